@@ -1,0 +1,78 @@
+/** GatewayError, and the one table from its codes to HTTP status and JSON-RPC code. */
+import type { RequestId } from './types.ts'
+
+/**
+ * What each code means on the wire. The gateway's own faults carry their HTTP status as the JSON-RPC code: the spec
+ * asks new codes to stay outside -32768 to -32000.
+ */
+const TABLE = {
+  parse_error: { status: 400, rpc: -32700 },
+  invalid_request: { status: 400, rpc: -32600 },
+  bad_request: { status: 400, rpc: 400 },
+  session_required: { status: 400, rpc: 400 },
+  unauthorized: { status: 401, rpc: 401 },
+  forbidden: { status: 403, rpc: 403 },
+  host_not_allowed: { status: 403, rpc: 403 },
+  origin_not_allowed: { status: 403, rpc: 403 },
+  not_found: { status: 404, rpc: 404 },
+  session_not_found: { status: 404, rpc: 404 },
+  method_not_allowed: { status: 405, rpc: 405 },
+  not_acceptable: { status: 406, rpc: 406 },
+  body_too_large: { status: 413, rpc: 413 },
+  unsupported_media_type: { status: 415, rpc: 415 },
+  internal: { status: 500, rpc: 500 },
+  upstream_unreachable: { status: 502, rpc: 502 },
+  upstream_broken: { status: 502, rpc: 502 },
+  upstream_invalid: { status: 502, rpc: 502 },
+  upstream_refused: { status: 502, rpc: 502 },
+  upstream_unauthorized: { status: 502, rpc: 502 },
+  unavailable: { status: 503, rpc: 503 },
+  upstream_timeout: { status: 504, rpc: 504 },
+} as const
+
+/** The gateway's errors by name. Test `error.code`. */
+export type GatewayErrorCode = keyof typeof TABLE
+
+/** Headers an error adds to its answer, by code. */
+const HEADERS: { readonly [code in GatewayErrorCode]?: Readonly<Record<string, string>> } = {
+  unauthorized: { 'www-authenticate': 'Bearer', 'cache-control': 'no-store' },
+  method_not_allowed: { allow: 'POST, GET, DELETE' },
+  unavailable: { 'retry-after': '1' },
+}
+
+export interface GatewayErrorOptions {
+  /** What lies behind it: for `onError`, never for the client. */
+  readonly cause?: unknown
+  /** Another HTTP status than the code's own, where an upstream's is passed on. */
+  readonly status?: number
+  /** Headers of the answer, beside the code's own. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/**
+ * An answer that is an error. A hook may throw one to choose the answer: its message is shown to the client, its
+ * `cause` never is. Anything else a hook throws becomes `internal`.
+ */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+  readonly code: GatewayErrorCode
+  /** The HTTP status it is answered with. */
+  readonly status: number
+  /** The headers its answer carries beside the content type. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly #rpc: number
+
+  constructor(code: GatewayErrorCode, message: string, options: GatewayErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.status = options.status ?? TABLE[code].status
+    this.#rpc = options.status ?? TABLE[code].rpc
+    this.headers = { ...HEADERS[code], ...options.headers }
+  }
+
+  /** The JSON-RPC error response; without `id` when the request's could not be read. */
+  toJsonRpc(id?: RequestId): string {
+    const error = { code: this.#rpc, message: this.message }
+    return JSON.stringify(id === undefined ? { jsonrpc: '2.0', error } : { jsonrpc: '2.0', id, error })
+  }
+}

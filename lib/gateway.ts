@@ -1,0 +1,98 @@
+/** mcpGateway(): the way of a request, top to bottom. The only file that knows every folder. */
+import type { ServerResponse } from 'node:http'
+import { isPromise } from './awaitable.ts'
+import { Conversations } from './conversations.ts'
+import { GatewayError } from './errors.ts'
+import { admit } from './inbound/admit.ts'
+import { readContent } from './inbound/body.ts'
+import { classify } from './inbound/classify.ts'
+import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
+import { type Config, parseOptions } from './options.ts'
+import { refuse } from './outbound/refusal.ts'
+import { HEADER } from './protocol.ts'
+import type { Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
+import { Visit } from './visit.ts'
+
+type Next = (error?: unknown) => void
+
+/** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
+export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
+  const config = parseOptions(options)
+  const conversations = new Conversations(config)
+
+  function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {
+    let visit: Visit | undefined
+    try {
+      const server = config.address(request.url)
+      if (next && (server === undefined || request.method === 'OPTIONS')) return next()
+      if (server === undefined) throw new GatewayError('not_found', 'Not found')
+      visit = new Visit(request, response, server)
+      serve(visit, config, conversations).catch((error: unknown) => fail(visit!, error))
+    } catch (error) {
+      fail(visit ?? new Visit(request, response, ''), error)
+    }
+  }
+
+  function fail(visit: Visit, error: unknown): void {
+    const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
+    refuse(visit.request, visit.response, known, visit.id)
+    // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
+    if (known.status >= 500 || known.cause !== undefined) config.report(error, visit)
+  }
+
+  return Object.assign(gateway, {
+    close: ({ graceMs = 5_000 }: { readonly graceMs?: number | undefined } = {}) => conversations.close(graceMs),
+  })
+}
+
+/** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
+async function serve(visit: Visit, config: Config, conversations: Conversations): Promise<void> {
+  const { request } = visit
+  const converse = CONVERSE[request.method ?? '']
+  if (!converse) throw new GatewayError('method_not_allowed', 'Method not allowed')
+  admit(config.admission, request.headers.host, request.headers.origin, request.socket.localAddress)
+  visit.principal = await identify(visit, config)
+  visit.config = await lookUp(visit, config)
+  return converse(visit, config, conversations)
+}
+
+type Converse = (visit: Visit, config: Config, conversations: Conversations) => Promise<void>
+
+const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
+  /** A message: body, then what it is, then where it belongs. */
+  async POST(visit, config, conversations) {
+    checkAccept(visit.header('accept'), POST_ACCEPTS)
+    const { bytes, json } = await readContent(visit.request, config.bodyBytes)
+    const message = classify(json, visit.header(HEADER.protocolVersion))
+    if ('id' in message) visit.id = message.id
+    if (message.kind === 'rejection') throw new GatewayError(message.code, message.reason)
+    return conversations.say(visit, message, bytes)
+  },
+
+  /** A listener. */
+  async GET(visit, _config, conversations) {
+    checkAccept(visit.header('accept'), GET_ACCEPTS)
+    return conversations.listen(visit)
+  },
+
+  /** The end of a session. */
+  async DELETE(visit, _config, conversations) {
+    return conversations.end(visit)
+  },
+}
+
+async function identify({ request, server }: Visit, { authenticate }: Config): Promise<Principal | undefined> {
+  if (authenticate === false) return undefined
+  const answer = authenticate(request, { server })
+  const principal = isPromise(answer) ? await answer : answer
+  if (principal === undefined) throw new GatewayError('unauthorized', 'Authentication required')
+  if (typeof principal?.id === 'string' && principal.id !== '') return principal
+  throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
+}
+
+async function lookUp({ request, server, principal }: Visit, { lookup }: Config): Promise<ServerConfig> {
+  const answer = lookup(server, { principal, request })
+  const config = isPromise(answer) ? await answer : answer
+  if (config === undefined) throw new GatewayError('not_found', 'Unknown server')
+  return config
+}

@@ -1,0 +1,63 @@
+/**
+ * The public surface, and the map of the house.
+ *
+ * A request goes down this list:
+ *
+ *     gateway.ts          mcpGateway(): the way of a request; knows every folder
+ *     options.ts          GatewayOptions -> Config: checks and defaults
+ *     visit.ts            one HTTP request, and what is known of it so far
+ *     inbound/            what arrived, and may it pass?
+ *       address.ts          the path -> a server name
+ *       admit.ts            Host and Origin
+ *       headers.ts          what else the headers must say
+ *       body.ts             the body, read once within a bound
+ *       duplicate-keys.ts   a message that two parsers could read differently
+ *       classify.ts         kind, era, id, method
+ *     conversations.ts    opening, carrying on and ending sessions; shutting down
+ *     exchange.ts         one message on its way, and how to stop it
+ *     session/            whose conversation is it?
+ *       sessions.ts         opens, finds, ends; knows which are in use
+ *       memory-store.ts     the default store
+ *     upstream/           there
+ *       headers.ts          which headers cross, each way
+ *       target.ts           a server's config, checked and ready
+ *       http.ts             sends an exchange over Streamable HTTP
+ *       upstream-reply.ts   the answer as it arrives
+ *       verdict.ts          what its status and type mean
+ *     outbound/           and back
+ *       answer.ts           reads the one reply somebody has to look at
+ *       relay.ts            writes a reply as it comes
+ *       event-stream.ts     whole events out of bytes
+ *       owed.ts             which answers a stream still owes
+ *       heartbeat.ts        keeps quiet streams alive
+ *       refusal.ts          answers with an error
+ *
+ * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses)
+ * and awaitable.ts. testing.ts is the subpath `./testing`: the contract every session store keeps.
+ */
+
+// The middleware.
+export { mcpGateway } from './gateway.ts'
+
+// Session stores that come with it.
+export { MemorySessionStore, type MemorySessionStoreOptions } from './session/memory-store.ts'
+
+// What goes wrong, by name.
+export { GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'
+
+// The contract: what to pass in, what comes back.
+export type {
+  Authenticate,
+  Awaitable,
+  ErrorContext,
+  Gateway,
+  GatewayOptions,
+  GatewayRequest,
+  HeadersContext,
+  Principal,
+  ServerConfig,
+  ServerLookup,
+  SessionHost,
+  SessionRecord,
+  SessionStore,
+} from './types.ts'

@@ -1,0 +1,178 @@
+/** GatewayOptions -> Config: every check and every default, once, at construction. */
+import { IncomingMessage } from 'node:http'
+import { type Address, compileAddress } from './inbound/address.ts'
+import type { Admission } from './inbound/admit.ts'
+import { GatewayError } from './errors.ts'
+import { MemorySessionStore } from './session/memory-store.ts'
+import type {
+  Authenticate,
+  ErrorContext,
+  GatewayOptions,
+  Principal,
+  ServerConfig,
+  ServerLookup,
+  SessionStore,
+} from './types.ts'
+import { targetOf } from './upstream/target.ts'
+
+/** What the gateway runs on: complete and checked. */
+export interface Config {
+  readonly address: Address
+  readonly admission: Admission
+  readonly authenticate: Authenticate | false
+  readonly lookup: ServerLookup
+  readonly sessions: SessionStore
+  readonly bodyBytes: number
+  readonly connectMs: number
+  readonly responseMs: number
+  /** Tells `onError`; never throws. */
+  readonly report: (error: unknown, context: Partial<ErrorContext> | undefined) => void
+}
+
+/** Kept complete by the compiler. */
+const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
+  servers: true,
+  authenticate: true,
+  sessions: true,
+  path: true,
+  publicUrl: true,
+  allowedHosts: true,
+  allowedOrigins: true,
+  limits: true,
+  timeouts: true,
+  onError: true,
+}
+
+/** Throws a TypeError that names the option and the cure. */
+export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Config {
+  checkUse(given)
+  rejectUnknown(given, KNOWN, '')
+  rejectUnknown(given.limits ?? {}, { bodyBytes: true }, 'limits.')
+  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true }, 'timeouts.')
+  const { path = '/:name/mcp', limits, timeouts } = given
+  return {
+    address: compileAddress(parsePath(path), parseOnlyServer(path, given.servers)),
+    admission: parseAdmission(given),
+    authenticate: parseAuthenticate(given.authenticate) as Authenticate | false,
+    lookup: parseServers(given.servers) as ServerLookup,
+    sessions: parseSessions(given.sessions),
+    bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
+    connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
+    responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
+    report: parseOnError(given.onError as GatewayOptions['onError']),
+  }
+}
+
+function checkUse(given: unknown): void {
+  if (given instanceof IncomingMessage) {
+    throw new TypeError('mcpGateway was mounted itself: write app.use(mcpGateway({ ... })), not app.use(mcpGateway)')
+  }
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError('mcpGateway takes an object: mcpGateway({ servers, authenticate })')
+  }
+}
+
+function rejectUnknown(given: object, known: Readonly<Record<string, true>>, prefix: string): void {
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(known, name)) continue
+    const names = Object.keys(known).join(', ')
+    throw new TypeError(`"${prefix}${name}" is not an option; there are: ${names}`)
+  }
+}
+
+function parsePath(path: string): string {
+  if (typeof path === 'string' && /^\/[^?#]*$/.test(path) && path.split(':').length <= 2) {
+    if (!path.includes(':') || /(^|\/):name(\/|$)/.test(path)) return path
+  }
+  throw new TypeError(`"path" must be like "/:name/mcp", with ":name" as a segment or without it, not ${inspect(path)}`)
+}
+
+/** With a path that names no server there is just one. */
+function parseOnlyServer(path: string, servers: unknown): string | undefined {
+  if (path.includes(':name') || typeof servers !== 'object' || servers === null) return undefined
+  const names = Object.keys(servers)
+  if (names.length === 1) return names[0]
+  throw new TypeError(`"path" without ":name" serves one server, but "servers" has ${names.length}`)
+}
+
+function parseServers<P extends Principal>(servers: GatewayOptions<P>['servers']): ServerLookup<P> {
+  if (typeof servers === 'function') return servers
+  if (typeof servers !== 'object' || servers === null) {
+    throw new TypeError('"servers" must be a record, { name: { url } }, or a function (name, { principal, request })')
+  }
+  const byName = new Map<string, ServerConfig<P>>(Object.entries(servers))
+  for (const [name, config] of byName) targetOf(name, config as ServerConfig)
+  return (name) => byName.get(name)
+}
+
+function parseAuthenticate<P extends Principal>(authenticate: GatewayOptions<P>['authenticate']): typeof authenticate {
+  if (authenticate === false || typeof authenticate === 'function') return authenticate
+  throw new TypeError(
+    '"authenticate" must be a function (request, { server }) that answers { id } or undefined, or false to let everybody in',
+  )
+}
+
+function parseSessions(store: SessionStore = new MemorySessionStore()): SessionStore {
+  for (const method of ['create', 'get', 'delete'] as const) {
+    if (typeof store?.[method] !== 'function') {
+      throw new TypeError(`"sessions" must be a store with create, get and delete; "${method}" is not a function`)
+    }
+  }
+  return store
+}
+
+function parseAdmission({ publicUrl, allowedHosts, allowedOrigins }: Pick<GatewayOptions, 'publicUrl' | 'allowedHosts' | 'allowedOrigins'>): Admission {
+  const hosts = new Set(parseList('allowedHosts', allowedHosts, /^[^/\s]+$/, 'example.com or example.com:8443'))
+  const origins = new Set(parseList('allowedOrigins', allowedOrigins, /^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/, 'https://example.com'))
+  if (publicUrl !== undefined) {
+    const url = URL.canParse(String(publicUrl)) ? new URL(publicUrl) : undefined
+    if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+      throw new TypeError(`"publicUrl" must be an absolute http: or https: URL, not ${inspect(publicUrl)}`)
+    }
+    hosts.add(url.host)
+    origins.add(url.origin)
+  }
+  return { hosts, origins, everySocket: allowedHosts !== undefined }
+}
+
+function parseList(option: string, list: readonly string[] = [], pattern: RegExp, example: string): string[] {
+  if (!Array.isArray(list)) throw new TypeError(`"${option}" must be an array, such as [${inspect(example)}]`)
+  return list.map((value: unknown) => {
+    const lower = String(value).toLowerCase()
+    if (typeof value === 'string' && pattern.test(lower)) return lower
+    throw new TypeError(`"${option}" takes values such as ${inspect(example)}, not ${inspect(value)}`)
+  })
+}
+
+function parseNumber(option: string, value: number, least: number): number {
+  if (Number.isFinite(value) && value >= least) return value
+  throw new TypeError(`"${option}" must be a number of at least ${least}, not ${inspect(value)}`)
+}
+
+function parseOnError(onError: GatewayOptions['onError'] = print): Config['report'] {
+  if (typeof onError !== 'function') {
+    throw new TypeError('"onError" must be a function (error, { server, principal, request })')
+  }
+  return (error, { server, principal, request } = {}) => {
+    try {
+      onError(error instanceof Error ? error : new Error(String(error)), { server, principal, request })
+    } catch (fault) {
+      console.error('express-mcp-gateway: "onError" threw', fault)
+    }
+  }
+}
+
+/** What is said when nobody listens: a line for what was foreseen, the whole error for what was not. */
+function print(error: Error, { server }: ErrorContext): void {
+  const where = server === undefined ? '' : ` (server ${inspect(server)})`
+  const what = error instanceof GatewayError ? `${error.code}: ${reasons(error).join(': ')}` : error
+  console.error(`express-mcp-gateway${where}:`, what)
+}
+
+function reasons(error: Error): string[] {
+  return error.cause instanceof Error ? [error.message, ...reasons(error.cause)] : [error.message]
+}
+
+function inspect(value: unknown): string {
+  return JSON.stringify(value) ?? String(value)
+}

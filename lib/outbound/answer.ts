@@ -1,0 +1,81 @@
+/** Reads a reply as far as its answer, then gives the bytes back: for the few messages somebody has to look at. */
+import { StringDecoder } from 'node:string_decoder'
+import { EVENT_STREAM_TYPE } from '../protocol.ts'
+import type { Body, Reply, Sink } from '../types.ts'
+import { createMessageReader } from './event-stream.ts'
+
+/** An answer longer than this is not looked at, in bytes. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+/** The first response in a reply, `undefined` when there is none. The reply's body can be relayed as if untouched. */
+export function readAnswer({ headers, body }: Reply): Promise<JsonObject | undefined> {
+  return new Promise((resolve) => {
+    const isStream = String(headers['content-type']).startsWith(EVENT_STREAM_TYPE)
+    body.pipe(isStream ? new StreamPeek(body, resolve) : new JsonPeek(body, resolve))
+  })
+}
+
+/** Collects what it is given until it has seen enough. */
+abstract class Peek implements Sink {
+  protected readonly chunks: Buffer[] = []
+  readonly #body: Body
+  readonly #resolve: (answer: JsonObject | undefined) => void
+  #bytes = 0
+
+  constructor(body: Body, resolve: (answer: JsonObject | undefined) => void) {
+    this.#body = body
+    this.#resolve = resolve
+  }
+
+  data(chunk: Buffer): boolean {
+    this.chunks.push(chunk)
+    this.#bytes += chunk.length
+    if (this.#bytes > MAX_BYTES) this.settle(undefined)
+    return true
+  }
+
+  abstract end(): void
+
+  fail(): void {
+    this.settle(undefined)
+  }
+
+  protected settle(answer: JsonObject | undefined): void {
+    this.#body.unread(this.chunks)
+    this.#resolve(answer)
+  }
+}
+
+class JsonPeek extends Peek {
+  end(): void {
+    try {
+      this.settle(responseOf(JSON.parse(Buffer.concat(this.chunks).toString())))
+    } catch {
+      this.settle(undefined)
+    }
+  }
+}
+
+class StreamPeek extends Peek {
+  readonly #decoder = new StringDecoder()
+  readonly #reader = createMessageReader((message) => (this.#answer ??= responseOf(message)))
+  #answer: JsonObject | undefined
+
+  override data(chunk: Buffer): boolean {
+    super.data(chunk)
+    this.#reader.feed(this.#decoder.write(chunk))
+    if (this.#answer) this.settle(this.#answer)
+    return true
+  }
+
+  end(): void {
+    this.settle(undefined)
+  }
+}
+
+function responseOf(message: unknown): JsonObject | undefined {
+  if (typeof message !== 'object' || message === null || Array.isArray(message) || 'method' in message) return undefined
+  return message as JsonObject
+}

@@ -1,0 +1,35 @@
+/** Keeps quiet streams alive: one timer for all of them. (SE15; field rule: at most 15 s of silence) */
+
+/** Twice a period, so that no stream is silent for longer than one. */
+const TICK_MS = 7_500
+
+/** A stream that can be kept alive. */
+export interface Beating {
+  /** Set to `false` by the stream whenever it writes. */
+  quiet: boolean
+  beat(): void
+}
+
+export class Heartbeat {
+  readonly #streams = new Set<Beating>()
+  #timer: NodeJS.Timeout | undefined
+
+  add(stream: Beating): void {
+    this.#streams.add(stream)
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref()
+  }
+
+  delete(stream: Beating): void {
+    this.#streams.delete(stream)
+    if (this.#streams.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #tick(): void {
+    for (const stream of this.#streams) {
+      if (stream.quiet) stream.beat()
+      stream.quiet = true
+    }
+  }
+}

@@ -1,0 +1,194 @@
+/** Writes a reply to the client as it comes: JSON bytes as they are, an event stream event by event. */
+import type { ServerResponse } from 'node:http'
+import { GatewayError } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { EVENT_STREAM_TYPE, mediaType } from '../protocol.ts'
+import type { Body, Reply, RequestId, Sink } from '../types.ts'
+import { Framer, hasEventId, HEARTBEAT, messageEvent } from './event-stream.ts'
+import type { Beating, Heartbeat } from './heartbeat.ts'
+import { Owed } from './owed.ts'
+
+type Headers = Readonly<Record<string, string>>
+
+/** What keeps anything between here and the client from holding events back. (RT12) */
+const STREAM_HEADERS: Headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
+
+/** Resolves when nothing of the reply is left to do, however it ended. Rejects when the exchange was stopped before. */
+export function relay(
+  reply: Reply,
+  headers: Headers,
+  exchange: Exchange,
+  response: ServerResponse,
+  heartbeat: Heartbeat,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (exchange.stopped) {
+      reply.body.cancel()
+      reject(exchange.stopped)
+      return
+    }
+    const isStream = mediaType(headers['content-type']) === EVENT_STREAM_TYPE
+    if (isStream) new StreamRelay(reply.body, exchange, response, heartbeat, resolve).start(reply.status, headers)
+    else new JsonRelay(reply.body, exchange, response, resolve).start(reply.status, headers)
+  })
+}
+
+/** What both kinds share: backpressure, a client that leaves, an exchange that is stopped. */
+abstract class Relay implements Sink {
+  protected readonly body: Body
+  protected readonly exchange: Exchange
+  protected readonly response: ServerResponse
+  readonly #resolve: () => void
+  #isOver = false
+
+  constructor(body: Body, exchange: Exchange, response: ServerResponse, resolve: () => void) {
+    this.body = body
+    this.exchange = exchange
+    this.response = response
+    this.#resolve = resolve
+  }
+
+  start(status: number, headers: Headers): void {
+    const { response } = this
+    this.exchange.onStop = (error) => this.#stop(error)
+    if (response.destroyed) this.#onGone()
+    else {
+      response.writeHead(status, headers)
+      response.on('drain', () => this.body.resume())
+    }
+    response.on('close', () => this.#onGone())
+    this.body.pipe(this)
+  }
+
+  /** A client that is gone holds nothing up. */
+  data(chunk: Buffer): boolean {
+    if (this.response.destroyed) return true
+    this.write(chunk)
+    return !this.response.writableNeedDrain
+  }
+
+  protected abstract write(chunk: Buffer): void
+
+  end(): void {
+    if (this.#isOver) return
+    this.conclude(new GatewayError('upstream_broken', 'The upstream ended its stream without an answer'))
+    this.over()
+  }
+
+  fail(cause: Error): void {
+    if (this.#isOver) return
+    this.conclude(new GatewayError('upstream_broken', 'The connection to the upstream broke', { cause }), true)
+    this.over()
+  }
+
+  /** Ends the response; `error` is what to say where an answer is still owed. */
+  protected abstract conclude(error: GatewayError, broken?: boolean): void
+
+  /** Whether a client that leaves may still want what is on its way. Disconnecting is not cancelling. (SE4) */
+  protected get outlivesClient(): boolean {
+    return this.exchange.method === 'POST'
+  }
+
+  protected over(): void {
+    this.#isOver = true
+    this.#resolve()
+  }
+
+  #stop(error: GatewayError): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.conclude(error, true)
+    this.body.cancel()
+    this.over()
+  }
+
+  #onGone(): void {
+    if (this.#isOver) return
+    if (this.outlivesClient) this.body.resume()
+    else {
+      this.over()
+      this.body.cancel()
+    }
+  }
+}
+
+class JsonRelay extends Relay {
+  protected write(chunk: Buffer): void {
+    this.response.write(chunk)
+  }
+
+  /** A document that breaks off must look broken. */
+  protected conclude(_: GatewayError, broken = false): void {
+    if (broken) this.response.destroy()
+    else this.response.end()
+  }
+}
+
+class StreamRelay extends Relay implements Beating {
+  quiet = false
+  readonly #framer = new Framer()
+  readonly #heartbeat: Heartbeat
+  readonly #owed: Owed
+  readonly #emit = (bytes: Buffer, startsEvent: boolean): void => {
+    this.#owed.see(bytes, startsEvent)
+    this.#resumable ||= hasEventId(bytes)
+    this.response.write(bytes)
+  }
+  /** Whether the client can fetch the rest of this stream with GET and Last-Event-ID. */
+  #resumable = false
+
+  constructor(
+    body: Body,
+    exchange: Exchange,
+    response: ServerResponse,
+    heartbeat: Heartbeat,
+    resolve: () => void,
+  ) {
+    super(body, exchange, response, resolve)
+    this.#heartbeat = heartbeat
+    this.#owed = new Owed(waiting(exchange))
+  }
+
+  override start(status: number, headers: Headers): void {
+    this.#heartbeat.add(this)
+    super.start(status, { ...headers, ...STREAM_HEADERS })
+    if (!this.response.destroyed && !this.response.writableEnded) this.response.flushHeaders()
+  }
+
+  beat(): void {
+    if (this.#framer.atBoundary && !this.response.writableNeedDrain) this.response.write(HEARTBEAT)
+  }
+
+  protected write(chunk: Buffer): void {
+    this.quiet = false
+    this.#framer.feed(chunk, this.#emit)
+  }
+
+  /** A stream that can be resumed may end at any time; another one owes an answer or an error. (SE3, ER14) */
+  protected conclude(error: GatewayError): void {
+    if (this.response.destroyed) return
+    if (!this.#framer.atBoundary) {
+      this.response.destroy()
+      return
+    }
+    if (!this.#resumable || this.exchange.stopped) {
+      for (const id of this.#owed.ids) this.response.write(messageEvent(error.toJsonRpc(id)))
+    }
+    this.response.end()
+  }
+
+  /** A server that keeps events for a client to resume must see that the client has gone. */
+  protected override get outlivesClient(): boolean {
+    return super.outlivesClient && !this.#resumable
+  }
+
+  protected override over(): void {
+    this.#heartbeat.delete(this)
+    super.over()
+  }
+}
+
+function waiting({ message }: Exchange): readonly RequestId[] {
+  if (message?.kind === 'request') return [message.id]
+  return message?.kind === 'batch' ? message.ids : []
+}

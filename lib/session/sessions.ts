@@ -1,0 +1,121 @@
+/** Opens, resumes and ends sessions, and knows which are in use here. (requirements section 6) */
+import { isPromise } from '../awaitable.ts'
+import { GatewayError } from '../errors.ts'
+import { VISIBLE_ASCII } from '../protocol.ts'
+import type { Awaitable, Session, SessionRecord, SessionStore } from '../types.ts'
+
+/** Something that goes on in a session and can be stopped: an exchange. */
+interface Stoppable {
+  stop(error: GatewayError): void
+}
+
+/** Told when a store ended a session by itself. */
+type OnExpired = (id: string, record: SessionRecord) => void
+
+/** The longest id that is looked up at all, in characters. */
+const MAX_ID_LENGTH = 4096
+
+/** How often a store that cannot be asked in is told that a session is in use, in milliseconds. */
+const TOUCH_MS = 60_000
+
+export class Sessions {
+  readonly #store: SessionStore
+  readonly #onStoreError: (error: unknown) => void
+  /** What goes on here, by session id. A session with nothing going on has no entry. */
+  readonly #open = new Map<string, Set<Stoppable>>()
+  readonly #touching: NodeJS.Timeout | undefined
+
+  constructor(store: SessionStore, onExpired: OnExpired, onStoreError: (error: unknown) => void) {
+    this.#store = store
+    this.#onStoreError = onStoreError
+    if (store.attach) {
+      store.attach({
+        inUse: (id) => this.#open.has(id),
+        ended: (id, record) => {
+          this.#stopAll(id)
+          onExpired(id, record)
+        },
+      })
+    } else {
+      this.#touching = setInterval(() => this.#touch(), TOUCH_MS).unref()
+    }
+  }
+
+  /** Keeps a new session; the id is the client's to send. Throws `unavailable` when the store does not. */
+  async open(record: SessionRecord): Promise<string> {
+    const id = await this.#ask(() => this.#store.create(record))
+    if (typeof id === 'string' && VISIBLE_ASCII.test(id)) return id
+    throw unavailable(new TypeError('The session store must create ids of visible ASCII characters'))
+  }
+
+  /**
+   * The session a request names. Throws `session_required` without an id; and for an id that is unknown, ended, another
+   * principal's or another server's one and the same `session_not_found`, so that nobody learns which it was.
+   */
+  find(id: string | undefined, server: string, principal: string): Awaitable<Session> {
+    if (id === undefined) throw new GatewayError('session_required', 'Mcp-Session-Id is required')
+    if (id.length > MAX_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
+    const check = (record: SessionRecord | undefined): Session => {
+      if (record?.server !== server || record.principal !== principal) throw notFound()
+      return { id, record }
+    }
+    const record = this.#ask(() => this.#store.get(id))
+    return isPromise(record) ? record.then(check) : check(record)
+  }
+
+  /** Marks a session as in use until `leave`. */
+  enter(id: string, what: Stoppable): void {
+    const open = this.#open.get(id)
+    if (open) open.add(what)
+    else this.#open.set(id, new Set([what]))
+  }
+
+  leave(id: string, what: Stoppable): void {
+    const open = this.#open.get(id)
+    open?.delete(what)
+    if (open?.size === 0) this.#open.delete(id)
+  }
+
+  /** Ends a session here and now: what goes on in it stops, and from now on its id is not found. */
+  async end(id: string): Promise<void> {
+    await this.#ask(() => this.#store.delete(id))
+    this.#stopAll(id)
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#touching)
+    await this.#ask(() => this.#store.close?.())
+  }
+
+  #stopAll(id: string): void {
+    for (const what of this.#open.get(id) ?? []) what.stop(new GatewayError('session_not_found', 'The session has ended'))
+  }
+
+  #touch(): void {
+    for (const id of this.#open.keys()) {
+      void Promise.resolve(this.#ask(() => this.#store.get(id))).catch(this.#onStoreError)
+    }
+  }
+
+  /** A store that throws or rejects is a 503; only its own GatewayErrors speak for themselves. */
+  #ask<T>(question: () => Awaitable<T>): Awaitable<T> {
+    try {
+      const answer = question()
+      return isPromise(answer) ? answer.then(undefined, refuse) : answer
+    } catch (error) {
+      return refuse(error)
+    }
+  }
+}
+
+function refuse(error: unknown): never {
+  throw error instanceof GatewayError ? error : unavailable(error)
+}
+
+function unavailable(cause: unknown): GatewayError {
+  return new GatewayError('unavailable', 'The session store is unavailable', { cause })
+}
+
+function notFound(): GatewayError {
+  return new GatewayError('session_not_found', 'Session not found')
+}

@@ -1,0 +1,180 @@
+/**
+ * Subpath `./testing`: the contract every SessionStore keeps, as tests that any runner can run.
+ *
+ *     for (const { name, fn } of sessionStoreContract({ create: () => new MyStore() })) test(name, fn)
+ */
+import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert/strict'
+import type { Awaitable, SessionRecord, SessionStore } from './types.ts'
+
+/** One requirement of a contract. */
+export interface ContractTest {
+  /** Stable: the same requirement has the same id in every release. */
+  readonly id: string
+  /** A sentence that begins with MUST or SHOULD. */
+  readonly name: `${'MUST' | 'SHOULD'} ${string}`
+  /** Rejects with an AssertionError when the store does not keep it. */
+  readonly fn: () => Promise<void>
+}
+
+/** The store to be tested. */
+export interface SessionStoreFactory {
+  /** Makes an empty store, or one that holds only other tests' sessions. Each test makes one and closes it. */
+  create(): Awaitable<SessionStore>
+}
+
+/** A store keeps this contract when each `fn` resolves. */
+export function sessionStoreContract({ create }: SessionStoreFactory): ContractTest[] {
+  return REQUIREMENTS.map(([id, name, check]) => ({
+    id,
+    name,
+    async fn() {
+      const store = await create()
+      try {
+        await check(store)
+      } finally {
+        await store.close?.()
+      }
+    },
+  }))
+}
+
+const RECORD: SessionRecord = {
+  server: 'weather',
+  principal: 'https://login.example.com user-1',
+  upstream: 'upstream-session-1',
+  protocolVersion: '2025-11-25',
+}
+
+type Requirement = readonly [
+  id: string,
+  name: ContractTest['name'],
+  check: (store: SessionStore) => Promise<void>,
+]
+
+const REQUIREMENTS: readonly Requirement[] = [
+  [
+    'create-get',
+    'MUST give back from get() the record that create() was given',
+    async (store) => deepStrictEqual(await store.get(await store.create(RECORD)), RECORD),
+  ],
+  [
+    'id-ascii',
+    'MUST create ids of visible ASCII characters',
+    async (store) => ok(/^[\x21-\x7e]+$/.test(await store.create(RECORD))),
+  ],
+  [
+    'id-unguessable',
+    'MUST create ids that are long enough for 128 random bits',
+    async (store) => ok((await store.create(RECORD)).length >= 22),
+  ],
+  [
+    'id-unique',
+    'MUST create another id for an equal record',
+    async (store) => notStrictEqual(await store.create(RECORD), await store.create(RECORD)),
+  ],
+  [
+    'get-unknown',
+    'MUST answer undefined for an id it has not created',
+    async (store) => {
+      const id = await store.create(RECORD)
+      const last = id.at(-1) === 'A' ? 'B' : 'A'
+      for (const other of ['unknown', '__proto__', 'constructor', id.slice(1), `${id}A`, last + id.slice(1)]) {
+        if (other !== id) strictEqual(await store.get(other), undefined, `get(${JSON.stringify(other)})`)
+      }
+    },
+  ],
+  [
+    'get-again',
+    'MUST give the record as often as it is asked',
+    async (store) => {
+      const id = await store.create(RECORD)
+      for (let time = 0; time < 3; time += 1) deepStrictEqual(await store.get(id), RECORD)
+    },
+  ],
+  [
+    'get-independent',
+    'MUST keep records apart',
+    async (store) => {
+      const other = { ...RECORD, principal: 'somebody else', server: 'mail' }
+      const [first, second] = [await store.create(RECORD), await store.create(other)]
+      deepStrictEqual(await store.get(first), RECORD)
+      deepStrictEqual(await store.get(second), other)
+    },
+  ],
+  [
+    'record-optional',
+    'MUST keep a record without optional fields as it is',
+    async (store) => {
+      const { upstream: _, ...bare } = RECORD
+      deepStrictEqual(await store.get(await store.create(bare)), bare)
+    },
+  ],
+  [
+    'record-text',
+    'MUST keep any text in a record: quotes, line ends, other scripts',
+    async (store) => {
+      const record = { ...RECORD, principal: '"quoted"\r\n\u0000\\ \u00e9\u6f22\u{1f511}' }
+      deepStrictEqual(await store.get(await store.create(record)), record)
+    },
+  ],
+  [
+    'delete',
+    'MUST answer undefined after delete()',
+    async (store) => {
+      const [id, other] = [await store.create(RECORD), await store.create(RECORD)]
+      await store.delete(id)
+      strictEqual(await store.get(id), undefined)
+      deepStrictEqual(await store.get(other), RECORD)
+    },
+  ],
+  [
+    'delete-unknown',
+    'MUST take delete() of an unknown or deleted id without an error',
+    async (store) => {
+      await store.delete('unknown')
+      const id = await store.create(RECORD)
+      await store.delete(id)
+      await store.delete(id)
+    },
+  ],
+  [
+    'update',
+    'MUST give the new record after update(), where there is update()',
+    async (store) => {
+      if (!store.update) return
+      const id = await store.create(RECORD)
+      const next = { ...RECORD, upstream: 'upstream-session-2' }
+      await store.update(id, next)
+      deepStrictEqual(await store.get(id), next)
+    },
+  ],
+  [
+    'update-deleted',
+    'MUST NOT bring a session back with update(), where there is update()',
+    async (store) => {
+      if (!store.update) return
+      const id = await store.create(RECORD)
+      await store.delete(id)
+      await store.update(id, RECORD)
+      strictEqual(await store.get(id), undefined)
+    },
+  ],
+  [
+    'concurrent',
+    'MUST keep sessions apart that are created at the same time',
+    async (store) => {
+      const records = Array.from({ length: 50 }, (_, index) => ({ ...RECORD, principal: `user-${index}` }))
+      const ids = await Promise.all(records.map((record) => store.create(record)))
+      strictEqual(new Set(ids).size, records.length)
+      deepStrictEqual(await Promise.all(ids.map((id) => store.get(id))), records)
+    },
+  ],
+  [
+    'close-twice',
+    'SHOULD take close() twice',
+    async (store) => {
+      await store.close?.()
+      await store.close?.()
+    },
+  ],
+]

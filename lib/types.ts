@@ -1,0 +1,221 @@
+/**
+ * The contract and the glossary: every noun the library speaks in. Nothing here runs.
+ *
+ * - client: an agent's MCP client, who calls the gateway.
+ * - server: an MCP server under the name the embedder gave it, the `{name}` of the URL.
+ * - upstream: the HTTP endpoint behind that name.
+ * - principal: who is asking, as the `authenticate` hook answered.
+ * - era: `legacy` (2025-03-26 to 2025-11-25, with sessions) or `modern` (2026-07-28, stateless).
+ * - session: one legacy conversation; the gateway's id in front, the upstream's behind.
+ * - exchange: one client message on its way; reply: what came back for it.
+ * - event stream: a `text/event-stream` body; relay: handing it on, event by event.
+ * - challenge: the `WWW-Authenticate` header of a 401 or 403.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** A value, or the promise of one. Awaited only when it is a promise. */
+export type Awaitable<T> = T | Promise<T>
+
+/** A function whose parameters an embedder may annotate more narrowly, say with Express's own `Request`. */
+type Hook<Parameters extends unknown[], Result> = { bivariant(...parameters: Parameters): Result }['bivariant']
+
+/** A request as any node:http host hands it over. `body` is what a parser of the host left. */
+export interface GatewayRequest extends IncomingMessage {
+  body?: unknown
+  originalUrl?: string | undefined
+}
+
+/** Who is asking. More fields than these are kept and reach `servers` and `headers` untouched. */
+export interface Principal {
+  /** Stable and unique, say issuer and subject. Sessions are bound to it, never to token bytes. Not empty. */
+  readonly id: string
+  readonly scopes?: readonly string[] | undefined
+  /** When this proof of identity ends, in seconds since the epoch. */
+  readonly expiresAt?: number | undefined
+}
+
+/** One server of the lookup, in the shape of an `mcpServers` JSON entry. */
+export interface ServerConfig<P extends Principal = Principal> {
+  /** Streamable HTTP, under either of its names. Defaults to `http`. */
+  readonly type?: 'http' | 'streamable-http' | undefined
+  /** Absolute `http:` or `https:` URL of the upstream's MCP endpoint. */
+  readonly url: string | URL
+  /**
+   * Headers sent to the upstream with every request, say its credentials. A function is asked on every request.
+   * The client's own `Authorization` and `Cookie` never cross.
+   */
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | Hook<[HeadersContext<P>], Awaitable<Readonly<Record<string, string>>>>
+    | undefined
+  readonly title?: string | undefined
+  readonly description?: string | undefined
+  readonly tags?: readonly string[] | undefined
+}
+
+/** What a `headers` function is told. */
+export interface HeadersContext<P extends Principal = Principal> {
+  /** Who is asking; `undefined` with `authenticate: false`. */
+  readonly principal: P | undefined
+  /** `undefined` when the gateway acts by itself, as when it ends an expired session at the upstream. */
+  readonly request: GatewayRequest | undefined
+  /** The server's name. */
+  readonly server: string
+}
+
+/** Finds a server by name, for this principal. `undefined` answers 404. */
+export type ServerLookup<P extends Principal = Principal> = Hook<
+  [name: string, context: { readonly principal: P | undefined; readonly request: GatewayRequest }],
+  Awaitable<ServerConfig<P> | undefined>
+>
+
+/** Says who is asking. `undefined` answers 401. */
+export type Authenticate<P extends Principal = Principal> = Hook<
+  [request: GatewayRequest, context: { readonly server: string }],
+  Awaitable<P | undefined>
+>
+
+/** What `onError` is told beside the error: as much as was known when it happened. */
+export interface ErrorContext<P extends Principal = Principal> {
+  readonly server: string | undefined
+  readonly principal: P | undefined
+  readonly request: GatewayRequest | undefined
+}
+
+/** What `mcpGateway()` takes. */
+export interface GatewayOptions<P extends Principal = Principal> {
+  /** The servers: a record by name, or a lookup that is asked on every request. Required. */
+  readonly servers: Readonly<Record<string, ServerConfig<P>>> | ServerLookup<P>
+  /** Says who is asking, on every request and before the body is read. Required; `false` lets everybody in. */
+  readonly authenticate: Authenticate<P> | false
+  /** Where sessions are kept. Defaults to a `MemorySessionStore`. */
+  readonly sessions?: SessionStore | undefined
+  /** Where servers answer below the mount. Without `:name` it serves one server. Defaults to `/:name/mcp`. */
+  readonly path?: string | undefined
+  /** The URL under which clients reach the mount. Its host and origin are allowed. */
+  readonly publicUrl?: string | URL | undefined
+  /** Values of `Host` that are let in, as `name` or `name:port`. Loopback names always are on a loopback socket. */
+  readonly allowedHosts?: readonly string[] | undefined
+  /** Origins of browser pages that are let in beside the gateway's own, as `https://app.example.com`. */
+  readonly allowedOrigins?: readonly string[] | undefined
+  readonly limits?:
+    | {
+        /** The longest body a client may send, in bytes. Defaults to 4 MiB. */
+        readonly bodyBytes?: number | undefined
+      }
+    | undefined
+  readonly timeouts?:
+    | {
+        /** How long connecting to an upstream may take, in milliseconds. Defaults to 10 000. */
+        readonly connectMs?: number | undefined
+        /**
+         * How long an upstream may take until its answer to a POST begins, in milliseconds. Defaults to 300 000;
+         * 0 waits for ever. A stream that has begun is never cut for being quiet.
+         */
+        readonly responseMs?: number | undefined
+      }
+    | undefined
+  /** Told everything the gateway swallowed. Defaults to a line on `console.error`. */
+  readonly onError?: Hook<[error: Error, context: ErrorContext<P>], void> | undefined
+}
+
+/** The middleware: Express, Connect and `http.createServer()` take it as it is. */
+export interface Gateway {
+  (request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void): void
+  /**
+   * Ends service: new sessions get 503, streams end, running requests finish or are cut after `graceMs` milliseconds
+   * (5 000 by default), then sockets and the session store close. Calling again gives the same promise.
+   */
+  close(options?: { readonly graceMs?: number | undefined }): Promise<void>
+}
+
+/** What is kept of a session. Plain JSON. */
+export interface SessionRecord {
+  /** The server's name: the session is of no use with another. */
+  readonly server: string
+  /** The principal's id, empty without authentication: the session is of no use to another. */
+  readonly principal: string
+  /** The upstream's own session id, when it gave one. */
+  readonly upstream?: string
+  /** The negotiated protocol revision. */
+  readonly protocolVersion: string
+}
+
+/**
+ * Keeps sessions. Each method may answer at once or with a promise; what one throws or rejects with answers 503 and
+ * goes to `onError`. Give every gateway a store of its own, or a prefix. `express-mcp-gateway/testing` has the
+ * contract as tests.
+ */
+export interface SessionStore {
+  /**
+   * Required. Keeps a record under a new id: visible ASCII, not to be guessed (128 random bits or more). What is
+   * returned is the client's `Mcp-Session-Id`.
+   */
+  create(record: SessionRecord): Awaitable<string>
+  /** Required. The record of a live session, `undefined` for any other id. Counts as use: idle expiry starts anew. */
+  get(id: string): Awaitable<SessionRecord | undefined>
+  /** Optional. Replaces the record of a live session. */
+  update?(id: string, record: SessionRecord): Awaitable<void>
+  /** Required. Ends a session. An unknown id is not an error. */
+  delete(id: string): Awaitable<void>
+  /** Optional. Lets go of timers and connections. */
+  close?(): Awaitable<void>
+  /** Optional. Called once, by the gateway, so that a store which ends sessions by itself can ask and tell. */
+  attach?(host: SessionHost): void
+}
+
+/** The gateway, as a store sees it. */
+export interface SessionHost {
+  /** Whether a stream or a request of this session is open here: such a session is in use. */
+  inUse(id: string): boolean
+  /** To be called after the store ended a session by itself, so that its upstream is told. */
+  ended(id: string, record: SessionRecord): void
+}
+
+export type Era = 'legacy' | 'modern'
+
+export type RequestId = string | number
+
+/** What a client sent, as far as anybody has to know. */
+export type Message =
+  | { readonly kind: 'request'; readonly era: Era; readonly id: RequestId; readonly method: string }
+  | { readonly kind: 'notification'; readonly era: Era; readonly method: string }
+  | { readonly kind: 'response'; readonly era: Era }
+  | { readonly kind: 'batch'; readonly era: Era; readonly ids: readonly RequestId[] }
+
+/** A session as a request found it. */
+export interface Session {
+  readonly id: string
+  readonly record: SessionRecord
+}
+
+/** What came back for an exchange. */
+export interface Reply {
+  readonly status: number
+  /** By lower-case name; several values of one name are an array. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Body
+}
+
+/** The bytes of a reply, on their way. Nothing flows before `pipe`; what came earlier is kept. */
+export interface Body {
+  /** Sends the bytes to a sink: those kept first. Called again, it sends the rest to the new sink. */
+  pipe(sink: Sink): void
+  /** Gives bytes back, so that the next sink gets them first. Nothing flows until it is there. */
+  unread(chunks: readonly Buffer[]): void
+  /** Lets a body flow again whose sink had enough. */
+  resume(): void
+  /** The bytes are no longer wanted: closes the connection they come over. */
+  cancel(): void
+  /** Reads away what nobody wants, if it is short, so that its connection can be used again. */
+  drain(): void
+}
+
+/** Takes the bytes of a body. */
+export interface Sink {
+  /** `false` says enough, until `resume()`. */
+  data(chunk: Buffer): boolean
+  end(): void
+  /** The body broke before its end. */
+  fail(error: Error): void
+}

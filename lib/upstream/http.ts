@@ -1,0 +1,116 @@
+/** Streamable HTTP over undici: sends an exchange to its upstream, gives back the reply as soon as its head is there. */
+import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+import { isPromise } from '../awaitable.ts'
+import { GatewayError } from '../errors.ts'
+import type { Exchange, Handle } from '../exchange.ts'
+import { HEADER, JSON_TYPE } from '../protocol.ts'
+import type { HeadersContext, Reply } from '../types.ts'
+import { checkHeaders, type Target, targetOf } from './target.ts'
+import { UpstreamReply } from './upstream-reply.ts'
+import { type Asked, verdict } from './verdict.ts'
+
+export interface UpstreamTimeouts {
+  readonly connectMs: number
+  readonly responseMs: number
+}
+
+export class HttpUpstream {
+  readonly #options: Client.Options
+  readonly #responseMs: number
+  /** Connections for calls, shared and kept alive per origin; idle ones close by themselves. */
+  readonly #calls: Agent
+  /** A GET stream has a connection of its own, closed with it: thousands of idle ones never slow a call down. */
+  readonly #streams = new Set<Client>()
+
+  constructor({ connectMs, responseMs }: UpstreamTimeouts) {
+    this.#responseMs = responseMs
+    // SE17: by default undici ends a stream that is quiet for 300 s.
+    this.#options = { connect: buildConnector({ timeout: connectMs }), bodyTimeout: 0, headersTimeout: 0 }
+    this.#calls = new Agent(this.#options)
+  }
+
+  /** Rejects with a GatewayError for whatever is not a reply to relay. */
+  readonly send: Handle = (exchange) => {
+    const target = targetOf(exchange.server, exchange.config)
+    const own = exchange.config.headers
+    if (typeof own !== 'function') return this.#dispatch(exchange, target, [])
+    const { principal, server, request } = exchange
+    const context: HeadersContext = { principal, request, server }
+    const answer = own(context)
+    return isPromise(answer)
+      ? answer.then((headers) => this.#dispatch(exchange, target, checkHeaders(server, headers)))
+      : this.#dispatch(exchange, target, checkHeaders(server, answer))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#calls.destroy(), ...Array.from(this.#streams, (client) => client.destroy())])
+  }
+
+  #dispatch(exchange: Exchange, target: Target, credentials: readonly string[]): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const client = exchange.method === 'GET' ? this.#openStream(target.origin) : undefined
+      const settle = (reply: UpstreamReply): void => {
+        const error = verdict(asked(exchange), reply)
+        if (!error) return resolve(reply)
+        reply.drain()
+        reject(error)
+      }
+      const fail = (error: Error): void => reject(exchange.stopped ?? describe(error))
+      const reply = new UpstreamReply(settle, fail)
+      exchange.onStop = (error) => reply.abort(error)
+      const dispatcher: Dispatcher = client ?? this.#calls
+      dispatcher.dispatch(
+        {
+          origin: target.origin,
+          path: target.path,
+          method: exchange.method,
+          headers: headersOf(exchange, target, credentials),
+          body: exchange.body ?? null,
+          headersTimeout: exchange.method === 'GET' ? 0 : this.#responseMs,
+        },
+        reply,
+      )
+    })
+  }
+
+  #openStream(origin: string): Client {
+    const client = new Client(origin, this.#options)
+    this.#streams.add(client)
+    client.once('disconnect', () => this.#closeStream(client))
+    client.once('connectionError', () => this.#closeStream(client))
+    return client
+  }
+
+  #closeStream(client: Client): void {
+    this.#streams.delete(client)
+    client.destroy().catch(() => {})
+  }
+}
+
+function headersOf(exchange: Exchange, target: Target, credentials: readonly string[]): string[] {
+  const headers = [...target.headers, ...credentials]
+  for (const name in exchange.headers) headers.push(name, exchange.headers[name]!)
+  if (exchange.method === 'POST') headers.push('content-type', JSON_TYPE)
+  const upstreamSession = exchange.session?.record.upstream
+  if (upstreamSession !== undefined) headers.push(HEADER.sessionId, upstreamSession)
+  return headers
+}
+
+function asked({ method, message, session }: Exchange): Asked {
+  const inSession = session?.record.upstream !== undefined
+  if (method === 'GET') return { expects: 'stream', inSession }
+  const answers = message?.kind === 'request' || (message?.kind === 'batch' && message.ids.length > 0)
+  return { expects: answers ? 'answer' : 'acceptance', inSession }
+}
+
+/** Connecting failed, the answer came too late, or the connection broke before it came. */
+function describe(error: Error & { readonly code?: string }): GatewayError {
+  if (error instanceof GatewayError) return error
+  if (error.code === 'UND_ERR_HEADERS_TIMEOUT') {
+    return new GatewayError('upstream_timeout', 'The upstream did not answer in time', { cause: error })
+  }
+  const broken = error.code === 'UND_ERR_SOCKET' || error.code === 'ECONNRESET' || error.code?.startsWith('HPE_')
+  return broken
+    ? new GatewayError('upstream_broken', 'The upstream closed the connection before it answered', { cause: error })
+    : new GatewayError('upstream_unreachable', 'The upstream cannot be reached', { cause: error })
+}

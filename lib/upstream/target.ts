@@ -1,0 +1,56 @@
+/** A server's config -> where its messages go, checked and ready for sending. */
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { EVENT_STREAM_TYPE, JSON_TYPE } from '../protocol.ts'
+import type { ServerConfig } from '../types.ts'
+import { OWN_HEADERS } from './headers.ts'
+
+/** Where messages go, with the headers that every one of them carries: name, value, name, value ... */
+export interface Target {
+  readonly origin: string
+  readonly path: string
+  readonly headers: readonly string[]
+}
+
+/** HD1: both media types, always. HD17: nothing encoded, so that bytes can be relayed. */
+const EVERY_REQUEST = ['accept', `${JSON_TYPE}, ${EVENT_STREAM_TYPE}`, 'accept-encoding', 'identity']
+
+const known = new WeakMap<ServerConfig, { readonly url: string | URL; readonly headers: unknown; readonly target: Target }>()
+
+/** Throws a TypeError that names the fault and the cure. A config object that has not changed is checked once. */
+export function targetOf(server: string, config: ServerConfig): Target {
+  const before = known.get(config)
+  if (before && before.url === config.url && before.headers === config.headers) return before.target
+  const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
+  const { type = 'http', url: given, headers } = config
+  if (type !== 'http' && type !== 'streamable-http') {
+    throw fault(`"type" must be "http" or "streamable-http", not ${JSON.stringify(type)}`)
+  }
+  const url = URL.canParse(String(given)) ? new URL(given) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(given)}`)
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw fault('"url" may not hold credentials; put them into "headers"')
+  }
+  const target: Target = {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    headers: typeof headers === 'object' ? [...EVERY_REQUEST, ...checkHeaders(server, headers)] : EVERY_REQUEST,
+  }
+  known.set(config, { url: given, headers, target })
+  return target
+}
+
+/** The headers of a server's config, flat. Throws a TypeError for one that cannot be sent. */
+export function checkHeaders(server: string, headers: Readonly<Record<string, string>>): string[] {
+  const flat: string[] = []
+  for (const [name, value] of Object.entries(headers)) {
+    if (OWN_HEADERS.has(name.toLowerCase())) {
+      throw new TypeError(`Server ${JSON.stringify(server)}: "headers" may not set ${name}, the gateway does`)
+    }
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+    flat.push(name, value)
+  }
+  return flat
+}
