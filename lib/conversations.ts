@@ -45,6 +45,7 @@ export class Conversations {
   /** A message of a client. */
   async say(visit: Visit, message: Message, body: Buffer): Promise<void> {
     if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
+    if (message.era === 'modern') return this.#run(this.#exchange(visit, 'POST', undefined, message, body), visit, this.#carry)
     const named = visit.header(HEADER.sessionId)
     const opens = message.kind === 'request' && message.method === 'initialize'
     const session = opens ? await this.#stale(visit, named) : await this.#find(visit, named)
@@ -61,9 +62,7 @@ export class Conversations {
     if (this.#closed) throw closing()
     const session = await this.#find(visit, visit.header(HEADER.sessionId))
     checkVersion(visit.header(HEADER.protocolVersion), session.record.protocolVersion)
-    const exchange = this.#exchange(visit, 'GET', session, undefined, undefined)
-    visit.response.once('close', () => exchange.stop(new GatewayError('bad_request', 'The client went away')))
-    return this.#run(exchange, visit, this.#carry)
+    return this.#run(this.#exchange(visit, 'GET', session, undefined, undefined), visit, this.#carry)
   }
 
   /** A client that ends its session. It has ended, whatever the upstream says to it. */
@@ -82,7 +81,7 @@ export class Conversations {
   }
 
   async #close(deadline: number): Promise<void> {
-    for (const exchange of this.#running) if (exchange.method === 'GET') exchange.stop(closing())
+    for (const exchange of this.#running) if (exchange.listens) exchange.stop(closing())
     if (this.#running.size > 0) await within(deadline, new Promise<void>((resolve) => (this.#onIdle = resolve)))
     for (const exchange of this.#running) exchange.stop(closing())
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
@@ -113,7 +112,7 @@ export class Conversations {
     body: Buffer | undefined,
   ): Exchange {
     const { server, principal, request } = visit
-    const headers = toUpstream(request.headers)
+    const headers = toUpstream(method, request.headers)
     addVersion(headers, session)
     return new Exchange({ server, config: visit.config!, principal, request, method, session, message, headers, body })
   }
@@ -123,6 +122,7 @@ export class Conversations {
     const { session } = exchange
     this.#running.add(exchange)
     if (session) this.#sessions.enter(session.id, exchange)
+    if (exchange.endsWithClient) visit.response.once('close', () => exchange.stop(gone()))
     try {
       await then.call(this, await this.#handle(exchange), exchange, visit)
     } catch (error) {
@@ -137,9 +137,7 @@ export class Conversations {
 
   /** Hands a reply on. An accepted notification or response has none. (RPC10) */
   async #carry(reply: Reply, exchange: Exchange, { response }: Visit): Promise<void> {
-    const { message } = exchange
-    const isAnswer = message === undefined || message.kind === 'request' || (message.kind === 'batch' && message.ids.length > 0)
-    if (isAnswer || reply.status >= 300) return relay(reply, toClient(reply.headers), exchange, response, this.#heartbeat)
+    if (exchange.isAnswered || reply.status >= 300) return relay(reply, toClient(reply.headers), exchange, response, this.#heartbeat)
     reply.body.drain()
     response.writeHead(202).end()
   }
@@ -227,6 +225,10 @@ function negotiated(answer: Readonly<Record<string, unknown>> | undefined): stri
 
 function isGone(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'session_not_found'
+}
+
+function gone(): GatewayError {
+  return new GatewayError('bad_request', 'The client went away')
 }
 
 function closing(): GatewayError {

@@ -8,6 +8,9 @@ import type { RequestId } from './types.ts'
 const TABLE = {
   parse_error: { status: 400, rpc: -32700 },
   invalid_request: { status: 400, rpc: -32600 },
+  header_mismatch: { status: 400, rpc: -32020 },
+  invalid_envelope: { status: 400, rpc: -32602 },
+  unsupported_version: { status: 400, rpc: -32022 },
   bad_request: { status: 400, rpc: 400 },
   session_required: { status: 400, rpc: 400 },
   unauthorized: { status: 401, rpc: 401 },
@@ -15,6 +18,7 @@ const TABLE = {
   host_not_allowed: { status: 403, rpc: 403 },
   origin_not_allowed: { status: 403, rpc: 403 },
   not_found: { status: 404, rpc: 404 },
+  method_not_found: { status: 404, rpc: -32601 },
   session_not_found: { status: 404, rpc: 404 },
   method_not_allowed: { status: 405, rpc: 405 },
   not_acceptable: { status: 406, rpc: 406 },
@@ -47,6 +51,8 @@ export interface GatewayErrorOptions {
   readonly status?: number
   /** Headers of the answer, beside the code's own. */
   readonly headers?: Readonly<Record<string, string>>
+  /** The JSON-RPC error's `data`. */
+  readonly data?: unknown
 }
 
 /**
@@ -61,18 +67,20 @@ export class GatewayError extends Error {
   /** The headers its answer carries beside the content type. */
   readonly headers: Readonly<Record<string, string>>
   readonly #rpc: number
+  readonly #data: unknown
 
   constructor(code: GatewayErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.status = options.status ?? TABLE[code].status
     this.#rpc = options.status ?? TABLE[code].rpc
+    this.#data = options.data
     this.headers = { ...HEADERS[code], ...options.headers }
   }
 
   /** The JSON-RPC error response; without `id` when the request's could not be read. */
   toJsonRpc(id?: RequestId): string {
-    const error = { code: this.#rpc, message: this.message }
+    const error = { code: this.#rpc, message: this.message, data: this.#data }
     return JSON.stringify(id === undefined ? { jsonrpc: '2.0', error } : { jsonrpc: '2.0', id, error })
   }
 }

@@ -1,6 +1,7 @@
 /** One client message on its way through the gateway, and the one way to stop it. */
 import type { GatewayError } from './errors.ts'
-import type { GatewayRequest, Message, Principal, Reply, ServerConfig, Session } from './types.ts'
+import { LISTEN_METHOD } from './protocol.ts'
+import type { Era, GatewayRequest, Message, Principal, Reply, RequestId, ServerConfig, Session } from './types.ts'
 
 /** Anything that answers an exchange: an upstream, or whatever is put before one. */
 export type Handle = (exchange: Exchange) => Promise<Reply>
@@ -50,6 +51,31 @@ export class Exchange implements ExchangeParts {
     this.message = parts.message
     this.headers = parts.headers
     this.body = parts.body
+  }
+
+  get era(): Era {
+    return this.message?.era ?? 'legacy'
+  }
+
+  /** Whether it opens a stream that lives until somebody ends it. */
+  get listens(): boolean {
+    return this.method === 'GET' || (this.message?.kind === 'request' && this.message.method === LISTEN_METHOD)
+  }
+
+  /** Whether its reply is for the client to read; otherwise it is accepted or refused. (RPC10) */
+  get isAnswered(): boolean {
+    return this.method === 'GET' || this.waiting.length > 0
+  }
+
+  /** The ids of the JSON-RPC requests that wait for an answer. */
+  get waiting(): readonly RequestId[] {
+    if (this.message?.kind === 'request') return [this.message.id]
+    return this.message?.kind === 'batch' ? this.message.ids : []
+  }
+
+  /** Disconnecting is cancelling for who listens and in the modern era; for a legacy POST it is not. (SE4, SE5) */
+  get endsWithClient(): boolean {
+    return this.method === 'GET' || this.era === 'modern'
   }
 
   /** Why it was stopped, if it was. */

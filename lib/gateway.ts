@@ -9,7 +9,6 @@ import { classify } from './inbound/classify.ts'
 import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
-import { HEADER } from './protocol.ts'
 import type { Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
 import { Visit } from './visit.ts'
 
@@ -63,9 +62,9 @@ const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
   async POST(visit, config, conversations) {
     checkAccept(visit.header('accept'), POST_ACCEPTS)
     const { bytes, json } = await readContent(visit.request, config.bodyBytes)
-    const message = classify(json, visit.header(HEADER.protocolVersion))
+    const message = classify(json, visit.standardHeaders())
     if ('id' in message) visit.id = message.id
-    if (message.kind === 'rejection') throw new GatewayError(message.code, message.reason)
+    if (message.kind === 'rejection') throw new GatewayError(message.code, message.reason, { data: message.data })
     return conversations.say(visit, message, bytes)
   },
 

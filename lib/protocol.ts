@@ -12,8 +12,25 @@ export const FIRST_VERSION_WITH_HEADER = '2025-06-18'
 /** The revisions without a handshake. */
 export const MODERN_VERSIONS: readonly string[] = ['2026-07-28']
 
-/** Where a modern message names its revision: a key of `params._meta`. */
-export const META_PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
+/** Keys of `_meta` in modern messages. (2026-07-28 basic, _meta) */
+export const META = {
+  protocolVersion: 'io.modelcontextprotocol/protocolVersion',
+  clientCapabilities: 'io.modelcontextprotocol/clientCapabilities',
+  subscriptionId: 'io.modelcontextprotocol/subscriptionId',
+} as const
+
+/** Methods whose name or URI stands in `Mcp-Name` too, and the parameter it stands for. (HD6, HD7) */
+export const NAMED_BY: ReadonlyMap<string, string> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
+])
+
+/** The modern request that stays open and listens. */
+export const LISTEN_METHOD = 'subscriptions/listen'
 
 /** The longest batch taken, as in the TypeScript SDK. */
 export const MAX_BATCH = 100
@@ -21,6 +38,8 @@ export const MAX_BATCH = 100
 export const HEADER = {
   sessionId: 'mcp-session-id',
   protocolVersion: 'mcp-protocol-version',
+  method: 'mcp-method',
+  name: 'mcp-name',
   lastEventId: 'last-event-id',
 } as const
 

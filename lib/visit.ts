@@ -1,5 +1,7 @@
 /** One HTTP request at the gateway, and what is known of it so far. */
 import type { ServerResponse } from 'node:http'
+import type { StandardHeaders } from './inbound/ladder.ts'
+import { HEADER } from './protocol.ts'
 import type { GatewayRequest, Principal, RequestId, ServerConfig } from './types.ts'
 
 export class Visit {
@@ -18,9 +20,18 @@ export class Visit {
     this.server = server
   }
 
-  /** The one value of a header. Node joins most repeated ones with a comma, which no check here lets through. */
+  /** The value of a header; one that came more than once is joined with commas. */
   header(name: string): string | undefined {
     const value = this.request.headers[name]
     return Array.isArray(value) ? value.join(', ') : value
+  }
+
+  /** The headers that repeat what the body of a POST says. */
+  standardHeaders(): StandardHeaders {
+    const names = [HEADER.protocolVersion, HEADER.method, HEADER.name] as const
+    const [protocolVersion, method, name] = names.map((each) => this.header(each))
+    const mayRepeat = protocolVersion?.includes(',') || method?.includes(',') || name?.includes(',')
+    const repeated = mayRepeat === true && names.some((each) => (this.request.headersDistinct[each]?.length ?? 0) > 1)
+    return { protocolVersion, method, name, repeated }
   }
 }

@@ -1,7 +1,9 @@
 /** What was sent: kind, era, id, method. Pure: plain values in, a union out; never throws. (requirements 2 and 4) */
 import type { GatewayErrorCode } from '../errors.ts'
-import { MAX_BATCH, META_PROTOCOL_VERSION, MODERN_VERSIONS } from '../protocol.ts'
+import { MAX_BATCH, META, MODERN_VERSIONS } from '../protocol.ts'
 import type { Message, RequestId } from '../types.ts'
+import { isObject, type JsonObject, member } from './json.ts'
+import { type Claim, climb, type StandardHeaders } from './ladder.ts'
 
 /** A message that is refused, and the id to say so under, if it could be read. */
 export interface Rejection {
@@ -9,21 +11,45 @@ export interface Rejection {
   readonly code: GatewayErrorCode
   readonly reason: string
   readonly id?: RequestId
+  /** The JSON-RPC error's `data`. */
+  readonly data?: unknown
 }
 
-type JsonObject = Readonly<Record<string, unknown>>
-
-/** `json` is the parsed body, `protocolVersion` the header of that name. */
-export function classify(json: unknown, protocolVersion: string | undefined): Message | Rejection {
-  if (Array.isArray(json)) return classifyBatch(json, protocolVersion)
-  const message = classifyOne(json)
-  if (message.kind === 'rejection' || !claimsModern(json as JsonObject, protocolVersion)) return message
-  const id = message.kind === 'request' ? { id: message.id } : {}
-  return reject('bad_request', `This gateway does not serve revision ${MODERN_VERSIONS.join(', ')} yet`, id)
+/** `json` is the parsed body, `headers` are those that repeat what it says. */
+export function classify(json: unknown, headers: StandardHeaders): Message | Rejection {
+  if (Array.isArray(json)) return classifyBatch(json, headers)
+  const message = classifyShape(json)
+  if (message.kind === 'rejection') return message
+  const { method, params } = json as JsonObject
+  const found = member(params, '_meta')
+  const meta = isObject(found) ? found : {}
+  const isClaimed = Object.hasOwn(meta, META.protocolVersion)
+  if (!isClaimed && !isModern(headers)) return message
+  if (message.kind === 'response' || message.kind === 'batch') {
+    return reject('invalid_request', 'Revision 2026-07-28 has neither responses nor batches of a client')
+  }
+  const known = message.kind === 'request' ? { id: message.id } : {}
+  if (!isClaimed && method === 'initialize') {
+    return reject('header_mismatch', 'MCP-Protocol-Version names a revision without a handshake', known)
+  }
+  return classifyModern({ kind: message.kind, method: message.method, params, meta, headers }, message, known)
 }
 
-/** One JSON-RPC 2.0 message: a request, a notification or a response. */
-function classifyOne(json: unknown): Message | Rejection {
+/** The body decides the era; the header alone makes a modern message without its envelope. (CL1, CL3, CL4) */
+function isModern({ protocolVersion }: StandardHeaders): boolean {
+  return protocolVersion !== undefined && MODERN_VERSIONS.includes(protocolVersion)
+}
+
+function classifyModern(claim: Claim, message: Message, known: { readonly id?: RequestId }): Message | Rejection {
+  const fall = climb(claim)
+  if (!fall) return { ...message, era: 'modern' }
+  const rejection = reject(fall.rung.code, fall.fault, known)
+  if (fall.rung.code !== 'unsupported_version') return rejection
+  return { ...rejection, data: { supported: MODERN_VERSIONS, requested: claim.meta[META.protocolVersion] } }
+}
+
+/** One JSON-RPC 2.0 message: a request, a notification or a response. (RPC1, RPC2) */
+function classifyShape(json: unknown): Message | Rejection {
   if (!isObject(json)) return reject('invalid_request', 'A message must be a JSON object')
   const { jsonrpc, id, method, params } = json
   const known = isId(id) ? { id } : {}
@@ -31,7 +57,7 @@ function classifyOne(json: unknown): Message | Rejection {
   if ('id' in json && !isId(id)) return reject('invalid_request', '"id" must be a string or an integer')
   if ('method' in json) {
     if (typeof method !== 'string') return reject('invalid_request', '"method" must be a string', known)
-    if (params !== undefined && (typeof params !== 'object' || params === null)) {
+    if (params !== undefined && !isObject(params)) {
       return reject('invalid_request', '"params" must be an object', known)
     }
     return isId(id) ? { kind: 'request', era: 'legacy', id, method } : { kind: 'notification', era: 'legacy', method }
@@ -42,30 +68,19 @@ function classifyOne(json: unknown): Message | Rejection {
 }
 
 /** Requests and notifications, or responses; `initialize` stands alone. (RPC5, RPC6) */
-function classifyBatch(items: readonly unknown[], protocolVersion: string | undefined): Message | Rejection {
+function classifyBatch(items: readonly unknown[], headers: StandardHeaders): Message | Rejection {
   if (items.length === 0) return reject('invalid_request', 'A batch may not be empty')
   if (items.length > MAX_BATCH) return reject('invalid_request', `A batch may not hold more than ${MAX_BATCH} messages`)
   const ids: RequestId[] = []
   for (const item of items) {
-    const message = classify(item, protocolVersion)
-    if (message.kind === 'rejection') return message
+    const message = Array.isArray(item) ? classifyShape(item) : classify(item, headers)
+    if (message.kind === 'rejection') return reject('invalid_request', message.reason)
+    if (message.era === 'modern') return reject('invalid_request', 'Revision 2026-07-28 has no batches')
     if (message.kind !== 'request') continue
     if (message.method === 'initialize') return reject('invalid_request', '"initialize" may not be part of a batch')
     ids.push(message.id)
   }
   return { kind: 'batch', era: 'legacy', ids }
-}
-
-/** The body decides the era, the header only where the body says nothing; a handshake is always legacy. (CL1, CL2) */
-function claimsModern(json: JsonObject, protocolVersion: string | undefined): boolean {
-  const params = isObject(json['params']) ? json['params'] : {}
-  const meta = isObject(params['_meta']) ? params['_meta'] : {}
-  if (META_PROTOCOL_VERSION in meta) return true
-  return json['method'] !== 'initialize' && protocolVersion !== undefined && MODERN_VERSIONS.includes(protocolVersion)
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isId(value: unknown): value is RequestId {

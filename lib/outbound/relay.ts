@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { EVENT_STREAM_TYPE, mediaType } from '../protocol.ts'
+import { EVENT_STREAM_TYPE, mediaType, META } from '../protocol.ts'
 import type { Body, Reply, RequestId, Sink } from '../types.ts'
 import { Framer, hasEventId, HEARTBEAT, messageEvent } from './event-stream.ts'
 import type { Beating, Heartbeat } from './heartbeat.ts'
@@ -84,9 +84,9 @@ abstract class Relay implements Sink {
   /** Ends the response; `error` is what to say where an answer is still owed. */
   protected abstract conclude(error: GatewayError, broken?: boolean): void
 
-  /** Whether a client that leaves may still want what is on its way. Disconnecting is not cancelling. (SE4) */
+  /** Whether a client that leaves may still want what is on its way. */
   protected get outlivesClient(): boolean {
-    return this.exchange.method === 'POST'
+    return !this.exchange.endsWithClient
   }
 
   protected over(): void {
@@ -146,7 +146,7 @@ class StreamRelay extends Relay implements Beating {
   ) {
     super(body, exchange, response, resolve)
     this.#heartbeat = heartbeat
-    this.#owed = new Owed(waiting(exchange))
+    this.#owed = new Owed(exchange.waiting)
   }
 
   override start(status: number, headers: Headers): void {
@@ -172,9 +172,15 @@ class StreamRelay extends Relay implements Beating {
       return
     }
     if (!this.#resumable || this.exchange.stopped) {
-      for (const id of this.#owed.ids) this.response.write(messageEvent(error.toJsonRpc(id)))
+      for (const id of this.#owed.ids) this.response.write(messageEvent(this.#lastWord(error, id)))
     }
     this.response.end()
+  }
+
+  /** What ends a subscription is no error. (ST18) */
+  #lastWord(error: GatewayError, id: RequestId): string {
+    if (this.exchange.era === 'legacy' || !this.exchange.listens || error.code !== 'unavailable') return error.toJsonRpc(id)
+    return JSON.stringify({ jsonrpc: '2.0', id, result: { resultType: 'complete', _meta: { [META.subscriptionId]: id } } })
   }
 
   /** A server that keeps events for a client to resume must see that the client has gone. */
@@ -186,9 +192,4 @@ class StreamRelay extends Relay implements Beating {
     this.#heartbeat.delete(this)
     super.over()
   }
-}
-
-function waiting({ message }: Exchange): readonly RequestId[] {
-  if (message?.kind === 'request') return [message.id]
-  return message?.kind === 'batch' ? message.ids : []
 }

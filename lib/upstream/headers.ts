@@ -5,11 +5,13 @@ const FROM_CLIENT: readonly string[] = [
   'mcp-protocol-version',
   'mcp-method',
   'mcp-name',
-  'last-event-id',
   'traceparent',
   'tracestate',
   'baggage',
 ]
+
+/** Client -> upstream, with GET alone: only there it resumes a stream. */
+const RESUMES = 'last-event-id'
 
 /** Client -> upstream, whatever follows the prefix. (HD12) */
 const FROM_CLIENT_PREFIX = 'mcp-param-'
@@ -20,6 +22,7 @@ const FROM_UPSTREAM: readonly string[] = ['content-type', 'content-length', 'cac
 /** What the gateway itself says to an upstream; the `headers` of a server's config may not set these. */
 export const OWN_HEADERS: ReadonlySet<string> = new Set([
   ...FROM_CLIENT,
+  RESUMES,
   'accept',
   'accept-encoding',
   'connection',
@@ -38,8 +41,10 @@ export const OWN_HEADERS: ReadonlySet<string> = new Set([
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
 /** The client's headers that an upstream gets. */
-export function toUpstream(headers: Headers): Record<string, string> {
+export function toUpstream(method: string, headers: Headers): Record<string, string> {
   const crossing = pick(headers, FROM_CLIENT)
+  const resumes = headers[RESUMES]
+  if (method === 'GET' && typeof resumes === 'string') crossing[RESUMES] = resumes
   for (const name in headers) {
     const value = headers[name]
     if (name.startsWith(FROM_CLIENT_PREFIX) && typeof value === 'string') crossing[name] = value

@@ -19,7 +19,7 @@ export class HttpUpstream {
   readonly #responseMs: number
   /** Connections for calls, shared and kept alive per origin; idle ones close by themselves. */
   readonly #calls: Agent
-  /** A GET stream has a connection of its own, closed with it: thousands of idle ones never slow a call down. */
+  /** Who listens has a connection of their own, closed with it: thousands of idle ones never slow a call down. */
   readonly #streams = new Set<Client>()
 
   constructor({ connectMs, responseMs }: UpstreamTimeouts) {
@@ -48,7 +48,7 @@ export class HttpUpstream {
 
   #dispatch(exchange: Exchange, target: Target, credentials: readonly string[]): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const client = exchange.method === 'GET' ? this.#openStream(target.origin) : undefined
+      const client = exchange.listens ? this.#openStream(target.origin) : undefined
       const settle = (reply: UpstreamReply): void => {
         const error = verdict(asked(exchange), reply)
         if (!error) return resolve(reply)
@@ -66,7 +66,7 @@ export class HttpUpstream {
           method: exchange.method,
           headers: headersOf(exchange, target, credentials),
           body: exchange.body ?? null,
-          headersTimeout: exchange.method === 'GET' ? 0 : this.#responseMs,
+          headersTimeout: exchange.listens ? 0 : this.#responseMs,
         },
         reply,
       )
@@ -96,11 +96,9 @@ function headersOf(exchange: Exchange, target: Target, credentials: readonly str
   return headers
 }
 
-function asked({ method, message, session }: Exchange): Asked {
+function asked({ method, session, era, isAnswered }: Exchange): Asked {
   const inSession = session?.record.upstream !== undefined
-  if (method === 'GET') return { expects: 'stream', inSession }
-  const answers = message?.kind === 'request' || (message?.kind === 'batch' && message.ids.length > 0)
-  return { expects: answers ? 'answer' : 'acceptance', inSession }
+  return { expects: method === 'GET' ? 'stream' : isAnswered ? 'answer' : 'acceptance', era, inSession }
 }
 
 /** Connecting failed, the answer came too late, or the connection broke before it came. */

@@ -1,19 +1,20 @@
 /** What an upstream's status and content type mean: a reply to relay, or the error that stands for it. Pure. */
 import { GatewayError } from '../errors.ts'
 import { EVENT_STREAM_TYPE, JSON_TYPE, mediaType } from '../protocol.ts'
-import type { Reply } from '../types.ts'
+import type { Era, Reply } from '../types.ts'
 
 /** What was asked of the upstream, as far as its answer depends on it. */
 export interface Asked {
   /** An answer, an event stream, or mere acceptance. */
   readonly expects: 'answer' | 'stream' | 'acceptance'
+  readonly era: Era
   readonly inSession: boolean
 }
 
 type Head = Pick<Reply, 'status' | 'headers'>
 
 /** `undefined` when the reply can be relayed. */
-export function verdict({ expects, inSession }: Asked, { status, headers }: Head): GatewayError | undefined {
+export function verdict({ expects, era, inSession }: Asked, { status, headers }: Head): GatewayError | undefined {
   const type = mediaType(single(headers['content-type']))
   const encoding = single(headers['content-encoding']) ?? 'identity'
   if (encoding !== 'identity') return invalid(`content-encoding ${encoding}, though identity was asked for`)
@@ -23,7 +24,12 @@ export function verdict({ expects, inSession }: Asked, { status, headers }: Head
     return new GatewayError('upstream_unauthorized', `The upstream refused the gateway's credentials (${status})`)
   }
   if (status === 404 && inSession) return new GatewayError('session_not_found', 'Session not found')
-  if (status === 404) return invalid('404: is the URL right?')
+  // A client of both eras takes 429 for the answer of a legacy server. (ER9)
+  if (era === 'modern') return status === 429 ? refused(503, headers) : unlessJson(type, status, headers)
+  return status === 404 ? invalid('404: is the URL right?') : unlessJson(type, status, headers)
+}
+
+function unlessJson(type: string, status: number, headers: Head['headers']): GatewayError | undefined {
   return type === JSON_TYPE && status !== 405 ? undefined : refused(status, headers)
 }
 
