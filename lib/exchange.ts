@@ -57,6 +57,12 @@ export class Exchange implements ExchangeParts {
     return this.message?.era ?? 'legacy'
   }
 
+  /** Whether it is a handshake: its reply opens a session. */
+  get opens(): boolean {
+    const { message, session } = this
+    return !session && message?.kind === 'request' && message.era === 'legacy' && message.method === 'initialize'
+  }
+
   /** Whether it opens a stream that lives until somebody ends it. */
   get listens(): boolean {
     return this.method === 'GET' || (this.message?.kind === 'request' && this.message.method === LISTEN_METHOD)

@@ -13,7 +13,10 @@
  *       body.ts             the body, read once within a bound
  *       duplicate-keys.ts   a message that two parsers could read differently
  *       classify.ts         kind, era, id, method
+ *       ladder.ts           what a modern message must keep to, rung by rung
+ *       header-value.ts     what the value of Mcp-Name stands for
  *     conversations.ts    opening, carrying on and ending sessions; shutting down
+ *     farewells.ts        tells upstreams that a session has ended
  *     exchange.ts         one message on its way, and how to stop it
  *     session/            whose conversation is it?
  *       sessions.ts         opens, finds, ends; knows which are in use
@@ -21,6 +24,7 @@
  *     upstream/           there
  *       headers.ts          which headers cross, each way
  *       target.ts           a server's config, checked and ready
+ *       eras.ts             which eras an upstream speaks
  *       http.ts             sends an exchange over Streamable HTTP
  *       upstream-reply.ts   the answer as it arrives
  *       verdict.ts          what its status and type mean
@@ -32,8 +36,8 @@
  *       heartbeat.ts        keeps quiet streams alive
  *       refusal.ts          answers with an error
  *
- * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses)
- * and awaitable.ts. testing.ts is the subpath `./testing`: the contract every session store keeps.
+ * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
+ * json.ts and awaitable.ts. testing.ts is the subpath `./testing`: the contract every session store keeps.
  */
 
 // The middleware.

@@ -59,7 +59,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
-    report: parseOnError(given.onError as GatewayOptions['onError']),
+    report: parseOnError(given.onError),
   }
 }
 
@@ -101,7 +101,7 @@ function parseServers<P extends Principal>(servers: GatewayOptions<P>['servers']
     throw new TypeError('"servers" must be a record, { name: { url } }, or a function (name, { principal, request })')
   }
   const byName = new Map<string, ServerConfig<P>>(Object.entries(servers))
-  for (const [name, config] of byName) targetOf(name, config as ServerConfig)
+  for (const [name, config] of byName) targetOf(name, config)
   return (name) => byName.get(name)
 }
 
@@ -121,9 +121,15 @@ function parseSessions(store: SessionStore = new MemorySessionStore()): SessionS
   return store
 }
 
-function parseAdmission({ publicUrl, allowedHosts, allowedOrigins }: Pick<GatewayOptions, 'publicUrl' | 'allowedHosts' | 'allowedOrigins'>): Admission {
+function parseAdmission({
+  publicUrl,
+  allowedHosts,
+  allowedOrigins,
+}: Pick<GatewayOptions, 'publicUrl' | 'allowedHosts' | 'allowedOrigins'>): Admission {
   const hosts = new Set(parseList('allowedHosts', allowedHosts, /^[^/\s]+$/, 'example.com or example.com:8443'))
-  const origins = new Set(parseList('allowedOrigins', allowedOrigins, /^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/, 'https://example.com'))
+  const origins = new Set(
+    parseList('allowedOrigins', allowedOrigins, /^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/, 'https://example.com'),
+  )
   if (publicUrl !== undefined) {
     const url = URL.canParse(String(publicUrl)) ? new URL(publicUrl) : undefined
     if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {

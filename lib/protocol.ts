@@ -32,6 +32,9 @@ export const NAMED_BY: ReadonlyMap<string, string> = new Map([
 /** The modern request that stays open and listens. */
 export const LISTEN_METHOD = 'subscriptions/listen'
 
+/** Error codes that only a modern server answers with. (2026-07-28 basic, Error Codes) */
+export const MODERN_ERRORS: ReadonlySet<unknown> = new Set([-32020, -32021, -32022])
+
 /** The longest batch taken, as in the TypeScript SDK. */
 export const MAX_BATCH = 100
 

@@ -23,12 +23,12 @@ export interface SessionStoreFactory {
 }
 
 /** A store keeps this contract when each `fn` resolves. */
-export function sessionStoreContract({ create }: SessionStoreFactory): ContractTest[] {
+export function sessionStoreContract(factory: SessionStoreFactory): ContractTest[] {
   return REQUIREMENTS.map(([id, name, check]) => ({
     id,
     name,
     async fn() {
-      const store = await create()
+      const store = await factory.create()
       try {
         await check(store)
       } finally {
@@ -45,11 +45,7 @@ const RECORD: SessionRecord = {
   protocolVersion: '2025-11-25',
 }
 
-type Requirement = readonly [
-  id: string,
-  name: ContractTest['name'],
-  check: (store: SessionStore) => Promise<void>,
-]
+type Requirement = readonly [id: string, name: ContractTest['name'], check: (store: SessionStore) => Promise<void>]
 
 const REQUIREMENTS: readonly Requirement[] = [
   [
@@ -164,9 +160,9 @@ const REQUIREMENTS: readonly Requirement[] = [
     'MUST keep sessions apart that are created at the same time',
     async (store) => {
       const records = Array.from({ length: 50 }, (_, index) => ({ ...RECORD, principal: `user-${index}` }))
-      const ids = await Promise.all(records.map((record) => store.create(record)))
+      const ids = await Promise.all(records.map(async (record) => store.create(record)))
       strictEqual(new Set(ids).size, records.length)
-      deepStrictEqual(await Promise.all(ids.map((id) => store.get(id))), records)
+      deepStrictEqual(await Promise.all(ids.map(async (id) => store.get(id))), records)
     },
   ],
   [

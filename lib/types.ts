@@ -48,6 +48,11 @@ export interface ServerConfig<P extends Principal = Principal> {
     | Readonly<Record<string, string>>
     | Hook<[HeadersContext<P>], Awaitable<Readonly<Record<string, string>>>>
     | undefined
+  /**
+   * The eras the upstream speaks: with `legacy` a modern client is sent back to the handshake, with `modern` a legacy
+   * client is told which revisions there are. Defaults to `auto`: the upstream itself answers.
+   */
+  readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   readonly title?: string | undefined
   readonly description?: string | undefined
   readonly tags?: readonly string[] | undefined
@@ -178,10 +183,25 @@ export type RequestId = string | number
 
 /** What a client sent, as far as anybody has to know. */
 export type Message =
-  | { readonly kind: 'request'; readonly era: Era; readonly id: RequestId; readonly method: string }
+  | {
+      readonly kind: 'request'
+      readonly era: Era
+      readonly id: RequestId
+      readonly method: string
+      readonly params: unknown
+    }
   | { readonly kind: 'notification'; readonly era: Era; readonly method: string }
   | { readonly kind: 'response'; readonly era: Era }
   | { readonly kind: 'batch'; readonly era: Era; readonly ids: readonly RequestId[] }
+
+/** The headers of a POST that repeat what its body says. */
+export interface StandardHeaders {
+  readonly protocolVersion: string | undefined
+  readonly method: string | undefined
+  readonly name: string | undefined
+  /** Whether one of them came more than once. (SC9) */
+  readonly repeated: boolean
+}
 
 /** A session as a request found it. */
 export interface Session {

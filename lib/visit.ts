@@ -1,8 +1,7 @@
 /** One HTTP request at the gateway, and what is known of it so far. */
 import type { ServerResponse } from 'node:http'
-import type { StandardHeaders } from './inbound/ladder.ts'
 import { HEADER } from './protocol.ts'
-import type { GatewayRequest, Principal, RequestId, ServerConfig } from './types.ts'
+import type { GatewayRequest, Principal, RequestId, ServerConfig, StandardHeaders } from './types.ts'
 
 export class Visit {
   readonly request: GatewayRequest

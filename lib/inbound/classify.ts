@@ -1,9 +1,9 @@
 /** What was sent: kind, era, id, method. Pure: plain values in, a union out; never throws. (requirements 2 and 4) */
 import type { GatewayErrorCode } from '../errors.ts'
 import { MAX_BATCH, META, MODERN_VERSIONS } from '../protocol.ts'
-import type { Message, RequestId } from '../types.ts'
-import { isObject, type JsonObject, member } from './json.ts'
-import { type Claim, climb, type StandardHeaders } from './ladder.ts'
+import type { Message, RequestId, StandardHeaders } from '../types.ts'
+import { isObject, type JsonObject, member } from '../json.ts'
+import { type Claim, climb } from './ladder.ts'
 
 /** A message that is refused, and the id to say so under, if it could be read. */
 export interface Rejection {
@@ -60,7 +60,9 @@ function classifyShape(json: unknown): Message | Rejection {
     if (params !== undefined && !isObject(params)) {
       return reject('invalid_request', '"params" must be an object', known)
     }
-    return isId(id) ? { kind: 'request', era: 'legacy', id, method } : { kind: 'notification', era: 'legacy', method }
+    return isId(id)
+      ? { kind: 'request', era: 'legacy', id, method, params }
+      : { kind: 'notification', era: 'legacy', method }
   }
   const outcomes = Number('result' in json) + Number('error' in json)
   if (outcomes === 1 && (isId(id) || 'error' in json)) return { kind: 'response', era: 'legacy' }

@@ -137,13 +137,7 @@ class StreamRelay extends Relay implements Beating {
   /** Whether the client can fetch the rest of this stream with GET and Last-Event-ID. */
   #resumable = false
 
-  constructor(
-    body: Body,
-    exchange: Exchange,
-    response: ServerResponse,
-    heartbeat: Heartbeat,
-    resolve: () => void,
-  ) {
+  constructor(body: Body, exchange: Exchange, response: ServerResponse, heartbeat: Heartbeat, resolve: () => void) {
     super(body, exchange, response, resolve)
     this.#heartbeat = heartbeat
     this.#owed = new Owed(exchange.waiting)
@@ -179,8 +173,13 @@ class StreamRelay extends Relay implements Beating {
 
   /** What ends a subscription is no error. (ST18) */
   #lastWord(error: GatewayError, id: RequestId): string {
-    if (this.exchange.era === 'legacy' || !this.exchange.listens || error.code !== 'unavailable') return error.toJsonRpc(id)
-    return JSON.stringify({ jsonrpc: '2.0', id, result: { resultType: 'complete', _meta: { [META.subscriptionId]: id } } })
+    if (this.exchange.era === 'legacy' || !this.exchange.listens || error.code !== 'unavailable')
+      return error.toJsonRpc(id)
+    return JSON.stringify({
+      jsonrpc: '2.0',
+      id,
+      result: { resultType: 'complete', _meta: { [META.subscriptionId]: id } },
+    })
   }
 
   /** A server that keeps events for a client to resume must see that the client has gone. */

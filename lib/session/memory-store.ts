@@ -86,10 +86,13 @@ export class MemorySessionStore implements SessionStore {
 
   /** One timer for all: it rings when the oldest entry is due. */
   #arm(delayMs: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#sweep()
-    }, Math.min(delayMs, MAX_TIMER_MS)).unref()
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined
+        this.#sweep()
+      },
+      Math.min(delayMs, MAX_TIMER_MS),
+    ).unref()
   }
 
   #sweep(): void {

@@ -88,7 +88,8 @@ export class Sessions {
   }
 
   #stopAll(id: string): void {
-    for (const what of this.#open.get(id) ?? []) what.stop(new GatewayError('session_not_found', 'The session has ended'))
+    for (const what of this.#open.get(id) ?? [])
+      what.stop(new GatewayError('session_not_found', 'The session has ended'))
   }
 
   #touch(): void {

@@ -1,4 +1,5 @@
 /** Which headers cross, each way: allow-lists as data. Whatever is not named here stays. (HD16-HD20) */
+import { FIRST_VERSION_WITH_HEADER, HEADER } from '../protocol.ts'
 
 /** Client -> upstream, as they are. */
 const FROM_CLIENT: readonly string[] = [
@@ -50,6 +51,12 @@ export function toUpstream(method: string, headers: Headers): Record<string, str
     if (name.startsWith(FROM_CLIENT_PREFIX) && typeof value === 'string') crossing[name] = value
   }
   return crossing
+}
+
+/** UC1, HD5: where the client names no revision, it is the negotiated one. */
+export function addVersion(headers: Record<string, string>, negotiated: string): Record<string, string> {
+  if (negotiated >= FIRST_VERSION_WITH_HEADER) headers[HEADER.protocolVersion] ??= negotiated
+  return headers
 }
 
 /** The upstream's headers that a client gets. */

@@ -14,16 +14,22 @@ export interface Target {
 /** HD1: both media types, always. HD17: nothing encoded, so that bytes can be relayed. */
 const EVERY_REQUEST = ['accept', `${JSON_TYPE}, ${EVENT_STREAM_TYPE}`, 'accept-encoding', 'identity']
 
-const known = new WeakMap<ServerConfig, { readonly url: string | URL; readonly headers: unknown; readonly target: Target }>()
+const known = new WeakMap<
+  ServerConfig,
+  { readonly url: string | URL; readonly headers: unknown; readonly target: Target }
+>()
 
 /** Throws a TypeError that names the fault and the cure. A config object that has not changed is checked once. */
 export function targetOf(server: string, config: ServerConfig): Target {
   const before = known.get(config)
   if (before && before.url === config.url && before.headers === config.headers) return before.target
   const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
-  const { type = 'http', url: given, headers } = config
+  const { type = 'http', url: given, headers, protocol = 'auto' } = config
   if (type !== 'http' && type !== 'streamable-http') {
     throw fault(`"type" must be "http" or "streamable-http", not ${JSON.stringify(type)}`)
+  }
+  if (protocol !== 'auto' && protocol !== 'legacy' && protocol !== 'modern') {
+    throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
   const url = URL.canParse(String(given)) ? new URL(given) : undefined
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
