@@ -1,5 +1,6 @@
 /** What is said between clients and upstreams: opening, carrying on and ending sessions, until the gateway closes. */
 import { GatewayError } from './errors.ts'
+import { Cache } from './cache/cache.ts'
 import { Exchange, type Handle } from './exchange.ts'
 import { type Behind, Farewells } from './farewells.ts'
 import { checkVersion } from './inbound/headers.ts'
@@ -7,6 +8,7 @@ import { member } from './json.ts'
 import type { Config } from './options.ts'
 import { readAnswer } from './outbound/answer.ts'
 import { Heartbeat } from './outbound/heartbeat.ts'
+import { overhear } from './outbound/overhear.ts'
 import { relay } from './outbound/relay.ts'
 import { BATCH_VERSION, HEADER } from './protocol.ts'
 import { Sessions } from './session/sessions.ts'
@@ -30,10 +32,11 @@ export class Conversations {
   #closed: Promise<void> | undefined
   #onIdle: (() => void) | undefined
 
-  constructor({ sessions, connectMs, responseMs, report }: Config) {
+  constructor({ sessions, cacheBytes, connectMs, responseMs, report }: Config) {
     this.#report = report
     this.#upstream = new HttpUpstream({ connectMs, responseMs })
-    this.#handle = this.#upstream.send
+    const { send } = this.#upstream
+    this.#handle = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
     this.#farewells = new Farewells(this.#handle, report)
     this.#storeTells = sessions.attach !== undefined
     this.#sessions = new Sessions(
@@ -159,8 +162,8 @@ export class Conversations {
   /** The reply to `initialize`: opens a session when the upstream agreed to one, then hands it on with our id. */
   async #open(reply: Reply, exchange: Exchange, visit: Visit): Promise<void> {
     const answer = await readAnswer(reply)
-    const protocolVersion = member(member(answer, 'result'), 'protocolVersion')
-    this.#eras.learn(exchange.config, answer)
+    const protocolVersion = member(member(answer?.message, 'result'), 'protocolVersion')
+    this.#eras.learn(exchange.config, answer?.message)
     const headers = toClient(reply.headers)
     if (typeof protocolVersion === 'string') {
       const { server, config, principal } = exchange

@@ -21,6 +21,11 @@
  *     session/            whose conversation is it?
  *       sessions.ts         opens, finds, ends; knows which are in use
  *       memory-store.ts     the default store
+ *     cache/              answered before, and still fresh?
+ *       cache.ts            a Handle before a Handle
+ *       policy.ts           what may be kept, for whom and for how long
+ *       shelf.ts            kept results, bounded in bytes
+ *       members.ts          where a JSON object's members stand in its text
  *     upstream/           there
  *       headers.ts          which headers cross, each way
  *       target.ts           a server's config, checked and ready
@@ -30,6 +35,7 @@
  *       verdict.ts          what its status and type mean
  *     outbound/           and back
  *       answer.ts           reads the one reply somebody has to look at
+ *       overhear.ts         listens in on a stream on its way
  *       relay.ts            writes a reply as it comes
  *       event-stream.ts     whole events out of bytes
  *       owed.ts             which answers a stream still owes

@@ -22,6 +22,8 @@ export interface Config {
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
   readonly sessions: SessionStore
+  /** The bytes the cache may hold; without a cache 0. */
+  readonly cacheBytes: number
   readonly bodyBytes: number
   readonly connectMs: number
   readonly responseMs: number
@@ -38,6 +40,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   publicUrl: true,
   allowedHosts: true,
   allowedOrigins: true,
+  cache: true,
   limits: true,
   timeouts: true,
   onError: true,
@@ -56,6 +59,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     authenticate: parseAuthenticate(given.authenticate) as Authenticate | false,
     lookup: parseServers(given.servers) as ServerLookup,
     sessions: parseSessions(given.sessions),
+    cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
@@ -119,6 +123,16 @@ function parseSessions(store: SessionStore = new MemorySessionStore()): SessionS
     }
   }
   return store
+}
+
+function parseCache(cache: GatewayOptions['cache'] = false): number {
+  if (cache === false) return 0
+  if (cache !== true && (typeof cache !== 'object' || cache === null)) {
+    throw new TypeError(`"cache" must be true, false or { maxBytes }, not ${inspect(cache)}`)
+  }
+  const { maxBytes = 16 * 1024 * 1024, ...unknown } = cache === true ? {} : cache
+  rejectUnknown(unknown, { maxBytes: true }, 'cache.')
+  return parseNumber('cache.maxBytes', maxBytes, 1)
 }
 
 function parseAdmission({

@@ -103,6 +103,11 @@ export interface GatewayOptions<P extends Principal = Principal> {
   readonly allowedHosts?: readonly string[] | undefined
   /** Origins of browser pages that are let in beside the gateway's own, as `https://app.example.com`. */
   readonly allowedOrigins?: readonly string[] | undefined
+  /**
+   * Keeps what modern servers let be kept (`server/discover`, lists, `resources/read`), for whom and as long as they
+   * say. Off by default; `true` keeps up to 16 MiB.
+   */
+  readonly cache?: boolean | { readonly maxBytes?: number | undefined } | undefined
   readonly limits?:
     | {
         /** The longest body a client may send, in bytes. Defaults to 4 MiB. */
@@ -215,6 +220,13 @@ export interface Reply {
   /** By lower-case name; several values of one name are an array. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: Body
+}
+
+/** The JSON-RPC response in a reply. */
+export interface Answer {
+  readonly message: Readonly<Record<string, unknown>>
+  /** The same as it stood there. */
+  readonly text: string
 }
 
 /** The bytes of a reply, on their way. Nothing flows before `pipe`; what came earlier is kept. */

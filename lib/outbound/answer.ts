@@ -1,16 +1,15 @@
 /** Reads a reply as far as its answer, then gives the bytes back: for the few messages somebody has to look at. */
 import { StringDecoder } from 'node:string_decoder'
+import { isObject } from '../json.ts'
 import { EVENT_STREAM_TYPE } from '../protocol.ts'
-import type { Body, Reply, Sink } from '../types.ts'
+import type { Answer, Body, Reply, Sink } from '../types.ts'
 import { createMessageReader } from './event-stream.ts'
 
 /** An answer longer than this is not looked at, in bytes. */
 const MAX_BYTES = 4 * 1024 * 1024
 
-type JsonObject = Readonly<Record<string, unknown>>
-
 /** The first response in a reply, `undefined` when there is none. The reply's body can be relayed as if untouched. */
-export function readAnswer({ headers, body }: Reply): Promise<JsonObject | undefined> {
+export function readAnswer({ headers, body }: Reply): Promise<Answer | undefined> {
   return new Promise((resolve) => {
     const isStream = String(headers['content-type']).startsWith(EVENT_STREAM_TYPE)
     body.pipe(isStream ? new StreamPeek(body, resolve) : new JsonPeek(body, resolve))
@@ -21,10 +20,10 @@ export function readAnswer({ headers, body }: Reply): Promise<JsonObject | undef
 abstract class Peek implements Sink {
   protected readonly chunks: Buffer[] = []
   readonly #body: Body
-  readonly #resolve: (answer: JsonObject | undefined) => void
+  readonly #resolve: (answer: Answer | undefined) => void
   #bytes = 0
 
-  constructor(body: Body, resolve: (answer: JsonObject | undefined) => void) {
+  constructor(body: Body, resolve: (answer: Answer | undefined) => void) {
     this.#body = body
     this.#resolve = resolve
   }
@@ -42,7 +41,7 @@ abstract class Peek implements Sink {
     this.settle(undefined)
   }
 
-  protected settle(answer: JsonObject | undefined): void {
+  protected settle(answer: Answer | undefined): void {
     this.#body.unread(this.chunks)
     this.#resolve(answer)
   }
@@ -51,7 +50,8 @@ abstract class Peek implements Sink {
 class JsonPeek extends Peek {
   end(): void {
     try {
-      this.settle(responseOf(JSON.parse(Buffer.concat(this.chunks).toString())))
+      const text = Buffer.concat(this.chunks).toString()
+      this.settle(answerOf(JSON.parse(text), text))
     } catch {
       this.settle(undefined)
     }
@@ -60,8 +60,8 @@ class JsonPeek extends Peek {
 
 class StreamPeek extends Peek {
   readonly #decoder = new StringDecoder()
-  readonly #reader = createMessageReader((message) => (this.#answer ??= responseOf(message)))
-  #answer: JsonObject | undefined
+  readonly #reader = createMessageReader((message, text) => (this.#answer ??= answerOf(message, text)))
+  #answer: Answer | undefined
 
   override data(chunk: Buffer): boolean {
     super.data(chunk)
@@ -75,7 +75,6 @@ class StreamPeek extends Peek {
   }
 }
 
-function responseOf(message: unknown): JsonObject | undefined {
-  if (typeof message !== 'object' || message === null || Array.isArray(message) || 'method' in message) return undefined
-  return message as JsonObject
+function answerOf(message: unknown, text: string): Answer | undefined {
+  return isObject(message) && !('method' in message) ? { message, text } : undefined
 }

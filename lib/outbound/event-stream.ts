@@ -95,8 +95,10 @@ export function hasEventId(stretch: Buffer): boolean {
   return stretch.subarray(0, 3).toString('latin1') === 'id:' || stretch.includes('\nid:') || stretch.includes('\rid:')
 }
 
-/** Calls back with the JSON of each event's data; what is no JSON is passed over. */
-export function createMessageReader(onMessage: (message: unknown) => void): { feed(chunk: string): void } {
+/** Calls back with the JSON of each event's data, parsed and as it stands; what is no JSON is passed over. */
+export function createMessageReader(onMessage: (message: unknown, text: string) => void): {
+  feed(chunk: string): void
+} {
   return createParser({
     onEvent: ({ data }) => {
       if (data === '') return
@@ -106,7 +108,7 @@ export function createMessageReader(onMessage: (message: unknown) => void): { fe
       } catch {
         return
       }
-      onMessage(message)
+      onMessage(message, data)
     },
   })
 }
