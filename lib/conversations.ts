@@ -136,7 +136,7 @@ export class Conversations {
     const { session } = exchange
     this.#running.add(exchange)
     if (session) this.#sessions.enter(session.id, exchange)
-    if (exchange.endsWithClient) visit.response.once('close', () => exchange.stop(gone()))
+    if (exchange.endsWithClient) visit.response.once('close', () => this.#onClose(exchange))
     try {
       const reply = await this.#handle(exchange)
       await (exchange.opens ? this.#open(reply, exchange, visit) : this.#carry(reply, exchange, visit))
@@ -148,6 +148,11 @@ export class Conversations {
       this.#running.delete(exchange)
       if (this.#running.size === 0) this.#onIdle?.()
     }
+  }
+
+  /** A response closes when it is complete, too. */
+  #onClose(exchange: Exchange): void {
+    if (this.#running.has(exchange)) exchange.stop(new GatewayError('bad_request', 'The client went away'))
   }
 
   /** Hands a reply on. An accepted notification or response has none. (RPC10) */
@@ -206,10 +211,6 @@ export class Conversations {
 
 function isGone(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'session_not_found'
-}
-
-function gone(): GatewayError {
-  return new GatewayError('bad_request', 'The client went away')
 }
 
 function closing(): GatewayError {

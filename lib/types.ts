@@ -139,7 +139,7 @@ export interface Gateway {
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>
 }
 
-/** What is kept of a session. Plain JSON. */
+/** What is kept of a session. Plain JSON, so a field is there or it is not: none is `undefined`. */
 export interface SessionRecord {
   /** The server's name: the session is of no use with another. */
   readonly server: string

@@ -59,28 +59,28 @@ function readBytes(request: GatewayRequest, maxBytes: number): Promise<Buffer> {
       reject(tooLarge(maxBytes))
       return
     }
-    const chunks: Buffer[] = []
+    let chunks: Buffer[] = []
     let length = 0
-    const settle = (error?: GatewayError): void => {
-      request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
-      if (error) {
-        request.on('error', ignore).pause()
-        reject(error)
-      } else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))
+    const refuse = (error: GatewayError): void => {
+      chunks = []
+      length = Infinity
+      reject(error)
     }
-    const onData = (chunk: Buffer): void => {
-      chunks.push(chunk)
+    request.on('data', (chunk: Buffer) => {
       length += chunk.length
-      if (length > maxBytes) settle(tooLarge(maxBytes))
-    }
-    const onEnd = (): void => settle()
-    const onGone = (): void => settle(new GatewayError('bad_request', 'The body broke off'))
-    request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
+      if (length <= maxBytes) chunks.push(chunk)
+      else if (length < Infinity) {
+        request.pause()
+        refuse(tooLarge(maxBytes))
+      }
+    })
+    request.on('end', () => {
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+      chunks = []
+    })
+    request.on('close', () => refuse(new GatewayError('bad_request', 'The body broke off')))
   })
 }
-
-/** A refused request may still break; nobody is left to be told. */
-function ignore(): void {}
 
 /** Both ends must read a message alike: a key that stands twice is refused, since parsers differ on which one counts. */
 function parse(bytes: Buffer): Content {

@@ -1,7 +1,7 @@
 /** Reads a reply as far as its answer, then gives the bytes back: for the few messages somebody has to look at. */
 import { StringDecoder } from 'node:string_decoder'
 import { isObject } from '../json.ts'
-import { EVENT_STREAM_TYPE } from '../protocol.ts'
+import { EVENT_STREAM_TYPE, mediaType } from '../protocol.ts'
 import type { Answer, Body, Reply, Sink } from '../types.ts'
 import { createMessageReader } from './event-stream.ts'
 
@@ -11,7 +11,7 @@ const MAX_BYTES = 4 * 1024 * 1024
 /** The first response in a reply, `undefined` when there is none. The reply's body can be relayed as if untouched. */
 export function readAnswer({ headers, body }: Reply): Promise<Answer | undefined> {
   return new Promise((resolve) => {
-    const isStream = String(headers['content-type']).startsWith(EVENT_STREAM_TYPE)
+    const isStream = mediaType(String(headers['content-type'])) === EVENT_STREAM_TYPE
     body.pipe(isStream ? new StreamPeek(body, resolve) : new JsonPeek(body, resolve))
   })
 }

@@ -10,12 +10,9 @@ const HOLD_BYTES = 256 * 1024
 /** A comment, which every client ignores: it keeps connections open and finds the dead ones. */
 export const HEARTBEAT: Buffer = Buffer.from(':\n\n')
 
-/** Takes bytes that may go out; `startsEvent` tells whether they begin with an event or go on with one. */
-type Emit = (bytes: Buffer, startsEvent: boolean) => void
-
 /**
- * Cuts a stream into stretches of whole events. Bytes are neither changed nor copied: what goes in comes out, only an
- * event that has begun waits for its end.
+ * Cuts a stream into stretches of whole events. No byte is changed: what goes in comes out, only an event that has
+ * begun waits for its end.
  */
 export class Framer {
   #held: Buffer[] = []
@@ -31,38 +28,42 @@ export class Framer {
     return !this.#midEvent
   }
 
-  /** Hands out what is complete, in order. */
-  feed(chunk: Buffer, emit: Emit): void {
+  /** What may go out now that this chunk is here: whole events, or a piece of a giant one. */
+  feed(chunk: Buffer): Buffer | undefined {
     const end = this.#lastBoundary(chunk)
-    if (chunk.length > 1) this.#lastButOne = chunk[chunk.length - 2]!
-    else this.#lastButOne = this.#last
-    this.#last = chunk[chunk.length - 1]!
-    if (end > 0) {
-      this.#release(emit)
-      emit(end === chunk.length ? chunk : chunk.subarray(0, end), !this.#midEvent)
-      this.#midEvent = false
+    if (chunk.length > 0) {
+      this.#lastButOne = chunk.length > 1 ? chunk[chunk.length - 2]! : this.#last
+      this.#last = chunk[chunk.length - 1]!
     }
-    if (end < chunk.length) this.#hold(end > 0 ? chunk.subarray(end) : chunk, emit)
+    if (end === 0) return this.#hold(chunk)
+    const whole = this.#release(end === chunk.length ? chunk : chunk.subarray(0, end))
+    this.#midEvent = false
+    const rest = end < chunk.length ? this.#hold(chunk.subarray(end)) : undefined
+    return rest ? Buffer.concat([whole, rest]) : whole
   }
 
-  #hold(bytes: Buffer, emit: Emit): void {
-    this.#held.push(bytes)
-    this.#heldBytes += bytes.length
-    if (this.#midEvent || this.#heldBytes > HOLD_BYTES) this.#release(emit)
+  #hold(bytes: Buffer): Buffer | undefined {
+    if (!this.#midEvent && this.#heldBytes + bytes.length <= HOLD_BYTES) {
+      this.#held.push(bytes)
+      this.#heldBytes += bytes.length
+      return undefined
+    }
+    this.#midEvent = true
+    return this.#release(bytes)
   }
 
-  #release(emit: Emit): void {
-    if (this.#held.length === 0) return
-    for (const bytes of this.#held) {
-      emit(bytes, !this.#midEvent)
-      this.#midEvent = true
-    }
+  #release(bytes: Buffer): Buffer {
+    if (this.#held.length === 0) return bytes
+    const released = Buffer.concat([...this.#held, bytes])
     this.#held = []
     this.#heldBytes = 0
+    return released
   }
 
   /** The index just past the last blank line that ends in this chunk, 0 when none does. */
   #lastBoundary(chunk: Buffer): number {
+    const { length } = chunk
+    if (length > 1 && chunk[length - 1] === LF && chunk[length - 2] === LF) return length
     for (let at = chunk.lastIndexOf(LF); at !== -1; at = at === 0 ? -1 : chunk.lastIndexOf(LF, at - 1)) {
       const before = this.#byte(chunk, at - 1)
       if (before === LF || (before === CR && isLineEnd(this.#byte(chunk, at - 2)))) return at + 1
@@ -83,16 +84,25 @@ function isLineEnd(byte: number): boolean {
   return byte === LF || byte === CR
 }
 
-/** Where the last event of a stretch of whole events begins. */
-export function lastEventStart(stretch: Buffer): number {
-  const ends = [stretch.lastIndexOf('\n\n', -3), stretch.lastIndexOf('\r\n\r\n', -5), stretch.lastIndexOf('\r\r', -3)]
-  const [lf, crlf, cr] = ends as [number, number, number]
-  return Math.max(lf === -1 ? 0 : lf + 2, crlf === -1 ? 0 : crlf + 4, cr === -1 ? 0 : cr + 2)
+const BLANK_LINE = /\r\n\r\n|\n\n|\r\r|\r\n\r|\n\r\n?|\r\n\n/g
+
+/** The events of a stretch, one by one. */
+export function* eventsOf(stretch: Buffer): Generator<Buffer> {
+  const text = stretch.toString('latin1')
+  let start = 0
+  for (const { index, 0: end } of text.matchAll(BLANK_LINE)) {
+    yield stretch.subarray(start, index + end.length)
+    start = index + end.length
+  }
+  if (start < stretch.length) yield stretch.subarray(start)
 }
 
 /** Whether any event of a stretch has an id, which means that its stream can be resumed. */
 export function hasEventId(stretch: Buffer): boolean {
-  return stretch.subarray(0, 3).toString('latin1') === 'id:' || stretch.includes('\nid:') || stretch.includes('\rid:')
+  for (let at = stretch.indexOf('id:'); at !== -1; at = stretch.indexOf('id:', at + 1)) {
+    if (at === 0 || isLineEnd(stretch[at - 1]!)) return true
+  }
+  return false
 }
 
 /** Calls back with the JSON of each event's data, parsed and as it stands; what is no JSON is passed over. */
