@@ -1,0 +1,144 @@
+// @ts-check
+// The cases, in the order they run. To add one, add an entry; a new kind of measuring is a file in cases/.
+import { idleSessions } from './cases/idle-sessions.mjs'
+import { idleStreams } from './cases/idle-streams.mjs'
+import { rounds } from './cases/rounds.mjs'
+import { stalledReaders } from './cases/stalled-readers.mjs'
+import { PROXIES } from './harness/fleet.mjs'
+
+/** The SDK's transports in session mode refuse a call without a session. */
+const STATELESS = PROXIES.filter((name) => !name.startsWith('sdk-'))
+const PIPES = ['pipe', 'undici', 'nginx', 'haproxy', 'http-proxy-3']
+const GATEWAYS = PROXIES.filter((name) => name.startsWith('gateway-'))
+/** For a quick look: those that the targets of most cases are made of. */
+const FEW = ['pipe', 'undici', 'gateway-http']
+const TWO = ['pipe', 'gateway-http']
+/** Those of all that a quick look leaves out. */
+const NOT_QUICK = new Set(['gateway-express4', 'haproxy', 'http-proxy-middleware'])
+
+/** @type {import('./harness/bench.mjs').Case[]} */
+export const CASES = [
+  rounds({
+    name: 'calls-json',
+    title: 'tools/call answered as JSON, 16 connections',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16 },
+    proxies: PROXIES,
+    quick: PROXIES.filter((name) => !NOT_QUICK.has(name)),
+  }),
+  rounds({
+    name: 'calls-json-1',
+    title: 'tools/call answered as JSON, 1 connection',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 1 },
+    proxies: [...PIPES, ...GATEWAYS],
+  }),
+  rounds({
+    name: 'calls-json-64',
+    title: 'tools/call answered as JSON, 64 connections',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 64 },
+    proxies: [...PIPES, ...GATEWAYS],
+  }),
+  rounds({
+    name: 'calls-sse',
+    title: 'tools/call answered as SSE, 16 connections',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16, as: 'sse' },
+    proxies: PROXIES,
+    quick: FEW,
+  }),
+  rounds({
+    name: 'calls-modern',
+    title: 'tools/call of 2026-07-28 (stateless), 16 connections',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16, era: 'modern' },
+    proxies: STATELESS,
+    quick: TWO,
+  }),
+  rounds({
+    name: 'session-setup',
+    title: 'a session opened and ended: initialize, initialized, DELETE, 16 connections',
+    unit: 'session',
+    job: 'setup',
+    params: { connections: 16 },
+    proxies: PROXIES,
+    quick: FEW,
+  }),
+  rounds({
+    name: 'events-small',
+    title: 'one stream, a flood of small events (170 bytes)',
+    unit: 'event',
+    job: 'streams',
+    params: { connections: 1 },
+    proxies: PROXIES,
+    quick: FEW,
+  }),
+  rounds({
+    name: 'events-64k',
+    title: 'one stream, a flood of 64 KB events',
+    unit: 'MB',
+    job: 'streams',
+    params: { connections: 1, size: 64_000 },
+    proxies: PROXIES,
+    quick: FEW,
+  }),
+  rounds({
+    name: 'events-paced',
+    title: '32 streams, an event every 10 ms on each',
+    unit: 'event',
+    job: 'streams',
+    params: { connections: 32, every: 10 },
+    direct: true,
+    proxies: PROXIES,
+    quick: FEW,
+  }),
+  rounds({
+    name: 'result-1mb',
+    title: 'results of 1 MB, 4 connections',
+    unit: 'MB',
+    job: 'calls',
+    params: { connections: 4, bytes: 1_000_000 },
+    memory: true,
+    proxies: PROXIES,
+    quick: TWO,
+  }),
+  rounds({
+    name: 'result-10mb',
+    title: 'results of 10 MB, 4 connections',
+    unit: 'MB',
+    job: 'calls',
+    params: { connections: 4, bytes: 10_000_000 },
+    memory: true,
+    proxies: PROXIES,
+    quick: TWO,
+  }),
+  idleStreams({
+    name: 'idle-streams',
+    title: 'memory per idle GET stream, its session included',
+    counts: [1000, 5000],
+    quickCounts: [250, 1000],
+    proxies: [...PIPES, 'gateway-http', 'gateway-express5'],
+    quick: TWO,
+  }),
+  idleSessions({
+    name: 'idle-sessions',
+    title: (count) => `CPU per call with ${count} idle sessions, 16 connections`,
+    count: 5000,
+    proxies: TWO,
+    quick: ['gateway-http'],
+  }),
+  stalledReaders({
+    name: 'stalled-readers',
+    title: (count) => `${count} readers that stall, 4 MB on the way to each`,
+    count: 500,
+    quickCount: 50,
+    proxies: [...PIPES, 'gateway-http', 'gateway-express5'],
+    quick: TWO,
+  }),
+]

@@ -1,0 +1,112 @@
+// @ts-check
+// What a case is given to work with: the upstream, the load generator, the proxies, and how long to take.
+import { Fleet } from './fleet.mjs'
+import { start } from './processes.mjs'
+
+/** @typedef {import('./fleet.mjs').Proxy} Proxy @typedef {import('../load.mjs').Figures} Figures */
+
+/**
+ * One case: measures its proxies and says what to show of them.
+ * @typedef {object} Case
+ * @property {string} name for --only and the JSON
+ * @property {string[]} proxies those measured
+ * @property {string[] | undefined} quick those measured in a quick run; none leaves the case out
+ * @property {(quick: boolean) => { title: string, columns: Column[] }} describe in plain words
+ * @property {(bench: Bench, names: string[]) => Promise<Row[]>} run
+ *
+ * @typedef {{ key: string, heading: string, digits: number }} Column
+ * @typedef {{ proxy: string, title: string, failed?: string, [figure: string]: any }} Row
+ */
+
+/** How a job takes, at most, beyond its own seconds: sessions to open, answers to wait for. */
+const PATIENCE_MS = 60_000
+/** A proxy is warm only after some thousand calls: its compiler is still at work in the first second. */
+const FULL = { rounds: 5, seconds: 1, warmSeconds: 2, quick: false }
+const QUICK = { rounds: 3, seconds: 0.3, warmSeconds: 1, quick: true }
+
+export class Bench {
+  #load
+  #upstream
+
+  /**
+   * @param {import('./processes.mjs').Child} upstream @param {import('./processes.mjs').Child} load
+   * @param {typeof FULL} pace @param {string} [profile]
+   */
+  constructor(upstream, load, pace, profile) {
+    this.#upstream = upstream
+    this.#load = load
+    this.upstreamPort = /** @type {number} */ (upstream.started.port)
+    this.fleet = new Fleet(this.upstreamPort, profile)
+    this.pace = pace
+    /** Told what is being done. @type {(line: string) => void} */
+    this.progress = () => {}
+  }
+
+  /** @param {{ quick: boolean, profile?: string | undefined }} flags */
+  static async start({ quick, profile }) {
+    const [upstream, load] = await Promise.all([start('upstream.mjs'), start('load.mjs')])
+    return new Bench(upstream, load, quick ? QUICK : FULL, profile)
+  }
+
+  /** Opens a job of the load generator, to be run and closed. @param {number} port @param {string} job @param {object} params */
+  async open(port, job, params) {
+    const id = await this.#load.ask('open', { job, port, params }, 2 * PATIENCE_MS)
+    return {
+      /** @param {number} seconds @returns {Promise<Figures>} */
+      run: (seconds) => this.#load.ask('run', { id, seconds }, seconds * 1000 + PATIENCE_MS),
+      close: () => this.#load.ask('close', { id }, PATIENCE_MS),
+    }
+  }
+
+  /**
+   * Runs a job and says what it cost the proxy, in CPU microseconds a unit.
+   * @param {Proxy} proxy @param {string} job @param {object} params
+   */
+  async measure(proxy, job, params, seconds = this.pace.seconds) {
+    const opened = await this.open(proxy.port, job, params)
+    try {
+      const before = await proxy.cpu()
+      const figures = await opened.run(seconds)
+      return { ...figures, cpu: ((await proxy.cpu()) - before) / figures.units }
+    } finally {
+      await opened.close()
+    }
+  }
+
+  /** Waits until the upstream has no stream open. Says whether that came true in time. */
+  async streamsGone(withinMs = 20_000) {
+    for (const end = performance.now() + withinMs; performance.now() < end;) {
+      const { streams } = await this.#upstream.ask('state')
+      if (streams === 0) return true
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    return false
+  }
+
+  async end() {
+    await Promise.all([this.fleet.end(), this.#load.end(), this.#upstream.end()])
+  }
+}
+
+/**
+ * For a case that measures one proxy after the other: a row for each that is there, also for one that fails.
+ * @param {Bench} bench @param {string[]} names @param {(proxy: Proxy) => Promise<object>} measure
+ * @returns {Promise<Row[]>}
+ */
+export async function eachFresh(bench, names, measure) {
+  /** @type {Row[]} */
+  const rows = []
+  for (const name of names) {
+    bench.progress(name)
+    const proxy = await bench.fleet.fresh(name)
+    if (!proxy) continue
+    try {
+      rows.push({ proxy: name, title: proxy.title, ...(await measure(proxy)) })
+    } catch (error) {
+      rows.push({ proxy: name, title: proxy.title, failed: /** @type {Error} */ (error).message })
+    } finally {
+      await proxy.end()
+    }
+  }
+  return rows
+}

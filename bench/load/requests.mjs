@@ -1,0 +1,72 @@
+// @ts-check
+// The requests of an MCP client, as text ready for the wire.
+
+export const PATH = '/bench/mcp'
+export const LEGACY = '2025-11-25'
+export const MODERN = '2026-07-28'
+
+const META = 'io.modelcontextprotocol'
+
+/** @param {string} method @param {string[]} headers @param {string} [body] */
+function request(method, headers, body) {
+  const lines = [
+    `${method} ${PATH} HTTP/1.1`,
+    'Host: 127.0.0.1',
+    'Authorization: Bearer bench',
+    `Accept: ${method === 'GET' ? 'text/event-stream' : 'application/json, text/event-stream'}`,
+    ...headers,
+  ]
+  // Every body is ASCII: its length in characters is its length in bytes.
+  if (body !== undefined) lines.push('Content-Type: application/json', `Content-Length: ${body.length}`)
+  return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`
+}
+
+/** @param {string} session */
+function inSession(session) {
+  return [`MCP-Protocol-Version: ${LEGACY}`, `Mcp-Session-Id: ${session}`]
+}
+
+export function initialize() {
+  const params = { protocolVersion: LEGACY, capabilities: {}, clientInfo: { name: 'bench-load', version: '1.0.0' } }
+  return request('POST', [], JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params }))
+}
+
+/** @param {string} session */
+export function initialized(session) {
+  return request('POST', inSession(session), '{"jsonrpc":"2.0","method":"notifications/initialized"}')
+}
+
+/** @param {string} session */
+export function listen(session) {
+  return request('GET', inSession(session))
+}
+
+/** @param {string} session */
+export function remove(session) {
+  return request('DELETE', inSession(session))
+}
+
+/**
+ * Makes tools/call requests: each has an id of its own, all else is prepared once.
+ * @param {string | undefined} session none says the modern era
+ * @param {string} tool @param {object} args
+ * @returns {(id: number) => string}
+ */
+export function callMaker(session, tool, args) {
+  const headers = session === undefined ? modernHeaders(tool) : inSession(session)
+  const meta = session === undefined ? modernMeta() : {}
+  return (id) => {
+    const params = { name: tool, arguments: args, _meta: { ...meta, progressToken: id } }
+    return request('POST', headers, JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params }))
+  }
+}
+
+/** @param {string} tool */
+function modernHeaders(tool) {
+  return [`MCP-Protocol-Version: ${MODERN}`, 'Mcp-Method: tools/call', `Mcp-Name: ${tool}`]
+}
+
+function modernMeta() {
+  const clientInfo = { name: 'bench-load', version: '1.0.0' }
+  return { [`${META}/protocolVersion`]: MODERN, [`${META}/clientInfo`]: clientInfo, [`${META}/clientCapabilities`]: {} }
+}

@@ -1,0 +1,11 @@
+// @ts-check
+// The gateway as every host here mounts it: everything on, that is an authenticate hook and the memory store.
+import { mcpGateway } from '../../../dist/index.js'
+
+/** @param {URL} upstream */
+export function benchGateway(upstream) {
+  return mcpGateway({
+    servers: { bench: { url: upstream } },
+    authenticate: ({ headers }) => (headers.authorization === 'Bearer bench' ? { id: 'bench' } : undefined),
+  })
+}
