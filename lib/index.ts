@@ -43,11 +43,15 @@
  *       refusal.ts          answers with an error
  *
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
- * json.ts and awaitable.ts. testing.ts is the subpath `./testing`: the contract every session store keeps.
+ * json.ts and awaitable.ts. create-server.ts makes Express itself cheap. testing.ts is the subpath `./testing`: the
+ * contract every session store keeps.
  */
 
 // The middleware.
 export { mcpGateway } from './gateway.ts'
+
+// A server that makes Express itself cheap.
+export { createServer, type ExpressApp } from './create-server.ts'
 
 // Session stores that come with it.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './session/memory-store.ts'
