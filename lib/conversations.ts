@@ -18,6 +18,9 @@ import { addVersion, toClient, toUpstream } from './upstream/headers.ts'
 import { HttpUpstream } from './upstream/http.ts'
 import type { Visit } from './visit.ts'
 
+/** How long upstreams may take to hear that their sessions have ended, also when the grace is used up. */
+const FAREWELL_MS = 1_000
+
 export class Conversations {
   readonly #report: Config['report']
   readonly #sessions: Sessions
@@ -74,8 +77,10 @@ export class Conversations {
   /** A client that ends its session. It has ended, whatever the upstream says to it. */
   async end(visit: Visit): Promise<void> {
     const session = await this.#findOwn(visit)
+    checkVersion(visit.header(HEADER.protocolVersion), session.record.protocolVersion)
     await this.#forget(session.id)
-    await this.#farewells.say(session, { server: visit.server, config: visit.config!, principal: visit.principal })
+    const { server, principal, request } = visit
+    await this.#farewells.say(session, { server, config: visit.config!, principal, request })
     visit.response.writeHead(200, { 'content-length': 0 }).end()
   }
 
@@ -90,7 +95,7 @@ export class Conversations {
     if (this.#running.size > 0) await within(deadline, new Promise<void>((resolve) => (this.#onIdle = resolve)))
     for (const exchange of this.#running) exchange.stop(closing())
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
-    await within(deadline, this.#farewells.done())
+    await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#farewells.done())
     await this.#upstream.close()
   }
 
@@ -134,6 +139,7 @@ export class Conversations {
   /** Sends an exchange, and does with the reply what its kind asks for. */
   async #run(exchange: Exchange, visit: Visit): Promise<void> {
     const { session } = exchange
+    if (exchange.endsWithClient && visit.response.destroyed) return
     this.#running.add(exchange)
     if (session) this.#sessions.enter(session.id, exchange)
     if (exchange.endsWithClient) visit.response.once('close', () => this.#onClose(exchange))

@@ -5,8 +5,8 @@ import type { Config } from './options.ts'
 import type { Session, SessionRecord } from './types.ts'
 import { addVersion } from './upstream/headers.ts'
 
-/** Where the upstream of a session is. */
-export type Behind = Pick<ExchangeParts, 'server' | 'config' | 'principal'>
+/** Where the upstream of a session is; `request` when it is a client who ends it. */
+export type Behind = Pick<ExchangeParts, 'server' | 'config' | 'principal'> & Partial<Pick<ExchangeParts, 'request'>>
 
 export class Farewells {
   readonly #handle: Handle
@@ -45,7 +45,7 @@ export class Farewells {
   async say(session: Session, behind: Behind): Promise<void> {
     if (session.record.upstream === undefined) return
     const headers = addVersion({}, session.record.protocolVersion)
-    const rest = { request: undefined, method: 'DELETE', message: undefined, body: undefined } as const
+    const rest = { request: behind.request, method: 'DELETE', message: undefined, body: undefined } as const
     try {
       const reply = await this.#handle(new Exchange({ ...behind, ...rest, session, headers }))
       reply.body.drain()

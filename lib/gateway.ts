@@ -5,7 +5,7 @@ import { Conversations } from './conversations.ts'
 import { GatewayError } from './errors.ts'
 import { admit } from './inbound/admit.ts'
 import { readContent } from './inbound/body.ts'
-import { classify } from './inbound/classify.ts'
+import { classify, type Rejection } from './inbound/classify.ts'
 import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
@@ -64,7 +64,7 @@ const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
     const { bytes, json } = await readContent(visit.request, config.bodyBytes)
     const message = classify(json, visit.standardHeaders())
     if ('id' in message) visit.id = message.id
-    if (message.kind === 'rejection') throw new GatewayError(message.code, message.reason, { data: message.data })
+    if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
     return conversations.say(visit, message, bytes)
   },
 
@@ -78,6 +78,13 @@ const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
   async DELETE(visit, _config, conversations) {
     return conversations.end(visit)
   },
+}
+
+/** A server that is legacy by its config gives no evidence of the contrary, or a client of both eras comes back. */
+function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerConfig): GatewayError {
+  return protocol === 'legacy' && era === 'modern'
+    ? new GatewayError('bad_request', reason)
+    : new GatewayError(code, reason, { data })
 }
 
 async function identify({ request, server }: Visit, { authenticate }: Config): Promise<Principal | undefined> {

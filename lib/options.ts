@@ -77,6 +77,9 @@ function checkUse(given: unknown): void {
 }
 
 function rejectUnknown(given: object, known: Readonly<Record<string, true>>, prefix: string): void {
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`"${prefix.slice(0, -1)}" must be an object with ${Object.keys(known).join(', ')}`)
+  }
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(known, name)) continue
     const names = Object.keys(known).join(', ')
@@ -173,13 +176,14 @@ function parseOnError(onError: GatewayOptions['onError'] = print): Config['repor
   if (typeof onError !== 'function') {
     throw new TypeError('"onError" must be a function (error, { server, principal, request })')
   }
-  return (error, { server, principal, request } = {}) => {
+  const tell = async (thrown: unknown, context: ErrorContext): Promise<void> => {
     try {
-      onError(error instanceof Error ? error : new Error(String(error)), { server, principal, request })
+      await (onError(thrown instanceof Error ? thrown : new Error(String(thrown)), context) as unknown)
     } catch (fault) {
       console.error('express-mcp-gateway: "onError" threw', fault)
     }
   }
+  return (thrown, { server, principal, request } = {}) => void tell(thrown, { server, principal, request })
 }
 
 /** What is said when nobody listens: a line for what was foreseen, the whole error for what was not. */

@@ -133,7 +133,7 @@ export interface GatewayOptions<P extends Principal = Principal> {
 export interface Gateway {
   (request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void): void
   /**
-   * Ends service: new sessions get 503, streams end, running requests finish or are cut after `graceMs` milliseconds
+   * Ends service: new requests and streams get 503, streams that listen end, running requests finish or are cut after `graceMs` milliseconds
    * (5 000 by default), then sockets and the session store close. Calling again gives the same promise.
    */
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>

@@ -59,6 +59,10 @@ function readBytes(request: GatewayRequest, maxBytes: number): Promise<Buffer> {
       reject(tooLarge(maxBytes))
       return
     }
+    if (request.destroyed) {
+      reject(brokeOff())
+      return
+    }
     let chunks: Buffer[] = []
     let length = 0
     const refuse = (error: GatewayError): void => {
@@ -78,8 +82,12 @@ function readBytes(request: GatewayRequest, maxBytes: number): Promise<Buffer> {
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
       chunks = []
     })
-    request.on('close', () => refuse(new GatewayError('bad_request', 'The body broke off')))
+    request.on('close', () => refuse(brokeOff()))
   })
+}
+
+function brokeOff(): GatewayError {
+  return new GatewayError('bad_request', 'The body broke off')
 }
 
 /** Both ends must read a message alike: a key that stands twice is refused, since parsers differ on which one counts. */

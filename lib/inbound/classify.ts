@@ -1,13 +1,15 @@
 /** What was sent: kind, era, id, method. Pure: plain values in, a union out; never throws. (requirements 2 and 4) */
 import type { GatewayErrorCode } from '../errors.ts'
 import { MAX_BATCH, META, MODERN_VERSIONS } from '../protocol.ts'
-import type { Message, RequestId, StandardHeaders } from '../types.ts'
+import type { Era, Message, RequestId, StandardHeaders } from '../types.ts'
 import { isObject, type JsonObject, member } from '../json.ts'
 import { type Claim, climb } from './ladder.ts'
 
 /** A message that is refused, and the id to say so under, if it could be read. */
 export interface Rejection {
   readonly kind: 'rejection'
+  /** Modern rejections are evidence of a modern server. */
+  readonly era: Era
   readonly code: GatewayErrorCode
   readonly reason: string
   readonly id?: RequestId
@@ -30,7 +32,8 @@ export function classify(json: unknown, headers: StandardHeaders): Message | Rej
   }
   const known = message.kind === 'request' ? { id: message.id } : {}
   if (!isClaimed && method === 'initialize') {
-    return reject('header_mismatch', 'MCP-Protocol-Version names a revision without a handshake', known)
+    const reason = 'MCP-Protocol-Version names a revision without a handshake'
+    return { ...reject('header_mismatch', reason, known), era: 'modern' }
   }
   return classifyModern({ kind: message.kind, method: message.method, params, meta, headers }, message, known)
 }
@@ -43,7 +46,7 @@ function isModern({ protocolVersion }: StandardHeaders): boolean {
 function classifyModern(claim: Claim, message: Message, known: { readonly id?: RequestId }): Message | Rejection {
   const fall = climb(claim)
   if (!fall) return { ...message, era: 'modern' }
-  const rejection = reject(fall.rung.code, fall.fault, known)
+  const rejection: Rejection = { ...reject(fall.rung.code, fall.fault, known), era: 'modern' }
   if (fall.rung.code !== 'unsupported_version') return rejection
   return { ...rejection, data: { supported: MODERN_VERSIONS, requested: claim.meta[META.protocolVersion] } }
 }
@@ -85,10 +88,11 @@ function classifyBatch(items: readonly unknown[], headers: StandardHeaders): Mes
   return { kind: 'batch', era: 'legacy', ids }
 }
 
+/** An integer that no double tells from its neighbours could not be answered. */
 function isId(value: unknown): value is RequestId {
-  return typeof value === 'string' || Number.isInteger(value)
+  return typeof value === 'string' || Number.isSafeInteger(value)
 }
 
 function reject(code: GatewayErrorCode, reason: string, known: { readonly id?: RequestId } = {}): Rejection {
-  return { kind: 'rejection', code, reason, ...known }
+  return { kind: 'rejection', era: 'legacy', code, reason, ...known }
 }

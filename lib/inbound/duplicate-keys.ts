@@ -1,62 +1,70 @@
-/** Whether a JSON text says one of the keys that decide a message's fate twice. */
+/** Whether a JSON text says a key twice where that could decide a message's fate: parsers differ on which one counts. */
 
-/** The keys that the gateway, and whoever stands behind it, decide on. */
-const DECIDING = ['"jsonrpc"', '"id"', '"method"', '"params"', '"name"', '"uri"', '"_meta"', '"result"', '"error"']
-
-/**
- * `text` is valid JSON. Most texts hold each key's letters once and no escapes, which settles it without a scan; for
- * the others every object in the upper levels is looked at.
- */
-export function hasDuplicateKeys(text: string): boolean {
-  return mayRepeat(text) && scan(text)
-}
-
-function mayRepeat(text: string): boolean {
-  if (text.includes('\\u')) return true
-  return DECIDING.some((key) => {
-    const first = text.indexOf(key)
-    return first !== -1 && text.includes(key, first + key.length)
-  })
-}
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COLON = 0x3a
+const SPACE = 0x20
 
 /** How deep deciding keys lie: batch > message > params > _meta. */
 const DEPTH = 4
 
-/** One pass over the text with a set of keys for each open object of the upper levels. */
-function scan(text: string): boolean {
+/** `text` is valid JSON. One pass, with the keys of each open object of the upper levels. */
+export function hasDuplicateKeys(text: string): boolean {
   const open: (Set<string> | undefined)[] = []
-  let at = 0
-  while (at < text.length) {
-    const letter = text[at]
-    if (letter === '"') {
-      const end = endOfString(text, at)
-      const keys = open.at(-1)
-      if (keys && isKey(text, end)) {
-        const key = JSON.parse(text.slice(at, end)) as string
-        if (keys.has(key)) return true
-        keys.add(key)
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE: {
+        const end = endOfString(text, at)
+        const keys = open.at(-1)
+        if (keys && isKey(text, end)) {
+          const key = keyOf(text, at, end)
+          if (keys.has(key)) return true
+          keys.add(key)
+        }
+        at = end - 1
+        break
       }
-      at = end
-      continue
+      case 0x7b: // {
+        open.push(open.length < DEPTH ? new Set() : undefined)
+        break
+      case 0x5b: // [
+        open.push(undefined)
+        break
+      case 0x7d: // }
+      case 0x5d: // ]
+        open.pop()
+        break
+      default:
     }
-    if (letter === '{') open.push(open.length < DEPTH ? new Set() : undefined)
-    else if (letter === '[') open.push(undefined)
-    else if (letter === '}' || letter === ']') open.pop()
-    at += 1
   }
   return false
 }
 
-/** Where the string that opens at `start` has ended. */
+/** The key as parsers read it: escapes are another way to write the same letters. */
+function keyOf(text: string, start: number, end: number): string {
+  const key = text.slice(start + 1, end - 1)
+  return key.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : key
+}
+
+/** Where the string that opens at `start` has ended. A long string is skipped in one leap. */
 function endOfString(text: string, start: number): number {
-  let at = start + 1
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
-  return at + 1
+  let end = start
+  do {
+    end = text.indexOf('"', end + 1)
+  } while (isEscaped(text, end))
+  return end + 1
+}
+
+/** An odd number of backslashes stands before it. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at
+  while (text.charCodeAt(first - 1) === BACKSLASH) first -= 1
+  return (at - first) % 2 === 1
 }
 
 /** Whether the string that ends here is a key: a colon follows. */
 function isKey(text: string, end: number): boolean {
   let at = end
-  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at += 1
-  return text[at] === ':'
+  while (text.charCodeAt(at) <= SPACE) at += 1
+  return text.charCodeAt(at) === COLON
 }

@@ -1,6 +1,7 @@
 /** Event streams as bytes: whole events out of chunks, and what an event says when somebody asks. (WHATWG HTML, 9.2) */
 import { createParser } from 'eventsource-parser'
 
+const BYTE_ORDER_MARK = '\uFEFF'
 const LF = 0x0a
 const CR = 0x0d
 
@@ -64,12 +65,16 @@ export class Framer {
   #lastBoundary(chunk: Buffer): number {
     const { length } = chunk
     if (length > 1 && chunk[length - 1] === LF && chunk[length - 2] === LF) return length
-    for (let at = chunk.lastIndexOf(LF); at !== -1; at = at === 0 ? -1 : chunk.lastIndexOf(LF, at - 1)) {
+    const afterLf = this.#lastEnd(chunk, LF)
+    return Math.max(afterLf, this.#lastEnd(chunk, CR))
+  }
+
+  /** The same for blank lines that this byte ends. A line feed after a carriage return is part of the same line end. */
+  #lastEnd(chunk: Buffer, byte: number): number {
+    for (let at = chunk.lastIndexOf(byte); at !== -1; at = at === 0 ? -1 : chunk.lastIndexOf(byte, at - 1)) {
       const before = this.#byte(chunk, at - 1)
-      if (before === LF || (before === CR && isLineEnd(this.#byte(chunk, at - 2)))) return at + 1
-    }
-    for (let at = chunk.lastIndexOf(CR); at !== -1; at = at === 0 ? -1 : chunk.lastIndexOf(CR, at - 1)) {
-      if (isLineEnd(this.#byte(chunk, at - 1))) return at + 1
+      const isCrLf = byte === LF && before === CR
+      if (isLineEnd(isCrLf ? this.#byte(chunk, at - 2) : before)) return at + 1
     }
     return 0
   }
@@ -109,7 +114,8 @@ export function hasEventId(stretch: Buffer): boolean {
 export function createMessageReader(onMessage: (message: unknown, text: string) => void): {
   feed(chunk: string): void
 } {
-  return createParser({
+  let isFirst = true
+  const parser = createParser({
     onEvent: ({ data }) => {
       if (data === '') return
       let message: unknown
@@ -121,6 +127,12 @@ export function createMessageReader(onMessage: (message: unknown, text: string) 
       onMessage(message, data)
     },
   })
+  return {
+    feed(chunk) {
+      parser.feed(isFirst && chunk.startsWith(BYTE_ORDER_MARK) ? chunk.slice(1) : chunk)
+      isFirst = false
+    },
+  }
 }
 
 /** An event of our own. */

@@ -3,7 +3,8 @@ import type { RequestId } from '../types.ts'
 import { createMessageReader, eventsOf } from './event-stream.ts'
 
 /** How a response begins, and how anything else does, in the words of the common serializers. */
-const FIELDS = String.raw`^[\r\n]*(?:(?!data:)[^\r\n]*[\r\n]+)*data: ?\{\s*(?:"jsonrpc":\s*"2\.0",\s*|"id":\s*[^,{}[\]]+,\s*)*`
+const ID = String.raw`"(?:[^"\\]|\\.)*"|-?\d+`
+const FIELDS = String.raw`^[\r\n]*(?:(?!data:)[^\r\n]+[\r\n]+)*data: ?\{\s*(?:"jsonrpc":\s*"2\.0",\s*|"id":\s*(?:${ID}),\s*)*`
 const RESPONSE = new RegExp(`${FIELDS}"(?:result|error)":`)
 const NO_RESPONSE = new RegExp(`${FIELDS}"method":`)
 

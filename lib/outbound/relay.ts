@@ -154,7 +154,7 @@ class StreamRelay extends Relay implements Beating {
     const stretch = this.#framer.feed(chunk)
     if (!stretch) return
     this.#owed.see(stretch)
-    this.#resumable ||= hasEventId(stretch)
+    this.#resumable ||= this.exchange.era === 'legacy' && hasEventId(stretch)
     this.response.write(stretch)
   }
 

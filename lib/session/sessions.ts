@@ -93,9 +93,8 @@ export class Sessions {
   }
 
   #touch(): void {
-    for (const id of this.#open.keys()) {
-      void Promise.resolve(this.#ask(() => this.#store.get(id))).catch(this.#onStoreError)
-    }
+    const touch = async (id: string): Promise<unknown> => this.#ask(() => this.#store.get(id))
+    for (const id of this.#open.keys()) touch(id).catch(this.#onStoreError)
   }
 
   /** A store that throws or rejects is a 503; only its own GatewayErrors speak for themselves. */

@@ -14,6 +14,9 @@ export interface UpstreamTimeouts {
   readonly responseMs: number
 }
 
+/** How long an upstream may take to hear that a session has ended. */
+const FAREWELL_MS = 5_000
+
 export class HttpUpstream {
   readonly #options: Client.Options
   readonly #responseMs: number
@@ -55,7 +58,7 @@ export class HttpUpstream {
         reply.drain()
         reject(error)
       }
-      const fail = (error: Error): void => reject(exchange.stopped ?? describe(error))
+      const fail = (error: Error): void => reject(exchange.stopped ?? describe(error, reply.isSent))
       const reply = new UpstreamReply(settle, fail)
       exchange.onStop = (error) => reply.abort(error)
       const dispatcher: Dispatcher = client ?? this.#calls
@@ -66,11 +69,17 @@ export class HttpUpstream {
           method: exchange.method,
           headers: headersOf(exchange, target, credentials),
           body: exchange.body ?? null,
-          headersTimeout: exchange.listens ? 0 : this.#responseMs,
+          headersTimeout: this.#patienceMs(exchange),
         },
         reply,
       )
     })
+  }
+
+  /** A stream may begin late, since nothing may have happened yet; a farewell keeps nobody waiting. */
+  #patienceMs({ listens, method }: Exchange): number {
+    if (listens) return 0
+    return method === 'DELETE' ? Math.min(this.#responseMs || FAREWELL_MS, FAREWELL_MS) : this.#responseMs
   }
 
   #openStream(origin: string): Client {
@@ -102,13 +111,11 @@ function asked({ method, session, era, isAnswered }: Exchange): Asked {
 }
 
 /** Connecting failed, the answer came too late, or the connection broke before it came. */
-function describe(error: Error & { readonly code?: string }): GatewayError {
-  if (error instanceof GatewayError) return error
+function describe(error: Error & { readonly code?: string }, isSent: boolean): GatewayError {
   if (error.code === 'UND_ERR_HEADERS_TIMEOUT') {
     return new GatewayError('upstream_timeout', 'The upstream did not answer in time', { cause: error })
   }
-  const broken = error.code === 'UND_ERR_SOCKET' || error.code === 'ECONNRESET' || error.code?.startsWith('HPE_')
-  return broken
-    ? new GatewayError('upstream_broken', 'The upstream closed the connection before it answered', { cause: error })
+  return isSent
+    ? new GatewayError('upstream_broken', 'The connection to the upstream broke before it answered', { cause: error })
     : new GatewayError('upstream_unreachable', 'The upstream cannot be reached', { cause: error })
 }

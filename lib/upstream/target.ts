@@ -33,7 +33,7 @@ export function targetOf(server: string, config: ServerConfig): Target {
   }
   const url = URL.canParse(String(given)) ? new URL(given) : undefined
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(given)}`)
+    throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(withoutCredentials(given))}`)
   }
   if (url.username !== '' || url.password !== '') {
     throw fault('"url" may not hold credentials; put them into "headers"')
@@ -47,6 +47,10 @@ export function targetOf(server: string, config: ServerConfig): Target {
   return target
 }
 
+function withoutCredentials(url: unknown): string {
+  return String(url).replace(/\/\/[^/]*@/, '//***@')
+}
+
 /** The headers of a server's config, flat. Throws a TypeError for one that cannot be sent. */
 export function checkHeaders(server: string, headers: Readonly<Record<string, string>>): string[] {
   const flat: string[] = []
@@ -54,8 +58,15 @@ export function checkHeaders(server: string, headers: Readonly<Record<string, st
     if (OWN_HEADERS.has(name.toLowerCase())) {
       throw new TypeError(`Server ${JSON.stringify(server)}: "headers" may not set ${name}, the gateway does`)
     }
-    validateHeaderName(name)
-    validateHeaderValue(name, value)
+    try {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    } catch {
+      // Its value may be a secret.
+      throw new TypeError(
+        `Server ${JSON.stringify(server)}: "headers" has ${JSON.stringify(name)}, which cannot be sent`,
+      )
+    }
     flat.push(name, value)
   }
   return flat

@@ -2,8 +2,9 @@
 import type { Dispatcher } from 'undici'
 import type { Body, Reply, Sink } from '../types.ts'
 
-/** How many bytes of an unwanted body are read away to keep its connection. */
+/** How many bytes of an unwanted body are read away to keep its connection, and for how long. */
 const DRAIN_BYTES = 64 * 1024
+const DRAIN_MS = 1_000
 
 /** How many bytes are kept before anybody wants them; then the upstream waits. */
 const KEEP_BYTES = 64 * 1024
@@ -24,6 +25,11 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Reply, Body {
   constructor(onHead: (reply: UpstreamReply) => void, onFail: (error: Error) => void) {
     this.#onHead = onHead
     this.#onFail = onFail
+  }
+
+  /** Whether a connection was there to send the request over. */
+  get isSent(): boolean {
+    return this.#controller !== undefined
   }
 
   get body(): Body {
@@ -61,15 +67,17 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Reply, Body {
   }
 
   drain(): void {
+    if (this.#over !== undefined) return
     let left = DRAIN_BYTES
+    const timer = setTimeout(() => this.cancel(), DRAIN_MS).unref()
     this.pipe({
       data: (chunk) => {
         left -= chunk.length
         if (left < 0) this.cancel()
         return true
       },
-      end: () => {},
-      fail: () => {},
+      end: () => clearTimeout(timer),
+      fail: () => clearTimeout(timer),
     })
   }
 

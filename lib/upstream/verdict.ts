@@ -11,6 +11,9 @@ export interface Asked {
   readonly inSession: boolean
 }
 
+/** Statuses of a moment, which a client of both eras would take for the answer of a legacy server. (ER9) */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429])
+
 type Head = Pick<Reply, 'status' | 'headers'>
 
 /** `undefined` when the reply can be relayed. */
@@ -24,8 +27,7 @@ export function verdict({ expects, era, inSession }: Asked, { status, headers }:
     return new GatewayError('upstream_unauthorized', `The upstream refused the gateway's credentials (${status})`)
   }
   if (status === 404 && inSession) return new GatewayError('session_not_found', 'Session not found')
-  // A client of both eras takes 429 for the answer of a legacy server. (ER9)
-  if (era === 'modern') return status === 429 ? refused(503, headers) : unlessJson(type, status, headers)
+  if (era === 'modern') return PASSING.has(status) ? refused(status, headers, 503) : unlessJson(type, status, headers)
   return status === 404 ? invalid('404: is the URL right?') : unlessJson(type, status, headers)
 }
 
@@ -39,9 +41,9 @@ function fits(expects: Asked['expects'], type: string): boolean {
 }
 
 /** An error page says nothing to an MCP client, its status does. A 5xx of its own stays a fault behind the gateway. */
-function refused(status: number, headers: Head['headers']): GatewayError {
-  const retryAfter = single(headers['retry-after'])
-  return new GatewayError('upstream_refused', `The upstream answered ${status}`, {
+function refused(answered: number, headers: Head['headers'], status: number = answered): GatewayError {
+  const retryAfter = single(headers['retry-after']) ?? (status === 503 ? '1' : undefined)
+  return new GatewayError('upstream_refused', `The upstream answered ${answered}`, {
     status: status < 500 || status === 503 || status === 504 ? status : 502,
     headers: {
       ...(status === 405 && { allow: single(headers['allow']) ?? 'POST, DELETE' }),
