@@ -1,0 +1,243 @@
+// What the README and docs/ say is true: their programs run, their tables are those of the code, their links resolve.
+import { fork, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { jest } from '@jest/globals'
+import * as api from '../lib/index.ts'
+import { parseOptions } from '../lib/options.ts'
+import { connectSdkV1, textOf } from './support/clients.ts'
+import { listen } from './support/listen.ts'
+import { startSdkV1Server } from './support/servers.ts'
+import { KNOWN_IDS } from './requirements.ts'
+
+const { GatewayError, mcpGateway } = api
+
+const ROOT = join(import.meta.dirname, '..')
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+const readme = read('README.md')
+const programs = Array.from(readme.matchAll(/^```js\n(.*?)^```$/gms), ([, code]) => code!)
+const linesOf = (code: string): string[] => code.split('\n').filter((line) => line !== '')
+
+/** The only program of the README that has this in it. */
+function program(part: string): string {
+  const found = programs.filter((code) => code.includes(part))
+  expect(found).toHaveLength(1)
+  return found[0]!
+}
+
+/** What a program says instead when the test runs it. */
+function replace(code: string, said: string, instead: string): string {
+  expect(code).toContain(said)
+  return code.replace(said, instead)
+}
+
+/** The cells of the rows that open with code, in the table whose head begins with this word. */
+function table(head: string): string[][] {
+  const rows = new RegExp(`^\\| ${head} \\|.*\\n\\|[ |-]+\\n((?:\\|.*\\n)+)`, 'm').exec(readme)?.[1] ?? ''
+  return linesOf(rows).map((row) =>
+    row
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim().replace(/^`([^`]*)`$/, '$1')),
+  )
+}
+
+describe('the programs of the README', () => {
+  // A folder of its own, with the package and Express installed, as a reader has it.
+  const folder = mkdtempSync(join(tmpdir(), 'readme-'))
+  beforeAll(() => {
+    mkdirSync(join(folder, 'node_modules'))
+    symlinkSync(ROOT, join(folder, 'node_modules', 'express-mcp-gateway'))
+    symlinkSync(join(ROOT, 'node_modules', 'express'), join(folder, 'node_modules', 'express'))
+    write('package.json', '{ "type": "module" }')
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  function write(file: string, code: string): string {
+    const path = join(folder, file)
+    writeFileSync(path, code)
+    return path
+  }
+
+  function run(file: string): string {
+    const { stdout, stderr, status } = spawnSync(process.execPath, [file], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
+    return stdout
+  }
+
+  const quickStart = program("app.listen(3000, '127.0.0.1')")
+  const store = program('export const keyValueStore')
+  const storeTest = program('sessionStoreContract(')
+
+  test('the quick start has 12 lines, and a real client reaches a real server through it', async () => {
+    expect(quickStart.trimEnd().split('\n')).toHaveLength(12)
+    const upstream = await startSdkV1Server()
+    const listening = "app.listen(0, '127.0.0.1', function () { process.send(this.address().port) })"
+    const moved = replace(quickStart, 'http://127.0.0.1:3001/mcp', upstream.url)
+    const app = write('app.js', replace(moved, "app.listen(3000, '127.0.0.1')", listening))
+    const child = fork(app, { cwd: folder, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    let said = ''
+    child.stderr!.on('data', (chunk) => (said += String(chunk)))
+    const closed = once(child, 'close')
+    try {
+      const ended = closed.then(([code]) => Promise.reject(new Error(`It exited with ${String(code)}: ${said}`)))
+      const [port] = (await Promise.race([once(child, 'message'), ended])) as [number]
+      const client = await connectSdkV1(`http://127.0.0.1:${port}/mcp-servers/everything/mcp`)
+      expect(textOf(await client.call('echo', { text: 'hello' }))).toBe('hello')
+      await client.endSession()
+      await client.close()
+    } finally {
+      child.kill()
+      await closed
+      await upstream.close()
+    }
+  })
+
+  test('the store has 15 lines and keeps the contract, which runs as the README says', () => {
+    expect(linesOf(store)).toHaveLength(15)
+    write('key-value-store.js', store)
+    const report = run(write('store.test.js', storeTest))
+    expect(report).toMatch(/^(?:# |ℹ )pass (?:1\d|[2-9]\d)$/m)
+    expect(report).toMatch(/^(?:# |ℹ )fail 0$/m)
+  })
+
+  test('every other program runs in an app that has what it takes for granted', () => {
+    const others = programs.filter((code) => ![quickStart, store, storeTest].includes(code))
+    expect(others.length).toBeGreaterThan(8)
+    const files = others.map((code, index) => write(`program-${index}.js`, code.replace('listen(3000,', 'listen(0,')))
+    const given = `
+      import http from 'node:http'
+      import express from 'express'
+      import { mcpGateway } from 'express-mcp-gateway'
+      const servers = {}, authenticate = () => undefined, weather = { url: 'https://weather.example.com/mcp' }
+      const gateway = mcpGateway({ servers, authenticate }), app = express(), router = express.Router()
+      Object.assign(globalThis, { http, express, mcpGateway, servers, authenticate, weather, gateway, app, router })
+      for (const file of ${JSON.stringify(files)}) await import(file)
+      console.log('all of them')
+      process.exit()`
+    expect(run(write('given.js', given))).toBe('all of them\n')
+  })
+})
+
+test('every value that the package exports is shown in a program of the README', () => {
+  expect(Object.keys(api).filter((name) => !programs.some((code) => code.includes(name)))).toEqual([])
+})
+
+describe('the tables of the README', () => {
+  /** The names that a TypeError lists for an option nobody knows. */
+  function known(options: object, unknown: string): string[] {
+    try {
+      mcpGateway({ servers: {}, authenticate: false, ...options })
+    } catch (error) {
+      const [, name, names] = /^"(.*)" is not an option; there are: (.*)$/.exec((error as Error).message) ?? []
+      if (name === unknown) return names!.split(', ')
+    }
+    return []
+  }
+
+  test('the options are those that mcpGateway() takes', () => {
+    const options = known({ nonsense: 1 }, 'nonsense').flatMap((option) => {
+      const inner = known({ [option]: { nonsense: 1 } }, `${option}.nonsense`)
+      return inner.length === 0 ? [option] : inner.map((name) => `${option}.${name}`)
+    })
+    expect(options.length).toBeGreaterThan(8)
+    const rows = table('Option').map(([option]) => option!)
+    const leaves = rows.filter((row) => !rows.some((other) => other.startsWith(`${row}.`)))
+    expect(leaves).toEqual(options)
+  })
+
+  test('the numbers among the defaults are those that a gateway runs on', () => {
+    const { cacheBytes: maxBytes, ...rest } = parseOptions({ servers: {}, authenticate: false, cache: true })
+    const defaults: Readonly<Record<string, unknown>> = { ...rest, maxBytes }
+    const numbers = table('Option').filter(([, type]) => type === 'number')
+    expect(numbers.length).toBeGreaterThan(2)
+    for (const [option, , value] of numbers) expect(defaults[option!.split('.').at(-1)!]).toBe(Number(value))
+  })
+
+  test('the errors are those of the code, each with its status and its JSON-RPC code', () => {
+    const codes = Array.from(read('lib/errors.ts').matchAll(/^ {2}(\w+): \{ status: /gm), ([, code]) => code!)
+    expect(codes.length).toBeGreaterThan(20)
+    const rows = codes.map((code) => {
+      const error = new GatewayError(code as api.GatewayErrorCode, '')
+      return [code, String(error.status), String(JSON.parse(error.toJsonRpc()).error.code)]
+    })
+    expect(table('Code').map((cells) => cells.slice(0, 3))).toEqual(rows)
+    for (const cells of table('Code')) expect(cells).toEqual(Array(5).fill(expect.stringMatching(/./)))
+  })
+
+  test('the examples are those there are', () => {
+    const entries = readdirSync(join(ROOT, 'examples'), { withFileTypes: true })
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    const listed = Array.from(readme.matchAll(/^- \[(.*?)\]\(examples\/(.*?)\)/gm))
+    expect(listed.map(([, text]) => text!).toSorted()).toEqual(folders.toSorted())
+    expect(listed.map(([, , folder]) => folder!).toSorted()).toEqual(folders.toSorted())
+  })
+})
+
+test('SC2: behind a proxy on the same machine, onError says what the README says it does', async () => {
+  const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
+  const gateway = mcpGateway({ servers: {}, authenticate: false })
+  const { origin, close } = await listen(gateway)
+  try {
+    const asking = request(`${origin}/weather/mcp`, { headers: { host: 'app.example.com' } }).end()
+    const [response] = await once(asking, 'response')
+    response.resume()
+    expect(response.statusCode).toBe(403)
+    expect(printed.mock.calls).toHaveLength(1)
+    expect(readme).toContain(`\n${printed.mock.calls[0]!.join(' ')}\n`)
+  } finally {
+    printed.mockRestore()
+    await gateway.close()
+    await close()
+  }
+})
+
+const papers = ['README.md', 'CHANGELOG.md', 'docs/protocol.md']
+
+test.each(papers)('every relative link of %s resolves', (file) => {
+  const links = Array.from(read(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g))
+  const broken = links.filter(([, path, anchor]) => {
+    const target = path === '' ? file : join(dirname(file), path!)
+    if (!existsSync(join(ROOT, target))) return true
+    return anchor !== undefined && !anchorsOf(read(target)).includes(anchor)
+  })
+  expect(broken.map(([link]) => link)).toEqual([])
+})
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return Array.from(page.matchAll(/^#+ (.*)$/gm), ([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+test.each(papers)('every script that %s tells to run is there', (file) => {
+  const { scripts } = JSON.parse(read('package.json'))
+  const told = Array.from(read(file).matchAll(/npm (?:run )?(start|test|(?<=run )[\w:]+)/g), ([, script]) => script!)
+  expect(told.filter((script) => !(script in scripts))).toEqual([])
+})
+
+test('docs/protocol.md cites requirements that exist', () => {
+  const cited = read('docs/protocol.md').match(/\b[A-Z]{2,3}\d+\b/g) ?? []
+  expect(cited.length).toBeGreaterThan(40)
+  expect(cited.filter((id) => !KNOWN_IDS.has(id))).toEqual([])
+})
