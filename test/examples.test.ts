@@ -1,0 +1,66 @@
+// The examples are programs that check themselves: each must end well, and say what it is there to show.
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { listen } from './support/listen.ts'
+import { initialize } from './support/rpc.ts'
+
+const run = promisify(execFile)
+
+/** Runs an example as a user would; rejects when it exits non-zero. */
+async function example(name: string, args: string[], env: Record<string, string> = {}): Promise<string> {
+  const script = fileURLToPath(new URL(`../examples/${name}/index.mjs`, import.meta.url))
+  const { stdout, stderr } = await run(process.execPath, [script, ...args], {
+    timeout: 30_000,
+    env: { ...process.env, ...env },
+  })
+  expect(stderr).toBe('')
+  return stdout
+}
+
+test.each([
+  ['quickstart', ['--once'], '8. It ended its session; the session id is worth nothing now.'],
+  ['existing-app', [], "grace's session id is of no use to ada: 404."],
+  ['custom-session-store', [], 'The gateway was restarted; the session goes on: 2.'],
+  ['connect', [], 'Connect: any other path goes on to the rest of the app.'],
+  ['bare-http', [], 'node:http: any other path is 404.'],
+])(
+  'the example %s runs to its end',
+  async (name, args, lastWords) => {
+    const said = await example(name, args)
+    expect(said.trimEnd().split('\n').at(-1)).toBe(lastWords)
+  },
+  40_000,
+)
+
+const cleanups: Array<() => unknown> = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup()
+})
+
+test('the quick start stays up for clients of one’s own until Ctrl-C', async () => {
+  const script = fileURLToPath(new URL('../examples/quickstart/index.mjs', import.meta.url))
+  const env = { ...process.env, PORT: '0' }
+  const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  cleanups.push(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit')
+  let url: string | undefined
+  for await (const line of createInterface(child.stdout)) {
+    url = /^Point your own MCP client at (\S+)\. Ctrl-C ends\.$/.exec(line)?.[1]
+    if (url !== undefined) break
+  }
+  const session = await initialize(String(url))
+  const echo = await session.request('tools/call', { name: 'echo', arguments: { message: 'hi' } })
+  expect(echo.message?.result).toEqual({ content: [{ type: 'text', text: 'Echo: hi' }] })
+  child.kill('SIGINT')
+  await expect(exited).resolves.toEqual([0, null])
+}, 40_000)
+
+test('the quick start says what to do when its port is taken', async () => {
+  const taken = await listen(() => {})
+  cleanups.push(taken.close)
+  const running = example('quickstart', [], { PORT: new URL(taken.origin).port })
+  await expect(running).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('PORT=') as string })
+}, 40_000)
