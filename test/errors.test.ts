@@ -1,0 +1,104 @@
+// Every code, what it means on the wire, and what of an error a client gets to see.
+import { GatewayError, type GatewayErrorCode } from '../lib/index.ts'
+
+/** Written out again on purpose: these are promises to clients and to whoever reads `error.code`. */
+const WIRE: Readonly<Record<GatewayErrorCode, readonly [status: number, rpc: number]>> = {
+  parse_error: [400, -32700],
+  invalid_request: [400, -32600],
+  header_mismatch: [400, -32020],
+  invalid_envelope: [400, -32602],
+  unsupported_version: [400, -32022],
+  bad_request: [400, 400],
+  session_required: [400, 400],
+  unauthorized: [401, 401],
+  forbidden: [403, 403],
+  host_not_allowed: [403, 403],
+  origin_not_allowed: [403, 403],
+  not_found: [404, 404],
+  method_not_found: [404, -32601],
+  session_not_found: [404, 404],
+  method_not_allowed: [405, 405],
+  not_acceptable: [406, 406],
+  body_too_large: [413, 413],
+  unsupported_media_type: [415, 415],
+  internal: [500, 500],
+  upstream_unreachable: [502, 502],
+  upstream_broken: [502, 502],
+  upstream_invalid: [502, 502],
+  upstream_refused: [502, 502],
+  upstream_unauthorized: [502, 502],
+  unavailable: [503, 503],
+  upstream_timeout: [504, 504],
+}
+
+const codes = Object.entries(WIRE) as [GatewayErrorCode, readonly [number, number]][]
+
+test.each(codes)('ER9 %s is %j on the wire', (code, [status, rpc]) => {
+  const error = new GatewayError(code, 'what is wrong')
+  expect(error).toBeInstanceOf(Error)
+  expect(error).toMatchObject({ name: 'GatewayError', code, status, message: 'what is wrong' })
+  expect(JSON.parse(error.toJsonRpc('a'))).toEqual({
+    jsonrpc: '2.0',
+    id: 'a',
+    error: { code: rpc, message: 'what is wrong' },
+  })
+})
+
+test("ER9 the gateway's own codes stay out of the range that JSON-RPC and MCP reserve", () => {
+  const inRange = codes.filter(([, [, rpc]]) => rpc >= -32_768 && rpc <= -32_000).map(([code]) => code)
+  const specified = [
+    'parse_error',
+    'invalid_request',
+    'header_mismatch',
+    'invalid_envelope',
+    'unsupported_version',
+    'method_not_found',
+  ]
+  expect(inRange.toSorted()).toEqual(specified.toSorted())
+})
+
+test.each([0, '', '1', 1, -1])('RPC3 the id %j comes back as it is', (id) => {
+  expect(JSON.parse(new GatewayError('internal', 'x').toJsonRpc(id))).toHaveProperty('id', id)
+})
+
+test('RPC1 without an id there is no id, not a null', () => {
+  expect(JSON.parse(new GatewayError('parse_error', 'x').toJsonRpc())).not.toHaveProperty('id')
+})
+
+test('SC7 the cause is kept for the operator and never written', () => {
+  const cause = new Error('secret')
+  const error = new GatewayError('internal', 'x', { cause })
+  expect(error.cause).toBe(cause)
+  expect(error.toJsonRpc(1)).not.toMatch(/secret/)
+  expect(new GatewayError('internal', 'x')).not.toHaveProperty('cause')
+})
+
+test('a code brings the headers its status asks for', () => {
+  expect(new GatewayError('unauthorized', 'x').headers).toEqual({
+    'www-authenticate': 'Bearer',
+    'cache-control': 'no-store',
+  })
+  expect(new GatewayError('method_not_allowed', 'x').headers).toEqual({ allow: 'POST, GET, DELETE' })
+  expect(new GatewayError('unavailable', 'x').headers).toEqual({ 'retry-after': '1' })
+  expect(new GatewayError('internal', 'x').headers).toEqual({})
+})
+
+test('headers given replace those of the code by name and leave the others', () => {
+  const headers = { 'www-authenticate': 'Bearer scope="tools"' }
+  expect(new GatewayError('unauthorized', 'x', { headers }).headers).toEqual({
+    ...headers,
+    'cache-control': 'no-store',
+  })
+})
+
+test('ER8 another status is said in the JSON-RPC code as well', () => {
+  const error = new GatewayError('upstream_refused', 'x', { status: 429 })
+  expect(error.status).toBe(429)
+  expect(JSON.parse(error.toJsonRpc(1))).toMatchObject({ error: { code: 429 } })
+})
+
+test('data is written where there is any', () => {
+  const written = (data: unknown): unknown => JSON.parse(new GatewayError('internal', 'x', { data }).toJsonRpc(1))
+  expect(written({ supported: ['2026-07-28'] })).toMatchObject({ error: { data: { supported: ['2026-07-28'] } } })
+  expect(written(undefined)).toEqual({ jsonrpc: '2.0', id: 1, error: { code: 500, message: 'x' } })
+})

@@ -1,0 +1,97 @@
+// A message that two parsers could read differently is found; no other is.
+import fc from 'fast-check'
+import { hasDuplicateKeys } from '../../lib/inbound/duplicate-keys.ts'
+
+const DECIDING = ['jsonrpc', 'id', 'method', 'params', 'name', 'uri', '_meta', 'result', 'error']
+
+test.each([
+  '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}',
+  '{"method":"ping","id":1,"jsonrpc":"2.0","id":2}',
+  '{"method":"tools/call","params":{"name":"safe","arguments":{},"name":"unsafe"}}',
+  '{"method":"resources/read","params":{"uri":"a","uri":"b"}}',
+  '{"method":"tools/call","params":{},"params":{"name":"unsafe"}}',
+  '{"method":"x","params":{"_meta":{},"_meta":{"k":1}}}',
+  '{"id":1,"result":{},"result":{"a":1}}',
+  '{"method":"ping","\\u006dethod":"tools/call"}',
+  '{"\\u006dethod":"ping","method":"tools/call"}',
+  '{"method" : "ping" , "method"\n:\t"tools/call"}',
+  '[{"method":"ping"},{"method":"ping","method":"x"}]',
+  '[{"method":"tools/call","params":{"name":"a","name":"b"}}]',
+])('SC9 %s is found', (text) => {
+  expect(hasDuplicateKeys(text)).toBe(true)
+})
+
+test.each([
+  '{}',
+  '[]',
+  'null',
+  '"method"',
+  '{"jsonrpc":"2.0","id":1,"method":"ping"}',
+  '[{"id":1,"method":"ping"},{"id":2,"method":"ping"}]',
+  '{"method":"tools/call","params":{"name":"name","arguments":{"name":"x","method":"y","id":3}}}',
+  '{"method":"method","params":{"name":"\\"name\\":1,\\"name\\":2"}}',
+  '{"method":"a","x":["method","method"]}',
+  '{"method":"a","x":"\\\\","y":"method"}',
+  '{"id":"\\u0041","method":"\\u0041"}',
+  '{"id":{"id":{"id":{"id":{"id":1}}}}}',
+])('SC9 %s is left alone', (text) => {
+  expect(hasDuplicateKeys(text)).toBe(false)
+})
+
+/** JSON that likes to hold what the scan looks for. */
+const key = fc.oneof(fc.constantFrom(...DECIDING), fc.string(), fc.constantFrom('"', '\\', '":', '{', '\u2028', 'é'))
+const { json } = fc.letrec<{ json: unknown }>((tie) => ({
+  json: fc.oneof(
+    { maxDepth: 5, withCrossShrink: true },
+    fc.oneof(fc.string(), key, fc.integer(), fc.double({ noNaN: true }), fc.boolean(), fc.constant(null)),
+    fc.array(tie('json'), { maxLength: 4 }),
+    fc.dictionary(key, tie('json'), { maxKeys: 5 }),
+  ),
+}))
+
+test('SC9 nothing that JSON.stringify writes has a duplicate key', () => {
+  fc.assert(
+    fc.property(json, fc.constantFrom(0, 2, '\t'), (value, space) => {
+      expect(hasDuplicateKeys(JSON.stringify(value, null, space))).toBe(false)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+/** Writes a key as itself, or with one of its letters escaped. */
+function written(name: string, escaped: boolean): string {
+  if (!escaped) return JSON.stringify(name)
+  return `"\\u${name.charCodeAt(0).toString(16).padStart(4, '0')}${name.slice(1)}"`
+}
+
+const spaces = fc.stringMatching(/^[ \t\r\n]{0,2}$/)
+const member = (name: fc.Arbitrary<string>) =>
+  fc.tuple(name, fc.boolean(), spaces, json).map(([text, escaped, space, value]) => ({ text, escaped, space, value }))
+
+test('SC9 a deciding key that stands twice is found, in the message, its params and their _meta, also in a batch', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(member(fc.constantFrom(...DECIDING)), { selector: ({ text }) => text, minLength: 1 }),
+      fc.nat(),
+      fc.nat(),
+      member(fc.constant('')),
+      fc.nat({ max: 2 }),
+      fc.boolean(),
+      (members, which, where, second, depth, batch) => {
+        const doubled = members[which % members.length]!
+        const all = [...members]
+        all.splice(where % (members.length + 1), 0, { ...second, text: doubled.text })
+        const inner = all
+          .map(
+            ({ text, escaped, space, value }) => `${space}${written(text, escaped)}${space}:${JSON.stringify(value)}`,
+          )
+          .join(',')
+        const around = ['', '{"params":', '{"params":{"_meta":'][depth]!
+        const message = `${around}{${inner}}${'}'.repeat(depth)}`
+        expect(() => JSON.parse(message) as unknown).not.toThrow()
+        expect(hasDuplicateKeys(batch ? `[{"id":0},${message}]` : message)).toBe(true)
+      },
+    ),
+    { numRuns: 500 },
+  )
+})

@@ -1,0 +1,120 @@
+// How an error leaves the gateway.
+import { request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { GatewayError } from '../../lib/errors.ts'
+import { refuse } from '../../lib/outbound/refusal.ts'
+import type { RequestId } from '../../lib/types.ts'
+import { listen, type Listening } from '../support/listen.ts'
+import { openStream, post, send } from '../support/rpc.ts'
+
+let server: Listening
+let error: GatewayError
+let id: RequestId | undefined
+let before: 'nothing' | 'a head'
+
+beforeEach(async () => {
+  error = new GatewayError('upstream_unreachable', 'The upstream cannot be reached')
+  id = undefined
+  before = 'nothing'
+  server = await listen((req, res) => {
+    if (before === 'a head') res.writeHead(200).write('begun')
+    refuse(req, res, error, id)
+  })
+})
+
+afterEach(() => server.close())
+
+test('is a JSON-RPC error with status, length and content type (ER9)', async () => {
+  const answer = await send('GET', server.origin)
+  expect(answer.status).toBe(502)
+  expect(answer.headers['content-type']).toBe('application/json')
+  expect(answer.headers['content-length']).toBe(String(Buffer.byteLength(answer.body)))
+  expect(JSON.parse(answer.body)).toEqual({
+    jsonrpc: '2.0',
+    error: { code: 502, message: 'The upstream cannot be reached' },
+  })
+})
+
+test.each([[0], [''], ['1'], [-7], ['ü'], [Number.MAX_SAFE_INTEGER]])(
+  'names the id %j with its type (RPC3, ER9)',
+  async (given) => {
+    id = given
+    const answer = await send('GET', server.origin)
+    expect(answer.message?.id).toBe(given)
+  },
+)
+
+test('never shows what lies behind it', async () => {
+  error = new GatewayError('internal', 'Internal error', { cause: new Error('password=hunter2') })
+  const answer = await send('GET', server.origin)
+  expect(answer.body + JSON.stringify(answer.headers)).not.toContain('hunter2')
+})
+
+test.each([
+  ['method_not_allowed', 405, 'allow', 'POST, GET, DELETE'],
+  ['unauthorized', 401, 'www-authenticate', 'Bearer'],
+  ['unavailable', 503, 'retry-after', '1'],
+] as const)('%s carries its own header (RT7, ER9)', async (code, status, name, value) => {
+  error = new GatewayError(code, 'No')
+  const answer = await send('GET', server.origin)
+  expect(answer.status).toBe(status)
+  expect(answer.headers[name]).toBe(value)
+})
+
+test('headers of the error beat those of its code, and never its content type (ER9)', async () => {
+  error = new GatewayError('unavailable', 'No', { headers: { 'retry-after': '120', 'content-type': 'text/html' } })
+  const answer = await send('GET', server.origin)
+  expect(answer.headers).toMatchObject({ 'retry-after': '120', 'content-type': 'application/json' })
+})
+
+test('closes the connection over which the rest of a refused body would come (SC6)', async () => {
+  const req = request(server.origin, { method: 'POST', agent: false, headers: { 'content-length': 1_000_000 } })
+  const answered = new Promise<string>((resolve, reject) => {
+    req.on('error', reject).on('response', (res) => {
+      expect(res.headers.connection).toBe('close')
+      resolve(text(res))
+    })
+  })
+  req.write('the beginning')
+  expect(JSON.parse(await answered)).toMatchObject({ error: { code: 502 } })
+  req.on('error', () => {}).destroy()
+})
+
+test('keeps the connection of a request that has been read', async () => {
+  await server.close()
+  server = await listen((req, res) => {
+    req.resume().on('end', () => refuse(req, res, error))
+  })
+  const answer = await post(server.origin, { jsonrpc: '2.0' }, { connection: 'keep-alive' })
+  expect(answer.headers.connection).toBe('keep-alive')
+})
+
+test('cuts an answer that has begun: half of it must not look whole', async () => {
+  before = 'a head'
+  const outcome = openStream(server.origin).then(
+    ({ over }) => over,
+    () => 'cut',
+  )
+  expect(await outcome).toBe('cut')
+})
+
+test('says nothing to a client that is gone', async () => {
+  await server.close()
+  let refused: () => void
+  const isRefused = new Promise<void>((resolve) => (refused = resolve))
+  const thrown: unknown[] = []
+  server = await listen((req, res) => {
+    res.once('close', () => {
+      try {
+        refuse(req, res, error)
+      } catch (fault) {
+        thrown.push(fault)
+      }
+      refused()
+    })
+    res.socket?.destroy()
+  })
+  await expect(send('GET', server.origin)).rejects.toThrow('socket hang up')
+  await isRefused
+  expect(thrown).toEqual([])
+})

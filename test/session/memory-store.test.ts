@@ -1,0 +1,248 @@
+// The default store: the contract of every store, and what only a store in memory does.
+import { MemorySessionStore, type MemorySessionStoreOptions, type SessionRecord } from '../../lib/index.ts'
+import { sessionStoreContract } from '../../lib/testing.ts'
+
+const { jest } = import.meta
+const MINUTE = 60_000
+
+describe('keeps the contract', () => {
+  for (const { id, name, fn } of sessionStoreContract({ create: () => new MemorySessionStore() })) {
+    test(`SS1 ${id}: ${name}`, fn)
+  }
+})
+
+interface Hosted {
+  readonly store: MemorySessionStore
+  /** Ids the store is told are in use. */
+  readonly inUse: Set<string>
+  /** What the store told of having ended by itself, in order. */
+  readonly ended: [id: string, record: SessionRecord][]
+  /** Opens a session of this principal. */
+  open(principal?: string): string
+  /** Whether a session is alive, without using it. */
+  isAlive(id: string): boolean
+}
+
+const stores: MemorySessionStore[] = []
+
+function host(options?: MemorySessionStoreOptions): Hosted {
+  const store = new MemorySessionStore(options)
+  stores.push(store)
+  const inUse = new Set<string>()
+  const ended: Hosted['ended'] = []
+  const gone = new Set<string>()
+  store.attach({
+    inUse: (id) => inUse.has(id),
+    ended(id, record) {
+      ended.push([id, record])
+      gone.add(id)
+    },
+  })
+  return {
+    store,
+    inUse,
+    ended,
+    open: (principal = 'ann') => store.create({ server: 'weather', principal, protocolVersion: '2025-11-25' }),
+    isAlive: (id) => !gone.has(id),
+  }
+}
+
+beforeEach(() => {
+  jest.useFakeTimers()
+})
+afterEach(() => {
+  for (const store of stores.splice(0)) store.close()
+  expect(jest.getTimerCount()).toBe(0)
+  jest.useRealTimers()
+})
+
+describe('idle expiry', () => {
+  test('SS3 SS11 a session without use ends after 30 minutes, and the host is told', () => {
+    const { store, ended, open } = host()
+    const id = open()
+    jest.advanceTimersByTime(30 * MINUTE - 1)
+    expect(ended).toEqual([])
+    jest.advanceTimersByTime(1)
+    expect(ended).toEqual([[id, { server: 'weather', principal: 'ann', protocolVersion: '2025-11-25' }]])
+    expect(store.get(id)).toBeUndefined()
+    expect(ended).toHaveLength(1)
+  })
+
+  test('SS11 every get() starts the time anew', () => {
+    const { store, isAlive, open } = host({ ttlMs: MINUTE })
+    const id = open()
+    for (let time = 0; time < 5; time += 1) {
+      jest.advanceTimersByTime(MINUTE - 1)
+      expect(store.get(id)).toBeDefined()
+    }
+    jest.advanceTimersByTime(MINUTE)
+    expect(isAlive(id)).toBe(false)
+  })
+
+  test('SS11 update() starts the time anew', () => {
+    const { store, isAlive, open } = host({ ttlMs: MINUTE })
+    const id = open()
+    jest.advanceTimersByTime(MINUTE - 1)
+    store.update(id, { server: 'weather', principal: 'ann', protocolVersion: '2025-06-18' })
+    jest.advanceTimersByTime(MINUTE - 1)
+    expect(isAlive(id)).toBe(true)
+    jest.advanceTimersByTime(1)
+    expect(isAlive(id)).toBe(false)
+  })
+
+  test('each session has a time of its own, in whatever order they are used', () => {
+    const { store, ended, open } = host({ ttlMs: MINUTE })
+    const first = open('first')
+    jest.advanceTimersByTime(20_000)
+    const second = open('second')
+    jest.advanceTimersByTime(20_000)
+    const third = open('third')
+    store.get(first)
+    jest.advanceTimersByTime(40_000)
+    expect(ended.map(([id]) => id)).toEqual([second])
+    jest.advanceTimersByTime(20_000)
+    expect(ended.map(([id]) => id).toSorted()).toEqual([first, second, third].toSorted())
+  })
+
+  test('SS11 a session in use does not end, and its time starts when the use is over', () => {
+    const { inUse, isAlive, open } = host({ ttlMs: MINUTE })
+    const [streaming, idle] = [open(), open()]
+    inUse.add(streaming)
+    jest.advanceTimersByTime(10 * MINUTE)
+    expect([isAlive(streaming), isAlive(idle)]).toEqual([true, false])
+    inUse.delete(streaming)
+    jest.advanceTimersByTime(MINUTE)
+    expect(isAlive(streaming)).toBe(false)
+  })
+
+  test('SS3 a session that is due is gone even before the timer has come round', () => {
+    const { store, ended, open } = host({ ttlMs: MINUTE })
+    const id = open()
+    jest.setSystemTime(Date.now() + MINUTE)
+    expect(store.get(id)).toBeUndefined()
+    expect(ended.map(([gone]) => gone)).toEqual([id])
+    jest.advanceTimersByTime(MINUTE)
+    expect(ended).toHaveLength(1)
+  })
+
+  test('a session that was deleted does not expire as well', () => {
+    const { store, ended, open } = host({ ttlMs: MINUTE })
+    store.delete(open())
+    jest.advanceTimersByTime(2 * MINUTE)
+    expect(ended).toEqual([])
+  })
+
+  test('a store that has emptied expires sessions again when new ones come', () => {
+    const { ended, open } = host({ ttlMs: MINUTE })
+    open()
+    jest.advanceTimersByTime(5 * MINUTE)
+    expect(jest.getTimerCount()).toBe(0)
+    open()
+    jest.advanceTimersByTime(MINUTE)
+    expect(ended).toHaveLength(2)
+  })
+
+  test('a time beyond what a timer takes is kept all the same', () => {
+    const days = 24 * 60 * MINUTE
+    const { isAlive, open } = host({ ttlMs: 40 * days })
+    const id = open()
+    jest.advanceTimersByTime(39 * days)
+    expect(isAlive(id)).toBe(true)
+    jest.advanceTimersByTime(days)
+    expect(isAlive(id)).toBe(false)
+  })
+
+  test('a store that no gateway has taken up expires too', () => {
+    const store = new MemorySessionStore({ ttlMs: MINUTE })
+    stores.push(store)
+    const id = store.create({ server: 'weather', principal: '', protocolVersion: '2025-11-25' })
+    jest.advanceTimersByTime(MINUTE)
+    expect(store.get(id)).toBeUndefined()
+  })
+
+  test('no timer keeps the process alive', () => {
+    jest.useRealTimers()
+    const timeouts = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+    const before = timeouts()
+    const { store, open } = host()
+    open()
+    expect(timeouts()).toBe(before)
+    store.close()
+    jest.useFakeTimers()
+  })
+})
+
+describe('the cap', () => {
+  test("SC6 the owner's own oldest idle session goes first, and the host is told", () => {
+    const { ended, isAlive, open } = host({ maxSessions: 3 })
+    const [bob, ann, later] = [open('bob'), open('ann'), open('ann')]
+    const newest = open('ann')
+    expect(ended.map(([id]) => id)).toEqual([ann])
+    expect([bob, later, newest].every(isAlive)).toBe(true)
+  })
+
+  test('SC6 the oldest use counts, not the oldest session', () => {
+    const { store, ended, open } = host({ maxSessions: 2 })
+    const [first, second] = [open(), open()]
+    store.get(first)
+    open()
+    expect(ended.map(([id]) => id)).toEqual([second])
+  })
+
+  test("SC6 who has none of their own takes the place of everybody's oldest idle one", () => {
+    const { ended, open } = host({ maxSessions: 2 })
+    const oldest = open('ann')
+    open('bob')
+    open('carol')
+    expect(ended.map(([id]) => id)).toEqual([oldest])
+  })
+
+  test('SS11 a session in use never goes', () => {
+    const { inUse, ended, isAlive, open } = host({ maxSessions: 2 })
+    const [streaming, other] = [open('ann'), open('bob')]
+    inUse.add(streaming)
+    open('ann')
+    expect(isAlive(streaming)).toBe(true)
+    expect(ended.map(([id]) => id)).toEqual([other])
+  })
+
+  test('ER9 when every session is in use a new one is refused as unavailable', () => {
+    const { inUse, ended, open } = host({ maxSessions: 1 })
+    inUse.add(open())
+    expect(() => open()).toThrow(expect.objectContaining({ code: 'unavailable', status: 503 }))
+    expect(ended).toEqual([])
+  })
+
+  test('a deleted session makes room', () => {
+    const { store, ended, open } = host({ maxSessions: 1 })
+    store.delete(open())
+    open()
+    expect(ended).toEqual([])
+  })
+
+  test('10 000 sessions are kept by default', () => {
+    const { ended, open } = host()
+    for (let count = 0; count < 10_000; count += 1) open()
+    expect(ended).toEqual([])
+    open()
+    expect(ended).toHaveLength(1)
+  })
+})
+
+test('close() ends every session, those in use too, tells the host of each, and once', () => {
+  const { store, inUse, ended, open } = host()
+  const ids = [open(), open()]
+  inUse.add(ids[0]!)
+  store.close()
+  store.close()
+  expect(ended.map(([id]) => id)).toEqual(ids)
+  expect(store.get(ids[0]!)).toBeUndefined()
+})
+
+test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, '60000'])('%p is neither a time nor a cap', (value) => {
+  const given = value as number
+  expect(() => new MemorySessionStore({ ttlMs: given })).toThrow(
+    /^"ttlMs" of MemorySessionStore must be a positive number/,
+  )
+  expect(() => new MemorySessionStore({ maxSessions: given })).toThrow(/^"maxSessions" of MemorySessionStore must be/)
+})

@@ -1,0 +1,308 @@
+// The contract suite itself: it passes a store that keeps the contract and fails one that does not, by the right test.
+import { randomUUID } from 'node:crypto'
+import { AssertionError } from 'node:assert'
+import type { SessionRecord, SessionStore } from '../lib/index.ts'
+import { sessionStoreContract } from '../lib/testing.ts'
+
+/** Ids are part of the promise: a store's own suite may skip by them. */
+const IDS = [
+  'create-get',
+  'id-ascii',
+  'id-unguessable',
+  'id-unique',
+  'get-unknown',
+  'get-again',
+  'get-independent',
+  'record-optional',
+  'record-text',
+  'delete',
+  'delete-unknown',
+  'update',
+  'update-deleted',
+  'concurrent',
+  'close-twice',
+]
+
+/** The shortest store that keeps the contract. */
+class GoodStore implements SessionStore {
+  protected readonly records = new Map<string, SessionRecord>()
+  closed = 0
+
+  create(record: SessionRecord): string | Promise<string> {
+    const id = randomUUID()
+    this.records.set(id, record)
+    return id
+  }
+  get(id: string): SessionRecord | undefined | Promise<SessionRecord | undefined> {
+    return this.records.get(id)
+  }
+  update(id: string, record: SessionRecord): void {
+    if (this.records.has(id)) this.records.set(id, record)
+  }
+  delete(id: string): void {
+    this.records.delete(id)
+  }
+  close(): void {
+    this.closed += 1
+  }
+}
+
+class LaterStore extends GoodStore {
+  override async create(record: SessionRecord): Promise<string> {
+    await new Promise(setImmediate)
+    return super.create(record)
+  }
+  override async get(id: string): Promise<SessionRecord | undefined> {
+    await new Promise(setImmediate)
+    return super.get(id)
+  }
+}
+
+/** What is required and nothing more. */
+function bareStore(): SessionStore {
+  const store = new GoodStore()
+  return { create: (record) => store.create(record), get: (id) => store.get(id), delete: (id) => store.delete(id) }
+}
+
+/** The ids of the tests that a store fails. */
+async function failures(create: () => SessionStore | Promise<SessionStore>): Promise<string[]> {
+  const failed: string[] = []
+  for (const { id, fn } of sessionStoreContract({ create })) {
+    await fn().catch(() => failed.push(id))
+  }
+  return failed
+}
+
+test('the tests have stable ids and names that say MUST or SHOULD', () => {
+  const contract = sessionStoreContract({ create: () => new GoodStore() })
+  expect(contract.map(({ id }) => id)).toEqual(IDS)
+  for (const { name } of contract) expect(name).toMatch(/^(?:MUST|SHOULD)(?: NOT)? \S/)
+})
+
+test.each([
+  ['that answers at once', () => new GoodStore()],
+  ['that answers later', () => new LaterStore()],
+  ['with the required methods alone', bareStore],
+  ['that takes time to make', () => Promise.resolve(new GoodStore())],
+])('a good store %s passes', async (_, create) => {
+  expect(await failures(create)).toEqual([])
+})
+
+test('each test has a store of its own, and closes it, also when it fails', async () => {
+  const stores: GoodStore[] = []
+  const create = (): GoodStore => {
+    const store = new (class extends GoodStore {
+      override get = (): undefined => undefined
+    })()
+    stores.push(store)
+    return store
+  }
+  expect(await failures(create)).not.toEqual([])
+  expect(stores).toHaveLength(IDS.length)
+  expect(stores.every(({ closed }) => closed > 0)).toBe(true)
+})
+
+let counter = 0
+
+const broken: [what: string, caughtBy: string, store: new () => SessionStore][] = [
+  [
+    'forgets what it was given',
+    'create-get',
+    class extends GoodStore {
+      override get = () => undefined
+    },
+  ],
+  [
+    'makes ids that no header can hold',
+    'id-ascii',
+    class extends GoodStore {
+      override create(record: SessionRecord): string {
+        const id = `${randomUUID()} é`
+        this.records.set(id, record)
+        return id
+      }
+    },
+  ],
+  [
+    'counts its ids',
+    'id-unguessable',
+    class extends GoodStore {
+      override create(record: SessionRecord): string {
+        const id = `session-${(counter += 1)}`
+        this.records.set(id, record)
+        return id
+      }
+    },
+  ],
+  [
+    'makes the id from the record',
+    'id-unique',
+    class extends GoodStore {
+      override create(record: SessionRecord): string {
+        const id = Buffer.from(JSON.stringify(record)).toString('base64url')
+        this.records.set(id, record)
+        return id
+      }
+    },
+  ],
+  [
+    'keeps sessions in a plain object, whose prototype answers too',
+    'get-unknown',
+    class extends GoodStore {
+      readonly #object: Record<string, SessionRecord> = {}
+      override create(record: SessionRecord): string {
+        const id = randomUUID()
+        this.#object[id] = record
+        return id
+      }
+      override get = (id: string) => this.#object[id]
+      override delete = (id: string) => void delete this.#object[id]
+      override update = undefined as never
+    },
+  ],
+  [
+    'answers null for what it does not know',
+    'get-unknown',
+    class extends GoodStore {
+      override get = (id: string) => this.records.get(id) ?? (null as unknown as undefined)
+    },
+  ],
+  [
+    'looks at the beginning of an id alone',
+    'get-unknown',
+    class extends GoodStore {
+      override get = (id: string) => this.records.get(id.slice(0, 36))
+    },
+  ],
+  [
+    'throws for what it does not know',
+    'get-unknown',
+    class extends GoodStore {
+      override get(id: string): SessionRecord {
+        const record = this.records.get(id)
+        if (!record) throw new Error('no such session')
+        return record
+      }
+    },
+  ],
+  [
+    'gives a record once',
+    'get-again',
+    class extends GoodStore {
+      override get(id: string): SessionRecord | undefined {
+        const record = this.records.get(id)
+        this.records.delete(id)
+        return record
+      }
+    },
+  ],
+  [
+    'holds one session',
+    'get-independent',
+    class extends GoodStore {
+      #last: SessionRecord | undefined
+      override create(record: SessionRecord): string {
+        this.#last = record
+        return randomUUID()
+      }
+      override get = () => this.#last
+    },
+  ],
+  [
+    'writes undefined fields as null',
+    'record-optional',
+    class extends GoodStore {
+      override get(id: string): SessionRecord | undefined {
+        const record = this.records.get(id)
+        return record && { ...record, upstream: record.upstream ?? (null as unknown as string) }
+      }
+    },
+  ],
+  [
+    'keeps text as Latin-1',
+    'record-text',
+    class extends GoodStore {
+      override get(id: string): SessionRecord | undefined {
+        const record = this.records.get(id)
+        return record && (JSON.parse(Buffer.from(JSON.stringify(record), 'latin1').toString('latin1')) as SessionRecord)
+      }
+    },
+  ],
+  [
+    'deletes nothing',
+    'delete',
+    class extends GoodStore {
+      override delete(): void {}
+    },
+  ],
+  [
+    'deletes everything',
+    'delete',
+    class extends GoodStore {
+      override delete(): void {
+        this.records.clear()
+      }
+    },
+  ],
+  [
+    'throws when asked to delete what it does not know',
+    'delete-unknown',
+    class extends GoodStore {
+      override delete(id: string): void {
+        if (!this.records.delete(id)) throw new Error('no such session')
+      }
+    },
+  ],
+  [
+    'does not update',
+    'update',
+    class extends GoodStore {
+      override update(): void {}
+    },
+  ],
+  [
+    'brings a session back with an update',
+    'update-deleted',
+    class extends GoodStore {
+      override update(id: string, record: SessionRecord): void {
+        this.records.set(id, record)
+      }
+    },
+  ],
+  [
+    'mixes up sessions that are created at the same time',
+    'concurrent',
+    class extends GoodStore {
+      #next = ''
+      override async create(record: SessionRecord): Promise<string> {
+        this.#next = randomUUID()
+        await new Promise(setImmediate)
+        this.records.set(this.#next, record)
+        return this.#next
+      }
+    },
+  ],
+  [
+    'closes once',
+    'close-twice',
+    class extends GoodStore {
+      override close(): void {
+        super.close()
+        if (this.closed === 2) throw new Error('closed already')
+      }
+    },
+  ],
+]
+
+test.each(broken)('a store that %s fails %s', async (_, caughtBy, Store) => {
+  expect(await failures(() => new Store())).toContain(caughtBy)
+})
+
+test('every test of the contract has a broken store that it catches', () => {
+  expect(new Set(broken.map(([, caughtBy]) => caughtBy))).toEqual(new Set(IDS))
+})
+
+test('what a test fails with is an AssertionError, which every runner shows well', async () => {
+  const [first] = sessionStoreContract({ create: () => Object.assign(new GoodStore(), { get: () => undefined }) })
+  await expect(first!.fn()).rejects.toBeInstanceOf(AssertionError)
+})

@@ -1,0 +1,101 @@
+// Compile-only: what `authenticate` answers is what the other hooks are given, and hooks may speak their host's types.
+import type { IncomingMessage } from 'node:http'
+import type { Request } from 'express'
+import type { Request as Request4 } from 'express4'
+import { type GatewayOptions, type Principal, type ServerConfig, mcpGateway } from '../../lib/index.ts'
+
+type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const proven = <T extends true>(): T | undefined => undefined
+
+interface Member extends Principal {
+  readonly tenant: string
+}
+declare const members: { of(request: IncomingMessage): Promise<Member | undefined> }
+const url = 'https://weather.example.com/mcp'
+
+// The principal's type is inferred from `authenticate` and reaches `servers`, `headers` and `onError`.
+mcpGateway({
+  authenticate: (request) => members.of(request),
+  servers: (name, { principal, request }) => {
+    proven<Equals<typeof name, string>>()
+    proven<Equals<typeof principal, Member | undefined>>()
+    request.headers.host?.toLowerCase()
+    return principal?.tenant === 'acme' ? { url } : undefined
+  },
+  onError: (error, { server, principal, request }) => {
+    proven<Equals<typeof error, Error>>()
+    proven<Equals<typeof server, string | undefined>>()
+    proven<Equals<typeof principal, Member | undefined>>()
+    request?.method?.toLowerCase()
+  },
+})
+mcpGateway({
+  authenticate: (request) => members.of(request),
+  servers: {
+    weather: {
+      url,
+      headers: ({ principal, server }) => {
+        proven<Equals<typeof principal, Member | undefined>>()
+        proven<Equals<typeof server, string>>()
+        return { 'x-tenant': principal?.tenant ?? '' }
+      },
+    },
+  },
+})
+
+// A principal's own fields are not lost when options are written down before they are used.
+const options: GatewayOptions<Member> = {
+  servers: { weather: { url } },
+  authenticate: (request) => members.of(request),
+}
+mcpGateway(options)
+
+// Without a type of one's own, a principal is an id and what the library knows of.
+mcpGateway({ servers: {}, authenticate: () => ({ id: 'ada', scopes: ['tools'], expiresAt: 0 }) })
+mcpGateway({
+  servers: {},
+  authenticate: async (_request, { server }) => (server === 'open' ? { id: 'all' } : undefined),
+})
+
+// Nobody needs a cast to reach what a middleware in front has put on Express's own request. A context is annotated whole:
+// TypeScript compares either way round, but only between types of which one holds all of the other.
+mcpGateway({
+  authenticate: (request: Request) => (request.ip === undefined ? undefined : { id: request.ip }),
+  servers: (name, { request }: { principal: Principal | undefined; request: Request }) =>
+    request.secure ? { url: `${url}/${name}` } : undefined,
+})
+mcpGateway({ servers: {}, authenticate: (request: Request4) => ({ id: request.hostname }) })
+mcpGateway({
+  authenticate: (request: Request & { user?: Member }) => request.user,
+  servers: {
+    weather: {
+      url,
+      headers: async ({ request }: { principal: Member | undefined; request: Request; server: string }) => ({
+        'x-ip': request.ip ?? '',
+      }),
+    },
+  },
+})
+
+// The `mcpServers` JSON that people already have fits as a record.
+const mcpServers: Record<string, ServerConfig> = {
+  weather: { type: 'http', url: new URL(url), title: 'Weather', description: 'Forecasts', tags: ['public'] },
+  maps: { type: 'streamable-http', url, headers: { authorization: 'Bearer s3cret' } },
+}
+mcpGateway({ servers: mcpServers, authenticate: false })
+
+// What must not compile.
+// @ts-expect-error `authenticate` has no silent default
+mcpGateway({ servers: {} })
+// @ts-expect-error `servers` is required
+mcpGateway({ authenticate: false })
+// @ts-expect-error `true` is not a way to authenticate
+mcpGateway({ servers: {}, authenticate: true })
+// @ts-expect-error a principal has an id
+mcpGateway({ servers: {}, authenticate: () => ({ name: 'ada' }) })
+// @ts-expect-error an unknown transport
+mcpGateway({ authenticate: false, servers: { weather: { type: 'sse', url } } })
+// @ts-expect-error a server has a URL
+mcpGateway({ authenticate: false, servers: { weather: {} } })
+// @ts-expect-error an option nobody knows
+mcpGateway({ authenticate: false, servers: {}, timeout: 5 })

@@ -1,0 +1,49 @@
+// Compile-only: a store may be sync or async, a class or an object, and leave out what is optional.
+import {
+  type GatewayError,
+  MemorySessionStore,
+  type SessionRecord,
+  type SessionStore,
+  mcpGateway,
+} from '../../lib/index.ts'
+import { sessionStoreContract } from '../../lib/testing.ts'
+
+// The smallest store: three synchronous methods.
+const records = new Map<string, SessionRecord>()
+const smallest: SessionStore = {
+  create(record) {
+    const id = crypto.randomUUID()
+    records.set(id, record)
+    return id
+  },
+  get: (id) => records.get(id),
+  delete: (id) => void records.delete(id),
+}
+
+// All of it, with promises.
+class Remote implements SessionStore {
+  async create(record: SessionRecord): Promise<string> {
+    return JSON.stringify(record)
+  }
+  async get(id: string): Promise<SessionRecord | undefined> {
+    return JSON.parse(id) as SessionRecord
+  }
+  async update(_id: string, _record: SessionRecord): Promise<void> {}
+  async delete(_id: string): Promise<void> {}
+  async close(): Promise<void> {}
+}
+
+for (const sessions of [smallest, new Remote(), new MemorySessionStore(), undefined]) {
+  mcpGateway({ servers: {}, authenticate: false, sessions })
+}
+
+// @ts-expect-error a store without `get` is none
+mcpGateway({ servers: {}, authenticate: false, sessions: { create: () => '1', delete: () => {} } })
+
+// The contract takes a store to be, and belongs to no test runner.
+void sessionStoreContract
+
+// Errors are told apart by `code`, a union and not any string.
+declare const error: GatewayError
+// @ts-expect-error no such code
+void (error.code === 'NO_SUCH_CODE')

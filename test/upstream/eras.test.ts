@@ -1,0 +1,149 @@
+// Which eras an upstream speaks: said by its config, or learnt from the answer to a handshake and remembered a while.
+import { jest } from '@jest/globals'
+import { GatewayError } from '../../lib/errors.ts'
+import type { Message, ServerConfig } from '../../lib/types.ts'
+import { Eras } from '../../lib/upstream/eras.ts'
+
+const url = 'http://127.0.0.1:3001/mcp'
+const auto: ServerConfig = { url }
+const refusal = (code: number) => ({ jsonrpc: '2.0', id: 1, error: { code, message: 'no' } })
+const agreement = { jsonrpc: '2.0', id: 1, result: { protocolVersion: '2025-11-25' } }
+
+const request = (era: Message['era'], method: string, params?: unknown): Message => ({
+  kind: 'request',
+  era,
+  id: 1,
+  method,
+  params,
+})
+
+function caught(run: () => void): GatewayError {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof GatewayError) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('what the config says', () => {
+  const messages: Message[] = [
+    request('legacy', 'initialize', { protocolVersion: '2025-06-18' }),
+    request('legacy', 'tools/list'),
+    request('modern', 'server/discover'),
+    { kind: 'notification', era: 'legacy', method: 'notifications/initialized' },
+    { kind: 'notification', era: 'modern', method: 'notifications/progress' },
+    { kind: 'response', era: 'legacy' },
+    { kind: 'batch', era: 'legacy', ids: [1] },
+  ]
+
+  test('CL9 without a protocol, or with auto, both eras pass', () => {
+    for (const message of messages) {
+      expect(() => new Eras().check(auto, message)).not.toThrow()
+      expect(() => new Eras().check({ url, protocol: 'auto' }, message)).not.toThrow()
+    }
+  })
+
+  test.each(['legacy', 'modern'] as const)('CL9 with %s the messages of that era pass and no other', (protocol) => {
+    for (const message of messages) {
+      const check = () => new Eras().check({ url, protocol }, message)
+      if (message.era === protocol) expect(check).not.toThrow()
+      else expect(check).toThrow(GatewayError)
+    }
+  })
+
+  test('ER9 with legacy a modern probe gets a 400 that no client takes for a modern error', () => {
+    const error = caught(() => new Eras().check({ url, protocol: 'legacy' }, request('modern', 'server/discover')))
+    expect(error.status).toBe(400)
+    const { code } = (JSON.parse(error.toJsonRpc(1)) as { error: { code: number } }).error
+    expect([-32_020, -32_021, -32_022, -32_601, -32_602]).not.toContain(code)
+  })
+
+  test('CL10 with modern a handshake gets -32022 with what is supported and what it asked for', () => {
+    const initialize = request('legacy', 'initialize', { protocolVersion: '2025-06-18' })
+    const error = caught(() => new Eras().check({ url, protocol: 'modern' }, initialize))
+    expect(error.status).toBe(400)
+    expect(JSON.parse(error.toJsonRpc(1))).toMatchObject({
+      id: 1,
+      error: { code: -32022, data: { supported: ['2026-07-28'], requested: '2025-06-18' } },
+    })
+  })
+
+  test('CL10 with modern a message that asks for no version gets none made up', () => {
+    const error = caught(() => new Eras().check({ url, protocol: 'modern' }, request('legacy', 'tools/list')))
+    expect((JSON.parse(error.toJsonRpc(1)) as { error: { data: unknown } }).error.data).toEqual({
+      supported: ['2026-07-28'],
+    })
+  })
+
+  test('RT4 modern is modern and legacy is legacy, whatever the upstream has answered', () => {
+    const eras = new Eras()
+    eras.learn(auto, refusal(-32022))
+    expect(eras.isModernOnly({ url, protocol: 'legacy' })).toBe(false)
+    eras.learn(auto, agreement)
+    expect(eras.isModernOnly({ url, protocol: 'modern' })).toBe(true)
+  })
+})
+
+describe('what an upstream has answered', () => {
+  test('UC3 nothing is known of an upstream before it has answered', () => {
+    expect(new Eras().isModernOnly(auto)).toBe(false)
+  })
+
+  test.each([-32020, -32021, -32022])('UC2 who answers a handshake with %d has no sessions', (code) => {
+    const eras = new Eras()
+    eras.learn(auto, refusal(code))
+    expect(eras.isModernOnly(auto)).toBe(true)
+    expect(eras.isModernOnly({ url: new URL(url) })).toBe(true)
+    expect(eras.isModernOnly({ url: 'http://127.0.0.1:3002/mcp' })).toBe(false)
+  })
+
+  test.each([
+    ['an agreement', agreement],
+    ['a legacy refusal', refusal(-32000)],
+    ['an unknown method', refusal(-32601)],
+    ['wrong parameters', refusal(-32602)],
+    ['a code that is text', { error: { code: '-32022' } }],
+    ['nothing', undefined],
+    ['null', null],
+    ['text', 'no'],
+    ['an error that is null', { error: null }],
+  ])('UC2 %s is no evidence, and takes back what was learnt before', (_what, answer) => {
+    const eras = new Eras()
+    eras.learn(auto, answer)
+    expect(eras.isModernOnly(auto)).toBe(false)
+    eras.learn(auto, refusal(-32022))
+    eras.learn(auto, answer)
+    expect(eras.isModernOnly(auto)).toBe(false)
+  })
+
+  test('UC3 a lesson is forgotten after a while, and can be learnt again', () => {
+    jest.useFakeTimers()
+    try {
+      const eras = new Eras()
+      eras.learn(auto, refusal(-32022))
+      jest.advanceTimersByTime(60_000)
+      expect(eras.isModernOnly(auto)).toBe(true)
+      jest.advanceTimersByTime(60 * 60_000)
+      expect(eras.isModernOnly(auto)).toBe(false)
+      eras.learn(auto, refusal(-32022))
+      expect(eras.isModernOnly(auto)).toBe(true)
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
+  test('SC6 UC3 of ever more upstreams the latest are remembered', () => {
+    const eras = new Eras()
+    const configs = Array.from({ length: 1_500 }, (_, n) => ({ url: `http://127.0.0.1:3001/${n}` }))
+    for (const config of configs) {
+      eras.learn(config, refusal(-32022))
+      eras.learn(configs[0]!, refusal(-32022))
+    }
+    const known = configs.filter((config) => eras.isModernOnly(config))
+    expect(known.length).toBeLessThanOrEqual(1_000)
+    expect(known).toContain(configs[0])
+    expect(known).toContain(configs.at(-1))
+  })
+})
