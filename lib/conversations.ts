@@ -105,11 +105,10 @@ export class Conversations {
 
   /** The session of a GET or DELETE; where there are no sessions, there is neither of them. (RT4) */
   #findOwn(visit: Visit): Session | Promise<Session> {
-    const named = visit.header(HEADER.sessionId)
-    if (named === undefined && this.#eras.isModernOnly(visit.config!)) {
+    if (this.#eras.isModernOnly(visit.config!)) {
       throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
     }
-    return this.#find(visit, named)
+    return this.#find(visit, visit.header(HEADER.sessionId))
   }
 
   /** The live session that an `initialize` names, if any: an ended one does not keep a client from starting anew. */
@@ -147,7 +146,9 @@ export class Conversations {
       const reply = await this.#handle(exchange)
       await (exchange.opens ? this.#open(reply, exchange, visit) : this.#carry(reply, exchange, visit))
     } catch (error) {
-      if (session && isGone(error) && !exchange.stopped) await this.#forget(session.id)
+      if (session && isGone(error) && !exchange.stopped) {
+        await this.#forget(session.id).catch((fault: unknown) => this.#report(fault, visit))
+      }
       throw error
     } finally {
       if (session) this.#sessions.leave(session.id, exchange)
@@ -162,12 +163,10 @@ export class Conversations {
   }
 
   /** Hands a reply on. An accepted notification or response has none. (RPC10) */
-  async #carry(reply: Reply, exchange: Exchange, { response }: Visit): Promise<void> {
-    if (exchange.isAnswered || reply.status >= 300) {
-      return relay(reply, toClient(reply.headers), exchange, response, this.#heartbeat)
-    }
+  async #carry(reply: Reply, exchange: Exchange, visit: Visit): Promise<void> {
+    if (exchange.isAnswered || reply.status >= 300) return this.#relay(reply, toClient(reply.headers), exchange, visit)
     reply.body.drain()
-    response.writeHead(202).end()
+    visit.response.writeHead(202).end()
   }
 
   /** The reply to `initialize`: opens a session when the upstream agreed to one, then hands it on with our id. */
@@ -185,19 +184,26 @@ export class Conversations {
         ...(typeof upstream === 'string' && { upstream }),
         protocolVersion,
       }
-      const id = await this.#keep(record, { server, config, principal })
+      const id = await this.#keep(record, { server, config, principal }, reply)
       headers[HEADER.sessionId] = id
       if (visit.response.destroyed) await this.#abandon({ id, record }, { server, config, principal })
     }
-    return relay(reply, headers, exchange, visit.response, this.#heartbeat)
+    return this.#relay(reply, headers, exchange, visit)
   }
 
-  async #keep(record: SessionRecord, behind: Behind): Promise<string> {
+  /** A reply that broke off was told to the client as well as could be; the operator hears of it here. */
+  async #relay(reply: Reply, headers: Record<string, string>, exchange: Exchange, visit: Visit): Promise<void> {
+    const fault = await relay(reply, headers, exchange, visit.response, this.#heartbeat)
+    if (fault) this.#report(fault, visit)
+  }
+
+  async #keep(record: SessionRecord, behind: Behind, reply: Reply): Promise<string> {
     try {
       const id = await this.#sessions.open(record)
       if (this.#storeTells) this.#farewells.remember(id, behind)
       return id
     } catch (error) {
+      reply.body.cancel()
       this.#farewells.start({ id: '', record }, behind)
       throw error
     }
@@ -220,7 +226,7 @@ function isGone(error: unknown): boolean {
 }
 
 function closing(): GatewayError {
-  return new GatewayError('unavailable', 'The gateway is shutting down')
+  return new GatewayError('closing', 'The gateway is shutting down')
 }
 
 /** Resolves with the promise, at the deadline at the latest. */

@@ -30,6 +30,7 @@ const TABLE = {
   upstream_invalid: { status: 502, rpc: 502 },
   upstream_refused: { status: 502, rpc: 502 },
   upstream_unauthorized: { status: 502, rpc: 502 },
+  closing: { status: 503, rpc: 503 },
   unavailable: { status: 503, rpc: 503 },
   upstream_timeout: { status: 504, rpc: 504 },
 } as const
@@ -41,6 +42,7 @@ export type GatewayErrorCode = keyof typeof TABLE
 const HEADERS: { readonly [code in GatewayErrorCode]?: Readonly<Record<string, string>> } = {
   unauthorized: { 'www-authenticate': 'Bearer', 'cache-control': 'no-store' },
   method_not_allowed: { allow: 'POST, GET, DELETE' },
+  closing: { 'retry-after': '1' },
   unavailable: { 'retry-after': '1' },
 }
 

@@ -36,7 +36,8 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
     const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
     refuse(visit.request, visit.response, known, visit.id)
     // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
-    if (known.status >= 500 || known.cause !== undefined) config.report(error, visit)
+    const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
+    if (isSwallowed) config.report(error, visit)
   }
 
   return Object.assign(gateway, {

@@ -27,7 +27,7 @@ function typesOf(file: string): string[] {
 }
 
 test('the package exports exactly these values', () => {
-  expect(Object.keys(api).toSorted()).toEqual(['GatewayError', 'MemorySessionStore', 'mcpGateway'])
+  expect(Object.keys(api).toSorted()).toEqual(['GatewayError', 'MemorySessionStore', 'createServer', 'mcpGateway'])
 })
 
 test('the package exports exactly these types', () => {
@@ -35,6 +35,7 @@ test('the package exports exactly these types', () => {
     'Authenticate',
     'Awaitable',
     'ErrorContext',
+    'ExpressApp',
     'Gateway',
     'GatewayErrorCode',
     'GatewayErrorOptions',

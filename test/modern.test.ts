@@ -833,21 +833,19 @@ test('HD13 ST27 a parameter in a header is checked by the server that knows its 
   expect([wrong.status, codeOf(wrong), missing.status, codeOf(missing)]).toEqual([400, -32_020, 400, -32_020])
 })
 
-test('UT6 SE12 log messages come on the stream of who asked for them, and no request of the server does', async () => {
+test('SE12 UT3 a question of the server is a result, and no stream carries a request', async () => {
   const server = await startDualEraServer()
   await start({ servers: { raw: { url: server.url } } })
-  const logged = (meta: object) => {
-    const message = modernRequest('tools/call', { name: 'test_tool_with_logging', arguments: {} })
-    const _meta = { ...(message.params['_meta'] as object), ...meta }
-    return postModern(url, { ...message, params: { ...message.params, _meta } })
-  }
-  const [silent, asked] = await Promise.all([logged({}), logged({ 'io.modelcontextprotocol/logLevel': 'info' })])
+  const message = modernRequest('tools/call', { name: 'test_streaming_elicitation', arguments: {} })
+  const capabilities = { [META.clientCapabilities]: { elicitation: {} } }
+  const _meta = { ...(message.params['_meta'] as object), ...capabilities, progressToken: 'mine' }
+  const answer = await postModern(url, { ...message, params: { ...message.params, _meta } })
   await server.close()
-  const log = 'notifications/message'
-  expect(silent.messages.map(({ method }) => method)).toEqual([undefined])
-  expect(asked.messages.map(({ method }) => method)).toEqual([log, log, log, undefined])
-  const requests = [...silent.messages, ...asked.messages].filter((each) => 'method' in each && 'id' in each)
-  expect(requests).toEqual([])
+  expect(answer.messages).toMatchObject([
+    { method: 'notifications/progress', params: { progressToken: 'mine', progress: 50 } },
+    { id: 1, result: { resultType: 'input_required', inputRequests: { confirm: { method: 'elicitation/create' } } } },
+  ])
+  expect(answer.messages.filter((each) => 'method' in each && 'id' in each)).toEqual([])
 })
 
 test('RPC15 a schema that points elsewhere is relayed and never followed', async () => {

@@ -4,6 +4,13 @@ import type { GatewayError } from '../errors.ts'
 import { JSON_TYPE } from '../protocol.ts'
 import type { GatewayRequest, RequestId } from '../types.ts'
 
+/** The rest of a refused body is read away if it is no longer than this, in bytes; else the connection closes. */
+const SHORT_BYTES = 64 * 1024
+
+function isShort({ complete, headers }: GatewayRequest): boolean {
+  return complete || Number(headers['content-length']) <= SHORT_BYTES
+}
+
 /** What was begun cannot be turned into an error any more and is cut; a client that is gone is told nothing. */
 export function refuse(request: GatewayRequest, response: ServerResponse, error: GatewayError, id?: RequestId): void {
   if (response.destroyed) return
@@ -16,8 +23,7 @@ export function refuse(request: GatewayRequest, response: ServerResponse, error:
     ...error.headers,
     'content-type': JSON_TYPE,
     'content-length': body.length,
-    // The rest of a body that was refused is not read.
-    ...(!request.complete && { connection: 'close' }),
+    ...(!isShort(request) && { connection: 'close' }),
   })
   response.end(body)
 }

@@ -10,17 +10,22 @@ import { Owed } from './owed.ts'
 
 type Headers = Readonly<Record<string, string>>
 
+type Settle = (fault?: GatewayError) => void
+
 /** What keeps anything between here and the client from holding events back. (RT12) */
 const STREAM_HEADERS: Headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
 
-/** Resolves when nothing of the reply is left to do, however it ended. Rejects when the exchange was stopped before. */
+/**
+ * Resolves when nothing of the reply is left to do, with the upstream's fault if it broke off. Rejects when the
+ * exchange was stopped before.
+ */
 export function relay(
   reply: Reply,
   headers: Headers,
   exchange: Exchange,
   response: ServerResponse,
   heartbeat: Heartbeat,
-): Promise<void> {
+): Promise<GatewayError | undefined> {
   return new Promise((resolve, reject) => {
     if (exchange.stopped) {
       reply.body.cancel()
@@ -38,10 +43,10 @@ abstract class Relay implements Sink {
   protected readonly body: Body
   protected readonly exchange: Exchange
   protected readonly response: ServerResponse
-  readonly #resolve: () => void
+  readonly #resolve: Settle
   #isOver = false
 
-  constructor(body: Body, exchange: Exchange, response: ServerResponse, resolve: () => void) {
+  constructor(body: Body, exchange: Exchange, response: ServerResponse, resolve: Settle) {
     this.body = body
     this.exchange = exchange
     this.response = response
@@ -71,14 +76,18 @@ abstract class Relay implements Sink {
 
   end(): void {
     if (this.#isOver) return
-    this.conclude(() => new GatewayError('upstream_broken', 'The upstream ended its stream without an answer'))
-    this.over()
+    let fault: GatewayError | undefined
+    this.conclude(
+      () => (fault ??= new GatewayError('upstream_broken', 'The upstream ended its stream without an answer')),
+    )
+    this.over(fault)
   }
 
   fail(cause: Error): void {
     if (this.#isOver) return
-    this.conclude(() => new GatewayError('upstream_broken', 'The connection to the upstream broke', { cause }), true)
-    this.over()
+    const fault = new GatewayError('upstream_broken', 'The connection to the upstream broke', { cause })
+    this.conclude(() => fault, true)
+    this.over(fault)
   }
 
   /** Ends the response; `error` makes what is said where an answer is still owed. (Made in vain, it costs 10 µs.) */
@@ -89,9 +98,9 @@ abstract class Relay implements Sink {
     return !this.exchange.endsWithClient
   }
 
-  protected over(): void {
+  protected over(fault?: GatewayError): void {
     this.#isOver = true
-    this.#resolve()
+    this.#resolve(fault)
   }
 
   #stop(error: GatewayError): void {
@@ -132,7 +141,7 @@ class StreamRelay extends Relay implements Beating {
   /** Whether the client can fetch the rest of this stream with GET and Last-Event-ID. */
   #resumable = false
 
-  constructor(body: Body, exchange: Exchange, response: ServerResponse, heartbeat: Heartbeat, resolve: () => void) {
+  constructor(body: Body, exchange: Exchange, response: ServerResponse, heartbeat: Heartbeat, resolve: Settle) {
     super(body, exchange, response, resolve)
     this.#heartbeat = heartbeat
     this.#owed = new Owed(exchange.waiting)
@@ -173,8 +182,7 @@ class StreamRelay extends Relay implements Beating {
 
   /** What ends a subscription is no error. (ST18) */
   #lastWord(error: GatewayError, id: RequestId): string {
-    if (this.exchange.era === 'legacy' || !this.exchange.listens || error.code !== 'unavailable')
-      return error.toJsonRpc(id)
+    if (this.exchange.era === 'legacy' || !this.exchange.listens || error.code !== 'closing') return error.toJsonRpc(id)
     return JSON.stringify({
       jsonrpc: '2.0',
       id,
@@ -187,8 +195,8 @@ class StreamRelay extends Relay implements Beating {
     return super.outlivesClient && !this.#resumable
   }
 
-  protected override over(): void {
+  protected override over(fault?: GatewayError): void {
     this.#heartbeat.delete(this)
-    super.over()
+    super.over(fault)
   }
 }

@@ -93,6 +93,7 @@ async function read(req: IncomingMessage, res: ServerResponse): Promise<Exchange
 function usualAnswers(sessions: Set<string> | undefined): Handler {
   return (exchange) => {
     const { kind, message, headers } = exchange
+    if (kind === 'malformed') return exchange.error(-32700, 'Parse error', 400)
     if (kind === 'initialize') return exchange.result(initializeResult(message), openSession(sessions))
     if (sessions !== undefined) {
       const id = headers['mcp-session-id']

@@ -1,9 +1,9 @@
 // Streams on which nothing is said, in a time of their own: no timeout, undici's least of all, may end them.
 import { jest } from '@jest/globals'
 import { Client } from 'undici'
-import { startGateway } from '../support/gateway.ts'
+import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { initialize } from '../support/rpc.ts'
-import { startUpstream } from '../support/upstream.ts'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 const MINUTE = 60_000
 
@@ -17,9 +17,20 @@ afterAll(() => {
   jest.useRealTimers()
 })
 
+let upstream: Upstream
+let gateway: RunningGateway
+
+beforeEach(async () => {
+  upstream = await startUpstream()
+  gateway = await startGateway({ servers: { a: { url: upstream.url } } })
+})
+
+afterEach(async () => {
+  await gateway.close()
+  await upstream.close()
+})
+
 test('pain 14: a quiet call and a quiet listener are not cut after 300 s, nor after an hour (SE17, LC8)', async () => {
-  const upstream = await startUpstream()
-  const gateway = await startGateway({ servers: { a: { url: upstream.url } } })
   const session = await initialize(gateway.url('a'))
   upstream.once('tools/call', (exchange) => void exchange.stream())
   const listener = await session.listen()
@@ -35,12 +46,10 @@ test('pain 14: a quiet call and a quiet listener are not cut after 300 s, nor af
   expect(await calling.nextMessage()).toMatchObject({ result: { patient: true } })
   await listening.stream().send({ method: 'notifications/message' })
   expect(await listener.nextMessage()).toMatchObject({ method: 'notifications/message' })
-  await gateway.close()
-  await upstream.close()
 })
 
 test('the same silence ends a stream of undici as it comes: the clock of these tests is the one it goes by', async () => {
-  const upstream = await startUpstream({ sessions: false })
+  upstream.on('GET', (exchange) => void exchange.stream())
   const client = new Client(upstream.origin)
   let begin: () => void
   const begun = new Promise<void>((resolve) => (begin = resolve))
@@ -60,5 +69,4 @@ test('the same silence ends a stream of undici as it comes: the clock of these t
   jest.advanceTimersByTime(6 * MINUTE)
   expect(await failure).toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' })
   await client.destroy()
-  await upstream.close()
 })
