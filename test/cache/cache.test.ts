@@ -63,7 +63,7 @@ function answering(result: Record<string, unknown>): (exchange: Exchange) => voi
   return (exchange) => exchange.result({ resultType: 'complete', times: (times += 1), ...result })
 }
 
-const timesOf = ({ message }: Answer): unknown => (message?.result as { times?: number }).times
+const timesOf = ({ message }: Answer): unknown => (message?.result as { times?: number } | undefined)?.times
 const fresh = { ttlMs: MINUTE_MS, cacheScope: 'public' }
 
 test('ST12: a public result is asked for once and shared by all principals', async () => {
