@@ -1,5 +1,6 @@
 /** What is said between clients and upstreams: opening, carrying on and ending sessions, until the gateway closes. */
 import { GatewayError } from './errors.ts'
+import { isPromise } from './awaitable.ts'
 import { Cache } from './cache/cache.ts'
 import { Exchange, type Handle } from './exchange.ts'
 import { type Behind, Farewells } from './farewells.ts'
@@ -11,6 +12,7 @@ import { Heartbeat } from './outbound/heartbeat.ts'
 import { overhear } from './outbound/overhear.ts'
 import { relay } from './outbound/relay.ts'
 import { BATCH_VERSION, HEADER } from './protocol.ts'
+import { Running } from './running.ts'
 import { Sessions } from './session/sessions.ts'
 import type { Message, Reply, Session, SessionRecord } from './types.ts'
 import { Eras } from './upstream/eras.ts'
@@ -28,12 +30,11 @@ export class Conversations {
   readonly #handle: Handle
   readonly #heartbeat = new Heartbeat()
   readonly #eras = new Eras()
-  readonly #running = new Set<Exchange>()
+  readonly #running = new Running()
   readonly #farewells: Farewells
   /** Whether the store tells when a session ends by itself. */
   readonly #storeTells: boolean
   #closed: Promise<void> | undefined
-  #onIdle: (() => void) | undefined
 
   constructor({ sessions, cacheBytes, connectMs, responseMs, report }: Config) {
     this.#report = report
@@ -44,6 +45,7 @@ export class Conversations {
     this.#storeTells = sessions.attach !== undefined
     this.#sessions = new Sessions(
       sessions,
+      this.#running,
       (id, record) => this.#farewells.expired(id, record),
       (error) => report(error, undefined),
     )
@@ -57,7 +59,8 @@ export class Conversations {
     if (message.era === 'modern') return this.#run(exchange(), visit)
     const named = visit.header(HEADER.sessionId)
     const opens = message.kind === 'request' && message.method === 'initialize'
-    const session = opens ? await this.#stale(visit, named) : await this.#find(visit, named)
+    const found = opens ? this.#stale(visit, named) : this.#find(visit, named)
+    const session = isPromise(found) ? await found : found
     if (!session) return this.#run(exchange(), visit)
     checkVersion(visit.header(HEADER.protocolVersion), session.record.protocolVersion)
     if (message.kind === 'batch' && session.record.protocolVersion > BATCH_VERSION) {
@@ -91,9 +94,9 @@ export class Conversations {
   }
 
   async #close(deadline: number): Promise<void> {
-    for (const exchange of this.#running) if (exchange.listens) exchange.stop(closing())
-    if (this.#running.size > 0) await within(deadline, new Promise<void>((resolve) => (this.#onIdle = resolve)))
-    for (const exchange of this.#running) exchange.stop(closing())
+    this.#running.stop(closing(), ({ listens }) => listens)
+    await within(deadline, this.#running.idle())
+    this.#running.stop(closing(), () => true)
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
     await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#farewells.done())
     await this.#upstream.close()
@@ -140,7 +143,6 @@ export class Conversations {
     const { session } = exchange
     if (exchange.endsWithClient && visit.response.destroyed) return
     this.#running.add(exchange)
-    if (session) this.#sessions.enter(session.id, exchange)
     if (exchange.endsWithClient) visit.response.once('close', () => this.#onClose(exchange))
     try {
       const reply = await this.#handle(exchange)
@@ -151,9 +153,7 @@ export class Conversations {
       }
       throw error
     } finally {
-      if (session) this.#sessions.leave(session.id, exchange)
       this.#running.delete(exchange)
-      if (this.#running.size === 0) this.#onIdle?.()
     }
   }
 
@@ -193,7 +193,8 @@ export class Conversations {
 
   /** A reply that broke off was told to the client as well as could be; the operator hears of it here. */
   async #relay(reply: Reply, headers: Record<string, string>, exchange: Exchange, visit: Visit): Promise<void> {
-    const fault = await relay(reply, headers, exchange, visit.response, this.#heartbeat)
+    const relayed = relay(reply, headers, exchange, visit.response, this.#heartbeat)
+    const fault = isPromise(relayed) ? await relayed : relayed
     if (fault) this.#report(fault, visit)
   }
 

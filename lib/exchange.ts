@@ -1,6 +1,7 @@
 /** One client message on its way through the gateway, and the one way to stop it. */
 import type { GatewayError } from './errors.ts'
 import { LISTEN_METHOD } from './protocol.ts'
+import type { Slotted } from './slots.ts'
 import type { Era, GatewayRequest, Message, Principal, Reply, RequestId, ServerConfig, Session } from './types.ts'
 
 /** Anything that answers an exchange: an upstream, or whatever is put before one. */
@@ -28,7 +29,7 @@ export interface ExchangeParts {
  * The stage an exchange is at says how to stop it by setting `onStop`: first the upstream request, then the relay.
  * One function instead of an AbortController, which would cost more than the gateway's own work.
  */
-export class Exchange implements ExchangeParts {
+export class Exchange implements ExchangeParts, Slotted {
   readonly server: string
   readonly config: ServerConfig
   readonly principal: Principal | undefined
@@ -38,6 +39,7 @@ export class Exchange implements ExchangeParts {
   readonly message: Message | undefined
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | undefined
+  slot = -1
   #stopped: GatewayError | undefined
   #onStop: ((error: GatewayError) => void) | undefined
 

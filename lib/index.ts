@@ -16,6 +16,7 @@
  *       ladder.ts           what a modern message must keep to, rung by rung
  *       header-value.ts     what the value of Mcp-Name stands for
  *     conversations.ts    opening, carrying on and ending sessions; shutting down
+ *     running.ts          the exchanges that go on right now
  *     farewells.ts        tells upstreams that a session has ended
  *     exchange.ts         one message on its way, and how to stop it
  *     session/            whose conversation is it?
@@ -43,8 +44,8 @@
  *       refusal.ts          answers with an error
  *
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
- * json.ts and awaitable.ts. create-server.ts makes Express itself cheap. testing.ts is the subpath `./testing`: the
- * contract every session store keeps.
+ * json.ts, slots.ts (a set for what comes and goes) and awaitable.ts. create-server.ts makes Express itself cheap.
+ * testing.ts is the subpath `./testing`: the contract every session store keeps.
  */
 
 // The middleware.

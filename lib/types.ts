@@ -176,8 +176,8 @@ export interface SessionStore {
 
 /** The gateway, as a store sees it. */
 export interface SessionHost {
-  /** Whether a stream or a request of this session is open here: such a session is in use. */
-  inUse(id: string): boolean
+  /** The sessions with a stream or a request open here, as of now: these are in use. */
+  inUse(): ReadonlySet<string>
   /** To be called after the store ended a session by itself, so that its upstream is told. */
   ended(id: string, record: SessionRecord): void
 }
@@ -233,6 +233,8 @@ export interface Answer {
 export interface Body {
   /** Sends the bytes to a sink: those kept first. Called again, it sends the rest to the new sink. */
   pipe(sink: Sink): void
+  /** All the bytes, if they are all there already; nothing is left to pipe then. */
+  whole(): Buffer | undefined
   /** Gives bytes back, so that the next sink gets them first. Nothing flows until it is there. */
   unread(chunks: readonly Buffer[]): void
   /** Lets a body flow again whose sink had enough. */

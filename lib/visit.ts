@@ -27,10 +27,15 @@ export class Visit {
 
   /** The headers that repeat what the body of a POST says. */
   standardHeaders(): StandardHeaders {
-    const names = [HEADER.protocolVersion, HEADER.method, HEADER.name] as const
-    const [protocolVersion, method, name] = names.map((each) => this.header(each))
+    const protocolVersion = this.header(HEADER.protocolVersion)
+    const method = this.header(HEADER.method)
+    const name = this.header(HEADER.name)
     const mayRepeat = protocolVersion?.includes(',') || method?.includes(',') || name?.includes(',')
-    const repeated = mayRepeat === true && names.some((each) => (this.request.headersDistinct[each]?.length ?? 0) > 1)
-    return { protocolVersion, method, name, repeated }
+    return { protocolVersion, method, name, repeated: mayRepeat === true && this.#repeats() }
+  }
+
+  #repeats(): boolean {
+    const { headersDistinct } = this.request
+    return [HEADER.protocolVersion, HEADER.method, HEADER.name].some((name) => (headersDistinct[name]?.length ?? 0) > 1)
   }
 }

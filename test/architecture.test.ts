@@ -7,11 +7,11 @@ import { parseSync } from '@swc/core'
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts'],
   ['protocol.ts'],
-  ['awaitable.ts', 'errors.ts', 'json.ts'],
+  ['awaitable.ts', 'errors.ts', 'json.ts', 'slots.ts'],
   ['exchange.ts', 'visit.ts'],
   ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'auth/', 'testing.ts'],
   ['options.ts'],
-  ['farewells.ts'],
+  ['farewells.ts', 'running.ts'],
   ['conversations.ts'],
   ['gateway.ts'],
   ['create-server.ts'],

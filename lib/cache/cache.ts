@@ -119,6 +119,10 @@ class KeptBody implements Body {
     this.#chunks = [bytes]
   }
 
+  whole(): Buffer {
+    return Buffer.concat(this.#chunks)
+  }
+
   pipe(sink: Sink): void {
     for (const chunk of this.#chunks) sink.data(chunk)
     sink.end()

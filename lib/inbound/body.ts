@@ -82,7 +82,9 @@ function readBytes(request: GatewayRequest, maxBytes: number): Promise<Buffer> {
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
       chunks = []
     })
-    request.on('close', () => refuse(brokeOff()))
+    request.on('close', () => {
+      if (!request.readableEnded && length < Infinity) refuse(brokeOff())
+    })
   })
 }
 

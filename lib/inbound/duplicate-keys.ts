@@ -5,39 +5,43 @@ const BACKSLASH = 0x5c
 const COLON = 0x3a
 const SPACE = 0x20
 
+const FEW = 8
+
 /** How deep deciding keys lie: batch > message > params > _meta. */
 const DEPTH = 4
 
 /** `text` is valid JSON. One pass, with the keys of each open object of the upper levels. */
 export function hasDuplicateKeys(text: string): boolean {
-  const open: (Set<string> | undefined)[] = []
+  const open: (string[] | undefined)[] = []
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
       case QUOTE: {
         const end = endOfString(text, at)
         const keys = open.at(-1)
-        if (keys && isKey(text, end)) {
-          const key = keyOf(text, at, end)
-          if (keys.has(key)) return true
-          keys.add(key)
-        }
+        if (keys && isKey(text, end)) keys.push(keyOf(text, at, end))
         at = end - 1
         break
       }
       case 0x7b: // {
-        open.push(open.length < DEPTH ? new Set() : undefined)
+        open.push(open.length < DEPTH ? [] : undefined)
         break
       case 0x5b: // [
         open.push(undefined)
         break
       case 0x7d: // }
       case 0x5d: // ]
-        open.pop()
+        if (repeats(open.pop())) return true
         break
       default:
     }
   }
   return false
+}
+
+/** Most objects have a key or two, for which a set costs more than a look. */
+function repeats(keys: readonly string[] = []): boolean {
+  if (keys.length > FEW) return new Set(keys).size < keys.length
+  return keys.some((key, index) => keys.indexOf(key) < index)
 }
 
 /** The key as parsers read it: escapes are another way to write the same letters. */

@@ -8,6 +8,9 @@ const CR = 0x0d
 /** How many bytes of an unfinished event are held back. Past that a giant event goes through as it comes. */
 const HOLD_BYTES = 256 * 1024
 
+/** Up to how many bytes the pieces of what goes out are joined. */
+const JOIN_BYTES = 16 * 1024
+
 /** A comment, which every client ignores: it keeps connections open and finds the dead ones. */
 export const HEARTBEAT: Buffer = Buffer.from(':\n\n')
 
@@ -29,8 +32,11 @@ export class Framer {
     return !this.#midEvent
   }
 
-  /** What may go out now that this chunk is here: whole events, or a piece of a giant one. */
-  feed(chunk: Buffer): Buffer | undefined {
+  /**
+   * What may go out now that this chunk is here: whole events, or a piece of a giant one. Short pieces come as one;
+   * long ones are not worth copying.
+   */
+  feed(chunk: Buffer): readonly Buffer[] {
     const end = this.#lastBoundary(chunk)
     if (chunk.length > 0) {
       this.#lastButOne = chunk.length > 1 ? chunk[chunk.length - 2]! : this.#last
@@ -39,26 +45,26 @@ export class Framer {
     if (end === 0) return this.#hold(chunk)
     const whole = this.#release(end === chunk.length ? chunk : chunk.subarray(0, end))
     this.#midEvent = false
-    const rest = end < chunk.length ? this.#hold(chunk.subarray(end)) : undefined
-    return rest ? Buffer.concat([whole, rest]) : whole
+    return end < chunk.length ? [...whole, ...this.#hold(chunk.subarray(end))] : whole
   }
 
-  #hold(bytes: Buffer): Buffer | undefined {
+  #hold(bytes: Buffer): readonly Buffer[] {
     if (!this.#midEvent && this.#heldBytes + bytes.length <= HOLD_BYTES) {
       this.#held.push(bytes)
       this.#heldBytes += bytes.length
-      return undefined
+      return []
     }
     this.#midEvent = true
     return this.#release(bytes)
   }
 
-  #release(bytes: Buffer): Buffer {
-    if (this.#held.length === 0) return bytes
-    const released = Buffer.concat([...this.#held, bytes])
+  #release(bytes: Buffer): readonly Buffer[] {
+    if (this.#held.length === 0) return [bytes]
+    const released = [...this.#held, bytes]
+    const isShort = this.#heldBytes + bytes.length <= JOIN_BYTES
     this.#held = []
     this.#heldBytes = 0
-    return released
+    return isShort ? [Buffer.concat(released)] : released
   }
 
   /** The index just past the last blank line that ends in this chunk, 0 when none does. */

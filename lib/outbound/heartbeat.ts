@@ -1,17 +1,19 @@
 /** Keeps quiet streams alive: one timer for all of them. (SE15; field rule: at most 15 s of silence) */
 
+import { type Slotted, Slots } from '../slots.ts'
+
 /** Twice a period, so that no stream is silent for longer than one. */
 const TICK_MS = 7_500
 
 /** A stream that can be kept alive. */
-export interface Beating {
+export interface Beating extends Slotted {
   /** Set to `false` by the stream whenever it writes. */
   quiet: boolean
   beat(): void
 }
 
 export class Heartbeat {
-  readonly #streams = new Set<Beating>()
+  readonly #streams = new Slots<Beating>()
   #timer: NodeJS.Timeout | undefined
 
   add(stream: Beating): void {
@@ -21,13 +23,15 @@ export class Heartbeat {
 
   delete(stream: Beating): void {
     this.#streams.delete(stream)
-    if (this.#streams.size > 0) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
   }
 
+  /** The timer stops at a tick without streams, not between two short ones. */
   #tick(): void {
-    for (const stream of this.#streams) {
+    if (this.#streams.size === 0) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
+    for (const stream of this.#streams.snapshot()) {
       if (stream.quiet) stream.beat()
       stream.quiet = true
     }

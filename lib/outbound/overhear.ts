@@ -23,6 +23,7 @@ export function overhear(reply: Reply, onMessage: (message: unknown) => void): R
           end: () => sink.end(),
           fail: (error) => sink.fail(error),
         }),
+      whole: () => undefined,
       unread: (chunks) => body.unread(chunks),
       resume: () => body.resume(),
       cancel: () => body.cancel(),

@@ -15,12 +15,12 @@ const HEAD_BYTES = 512
 export class Owed {
   readonly #ids: Set<RequestId>
   readonly #isBatch: boolean
-  readonly #reader: { feed(chunk: string): void }
+  /** Made when it is needed, which is rarely. */
+  #reader: { feed(chunk: string): void } | undefined
 
   constructor(ids: readonly RequestId[]) {
     this.#ids = new Set(ids)
     this.#isBatch = ids.length > 1
-    this.#reader = createMessageReader((message) => this.#strike(message))
   }
 
   /** The ids without an answer so far. */
@@ -28,20 +28,30 @@ export class Owed {
     return [...this.#ids]
   }
 
-  /** Takes notice of events that went to the client. Of a giant one, its first piece tells. */
-  see(stretch: Buffer): void {
+  /** Takes notice of what went to the client. Of a long event in pieces, its first bytes tell. */
+  see(pieces: readonly Buffer[]): void {
     if (this.#ids.size === 0) return
-    if (this.#isBatch) this.#reader.feed(stretch.toString())
-    else if (stretch.includes('"result"') || stretch.includes('"error"')) this.#look(stretch)
+    if (this.#isBatch) {
+      for (const piece of pieces) this.#read(piece)
+      return
+    }
+    if (pieces.length > 1) this.#look(Buffer.concat(pieces, HEAD_BYTES))
+    const last = pieces.at(-1)
+    if (last?.includes('"result"') || last?.includes('"error"')) this.#look(last)
   }
 
   #look(stretch: Buffer): void {
     for (const event of eventsOf(stretch)) {
       const head = event.subarray(0, HEAD_BYTES).toString('latin1')
       if (RESPONSE.test(head)) this.#ids.clear()
-      else if (!NO_RESPONSE.test(head)) this.#reader.feed(event.toString())
+      else if (!NO_RESPONSE.test(head)) this.#read(event)
       if (this.#ids.size === 0) return
     }
+  }
+
+  #read(events: Buffer): void {
+    this.#reader ??= createMessageReader((message) => this.#strike(message))
+    this.#reader.feed(events.toString())
   }
 
   #strike(message: unknown): void {

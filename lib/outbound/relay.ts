@@ -3,12 +3,15 @@ import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { EVENT_STREAM_TYPE, mediaType, META } from '../protocol.ts'
-import type { Body, Reply, RequestId, Sink } from '../types.ts'
+import type { Awaitable, Body, Reply, RequestId, Sink } from '../types.ts'
 import { Framer, hasEventId, HEARTBEAT, messageEvent } from './event-stream.ts'
 import type { Beating, Heartbeat } from './heartbeat.ts'
 import { Owed } from './owed.ts'
 
 type Headers = Readonly<Record<string, string>>
+
+/** What costs more to write than to copy, in bytes. */
+const SMALL_BYTES = 4 * 1024
 
 type Settle = (fault?: GatewayError) => void
 
@@ -16,8 +19,8 @@ type Settle = (fault?: GatewayError) => void
 const STREAM_HEADERS: Headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
 
 /**
- * Resolves when nothing of the reply is left to do, with the upstream's fault if it broke off. Rejects when the
- * exchange was stopped before.
+ * Done when nothing of the reply is left to do, with the upstream's fault if it broke off. Throws when the exchange was
+ * stopped before.
  */
 export function relay(
   reply: Reply,
@@ -25,17 +28,39 @@ export function relay(
   exchange: Exchange,
   response: ServerResponse,
   heartbeat: Heartbeat,
-): Promise<GatewayError | undefined> {
-  return new Promise((resolve, reject) => {
-    if (exchange.stopped) {
-      reply.body.cancel()
-      reject(exchange.stopped)
-      return
-    }
-    const isStream = mediaType(headers['content-type']) === EVENT_STREAM_TYPE
-    if (isStream) new StreamRelay(reply.body, exchange, response, heartbeat, resolve).start(reply.status, headers)
-    else new JsonRelay(reply.body, exchange, response, resolve).start(reply.status, headers)
+): Awaitable<GatewayError | undefined> {
+  const { status, body } = reply
+  if (exchange.stopped) {
+    body.cancel()
+    throw exchange.stopped
+  }
+  const isStream = mediaType(headers['content-type']) === EVENT_STREAM_TYPE
+  const whole = body.whole()
+  if (whole && (!isStream || isAnswered(whole, exchange))) {
+    if (response.destroyed) return undefined
+    response.writeHead(status, isStream ? streamHeaders(headers) : { ...headers, 'content-length': whole.length })
+    response.end(whole)
+    return undefined
+  }
+  if (whole) body.unread([whole])
+  return new Promise((resolve) => {
+    if (isStream) new StreamRelay(body, exchange, response, heartbeat, resolve).start(status, headers)
+    else new JsonRelay(body, exchange, response, resolve).start(status, headers)
   })
+}
+
+/** A stream that was over before it could be relayed, and owes nothing. */
+function isAnswered(stream: Buffer, { waiting }: Exchange): boolean {
+  const owed = new Owed(waiting)
+  owed.see([stream])
+  const [whole] = new Framer().feed(stream)
+  return owed.ids.length === 0 && whole?.length === stream.length
+}
+
+/** No length is promised: comments and errors may be added. */
+function streamHeaders(headers: Headers): Headers {
+  const { 'content-length': _, ...rest } = headers
+  return { ...rest, ...STREAM_HEADERS }
 }
 
 /** What both kinds share: backpressure, a client that leaves, an exchange that is stopped. */
@@ -135,7 +160,20 @@ class JsonRelay extends Relay {
 
 class StreamRelay extends Relay implements Beating {
   quiet = false
+  slot = -1
   readonly #framer = new Framer()
+  /** What arrived in this tick: a flood of small events leaves in one piece. */
+  #waiting: Buffer[] = []
+  #waitingBytes = 0
+  readonly #flush = (): void => {
+    const pieces = this.#waiting
+    if (pieces.length === 0 || this.response.destroyed) return
+    const isFlood = pieces.length > 1 && this.#waitingBytes <= pieces.length * SMALL_BYTES
+    this.#waiting = []
+    this.#waitingBytes = 0
+    this.quiet = false
+    for (const piece of isFlood ? [Buffer.concat(pieces)] : pieces) this.response.write(piece)
+  }
   readonly #heartbeat: Heartbeat
   readonly #owed: Owed
   /** Whether the client can fetch the rest of this stream with GET and Last-Event-ID. */
@@ -149,9 +187,10 @@ class StreamRelay extends Relay implements Beating {
 
   override start(status: number, headers: Headers): void {
     this.#heartbeat.add(this)
-    const { 'content-length': _, ...rest } = headers
-    super.start(status, { ...rest, ...STREAM_HEADERS })
-    if (!this.response.destroyed && !this.response.writableEnded) this.response.flushHeaders()
+    super.start(status, streamHeaders(headers))
+    // The head leaves at once, with the events that came along with it.
+    const isIdle = this.#waiting.length === 0 && !this.response.destroyed && !this.response.writableEnded
+    if (isIdle) this.response.flushHeaders()
   }
 
   beat(): void {
@@ -159,17 +198,19 @@ class StreamRelay extends Relay implements Beating {
   }
 
   protected write(chunk: Buffer): void {
-    this.quiet = false
-    const stretch = this.#framer.feed(chunk)
-    if (!stretch) return
-    this.#owed.see(stretch)
-    this.#resumable ||= this.exchange.era === 'legacy' && hasEventId(stretch)
-    this.response.write(stretch)
+    const pieces = this.#framer.feed(chunk)
+    if (pieces.length === 0) return
+    this.#owed.see(pieces)
+    this.#resumable ||= this.exchange.era === 'legacy' && pieces.some(hasEventId)
+    if (this.#waiting.length === 0) process.nextTick(this.#flush)
+    this.#waiting.push(...pieces)
+    this.#waitingBytes += chunk.length
   }
 
   /** A stream that can be resumed may end at any time; another one owes an answer or an error. (SE3, ER14) */
   protected conclude(error: () => GatewayError): void {
     if (this.response.destroyed) return
+    this.#flush()
     if (!this.#framer.atBoundary) {
       this.response.destroy()
       return

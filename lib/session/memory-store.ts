@@ -21,7 +21,6 @@ interface Entry {
 export class MemorySessionStore implements SessionStore {
   readonly #ttlMs: number
   readonly #maxSessions: number
-  /** Oldest use first: every use moves an entry to the end. */
   readonly #entries = new Map<string, Entry>()
   #host: SessionHost | undefined
   #timer: NodeJS.Timeout | undefined
@@ -47,16 +46,17 @@ export class MemorySessionStore implements SessionStore {
   get(id: string): SessionRecord | undefined {
     const entry = this.#entries.get(id)
     if (!entry) return undefined
-    if (this.#isExpired(id, entry)) {
+    const now = Date.now()
+    if (entry.usedAt + this.#ttlMs <= now && !this.#inUse().has(id)) {
       this.#end(id, entry)
       return undefined
     }
-    this.#use(id, entry)
+    entry.usedAt = now
     return entry.record
   }
 
   update(id: string, record: SessionRecord): void {
-    if (this.#entries.has(id)) this.#use(id, { record, usedAt: 0 })
+    if (this.#entries.has(id)) this.#entries.set(id, { record, usedAt: Date.now() })
   }
 
   delete(id: string): void {
@@ -69,14 +69,8 @@ export class MemorySessionStore implements SessionStore {
     for (const [id, entry] of this.#entries) this.#end(id, entry)
   }
 
-  #use(id: string, entry: Entry): void {
-    entry.usedAt = Date.now()
-    this.#entries.delete(id)
-    this.#entries.set(id, entry)
-  }
-
-  #isExpired(id: string, entry: Entry): boolean {
-    return entry.usedAt + this.#ttlMs <= Date.now() && !this.#host?.inUse(id)
+  #inUse(): ReadonlySet<string> {
+    return this.#host?.inUse() ?? new Set()
   }
 
   #end(id: string, entry: Entry): void {
@@ -84,7 +78,7 @@ export class MemorySessionStore implements SessionStore {
     this.#host?.ended(id, entry.record)
   }
 
-  /** One timer for all: it rings when the oldest entry is due. */
+  /** One timer for all: it rings when the first of them may be due. */
   #arm(delayMs: number): void {
     this.#timer ??= setTimeout(
       () => {
@@ -95,32 +89,36 @@ export class MemorySessionStore implements SessionStore {
     ).unref()
   }
 
+  /** An entry is not moved when it is used, only its time is noted: so all are looked at, which is rare and quick. */
   #sweep(): void {
     const now = Date.now()
+    const inUse = this.#inUse()
+    let nextInMs = Infinity
     for (const [id, entry] of this.#entries) {
+      if (inUse.has(id)) entry.usedAt = now
       const dueInMs = entry.usedAt + this.#ttlMs - now
-      if (dueInMs > 0) {
-        this.#arm(dueInMs)
-        return
-      }
-      if (this.#isExpired(id, entry)) this.#end(id, entry)
-      else this.#use(id, entry)
+      if (dueInMs <= 0) this.#end(id, entry)
+      else nextInMs = Math.min(nextInMs, dueInMs)
     }
+    if (nextInMs < Infinity) this.#arm(Math.max(nextInMs, Math.min(this.#ttlMs / 100, 1_000)))
   }
 
   #makeRoomFor(principal: string): void {
-    let oldestIdle: [string, Entry] | undefined
+    const inUse = this.#inUse()
+    let victim: [string, Entry] | undefined
     for (const [id, entry] of this.#entries) {
-      if (this.#host?.inUse(id)) continue
-      oldestIdle ??= [id, entry]
-      if (entry.record.principal === principal) {
-        oldestIdle = [id, entry]
-        break
-      }
+      if (!inUse.has(id) && (!victim || goesBefore(entry, victim[1], principal))) victim = [id, entry]
     }
-    if (!oldestIdle) throw new GatewayError('unavailable', 'Too many sessions are open')
-    this.#end(...oldestIdle)
+    if (!victim) throw new GatewayError('unavailable', 'Too many sessions are open')
+    this.#end(...victim)
   }
+}
+
+/** The owner's own go first, the oldest of them before the others. */
+function goesBefore(one: Entry, other: Entry, principal: string): boolean {
+  const isOwn = one.record.principal === principal
+  if (isOwn !== (other.record.principal === principal)) return isOwn
+  return one.usedAt < other.usedAt
 }
 
 function positive(option: string, value: number): number {

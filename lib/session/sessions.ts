@@ -4,9 +4,10 @@ import { GatewayError } from '../errors.ts'
 import { VISIBLE_ASCII } from '../protocol.ts'
 import type { Awaitable, Session, SessionRecord, SessionStore } from '../types.ts'
 
-/** Something that goes on in a session and can be stopped: an exchange. */
-interface Stoppable {
-  stop(error: GatewayError): void
+/** What goes on in sessions here. */
+interface GoingOn {
+  sessions(): ReadonlySet<string>
+  stop(error: GatewayError, test: (what: { readonly session: Session | undefined }) => boolean): void
 }
 
 /** Told when a store ended a session by itself. */
@@ -21,16 +22,16 @@ const TOUCH_MS = 60_000
 export class Sessions {
   readonly #store: SessionStore
   readonly #onStoreError: (error: unknown) => void
-  /** What goes on here, by session id. A session with nothing going on has no entry. */
-  readonly #open = new Map<string, Set<Stoppable>>()
+  readonly #running: GoingOn
   readonly #touching: NodeJS.Timeout | undefined
 
-  constructor(store: SessionStore, onExpired: OnExpired, onStoreError: (error: unknown) => void) {
+  constructor(store: SessionStore, running: GoingOn, onExpired: OnExpired, onStoreError: (error: unknown) => void) {
     this.#store = store
+    this.#running = running
     this.#onStoreError = onStoreError
     if (store.attach) {
       store.attach({
-        inUse: (id) => this.#open.has(id),
+        inUse: () => running.sessions(),
         ended: (id, record) => {
           this.#stopAll(id)
           onExpired(id, record)
@@ -63,19 +64,6 @@ export class Sessions {
     return isPromise(record) ? record.then(check) : check(record)
   }
 
-  /** Marks a session as in use until `leave`. */
-  enter(id: string, what: Stoppable): void {
-    const open = this.#open.get(id)
-    if (open) open.add(what)
-    else this.#open.set(id, new Set([what]))
-  }
-
-  leave(id: string, what: Stoppable): void {
-    const open = this.#open.get(id)
-    open?.delete(what)
-    if (open?.size === 0) this.#open.delete(id)
-  }
-
   /** Ends a session here and now: what goes on in it stops, and from now on its id is not found. */
   async end(id: string): Promise<void> {
     await this.#ask(() => this.#store.delete(id))
@@ -88,13 +76,15 @@ export class Sessions {
   }
 
   #stopAll(id: string): void {
-    for (const what of this.#open.get(id) ?? [])
-      what.stop(new GatewayError('session_not_found', 'The session has ended'))
+    this.#running.stop(
+      new GatewayError('session_not_found', 'The session has ended'),
+      ({ session }) => session?.id === id,
+    )
   }
 
   #touch(): void {
     const touch = async (id: string): Promise<unknown> => this.#ask(() => this.#store.get(id))
-    for (const id of this.#open.keys()) touch(id).catch(this.#onStoreError)
+    for (const id of this.#running.sessions()) touch(id).catch(this.#onStoreError)
   }
 
   /** A store that throws or rejects is a 503; only its own GatewayErrors speak for themselves. */

@@ -53,6 +53,13 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Reply, Body {
     else this.#controller?.pause()
   }
 
+  whole(): Buffer | undefined {
+    if (this.#over !== 'ended' || this.#sink) return undefined
+    const kept = this.#kept
+    this.#kept = []
+    return kept.length === 1 ? kept[0] : Buffer.concat(kept)
+  }
+
   unread(chunks: readonly Buffer[]): void {
     this.#sink = undefined
     this.#kept = [...chunks]
