@@ -1,14 +1,14 @@
 /** What is said between clients and upstreams: opening, carrying on and ending sessions, until the gateway closes. */
-import { GatewayError } from './errors.ts'
+import { GatewayError, type GatewayErrorCode } from './errors.ts'
 import { isPromise } from './awaitable.ts'
 import { Cache } from './cache/cache.ts'
 import { Exchange, type Handle } from './exchange.ts'
-import { type Behind, Farewells } from './farewells.ts'
 import { checkVersion } from './inbound/headers.ts'
 import { member } from './json.ts'
 import type { Config } from './options.ts'
 import { readAnswer } from './outbound/answer.ts'
 import { Heartbeat } from './outbound/heartbeat.ts'
+import { type Behind, Notices } from './notices.ts'
 import { overhear } from './outbound/overhear.ts'
 import { relay } from './outbound/relay.ts'
 import { BATCH_VERSION, HEADER } from './protocol.ts'
@@ -18,6 +18,7 @@ import type { Message, Reply, Session, SessionRecord } from './types.ts'
 import { Eras } from './upstream/eras.ts'
 import { addVersion, toClient, toUpstream } from './upstream/headers.ts'
 import { HttpUpstream } from './upstream/http.ts'
+import { ResumedBody } from './upstream/resumed-body.ts'
 import type { Visit } from './visit.ts'
 
 /** How long upstreams may take to hear that their sessions have ended, also when the grace is used up. */
@@ -25,28 +26,30 @@ const FAREWELL_MS = 1_000
 
 export class Conversations {
   readonly #report: Config['report']
+  readonly #stallMs: number
   readonly #sessions: Sessions
   readonly #upstream: HttpUpstream
   readonly #handle: Handle
   readonly #heartbeat = new Heartbeat()
   readonly #eras = new Eras()
   readonly #running = new Running()
-  readonly #farewells: Farewells
+  readonly #notices: Notices
   /** Whether the store tells when a session ends by itself. */
   readonly #storeTells: boolean
   #closed: Promise<void> | undefined
 
-  constructor({ sessions, cacheBytes, connectMs, responseMs, report }: Config) {
+  constructor({ sessions, cacheBytes, stallMs, connectMs, responseMs, report }: Config) {
     this.#report = report
+    this.#stallMs = stallMs
     this.#upstream = new HttpUpstream({ connectMs, responseMs })
     const { send } = this.#upstream
     this.#handle = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
-    this.#farewells = new Farewells(this.#handle, report)
+    this.#notices = new Notices(this.#handle, report)
     this.#storeTells = sessions.attach !== undefined
     this.#sessions = new Sessions(
       sessions,
       this.#running,
-      (id, record) => this.#farewells.expired(id, record),
+      (id, record) => this.#notices.expired(id, record),
       (error) => report(error, undefined),
     )
   }
@@ -83,7 +86,7 @@ export class Conversations {
     checkVersion(visit.header(HEADER.protocolVersion), session.record.protocolVersion)
     await this.#forget(session.id)
     const { server, principal, request } = visit
-    await this.#farewells.say(session, { server, config: visit.config!, principal, request })
+    await this.#notices.ended(session, { server, config: visit.config!, principal, request })
     visit.response.writeHead(200, { 'content-length': 0 }).end()
   }
 
@@ -98,7 +101,7 @@ export class Conversations {
     await within(deadline, this.#running.idle())
     this.#running.stop(closing(), () => true)
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
-    await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#farewells.done())
+    await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#notices.done())
     await this.#upstream.close()
   }
 
@@ -120,7 +123,7 @@ export class Conversations {
     try {
       return await this.#find(visit, id)
     } catch (error) {
-      if (error instanceof GatewayError && error.code === 'session_not_found') return undefined
+      if (isCode(error, 'session_not_found')) return undefined
       throw error
     }
   }
@@ -148,9 +151,10 @@ export class Conversations {
       const reply = await this.#handle(exchange)
       await (exchange.opens ? this.#open(reply, exchange, visit) : this.#carry(reply, exchange, visit))
     } catch (error) {
-      if (session && isGone(error) && !exchange.stopped) {
+      if (session && isCode(error, 'session_not_found') && !exchange.stopped) {
         await this.#forget(session.id).catch((fault: unknown) => this.#report(fault, visit))
       }
+      if (session && isCode(error, 'upstream_timeout')) this.#notices.cancelled(exchange, 'No answer in time')
       throw error
     } finally {
       this.#running.delete(exchange)
@@ -193,7 +197,13 @@ export class Conversations {
 
   /** A reply that broke off was told to the client as well as could be; the operator hears of it here. */
   async #relay(reply: Reply, headers: Record<string, string>, exchange: Exchange, visit: Visit): Promise<void> {
-    const relayed = relay(reply, headers, exchange, visit.response, this.#heartbeat)
+    const relayed = relay(reply, headers, {
+      exchange,
+      response: visit.response,
+      heartbeat: this.#heartbeat,
+      stallMs: this.#stallMs,
+      reopen: (lastEventId, retryMs) => new ResumedBody(this.#handle, exchange, lastEventId, retryMs),
+    })
     const fault = isPromise(relayed) ? await relayed : relayed
     if (fault) this.#report(fault, visit)
   }
@@ -201,11 +211,11 @@ export class Conversations {
   async #keep(record: SessionRecord, behind: Behind, reply: Reply): Promise<string> {
     try {
       const id = await this.#sessions.open(record)
-      if (this.#storeTells) this.#farewells.remember(id, behind)
+      if (this.#storeTells) this.#notices.remember(id, behind)
       return id
     } catch (error) {
       reply.body.cancel()
-      this.#farewells.start({ id: '', record }, behind)
+      this.#notices.abandoned({ id: '', record }, behind)
       throw error
     }
   }
@@ -213,17 +223,17 @@ export class Conversations {
   /** A client that left before it learnt its id will never use it. */
   async #abandon(session: Session, behind: Behind): Promise<void> {
     await this.#forget(session.id)
-    this.#farewells.start(session, behind)
+    this.#notices.abandoned(session, behind)
   }
 
   async #forget(id: string): Promise<void> {
-    this.#farewells.forget(id)
+    this.#notices.forget(id)
     await this.#sessions.end(id)
   }
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'session_not_found'
+function isCode(error: unknown, code: GatewayErrorCode): boolean {
+  return error instanceof GatewayError && error.code === code
 }
 
 function closing(): GatewayError {

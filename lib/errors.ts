@@ -20,6 +20,7 @@ const TABLE = {
   not_found: { status: 404, rpc: 404 },
   method_not_found: { status: 404, rpc: -32601 },
   session_not_found: { status: 404, rpc: 404 },
+  client_stalled: { status: 408, rpc: 408 },
   method_not_allowed: { status: 405, rpc: 405 },
   not_acceptable: { status: 406, rpc: 406 },
   body_too_large: { status: 413, rpc: 413 },

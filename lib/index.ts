@@ -17,7 +17,7 @@
  *       header-value.ts     what the value of Mcp-Name stands for
  *     conversations.ts    opening, carrying on and ending sessions; shutting down
  *     running.ts          the exchanges that go on right now
- *     farewells.ts        tells upstreams that a session has ended
+ *     notices.ts          what the gateway tells upstreams by itself
  *     exchange.ts         one message on its way, and how to stop it
  *     session/            whose conversation is it?
  *       sessions.ts         opens, finds, ends; knows which are in use
@@ -33,11 +33,15 @@
  *       eras.ts             which eras an upstream speaks
  *       http.ts             sends an exchange over Streamable HTTP
  *       upstream-reply.ts   the answer as it arrives
+ *       resumed-body.ts     the rest of a stream whose connection broke
  *       verdict.ts          what its status and type mean
  *     outbound/           and back
  *       answer.ts           reads the one reply somebody has to look at
  *       overhear.ts         listens in on a stream on its way
- *       relay.ts            writes a reply as it comes
+ *       relay.ts            hands a reply on
+ *       writer.ts           backpressure, clients that stall or leave, exchanges that are stopped
+ *       document-writer.ts  JSON as it comes
+ *       stream-writer.ts    an event stream, event by event
  *       event-stream.ts     whole events out of bytes
  *       owed.ts             which answers a stream still owes
  *       heartbeat.ts        keeps quiet streams alive

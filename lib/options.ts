@@ -25,6 +25,7 @@ export interface Config {
   /** The bytes the cache may hold; without a cache 0. */
   readonly cacheBytes: number
   readonly bodyBytes: number
+  readonly stallMs: number
   readonly connectMs: number
   readonly responseMs: number
   /** Tells `onError`; never throws. */
@@ -50,7 +51,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
 export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Config {
   checkUse(given)
   rejectUnknown(given, KNOWN, '')
-  rejectUnknown(given.limits ?? {}, { bodyBytes: true }, 'limits.')
+  rejectUnknown(given.limits ?? {}, { bodyBytes: true, stallMs: true }, 'limits.')
   rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true }, 'timeouts.')
   const { path = '/:name/mcp', limits, timeouts } = given
   return {
@@ -61,6 +62,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     sessions: parseSessions(given.sessions),
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
+    stallMs: parseNumber('limits.stallMs', limits?.stallMs ?? 60_000, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
     report: parseOnError(given.onError),

@@ -112,6 +112,11 @@ export interface GatewayOptions<P extends Principal = Principal> {
     | {
         /** The longest body a client may send, in bytes. Defaults to 4 MiB. */
         readonly bodyBytes?: number | undefined
+        /**
+         * How long a client may leave what is sent to it unread, in milliseconds: then its connection is cut. Defaults
+         * to 60 000; looked at every 7 500.
+         */
+        readonly stallMs?: number | undefined
       }
     | undefined
   readonly timeouts?:

@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['exchange.ts', 'visit.ts'],
   ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'auth/', 'testing.ts'],
   ['options.ts'],
-  ['farewells.ts', 'running.ts'],
+  ['notices.ts', 'running.ts'],
   ['conversations.ts'],
   ['gateway.ts'],
   ['create-server.ts'],

@@ -48,6 +48,16 @@ export class Framer {
     return end < chunk.length ? [...whole, ...this.#hold(chunk.subarray(end))] : whole
   }
 
+  /** Drops what was held back, since it comes once more; `false` when part of it is out already. */
+  forget(): boolean {
+    if (this.#midEvent) return false
+    this.#held = []
+    this.#heldBytes = 0
+    this.#last = LF
+    this.#lastButOne = LF
+    return true
+  }
+
   #hold(bytes: Buffer): readonly Buffer[] {
     if (!this.#midEvent && this.#heldBytes + bytes.length <= HOLD_BYTES) {
       this.#held.push(bytes)
@@ -140,6 +150,27 @@ export function createMessageReader(onMessage: (message: unknown, text: string) 
     },
   }
 }
+
+const ID_LINE = /(?:^|[\r\n])id: ?([^\r\n]*)/g
+const RETRY_LINE = /(?:^|[\r\n])retry: ?(\d+)(?=[\r\n])/g
+
+/** The last id in events that have one. */
+export function lastEventId(events: readonly Buffer[]): string {
+  return lastMatch(events, ID_LINE) ?? ''
+}
+
+/** The last reconnection time in events, in milliseconds. */
+export function retryMsOf(events: readonly Buffer[]): number | undefined {
+  const found = events.some((event) => event.includes('retry:')) ? lastMatch(events, RETRY_LINE) : undefined
+  return found === undefined ? undefined : Number(found)
+}
+
+function lastMatch(events: readonly Buffer[], line: RegExp): string | undefined {
+  return [...Buffer.concat(events).toString().matchAll(line)].at(-1)?.[1]
+}
+
+/** Tells a client to come back in a second, here or at another node. */
+export const RETRY: Buffer = Buffer.from('retry: 1000\n\n')
 
 /** An event of our own. */
 export function messageEvent(json: string): Buffer {

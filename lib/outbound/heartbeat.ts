@@ -2,14 +2,12 @@
 
 import { type Slotted, Slots } from '../slots.ts'
 
-/** Twice a period, so that no stream is silent for longer than one. */
-const TICK_MS = 7_500
+/** How often streams are looked at: twice a period, so that none is silent for longer than one. */
+export const TICK_MS = 7_500
 
-/** A stream that can be kept alive. */
+/** What has to be looked at from time to time. */
 export interface Beating extends Slotted {
-  /** Set to `false` by the stream whenever it writes. */
-  quiet: boolean
-  beat(): void
+  tick(): void
 }
 
 export class Heartbeat {
@@ -31,9 +29,6 @@ export class Heartbeat {
       clearInterval(this.#timer)
       this.#timer = undefined
     }
-    for (const stream of this.#streams.snapshot()) {
-      if (stream.quiet) stream.beat()
-      stream.quiet = true
-    }
+    for (const stream of this.#streams.snapshot()) stream.tick()
   }
 }

@@ -14,8 +14,8 @@ export interface UpstreamTimeouts {
   readonly responseMs: number
 }
 
-/** How long an upstream may take to hear that a session has ended. */
-const FAREWELL_MS = 5_000
+/** How long an upstream may take to hear what it need not answer. */
+const NOTICE_MS = 5_000
 
 export class HttpUpstream {
   readonly #options: Client.Options
@@ -76,10 +76,10 @@ export class HttpUpstream {
     })
   }
 
-  /** A stream may begin late, since nothing may have happened yet; a farewell keeps nobody waiting. */
-  #patienceMs({ listens, method }: Exchange): number {
+  /** A stream may begin late, since nothing may have happened yet; a notice of our own keeps nobody waiting. */
+  #patienceMs({ listens, message }: Exchange): number {
     if (listens) return 0
-    return method === 'DELETE' ? Math.min(this.#responseMs || FAREWELL_MS, FAREWELL_MS) : this.#responseMs
+    return message === undefined ? Math.min(this.#responseMs || NOTICE_MS, NOTICE_MS) : this.#responseMs
   }
 
   #openStream(origin: string): Client {

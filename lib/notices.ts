@@ -1,0 +1,80 @@
+/** What the gateway tells upstreams by itself: that a session has ended, that an answer is no longer waited for. */
+import { GatewayError } from './errors.ts'
+import { Exchange, type ExchangeParts, type Handle } from './exchange.ts'
+import type { Config } from './options.ts'
+import type { Session, SessionRecord } from './types.ts'
+import { addVersion } from './upstream/headers.ts'
+
+/** Where the upstream of a session is; `request` when it is a client who acts. */
+export type Behind = Pick<ExchangeParts, 'server' | 'config' | 'principal'> & Partial<Pick<ExchangeParts, 'request'>>
+
+export class Notices {
+  readonly #handle: Handle
+  readonly #report: Config['report']
+  /** Kept for the day a session ends by itself. */
+  readonly #behind = new Map<string, Behind>()
+  readonly #pending = new Set<Promise<void>>()
+
+  constructor(handle: Handle, report: Config['report']) {
+    this.#handle = handle
+    this.#report = report
+  }
+
+  remember(id: string, behind: Behind): void {
+    this.#behind.set(id, behind)
+  }
+
+  forget(id: string): void {
+    this.#behind.delete(id)
+  }
+
+  /** A session that was remembered has ended by itself. (UC5, SS11) */
+  expired(id: string, record: SessionRecord): void {
+    const behind = this.#behind.get(id)
+    this.#behind.delete(id)
+    if (behind) this.#start(this.ended({ id, record }, behind))
+  }
+
+  /** A session has ended; nobody waits for the upstream to hear of it. */
+  abandoned(session: Session, behind: Behind): void {
+    this.#start(this.ended(session, behind))
+  }
+
+  /** Resolves when the upstream has heard that its session has ended. Never rejects. */
+  async ended(session: Session, behind: Behind): Promise<void> {
+    if (session.record.upstream !== undefined) await this.#send(session, behind, 'DELETE', undefined)
+  }
+
+  /** Nobody waits any more for the answers to these requests. (LC8; LC6: a handshake is never cancelled) */
+  cancelled({ session, server, config, principal, request, waiting }: Exchange, reason: string): void {
+    if (!session) return
+    for (const requestId of waiting) {
+      const params = { requestId, reason }
+      const message = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params })
+      this.#start(this.#send(session, { server, config, principal, request }, 'POST', Buffer.from(message)))
+    }
+  }
+
+  /** Resolves when all that were started are done. */
+  async done(): Promise<void> {
+    await Promise.all(this.#pending)
+  }
+
+  #start(notice: Promise<void>): void {
+    const pending = notice.finally(() => this.#pending.delete(pending))
+    this.#pending.add(pending)
+  }
+
+  /** An upstream may not want to hear it (405), or have forgotten the session (404). */
+  async #send(session: Session, behind: Behind, method: 'POST' | 'DELETE', body: Buffer | undefined): Promise<void> {
+    const headers = addVersion({}, session.record.protocolVersion)
+    const rest = { request: undefined, ...behind, method, message: undefined, body }
+    try {
+      const reply = await this.#handle(new Exchange({ ...rest, session, headers }))
+      reply.body.drain()
+    } catch (error) {
+      if (error instanceof GatewayError && (error.status === 404 || error.status === 405)) return
+      this.#report(error, behind)
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/** Writes an event stream event by event, keeps it alive, and sees to it that an answer or an error comes. */
+import type { GatewayError } from '../errors.ts'
+import { META } from '../protocol.ts'
+import type { RequestId } from '../types.ts'
+import { Framer, hasEventId, HEARTBEAT, lastEventId, messageEvent, RETRY, retryMsOf } from './event-stream.ts'
+import { Owed } from './owed.ts'
+import { type Desk, type Headers, Writer } from './writer.ts'
+
+/** What keeps anything between here and the client from holding events back. (RT12) */
+const STREAM_HEADERS: Headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
+
+/** What costs more to write than to copy, in bytes. */
+const SMALL_BYTES = 4 * 1024
+
+/** How often in a row a stream is resumed that brings nothing new. */
+const MAX_RESUMES = 5
+
+/** No length is promised: comments and errors may be added. */
+export function streamHeaders(headers: Headers): Headers {
+  const { 'content-length': _, ...rest } = headers
+  return { ...rest, ...STREAM_HEADERS }
+}
+
+export class StreamWriter extends Writer {
+  readonly #framer = new Framer()
+  readonly #owed: Owed
+  readonly #reopen: Desk['reopen']
+  /** Whether anything was written since the last tick. */
+  #quiet = false
+  /** What arrived in this tick: a flood of small events leaves in one piece. */
+  #waiting: Buffer[] = []
+  #waitingBytes = 0
+  /** The last events with an id among them: the stream can be resumed after it. */
+  #marked: readonly Buffer[] | undefined
+  #retryMs: number | undefined
+  #resumes = 0
+
+  constructor(desk: Desk) {
+    super(desk)
+    this.#owed = new Owed(desk.exchange.waiting)
+    this.#reopen = desk.reopen
+  }
+
+  override start(status: number, headers: Headers): void {
+    super.start(status, streamHeaders(headers))
+    // The head leaves at once, with the events that came along with it.
+    const isIdle = this.#waiting.length === 0 && !this.response.destroyed && !this.response.writableEnded
+    if (isIdle) this.response.flushHeaders()
+  }
+
+  override tick(): void {
+    super.tick()
+    const canBeat = this.#framer.atBoundary && !this.response.writableNeedDrain && !this.response.destroyed
+    if (this.#quiet && canBeat) this.response.write(HEARTBEAT)
+    this.#quiet = true
+  }
+
+  protected write(chunk: Buffer): void {
+    const pieces = this.#framer.feed(chunk)
+    if (pieces.length === 0) return
+    this.#owed.see(pieces)
+    if (this.exchange.era === 'legacy') this.#mark(pieces)
+    if (this.#waiting.length === 0) process.nextTick(this.#flush)
+    this.#waiting.push(...pieces)
+    this.#waitingBytes += chunk.length
+  }
+
+  readonly #flush = (): void => {
+    const pieces = this.#waiting
+    if (pieces.length === 0 || this.response.destroyed) return
+    const isFlood = pieces.length > 1 && this.#waitingBytes <= pieces.length * SMALL_BYTES
+    this.#waiting = []
+    this.#waitingBytes = 0
+    this.#quiet = false
+    for (const piece of isFlood ? [Buffer.concat(pieces)] : pieces) this.response.write(piece)
+  }
+
+  /** Where ids are known to come, one that is cut in two is found, too. */
+  #mark(pieces: readonly Buffer[]): void {
+    const events = this.#marked && pieces.length > 1 ? [Buffer.concat(pieces)] : pieces
+    if (!events.some(hasEventId)) return
+    this.#marked = events
+    this.#resumes = 0
+    this.#retryMs = retryMsOf(events) ?? this.#retryMs
+  }
+
+  /** A connection that breaks before the answer is made anew behind the client's back, where the upstream allows it. */
+  override fail(cause: Error): void {
+    const isWorthIt = this.exchange.method === 'POST' && this.#owed.ids.length > 0 && !this.response.destroyed
+    if (!this.isOver && isWorthIt && this.#reopen && this.#marked && this.#resumes < MAX_RESUMES) {
+      if (this.#framer.forget()) {
+        this.#resumes += 1
+        this.body = this.#reopen(lastEventId(this.#marked), this.#retryMs)
+        this.body.pipe(this)
+        return
+      }
+    }
+    // What could not be resumed can't be by the client either.
+    if (this.#resumes > 0) this.#marked = undefined
+    super.fail(cause)
+  }
+
+  /** A stream that can be resumed may end at any time; another one owes an answer or an error. (SE3, ER14) */
+  protected conclude(error: () => GatewayError): void {
+    if (this.response.destroyed) return
+    this.#flush()
+    if (!this.#framer.atBoundary) {
+      this.response.destroy()
+      return
+    }
+    const isClosing = this.exchange.stopped?.code === 'closing'
+    const isResumable = this.#marked !== undefined && (!this.exchange.stopped || isClosing)
+    if (!isResumable) for (const id of this.#owed.ids) this.response.write(messageEvent(this.#lastWord(error(), id)))
+    if (isClosing && this.exchange.era === 'legacy') this.response.write(RETRY)
+    this.response.end()
+  }
+
+  /** What ends a subscription is no error. (ST18) */
+  #lastWord(error: GatewayError, id: RequestId): string {
+    if (this.exchange.era === 'legacy' || !this.exchange.listens || error.code !== 'closing') return error.toJsonRpc(id)
+    return JSON.stringify({
+      jsonrpc: '2.0',
+      id,
+      result: { resultType: 'complete', _meta: { [META.subscriptionId]: id } },
+    })
+  }
+
+  /** A server that keeps events for a client to resume must see that the client has gone. */
+  protected override get outlivesClient(): boolean {
+    return super.outlivesClient && !this.#marked
+  }
+}
