@@ -4,17 +4,18 @@ import { isPromise } from './awaitable.ts'
 import { Cache } from './cache/cache.ts'
 import { Exchange, type Handle } from './exchange.ts'
 import { checkVersion } from './inbound/headers.ts'
-import { member } from './json.ts'
 import type { Config } from './options.ts'
 import { readAnswer } from './outbound/answer.ts'
 import { Heartbeat } from './outbound/heartbeat.ts'
-import { type Behind, Notices } from './notices.ts'
+import { Notices } from './notices.ts'
+import { Openings } from './openings.ts'
 import { overhear } from './outbound/overhear.ts'
 import { relay } from './outbound/relay.ts'
 import { BATCH_VERSION, HEADER } from './protocol.ts'
+import { Recoveries } from './recovery.ts'
 import { Running } from './running.ts'
 import { Sessions } from './session/sessions.ts'
-import type { Message, Reply, Session, SessionRecord } from './types.ts'
+import type { Message, Reply, Session } from './types.ts'
 import { Eras } from './upstream/eras.ts'
 import { addVersion, toClient, toUpstream } from './upstream/headers.ts'
 import { HttpUpstream } from './upstream/http.ts'
@@ -34,8 +35,8 @@ export class Conversations {
   readonly #eras = new Eras()
   readonly #running = new Running()
   readonly #notices: Notices
-  /** Whether the store tells when a session ends by itself. */
-  readonly #storeTells: boolean
+  readonly #openings: Openings
+  readonly #recoveries: Recoveries
   #closed: Promise<void> | undefined
 
   constructor({ sessions, cacheBytes, stallMs, connectMs, responseMs, report }: Config) {
@@ -45,13 +46,21 @@ export class Conversations {
     const { send } = this.#upstream
     this.#handle = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
     this.#notices = new Notices(this.#handle, report)
-    this.#storeTells = sessions.attach !== undefined
     this.#sessions = new Sessions(
       sessions,
       this.#running,
       (id, record) => this.#notices.expired(id, record),
       (error) => report(error, undefined),
     )
+    const tools = {
+      handle: this.#handle,
+      sessions: this.#sessions,
+      notices: this.#notices,
+      eras: this.#eras,
+      readAnswer,
+    }
+    this.#openings = new Openings(tools)
+    this.#recoveries = new Recoveries(tools)
   }
 
   /** A message of a client. */
@@ -148,7 +157,7 @@ export class Conversations {
     this.#running.add(exchange)
     if (exchange.endsWithClient) visit.response.once('close', () => this.#onClose(exchange))
     try {
-      const reply = await this.#handle(exchange)
+      const reply = await this.#reach(exchange)
       await (exchange.opens ? this.#open(reply, exchange, visit) : this.#carry(reply, exchange, visit))
     } catch (error) {
       if (session && isCode(error, 'session_not_found') && !exchange.stopped) {
@@ -158,6 +167,22 @@ export class Conversations {
       throw error
     } finally {
       this.#running.delete(exchange)
+    }
+  }
+
+  /** The upstream's reply, in a session opened anew where the upstream has forgotten it and may be told again. */
+  async #reach(exchange: Exchange): Promise<Reply> {
+    if (!exchange.config.recover) return this.#handle(exchange)
+    await this.#recoveries.note(exchange)
+    try {
+      return await this.#handle(exchange)
+    } catch (error) {
+      if (!isCode(error, 'session_not_found') || exchange.stopped) throw error
+      const again = await this.#recoveries.again(exchange).catch((cause: unknown) => {
+        throw new GatewayError('session_not_found', 'Session not found', { cause })
+      })
+      exchange.onStop = (reason) => again.stop(reason)
+      return this.#handle(again)
     }
   }
 
@@ -173,25 +198,11 @@ export class Conversations {
     visit.response.writeHead(202).end()
   }
 
-  /** The reply to `initialize`: opens a session when the upstream agreed to one, then hands it on with our id. */
+  /** The reply to `initialize`, handed on with our session's id. */
   async #open(reply: Reply, exchange: Exchange, visit: Visit): Promise<void> {
-    const answer = await readAnswer(reply)
-    const protocolVersion = member(member(answer?.message, 'result'), 'protocolVersion')
-    this.#eras.learn(exchange.config, answer?.message)
+    const id = await this.#openings.open(reply, exchange, visit.response)
     const headers = toClient(reply.headers)
-    if (typeof protocolVersion === 'string') {
-      const { server, config, principal } = exchange
-      const upstream = reply.headers[HEADER.sessionId]
-      const record: SessionRecord = {
-        server,
-        principal: principal?.id ?? '',
-        ...(typeof upstream === 'string' && { upstream }),
-        protocolVersion,
-      }
-      const id = await this.#keep(record, { server, config, principal }, reply)
-      headers[HEADER.sessionId] = id
-      if (visit.response.destroyed) await this.#abandon({ id, record }, { server, config, principal })
-    }
+    if (id !== undefined) headers[HEADER.sessionId] = id
     return this.#relay(reply, headers, exchange, visit)
   }
 
@@ -206,24 +217,6 @@ export class Conversations {
     })
     const fault = isPromise(relayed) ? await relayed : relayed
     if (fault) this.#report(fault, visit)
-  }
-
-  async #keep(record: SessionRecord, behind: Behind, reply: Reply): Promise<string> {
-    try {
-      const id = await this.#sessions.open(record)
-      if (this.#storeTells) this.#notices.remember(id, behind)
-      return id
-    } catch (error) {
-      reply.body.cancel()
-      this.#notices.abandoned({ id: '', record }, behind)
-      throw error
-    }
-  }
-
-  /** A client that left before it learnt its id will never use it. */
-  async #abandon(session: Session, behind: Behind): Promise<void> {
-    await this.#forget(session.id)
-    this.#notices.abandoned(session, behind)
   }
 
   async #forget(id: string): Promise<void> {

@@ -8,7 +8,19 @@ import type { Era, GatewayRequest, Message, Principal, Reply, RequestId, ServerC
 export type Handle = (exchange: Exchange) => Promise<Reply>
 
 /** What an exchange is made of. */
-export interface ExchangeParts {
+export type ExchangeParts = Pick<
+  Exchange,
+  'server' | 'config' | 'principal' | 'request' | 'method' | 'session' | 'message' | 'headers' | 'body'
+>
+
+/** Where the upstream of a session is; `request` when it is a client who acts. */
+export type Behind = Pick<ExchangeParts, 'server' | 'config' | 'principal'> & Partial<Pick<ExchangeParts, 'request'>>
+
+/**
+ * The stage an exchange is at says how to stop it by setting `onStop`: first the upstream request, then the relay.
+ * One function instead of an AbortController, which would cost more than the gateway's own work.
+ */
+export class Exchange implements Slotted {
   /** The server's name. */
   readonly server: string
   readonly config: ServerConfig
@@ -16,27 +28,11 @@ export interface ExchangeParts {
   /** The client's request, for hooks; none when the gateway acts by itself. */
   readonly request: GatewayRequest | undefined
   readonly method: 'POST' | 'GET' | 'DELETE'
-  /** None before `initialize` has opened one. */
+  /** None before `initialize` has opened one, and in the modern era. */
   readonly session: Session | undefined
-  /** None with GET and DELETE. */
+  /** None with GET and DELETE, and with what the gateway says by itself. */
   readonly message: Message | undefined
   /** What crosses to the upstream, by lower-case name. */
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Buffer | undefined
-}
-
-/**
- * The stage an exchange is at says how to stop it by setting `onStop`: first the upstream request, then the relay.
- * One function instead of an AbortController, which would cost more than the gateway's own work.
- */
-export class Exchange implements ExchangeParts, Slotted {
-  readonly server: string
-  readonly config: ServerConfig
-  readonly principal: Principal | undefined
-  readonly request: GatewayRequest | undefined
-  readonly method: 'POST' | 'GET' | 'DELETE'
-  readonly session: Session | undefined
-  readonly message: Message | undefined
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | undefined
   slot = -1
@@ -53,6 +49,18 @@ export class Exchange implements ExchangeParts, Slotted {
     this.message = parts.message
     this.headers = parts.headers
     this.body = parts.body
+  }
+
+  /** The same but for these parts. */
+  with(changes: Partial<ExchangeParts>): Exchange {
+    const { server, config, principal, request, method, session, message, headers, body } = this
+    return new Exchange({ server, config, principal, request, method, session, message, headers, body, ...changes })
+  }
+
+  /** Where its upstream is, for the day the session ends by itself. */
+  get behind(): Behind {
+    const { server, config, principal } = this
+    return { server, config, principal }
   }
 
   get era(): Era {

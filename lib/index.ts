@@ -17,6 +17,8 @@
  *       header-value.ts     what the value of Mcp-Name stands for
  *     conversations.ts    opening, carrying on and ending sessions; shutting down
  *     running.ts          the exchanges that go on right now
+ *     openings.ts         the reply to a handshake -> a session of ours
+ *     recovery.ts         opens a session anew that its upstream forgot
  *     notices.ts          what the gateway tells upstreams by itself
  *     exchange.ts         one message on its way, and how to stop it
  *     session/            whose conversation is it?
@@ -74,6 +76,7 @@ export type {
   GatewayRequest,
   HeadersContext,
   Principal,
+  Recovery,
   ServerConfig,
   ServerLookup,
   SessionHost,

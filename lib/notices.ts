@@ -1,12 +1,9 @@
 /** What the gateway tells upstreams by itself: that a session has ended, that an answer is no longer waited for. */
 import { GatewayError } from './errors.ts'
-import { Exchange, type ExchangeParts, type Handle } from './exchange.ts'
+import { type Behind, Exchange, type Handle } from './exchange.ts'
 import type { Config } from './options.ts'
 import type { Session, SessionRecord } from './types.ts'
 import { addVersion } from './upstream/headers.ts'
-
-/** Where the upstream of a session is; `request` when it is a client who acts. */
-export type Behind = Pick<ExchangeParts, 'server' | 'config' | 'principal'> & Partial<Pick<ExchangeParts, 'request'>>
 
 export class Notices {
   readonly #handle: Handle

@@ -53,6 +53,12 @@ export interface ServerConfig<P extends Principal = Principal> {
    * client is told which revisions there are. Defaults to `auto`: the upstream itself answers.
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
+  /**
+   * Opens the upstream's session anew, behind the client's back, when the upstream has forgotten it (404): with the
+   * client's own handshake, log level and resource subscriptions. What else the server kept for the client is lost,
+   * so it is off by default; the client gets the 404 then. Needs a session store with `update()`.
+   */
+  readonly recover?: boolean | undefined
   readonly title?: string | undefined
   readonly description?: string | undefined
   readonly tags?: readonly string[] | undefined
@@ -154,6 +160,18 @@ export interface SessionRecord {
   readonly upstream?: string
   /** The negotiated protocol revision. */
   readonly protocolVersion: string
+  /** What it takes to open the upstream's session anew; with `recover` alone. */
+  readonly recovery?: Recovery
+}
+
+/** What a client told the upstream that the upstream must be told again. Plain JSON. */
+export interface Recovery {
+  /** The parameters of `initialize`. */
+  readonly handshake: unknown
+  /** The parameters of the last `logging/setLevel`. */
+  readonly logLevel?: unknown
+  /** The parameters of each live `resources/subscribe`, by URI. */
+  readonly subscriptions?: Readonly<Record<string, unknown>>
 }
 
 /**

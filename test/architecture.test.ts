@@ -12,6 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'auth/', 'testing.ts'],
   ['options.ts'],
   ['notices.ts', 'running.ts'],
+  ['openings.ts', 'recovery.ts'],
   ['conversations.ts'],
   ['gateway.ts'],
   ['create-server.ts'],

@@ -44,6 +44,7 @@ test('the package exports exactly these types', () => {
     'HeadersContext',
     'MemorySessionStoreOptions',
     'Principal',
+    'Recovery',
     'ServerConfig',
     'ServerLookup',
     'SessionHost',

@@ -42,6 +42,16 @@ export class Sessions {
     }
   }
 
+  /** Whether the store can keep another record of a session. */
+  get canUpdate(): boolean {
+    return this.#store.update !== undefined
+  }
+
+  /** Whether the store ends sessions by itself, and tells. */
+  get endByThemselves(): boolean {
+    return this.#store.attach !== undefined
+  }
+
   /** Keeps a new session; the id is the client's to send. Throws `unavailable` when the store does not. */
   async open(record: SessionRecord): Promise<string> {
     const id = await this.#ask(() => this.#store.create(record))
@@ -62,6 +72,16 @@ export class Sessions {
     }
     const record = this.#ask(() => this.#store.get(id))
     return isPromise(record) ? record.then(check) : check(record)
+  }
+
+  /** The record of a session as it is now. */
+  get(id: string): Awaitable<SessionRecord | undefined> {
+    return this.#ask(() => this.#store.get(id))
+  }
+
+  /** Keeps another record of a live session, where the store can. */
+  async update(id: string, record: SessionRecord): Promise<void> {
+    await this.#ask(() => this.#store.update?.(id, record))
   }
 
   /** Ends a session here and now: what goes on in it stops, and from now on its id is not found. */

@@ -1,6 +1,7 @@
 /** The rest of a stream whose connection broke: GET with Last-Event-ID, a few times, with patience. (SE7, UC6) */
 import { GatewayError } from '../errors.ts'
-import { Exchange, type Handle } from '../exchange.ts'
+import type { Exchange, Handle } from '../exchange.ts'
+import { HEADER } from '../protocol.ts'
 import type { Body, Sink } from '../types.ts'
 
 /** How often an upstream is asked. */
@@ -21,10 +22,8 @@ export class ResumedBody implements Body {
 
   constructor(handle: Handle, broken: Exchange, lastEventId: string, retryMs: number = RETRY_MS) {
     this.#handle = handle
-    const { server, config, principal, request, session } = broken
-    const headers = { ...broken.headers, 'last-event-id': lastEventId }
-    const rest = { method: 'GET', message: undefined, body: undefined } as const
-    this.#again = new Exchange({ server, config, principal, request, session, headers, ...rest })
+    const headers = { ...broken.headers, [HEADER.lastEventId]: lastEventId }
+    this.#again = broken.with({ method: 'GET', message: undefined, body: undefined, headers })
     this.#wait(retryMs, 1)
   }
 

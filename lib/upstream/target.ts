@@ -24,13 +24,14 @@ export function targetOf(server: string, config: ServerConfig): Target {
   const before = known.get(config)
   if (before && before.url === config.url && before.headers === config.headers) return before.target
   const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
-  const { type = 'http', url: given, headers, protocol = 'auto' } = config
+  const { type = 'http', url: given, headers, protocol = 'auto', recover = false } = config
   if (type !== 'http' && type !== 'streamable-http') {
     throw fault(`"type" must be "http" or "streamable-http", not ${JSON.stringify(type)}`)
   }
   if (protocol !== 'auto' && protocol !== 'legacy' && protocol !== 'modern') {
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
+  if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
   const url = URL.canParse(String(given)) ? new URL(given) : undefined
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
     throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(withoutCredentials(given))}`)
