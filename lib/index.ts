@@ -24,6 +24,8 @@
  *     session/            whose conversation is it?
  *       sessions.ts         opens, finds, ends; knows which are in use
  *       memory-store.ts     the default store
+ *       sealed-store.ts     the id is the record: no storage at all
+ *       redis-store.ts      one for many nodes
  *     cache/              answered before, and still fresh?
  *       cache.ts            a Handle before a Handle
  *       policy.ts           what may be kept, for whom and for how long
@@ -62,6 +64,8 @@ export { createServer, type ExpressApp } from './create-server.ts'
 
 // Session stores that come with it.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './session/memory-store.ts'
+export { RedisSessionStore, type RedisSessionStoreOptions } from './session/redis-store.ts'
+export { SealedSessionStore, type SealedSessionStoreOptions } from './session/sealed-store.ts'
 
 // What goes wrong, by name.
 export { GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'
