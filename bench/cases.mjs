@@ -6,10 +6,12 @@ import { rounds } from './cases/rounds.mjs'
 import { stalledReaders } from './cases/stalled-readers.mjs'
 import { PROXIES } from './harness/fleet.mjs'
 
+/** The cache has nothing to do but in its own case. */
+const ALL = PROXIES.filter((name) => name !== 'gateway-http-cache')
 /** The SDK's transports in session mode refuse a call without a session. */
-const STATELESS = PROXIES.filter((name) => !name.startsWith('sdk-'))
+const STATELESS = ALL.filter((name) => !name.startsWith('sdk-'))
 const PIPES = ['pipe', 'undici', 'nginx', 'haproxy', 'http-proxy-3']
-const GATEWAYS = PROXIES.filter((name) => name.startsWith('gateway-'))
+const GATEWAYS = ALL.filter((name) => name.startsWith('gateway-'))
 /** For a quick look: those that the targets of most cases are made of. */
 const FEW = ['pipe', 'undici', 'gateway-http']
 const TWO = ['pipe', 'gateway-http']
@@ -24,8 +26,8 @@ export const CASES = [
     unit: 'call',
     job: 'calls',
     params: { connections: 16 },
-    proxies: PROXIES,
-    quick: PROXIES.filter((name) => !NOT_QUICK.has(name)),
+    proxies: ALL,
+    quick: ALL.filter((name) => !NOT_QUICK.has(name)),
   }),
   rounds({
     name: 'calls-json-1',
@@ -49,7 +51,7 @@ export const CASES = [
     unit: 'call',
     job: 'calls',
     params: { connections: 16, as: 'sse' },
-    proxies: PROXIES,
+    proxies: ALL,
     quick: FEW,
   }),
   rounds({
@@ -62,12 +64,21 @@ export const CASES = [
     quick: TWO,
   }),
   rounds({
+    name: 'lists-modern',
+    title: 'tools/list of 2026-07-28, which may be kept, 16 connections',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16, era: 'modern', list: true },
+    proxies: [...PIPES, 'gateway-http', 'gateway-http-cache'],
+    quick: ['gateway-http', 'gateway-http-cache'],
+  }),
+  rounds({
     name: 'session-setup',
     title: 'a session opened and ended: initialize, initialized, DELETE, 16 connections',
     unit: 'session',
     job: 'setup',
     params: { connections: 16 },
-    proxies: PROXIES,
+    proxies: ALL,
     quick: FEW,
   }),
   rounds({
@@ -76,7 +87,7 @@ export const CASES = [
     unit: 'event',
     job: 'streams',
     params: { connections: 1 },
-    proxies: PROXIES,
+    proxies: ALL,
     quick: FEW,
   }),
   rounds({
@@ -85,7 +96,7 @@ export const CASES = [
     unit: 'MB',
     job: 'streams',
     params: { connections: 1, size: 64_000 },
-    proxies: PROXIES,
+    proxies: ALL,
     quick: FEW,
   }),
   rounds({
@@ -95,7 +106,7 @@ export const CASES = [
     job: 'streams',
     params: { connections: 32, every: 10 },
     direct: true,
-    proxies: PROXIES,
+    proxies: ALL,
     quick: FEW,
   }),
   rounds({
@@ -105,7 +116,7 @@ export const CASES = [
     job: 'calls',
     params: { connections: 4, bytes: 1_000_000 },
     memory: true,
-    proxies: PROXIES,
+    proxies: ALL,
     quick: TWO,
   }),
   rounds({
@@ -115,7 +126,7 @@ export const CASES = [
     job: 'calls',
     params: { connections: 4, bytes: 10_000_000 },
     memory: true,
-    proxies: PROXIES,
+    proxies: ALL,
     quick: TWO,
   }),
   idleStreams({

@@ -7,7 +7,7 @@ const WIDTH = 760
 const TOP = 62
 const ROW = 26
 const BAR = 16
-const LABELS = 250
+const LABELS = 290
 const VALUES = 70
 
 const STYLE = `

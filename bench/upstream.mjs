@@ -6,6 +6,8 @@ import { serve } from './harness/child.mjs'
 
 const SERVER_INFO = { name: 'bench-upstream', version: '1.0.0' }
 const VERSION_FIELD = 'io.modelcontextprotocol/protocolVersion'
+/** How long a modern list may be kept: longer than a case takes, so that all but its first call are hits. */
+const FRESH_MS = 600_000
 const ANY_OBJECT = { type: 'object', properties: {} }
 const TOOLS = ['echo', 'big', 'stream'].map((name) => ({
   name,
@@ -55,7 +57,7 @@ function post(request, response, message) {
 
 /** @param {Message} message @param {boolean} modern */
 function resultOf(message, modern) {
-  const cacheable = modern ? { resultType: 'complete', ttlMs: 0, cacheScope: 'private' } : {}
+  const cacheable = modern ? { resultType: 'complete', ttlMs: FRESH_MS, cacheScope: 'private' } : {}
   const results = /** @type {Record<string, object>} */ ({
     ping: {},
     'tools/list': { tools: TOOLS, ...cacheable },

@@ -213,10 +213,10 @@ export class Conversations {
       response: visit.response,
       heartbeat: this.#heartbeat,
       stallMs: this.#stallMs,
+      report: (fault) => this.#report(fault, visit),
       reopen: (lastEventId, retryMs) => new ResumedBody(this.#handle, exchange, lastEventId, retryMs),
     })
-    const fault = isPromise(relayed) ? await relayed : relayed
-    if (fault) this.#report(fault, visit)
+    if (isPromise(relayed)) await relayed
   }
 
   async #forget(id: string): Promise<void> {

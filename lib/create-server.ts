@@ -11,9 +11,11 @@ import {
 /** An Express 4 or 5 app, as far as it matters here. */
 export interface ExpressApp {
   (request: never, response: never): unknown
-  readonly request: object
-  readonly response: object
+  readonly locals: object
 }
+
+/** The options of `http.createServer()`, but for the prototypes, which are the app's. */
+export type ExpressServerOptions = Omit<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
 
 /** Longer than proxies in front keep theirs (60 s), so that it is never we who close first. */
 const KEEP_ALIVE_MS = 65_000
@@ -24,20 +26,29 @@ const KEEP_ALIVE_MS = 65_000
  * whole gateway. Takes the options of `http.createServer()`; `keepAliveTimeout` is 65 000 ms by default. It is yours
  * to `listen()`. Throws a TypeError for what is no Express app.
  */
-export function createServer(app: ExpressApp, options: ServerOptions = {}): Server {
-  if (typeof app !== 'function' || !isPrototype(app.request) || !isPrototype(app.response)) {
+export function createServer(app: ExpressApp, options: ExpressServerOptions = {}): Server {
+  const { request, response } = prototypesOf(app)
+  if (typeof app !== 'function' || !('handle' in app) || !isPrototype(request) || !isPrototype(response)) {
     throw new TypeError('createServer takes an Express app: createServer(express())')
   }
+  for (const option of ['IncomingMessage', 'ServerResponse'] as const) {
+    if (option in options) throw new TypeError(`"${option}" of createServer comes from the app, and cannot be another`)
+  }
   const made = {
-    keepAliveTimeout: KEEP_ALIVE_MS,
     ...options,
-    IncomingMessage: withPrototype(IncomingMessage, app.request),
-    ServerResponse: withPrototype(ServerResponse, app.response),
+    keepAliveTimeout: options.keepAliveTimeout ?? KEEP_ALIVE_MS,
+    IncomingMessage: withPrototype(IncomingMessage, request),
+    ServerResponse: withPrototype(ServerResponse, response),
   }
   return createHttpServer(made, app as unknown as RequestListener)
 }
 
-function isPrototype(value: unknown): boolean {
+/** Express's types don't always say that an app has them. */
+function prototypesOf(app: ExpressApp): { readonly request?: object; readonly response?: object } {
+  return (app ?? {}) as object
+}
+
+function isPrototype(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 

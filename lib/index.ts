@@ -60,7 +60,7 @@
 export { mcpGateway } from './gateway.ts'
 
 // A server that makes Express itself cheap.
-export { createServer, type ExpressApp } from './create-server.ts'
+export { createServer, type ExpressApp, type ExpressServerOptions } from './create-server.ts'
 
 // Session stores that come with it.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './session/memory-store.ts'

@@ -29,26 +29,21 @@ export class Notices {
   expired(id: string, record: SessionRecord): void {
     const behind = this.#behind.get(id)
     this.#behind.delete(id)
-    if (behind) this.#start(this.ended({ id, record }, behind))
+    if (behind) void this.ended({ id, record }, behind)
   }
 
-  /** A session has ended; nobody waits for the upstream to hear of it. */
-  abandoned(session: Session, behind: Behind): void {
-    this.#start(this.ended(session, behind))
-  }
-
-  /** Resolves when the upstream has heard that its session has ended. Never rejects. */
+  /** A session has ended. Resolves when its upstream has heard of it; never rejects. */
   async ended(session: Session, behind: Behind): Promise<void> {
-    if (session.record.upstream !== undefined) await this.#send(session, behind, 'DELETE', undefined)
+    if (session.record.upstream !== undefined) await this.#start(this.#send(session, behind, 'DELETE', undefined))
   }
 
   /** Nobody waits any more for the answers to these requests. (LC8; LC6: a handshake is never cancelled) */
-  cancelled({ session, server, config, principal, request, waiting }: Exchange, reason: string): void {
-    if (!session) return
+  cancelled({ session, server, config, principal, request, message, waiting }: Exchange, reason: string): void {
+    if (!session || (message?.kind === 'request' && message.method === 'initialize')) return
     for (const requestId of waiting) {
       const params = { requestId, reason }
-      const message = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params })
-      this.#start(this.#send(session, { server, config, principal, request }, 'POST', Buffer.from(message)))
+      const notice = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params })
+      void this.#start(this.#send(session, { server, config, principal, request }, 'POST', Buffer.from(notice)))
     }
   }
 
@@ -57,9 +52,10 @@ export class Notices {
     await Promise.all(this.#pending)
   }
 
-  #start(notice: Promise<void>): void {
+  #start(notice: Promise<void>): Promise<void> {
     const pending = notice.finally(() => this.#pending.delete(pending))
     this.#pending.add(pending)
+    return pending
   }
 
   /** An upstream may not want to hear it (405), or have forgotten the session (404). */

@@ -60,7 +60,7 @@ export class Openings {
       return id
     } catch (error) {
       reply.body.cancel()
-      notices.abandoned({ id: '', record }, exchange.behind)
+      void notices.ended({ id: '', record }, exchange.behind)
       throw error
     }
   }
@@ -70,6 +70,6 @@ export class Openings {
     const { sessions, notices } = this.#tools
     notices.forget(id)
     await sessions.end(id)
-    notices.abandoned({ id, record }, exchange.behind)
+    void notices.ended({ id, record }, exchange.behind)
   }
 }

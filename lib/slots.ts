@@ -18,6 +18,7 @@ export class Slots<T extends Slotted> {
   }
 
   add(one: T): void {
+    if (this.has(one)) return
     one.slot = this.#all.length
     this.#all.push(one)
   }

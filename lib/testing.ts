@@ -4,7 +4,7 @@
  *     for (const { name, fn } of sessionStoreContract({ create: () => new MyStore() })) test(name, fn)
  */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert/strict'
-import type { Awaitable, SessionRecord, SessionStore } from './types.ts'
+import type { Awaitable, Recovery, SessionRecord, SessionStore } from './types.ts'
 
 /** One requirement of a contract. */
 export interface ContractTest {
@@ -20,11 +20,17 @@ export interface ContractTest {
 export interface SessionStoreFactory {
   /** Makes an empty store, or one that holds only other tests' sessions. Each test makes one and closes it. */
   create(): Awaitable<SessionStore>
+  /** How long a session lives in these stores without use, in milliseconds. Expiry is tested where it is given. */
+  readonly ttlMs?: number | undefined
+  /** Lets time pass for these stores, in milliseconds, say on a fake clock. Defaults to waiting. */
+  readonly wait?: ((ms: number) => Awaitable<void>) | undefined
 }
 
 /** A store keeps this contract when each `fn` resolves. */
 export function sessionStoreContract(factory: SessionStoreFactory): ContractTest[] {
-  return REQUIREMENTS.map(([id, name, check]) => ({
+  const { ttlMs, wait = sleep } = factory
+  const expiry = ttlMs === undefined ? [] : expiryRequirements(ttlMs, wait)
+  return [...REQUIREMENTS, ...expiry].map(([id, name, check]) => ({
     id,
     name,
     async fn() {
@@ -38,11 +44,25 @@ export function sessionStoreContract(factory: SessionStoreFactory): ContractTest
   }))
 }
 
+async function sleep(ms: number): Promise<void> {
+  await new Promise((resolve) => void setTimeout(resolve, ms))
+}
+
 const RECORD: SessionRecord = {
   server: 'weather',
   principal: 'https://login.example.com user-1',
   upstream: 'upstream-session-1',
   protocolVersion: '2025-11-25',
+}
+
+/** As a client's handshake may be, and more. */
+const RECOVERY: Recovery = {
+  handshake: {
+    protocolVersion: '2025-11-25',
+    capabilities: { roots: { listChanged: true }, sampling: {}, experimental: { list: [0, -1.5, 1e21, null, ''] } },
+    clientInfo: { name: '\u6f22 "agent"', version: '1', icon: `data:,${'x'.repeat(256 * 1024)}` },
+  },
+  subscriptions: { 'file:///a b': { uri: 'file:///a b' }, constructor: { uri: 'constructor' } },
 }
 
 type Requirement = readonly [id: string, name: ContractTest['name'], check: (store: SessionStore) => Promise<void>]
@@ -114,6 +134,39 @@ const REQUIREMENTS: readonly Requirement[] = [
     },
   ],
   [
+    'record-large',
+    'MUST keep a principal and an upstream session of 1 000 characters each',
+    async (store) => {
+      const record = { ...RECORD, principal: 'p'.repeat(1_000), upstream: 'u'.repeat(1_000) }
+      deepStrictEqual(await store.get(await store.create(record)), record)
+    },
+  ],
+  [
+    'record-json',
+    'MUST keep any JSON in the field recovery, 256 KiB of it too, where there is update()',
+    async (store) => {
+      if (!store.update) return
+      const record = { ...RECORD, recovery: RECOVERY }
+      const id = await store.create(record)
+      deepStrictEqual(await store.get(id), record)
+      const next = { ...record, recovery: { ...RECOVERY, logLevel: { level: 'debug' } } }
+      await store.update(id, next)
+      deepStrictEqual(await store.get(id), next)
+    },
+  ],
+  [
+    'get-foreign',
+    'MUST answer undefined for ids that others made up: patterns, paths, another spelling, very long ones',
+    async (store) => {
+      const id = await store.create(RECORD)
+      const made = ['*', '?', '%', '..', '../..', '/', '{}', '0', 'null', 'undefined', "'--", '$ne', 'A'.repeat(4_096)]
+      for (const other of [...made, id + id, id.slice(0, -1), id.toUpperCase(), id.toLowerCase()]) {
+        if (other !== id) strictEqual(await store.get(other), undefined, `get(${JSON.stringify(other)})`)
+      }
+      deepStrictEqual(await store.get(id), RECORD)
+    },
+  ],
+  [
     'delete',
     'MUST answer undefined after delete()',
     async (store) => {
@@ -174,3 +227,34 @@ const REQUIREMENTS: readonly Requirement[] = [
     },
   ],
 ]
+
+/** Waits are a fifth of the time away from where it counts, so that they may be waits on a clock. */
+function expiryRequirements(ttlMs: number, wait: (ms: number) => Awaitable<void>): readonly Requirement[] {
+  return [
+    [
+      'expiry',
+      'MUST answer undefined when ttlMs has passed, and not bring the session back with update()',
+      async (store) => {
+        const id = await store.create(RECORD)
+        await wait(0.8 * ttlMs)
+        const other = await store.create(RECORD)
+        await wait(0.4 * ttlMs)
+        strictEqual(await store.get(id), undefined)
+        await store.update?.(id, RECORD)
+        strictEqual(await store.get(id), undefined)
+        deepStrictEqual(await store.get(other), RECORD)
+      },
+    ],
+    [
+      'expiry-use',
+      'SHOULD count get() as use: ttlMs starts anew',
+      async (store) => {
+        const id = await store.create(RECORD)
+        for (let time = 0; time < 3; time += 1) {
+          await wait(0.8 * ttlMs)
+          deepStrictEqual(await store.get(id), RECORD)
+        }
+      },
+    ],
+  ]
+}

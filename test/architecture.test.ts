@@ -171,8 +171,8 @@ function jobOf(text: string): string {
   return line ?? block ?? ''
 }
 
-test(`no file is longer than ${MAX_LINES} lines, but for the contract`, () => {
-  const working = sources.filter(({ file }) => file !== 'types.ts')
+test(`no file is longer than ${MAX_LINES} lines, but for the contracts`, () => {
+  const working = sources.filter(({ file }) => file !== 'types.ts' && file !== 'testing.ts')
   const long = working.map(({ file, text }) => ({ file, lines: text.trimEnd().split('\n').length }))
   expect(long.filter(({ lines }) => lines > MAX_LINES)).toEqual([])
 })

@@ -27,6 +27,7 @@ const WIRE: Readonly<Record<GatewayErrorCode, readonly [status: number, rpc: num
   upstream_invalid: [502, 502],
   upstream_refused: [502, 502],
   upstream_unauthorized: [502, 502],
+  client_stalled: [408, 408],
   closing: [503, 503],
   unavailable: [503, 503],
   upstream_timeout: [504, 504],

@@ -27,7 +27,14 @@ function typesOf(file: string): string[] {
 }
 
 test('the package exports exactly these values', () => {
-  expect(Object.keys(api).toSorted()).toEqual(['GatewayError', 'MemorySessionStore', 'createServer', 'mcpGateway'])
+  expect(Object.keys(api).toSorted()).toEqual([
+    'GatewayError',
+    'MemorySessionStore',
+    'RedisSessionStore',
+    'SealedSessionStore',
+    'createServer',
+    'mcpGateway',
+  ])
 })
 
 test('the package exports exactly these types', () => {
@@ -36,6 +43,7 @@ test('the package exports exactly these types', () => {
     'Awaitable',
     'ErrorContext',
     'ExpressApp',
+    'ExpressServerOptions',
     'Gateway',
     'GatewayErrorCode',
     'GatewayErrorOptions',
@@ -45,6 +53,8 @@ test('the package exports exactly these types', () => {
     'MemorySessionStoreOptions',
     'Principal',
     'Recovery',
+    'RedisSessionStoreOptions',
+    'SealedSessionStoreOptions',
     'ServerConfig',
     'ServerLookup',
     'SessionHost',

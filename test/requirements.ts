@@ -133,7 +133,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   SE1: must('legacy', 'a POST stream carries what belongs to its request, then the response'),
   SE5: must('26', 'a disconnect cancels: upstream work is aborted at once'),
   SE6: must('legacy', 'event ids are unique across the streams of a session', EVENT_LOG),
-  SE7: mustNot('legacy', 'only messages of the stream an id belongs to are replayed', EVENT_LOG),
+  SE7: mustNot('legacy', 'only messages of the stream an id belongs to are replayed'),
   SE8: gw('legacy', 'the replay store is bounded and scoped to principal and server', EVENT_LOG),
   SE9: must('legacy', 'a GET stream carries no response, except when it resumes'),
   SE10: mustNot('legacy', 'no message is sent on two streams'),

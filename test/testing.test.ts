@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { AssertionError } from 'node:assert'
 import type { SessionRecord, SessionStore } from '../lib/index.ts'
-import { sessionStoreContract } from '../lib/testing.ts'
+import { sessionStoreContract, type SessionStoreFactory } from '../lib/testing.ts'
 
 /** Ids are part of the promise: a store's own suite may skip by them. */
 const IDS = [
@@ -15,6 +15,9 @@ const IDS = [
   'get-independent',
   'record-optional',
   'record-text',
+  'record-large',
+  'record-json',
+  'get-foreign',
   'delete',
   'delete-unknown',
   'update',
@@ -22,6 +25,10 @@ const IDS = [
   'concurrent',
   'close-twice',
 ]
+
+/** Those of a factory that says when its sessions expire. */
+const EXPIRY_IDS = ['expiry', 'expiry-use']
+const TTL_MS = 60_000
 
 /** The shortest store that keeps the contract. */
 class GoodStore implements SessionStore {
@@ -58,6 +65,29 @@ class LaterStore extends GoodStore {
   }
 }
 
+/** Expires idle sessions, on a clock of the test's own. */
+class ExpiringStore extends GoodStore {
+  readonly #usedAt = new Map<string, number>()
+
+  override create(record: SessionRecord): string {
+    const id = super.create(record) as string
+    this.#usedAt.set(id, now)
+    return id
+  }
+  override get(id: string): SessionRecord | undefined {
+    if (this.isOver(now - (this.#usedAt.get(id) ?? now))) this.records.delete(id)
+    else if (this.slides) this.#usedAt.set(id, now)
+    return this.records.get(id)
+  }
+  protected readonly slides: boolean = true
+  protected isOver(idleMs: number): boolean {
+    return idleMs >= TTL_MS
+  }
+}
+
+let now = 0
+const expiring = { ttlMs: TTL_MS, wait: (ms: number) => void (now += ms) }
+
 /** What is required and nothing more. */
 function bareStore(): SessionStore {
   const store = new GoodStore()
@@ -65,9 +95,12 @@ function bareStore(): SessionStore {
 }
 
 /** The ids of the tests that a store fails. */
-async function failures(create: () => SessionStore | Promise<SessionStore>): Promise<string[]> {
+async function failures(
+  create: () => SessionStore | Promise<SessionStore>,
+  expiry: Omit<SessionStoreFactory, 'create'> = {},
+): Promise<string[]> {
   const failed: string[] = []
-  for (const { id, fn } of sessionStoreContract({ create })) {
+  for (const { id, fn } of sessionStoreContract({ create, ...expiry })) {
     await fn().catch(() => failed.push(id))
   }
   return failed
@@ -77,6 +110,30 @@ test('the tests have stable ids and names that say MUST or SHOULD', () => {
   const contract = sessionStoreContract({ create: () => new GoodStore() })
   expect(contract.map(({ id }) => id)).toEqual(IDS)
   for (const { name } of contract) expect(name).toMatch(/^(?:MUST|SHOULD)(?: NOT)? \S/)
+})
+
+test('a factory that says when sessions expire has that tested, after all the rest', async () => {
+  const contract = sessionStoreContract({ create: () => new ExpiringStore(), ...expiring })
+  expect(contract.map(({ id }) => id)).toEqual([...IDS, ...EXPIRY_IDS])
+  for (const { name } of contract) expect(name).toMatch(/^(?:MUST|SHOULD)(?: NOT)? \S/)
+  expect(await failures(() => new ExpiringStore(), expiring)).toEqual([])
+})
+
+test('a factory without a clock of its own is waited for', async () => {
+  const stores: { id: string; at: number }[] = []
+  const create = (): GoodStore =>
+    new (class extends GoodStore {
+      override get(id: string): undefined {
+        stores.push({ id, at: performance.now() })
+      }
+    })()
+  const begun = performance.now()
+  await sessionStoreContract({ create, ttlMs: 50 })
+    .find(({ id }) => id === 'expiry')!
+    .fn()
+    .catch(() => {})
+  // A timer may ring a millisecond early.
+  expect(stores[0]!.at - begun).toBeGreaterThan(1.2 * 50 - 3)
 })
 
 test.each([
@@ -229,6 +286,39 @@ const broken: [what: string, caughtBy: string, store: new () => SessionStore][] 
     },
   ],
   [
+    'keeps 255 characters of a field, as a column may',
+    'record-large',
+    class extends GoodStore {
+      override create(record: SessionRecord): string | Promise<string> {
+        return super.create({ ...record, principal: record.principal.slice(0, 255) })
+      }
+    },
+  ],
+  [
+    'keeps the fields that it knows',
+    'record-json',
+    class extends GoodStore {
+      override get(id: string): SessionRecord | undefined {
+        const { recovery: _, ...rest } = this.records.get(id) ?? {}
+        return this.records.has(id) ? (rest as SessionRecord) : undefined
+      }
+    },
+  ],
+  [
+    'takes ids for patterns',
+    'get-foreign',
+    class extends GoodStore {
+      override get = (id: string) => (id === '*' ? [...this.records.values()][0] : this.records.get(id))
+    },
+  ],
+  [
+    'compares ids without regard to case',
+    'get-foreign',
+    class extends GoodStore {
+      override get = (id: string) => [...this.records].find(([own]) => own === id.toLowerCase())?.[1]
+    },
+  ],
+  [
     'deletes nothing',
     'delete',
     class extends GoodStore {
@@ -298,8 +388,40 @@ test.each(broken)('a store that %s fails %s', async (_, caughtBy, Store) => {
   expect(await failures(() => new Store())).toContain(caughtBy)
 })
 
+const unpunctual: typeof broken = [
+  [
+    'never expires a session',
+    'expiry',
+    class extends ExpiringStore {
+      override isOver = () => false
+    },
+  ],
+  [
+    'expires sessions with the oldest',
+    'expiry',
+    class extends ExpiringStore {
+      override isOver(idleMs: number): boolean {
+        if (super.isOver(idleMs)) this.records.clear()
+        return false
+      }
+    },
+  ],
+  [
+    'counts from the beginning of a session',
+    'expiry-use',
+    class extends ExpiringStore {
+      protected override readonly slides = false
+    },
+  ],
+]
+
+test.each(unpunctual)('a store that %s fails %s', async (_, caughtBy, Store) => {
+  expect(await failures(() => new Store(), expiring)).toEqual([caughtBy])
+})
+
 test('every test of the contract has a broken store that it catches', () => {
-  expect(new Set(broken.map(([, caughtBy]) => caughtBy))).toEqual(new Set(IDS))
+  const caught = [...broken, ...unpunctual].map(([, caughtBy]) => caughtBy)
+  expect(new Set(caught)).toEqual(new Set([...IDS, ...EXPIRY_IDS]))
 })
 
 test('what a test fails with is an AssertionError, which every runner shows well', async () => {

@@ -1,5 +1,5 @@
 // @ts-check
-// Memory of a proxy per idle GET stream, and what it keeps when the clients have vanished.
+// Memory of a proxy per idle GET stream, and what it keeps when the clients have vanished, then when their sessions end.
 import { eachFresh } from '../harness/bench.mjs'
 
 /** @typedef {import('../harness/bench.mjs').Bench} Bench @typedef {import('../harness/bench.mjs').Proxy} Proxy */
@@ -20,8 +20,9 @@ export function idleStreams({ title, counts, quickCounts, ...rest }) {
     { key: 'many', heading: `${many}`, digits: 1 },
     { key: 'heap', heading: 'of it heap', digits: 1 },
     { key: 'ratio', heading: '÷ bare pipe', digits: 2 },
-    { key: 'heapKept', heading: 'heap kept after, MB', digits: 1 },
-    { key: 'rssKept', heading: 'RSS kept after, MB', digits: 1 },
+    { key: 'heapKept', heading: 'heap kept, clients gone, MB', digits: 1 },
+    { key: 'rssKept', heading: 'RSS kept, MB', digits: 1 },
+    { key: 'heapAtEnd', heading: 'heap kept, sessions ended, MB', digits: 1 },
   ]
   return {
     ...rest,
@@ -46,17 +47,20 @@ async function measure(bench, proxy, few, many) {
   const atFew = await proxy.memory()
   const second = await bench.open(proxy.port, 'idleStreams', { count: many - few })
   const atMany = await proxy.memory()
-  await Promise.all([first.close(), second.close()])
+  await Promise.all([first.run(0), second.run(0)])
   if (!(await bench.streamsGone())) throw new Error('the clients are gone, but streams to the upstream are still open')
+  const gone = await proxy.memory()
+  await Promise.all([first.close(), second.close()])
   const end = await proxy.memory()
   return {
     counts: [few, many],
     few: (atFew.rss - start.rss) / few / KIB,
     many: (atMany.rss - start.rss) / many / KIB,
     heap: (atMany.heapUsed - start.heapUsed) / many / KIB,
-    heapTaken: (atMany.heapUsed - start.heapUsed) / MB,
-    heapKept: (end.heapUsed - start.heapUsed) / MB,
-    rssKept: (end.rss - start.rss) / MB,
+    heapKept: (gone.heapUsed - start.heapUsed) / MB,
+    sessionHeap: (gone.heapUsed - end.heapUsed) / many / KIB,
+    rssKept: (gone.rss - start.rss) / MB,
+    heapAtEnd: (end.heapUsed - start.heapUsed) / MB,
     rssStart: start.rss / MB,
   }
 }

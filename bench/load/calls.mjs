@@ -1,7 +1,7 @@
 // @ts-check
-// Job: tools/call over and over, on some connections, each with a session of its own.
+// Job: tools/call, or tools/list, over and over, on some connections, each with a session of its own.
 import { Connection } from './connection.mjs'
-import { callMaker } from './requests.mjs'
+import { callMaker, listMaker } from './requests.mjs'
 import { endSession, expectStatus, openSession } from './session.mjs'
 import { percentile } from '../harness/stats.mjs'
 
@@ -9,13 +9,15 @@ import { percentile } from '../harness/stats.mjs'
  * @typedef {object} Params
  * @property {number} connections
  * @property {'legacy' | 'modern'} [era]
+ * @property {boolean} [list] tools/list of the modern era instead
  * @property {'json' | 'sse'} [as] how the upstream answers
  * @property {number} [bytes] a result this long; a short one otherwise
  */
 
 /** @param {number} port @param {Params} params @returns {Promise<import('../load.mjs').Job>} */
-export async function calls(port, { connections, era = 'legacy', as = 'json', bytes = 0 }) {
-  const lanes = await Promise.all(Array.from({ length: connections }, () => openLane(port, era, as, bytes)))
+export async function calls(port, params) {
+  const { connections, bytes = 0 } = params
+  const lanes = await Promise.all(Array.from({ length: connections }, () => openLane(port, params)))
   return {
     async run({ seconds }) {
       const begin = performance.now()
@@ -33,12 +35,16 @@ export async function calls(port, { connections, era = 'legacy', as = 'json', by
   }
 }
 
-/** @param {number} port @param {string} era @param {string} as @param {number} bytes */
-async function openLane(port, era, as, bytes) {
+/** @param {number} port @param {Params} params */
+async function openLane(port, { era = 'legacy', list, as = 'json', bytes = 0 }) {
   const connection = new Connection(port)
   const session = era === 'legacy' ? await openSession(connection) : undefined
-  const make = bytes === 0 ? callMaker(session, 'echo', { as }) : callMaker(session, 'big', { as, bytes })
-  return { connection, session, make, calls: 0 }
+  return { connection, session, make: list ? listMaker() : toolCallMaker(session, as, bytes), calls: 0 }
+}
+
+/** @param {string | undefined} session @param {string} as @param {number} bytes */
+function toolCallMaker(session, as, bytes) {
+  return bytes === 0 ? callMaker(session, 'echo', { as }) : callMaker(session, 'big', { as, bytes })
 }
 
 /** @param {Awaited<ReturnType<typeof openLane>>} lane @param {number} end @param {number} bytes */
@@ -50,8 +56,8 @@ async function callUntil(lane, end, bytes) {
     const onBytes =
       bytes === 0 ? (/** @type {Buffer} */ slice) => void (result ||= slice.includes('"result"')) : undefined
     const answer = await lane.connection.request(lane.make(++lane.calls), { onBytes })
-    expectStatus(answer, 200, 'tools/call')
-    if (!result && answer.bytes <= bytes) throw new Error('tools/call was answered without its result')
+    expectStatus(answer, 200, 'a call')
+    if (!result && answer.bytes <= bytes) throw new Error('a call was answered without its result')
     const after = performance.now()
     times.push(after - before)
     before = after

@@ -2,7 +2,7 @@
 // Jobs that hold something open while others measure: idle GET streams, idle sessions, readers that do not read.
 import { Connection } from './connection.mjs'
 import { callMaker, listen } from './requests.mjs'
-import { inParallel, openSession } from './session.mjs'
+import { endSession, inParallel, openSession } from './session.mjs'
 
 const OPENED_AT_ONCE = 32
 /** What a stalled reader's call would send in all: more than the kernel keeps for it, in 64 KB events. */
@@ -10,16 +10,39 @@ const STALLED_CALL = { ms: 600_000, size: 64_000, limit: 4_000_000 }
 
 const nothing = async () => ({ units: 0, perSecond: 0, p50: NaN, p99: NaN })
 
-/** Idle GET streams, each with a session. @param {number} port @param {{ count: number }} params @returns {Promise<import('../load.mjs').Job>} */
+/** Idle GET streams, each with a session. A run is their clients vanishing; closing ends their sessions too. @param {number} port @param {{ count: number }} params @returns {Promise<import('../load.mjs').Job>} */
 export async function idleStreams(port, { count }) {
   /** @type {Connection[]} */
   const connections = []
+  /** @type {string[]} */
+  const sessions = []
   await inParallel(count, OPENED_AT_ONCE, async () => {
     const connection = new Connection(port)
     connections.push(connection)
-    await hold(connection, listen(await openSession(connection)))
+    const session = await openSession(connection)
+    sessions.push(session)
+    await hold(connection, listen(session))
   })
-  return { run: nothing, close: async () => connections.forEach((connection) => connection.close()) }
+  const vanish = () => connections.splice(0).forEach((connection) => connection.close())
+  return {
+    async run() {
+      vanish()
+      return nothing()
+    },
+    async close() {
+      vanish()
+      await endSessions(port, sessions)
+    },
+  }
+}
+
+/** @param {number} port @param {string[]} sessions */
+async function endSessions(port, sessions) {
+  const lanes = Array.from({ length: OPENED_AT_ONCE }, () => new Connection(port))
+  await inParallel(sessions.length, OPENED_AT_ONCE, async (lane) => {
+    await endSession(/** @type {Connection} */ (lanes[lane]), String(sessions.pop()))
+  })
+  lanes.forEach((connection) => connection.close())
 }
 
 /** Sessions nobody uses. @param {number} port @param {{ count: number }} params @returns {Promise<import('../load.mjs').Job>} */

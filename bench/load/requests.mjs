@@ -46,6 +46,13 @@ export function remove(session) {
   return request('DELETE', inSession(session))
 }
 
+/** Makes tools/list requests of the modern era. @returns {(id: number) => string} */
+export function listMaker() {
+  const headers = modernHeaders('tools/list')
+  const params = { _meta: modernMeta() }
+  return (id) => request('POST', headers, JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/list', params }))
+}
+
 /**
  * Makes tools/call requests: each has an id of its own, all else is prepared once.
  * @param {string | undefined} session none says the modern era
@@ -53,7 +60,7 @@ export function remove(session) {
  * @returns {(id: number) => string}
  */
 export function callMaker(session, tool, args) {
-  const headers = session === undefined ? modernHeaders(tool) : inSession(session)
+  const headers = session === undefined ? modernHeaders('tools/call', tool) : inSession(session)
   const meta = session === undefined ? modernMeta() : {}
   return (id) => {
     const params = { name: tool, arguments: args, _meta: { ...meta, progressToken: id } }
@@ -61,9 +68,10 @@ export function callMaker(session, tool, args) {
   }
 }
 
-/** @param {string} tool */
-function modernHeaders(tool) {
-  return [`MCP-Protocol-Version: ${MODERN}`, 'Mcp-Method: tools/call', `Mcp-Name: ${tool}`]
+/** @param {string} method @param {string} [name] */
+function modernHeaders(method, name) {
+  const headers = [`MCP-Protocol-Version: ${MODERN}`, `Mcp-Method: ${method}`]
+  return name === undefined ? headers : [...headers, `Mcp-Name: ${name}`]
 }
 
 function modernMeta() {

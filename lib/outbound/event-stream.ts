@@ -4,6 +4,7 @@ import { createParser } from 'eventsource-parser'
 const BYTE_ORDER_MARK = '\uFEFF'
 const LF = 0x0a
 const CR = 0x0d
+const COLON = 0x3a
 
 /** How many bytes of an unfinished event are held back. Past that a giant event goes through as it comes. */
 const HOLD_BYTES = 256 * 1024
@@ -118,13 +119,28 @@ export function* eventsOf(stretch: Buffer): Generator<Buffer> {
   if (start < stretch.length) yield stretch.subarray(start)
 }
 
-/** Whether any event of a stretch has an id, which means that its stream can be resumed. */
-export function hasEventId(stretch: Buffer): boolean {
-  for (let at = stretch.indexOf('id:'); at !== -1; at = stretch.indexOf('id:', at + 1)) {
-    if (at === 0 || isLineEnd(stretch[at - 1]!)) return true
+/** Whether any event has an id, which means that its stream can be resumed. `before` is the byte in front of them. */
+export function hasEventId(pieces: readonly Buffer[], before: number = LF): boolean {
+  let previous = before
+  for (const [index, piece] of pieces.entries()) {
+    for (let at = piece.indexOf('id'); at !== -1; at = piece.indexOf('id', at + 1)) {
+      const isField = piece[at + 2] === COLON || isLineEnd(piece[at + 2] ?? COLON)
+      if (isField && isLineEnd(at === 0 ? previous : piece[at - 1]!)) return true
+    }
+    const next = pieces[index + 1]
+    if (next && CUT_ID.test(lastLetters(piece, previous) + next.toString('latin1', 0, 2))) return true
+    previous = piece.at(-1) ?? previous
   }
   return false
 }
+
+function lastLetters(piece: Buffer, before: number): string {
+  const tail = piece.subarray(-3).toString('latin1')
+  return piece.length < 3 ? String.fromCharCode(before) + tail : tail
+}
+
+/** An id that is cut in two by the edge between pieces: three bytes in front of it and two behind are looked at. */
+const CUT_ID = /[\r\n]id[:\r\n]/
 
 /** Calls back with the JSON of each event's data, parsed and as it stands; what is no JSON is passed over. */
 export function createMessageReader(onMessage: (message: unknown, text: string) => void): {
@@ -151,10 +167,10 @@ export function createMessageReader(onMessage: (message: unknown, text: string) 
   }
 }
 
-const ID_LINE = /(?:^|[\r\n])id: ?([^\r\n]*)/g
+const ID_LINE = /(?:^|[\r\n])id(?:: ?([^\r\n]*))?(?=[\r\n])/g
 const RETRY_LINE = /(?:^|[\r\n])retry: ?(\d+)(?=[\r\n])/g
 
-/** The last id in events that have one. */
+/** The last id in events that have one; empty when it was taken back. */
 export function lastEventId(events: readonly Buffer[]): string {
   return lastMatch(events, ID_LINE) ?? ''
 }

@@ -1,4 +1,6 @@
 /** Which answers a POST's event stream still owes its client. (SE1, ER14) */
+import { StringDecoder } from 'node:string_decoder'
+import { isObject } from '../json.ts'
 import type { RequestId } from '../types.ts'
 import { createMessageReader, eventsOf } from './event-stream.ts'
 
@@ -11,16 +13,17 @@ const NO_RESPONSE = new RegExp(`${FIELDS}"method":`)
 /** Enough of an event to tell what it is. */
 const HEAD_BYTES = 512
 
-/** The first bytes of an event nearly always settle what it is; only a batch is read event by event. */
+/** The first bytes of an event nearly always settle what it is; a batch, and what they don't settle, is read. */
 export class Owed {
   readonly #ids: Set<RequestId>
-  readonly #isBatch: boolean
-  /** Made when it is needed, which is rarely. */
+  /** From when on every byte is read. */
+  #reads: boolean
   #reader: { feed(chunk: string): void } | undefined
+  #decoder: StringDecoder | undefined
 
   constructor(ids: readonly RequestId[]) {
     this.#ids = new Set(ids)
-    this.#isBatch = ids.length > 1
+    this.#reads = ids.length > 1
   }
 
   /** The ids without an answer so far. */
@@ -28,34 +31,40 @@ export class Owed {
     return [...this.#ids]
   }
 
-  /** Takes notice of what went to the client. Of a long event in pieces, its first bytes tell. */
-  see(pieces: readonly Buffer[]): void {
+  /** Takes notice of what went to the client: whole events, in pieces perhaps, or pieces of a giant one. */
+  see(pieces: readonly Buffer[], areWhole: boolean): void {
     if (this.#ids.size === 0) return
-    if (this.#isBatch) {
+    if (!this.#reads && (pieces.length > 1 || !areWhole)) this.#reads = !this.#tells(Buffer.concat(pieces, HEAD_BYTES))
+    if (this.#reads) {
       for (const piece of pieces) this.#read(piece)
       return
     }
-    if (pieces.length > 1) this.#look(Buffer.concat(pieces, HEAD_BYTES))
     const last = pieces.at(-1)
     if (last?.includes('"result"') || last?.includes('"error"')) this.#look(last)
   }
 
   #look(stretch: Buffer): void {
     for (const event of eventsOf(stretch)) {
-      const head = event.subarray(0, HEAD_BYTES).toString('latin1')
-      if (RESPONSE.test(head)) this.#ids.clear()
-      else if (!NO_RESPONSE.test(head)) this.#read(event)
+      if (!this.#tells(event.subarray(0, HEAD_BYTES))) createMessageReader(this.#strike).feed(event.toString())
       if (this.#ids.size === 0) return
     }
   }
 
-  #read(events: Buffer): void {
-    this.#reader ??= createMessageReader((message) => this.#strike(message))
-    this.#reader.feed(events.toString())
+  /** Whether the first bytes of an event tell what it is; a response answers the one request there is. */
+  #tells(head: Buffer): boolean {
+    const text = head.toString('latin1')
+    if (!RESPONSE.test(text)) return NO_RESPONSE.test(text)
+    this.#ids.clear()
+    return true
   }
 
-  #strike(message: unknown): void {
-    if (typeof message !== 'object' || message === null || 'method' in message) return
-    if ('id' in message) this.#ids.delete(message.id as RequestId)
+  #read(piece: Buffer): void {
+    this.#decoder ??= new StringDecoder()
+    this.#reader ??= createMessageReader(this.#strike)
+    this.#reader.feed(this.#decoder.write(piece))
+  }
+
+  readonly #strike = (message: unknown): void => {
+    if (isObject(message) && !('method' in message)) this.#ids.delete(message['id'] as RequestId)
   }
 }

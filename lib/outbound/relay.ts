@@ -1,5 +1,4 @@
 /** Hands a reply on to the client: at once what is all there, the rest as it comes. */
-import type { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { EVENT_STREAM_TYPE, mediaType } from '../protocol.ts'
 import type { Awaitable, Reply } from '../types.ts'
@@ -9,15 +8,8 @@ import { Owed } from './owed.ts'
 import { StreamWriter, streamHeaders } from './stream-writer.ts'
 import type { Desk, Headers } from './writer.ts'
 
-/**
- * Done when nothing of the reply is left to do, with what the operator should know of. Throws when the exchange was
- * stopped before.
- */
-export function relay(
-  { status, body }: Reply,
-  headers: Headers,
-  desk: Omit<Desk, 'body' | 'settle'>,
-): Awaitable<GatewayError | undefined> {
+/** Done when nothing of the reply is left to do. Throws when the exchange was stopped before. */
+export function relay({ status, body }: Reply, headers: Headers, desk: Omit<Desk, 'body' | 'settle'>): Awaitable<void> {
   const { exchange, response } = desk
   if (exchange.stopped) {
     body.cancel()
@@ -41,7 +33,8 @@ export function relay(
 /** A stream that was over before it could be relayed, and owes nothing. */
 function isAnswered(stream: Buffer, { waiting }: Exchange): boolean {
   const owed = new Owed(waiting)
-  owed.see([stream])
-  const [whole] = new Framer().feed(stream)
+  const framer = new Framer()
+  const [whole] = framer.feed(stream)
+  owed.see([stream], framer.atBoundary)
   return owed.ids.length === 0 && whole?.length === stream.length
 }

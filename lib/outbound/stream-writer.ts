@@ -1,5 +1,5 @@
 /** Writes an event stream event by event, keeps it alive, and sees to it that an answer or an error comes. */
-import type { GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import { META } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
 import { Framer, hasEventId, HEARTBEAT, lastEventId, messageEvent, RETRY, retryMsOf } from './event-stream.ts'
@@ -11,6 +11,9 @@ const STREAM_HEADERS: Headers = { 'cache-control': 'no-cache, no-transform', 'x-
 
 /** What costs more to write than to copy, in bytes. */
 const SMALL_BYTES = 4 * 1024
+
+/** Stands for a byte in the middle of a line. */
+const NO_LINE_END = 0
 
 /** How often in a row a stream is resumed that brings nothing new. */
 const MAX_RESUMES = 5
@@ -32,8 +35,11 @@ export class StreamWriter extends Writer {
   #waitingBytes = 0
   /** The last events with an id among them: the stream can be resumed after it. */
   #marked: readonly Buffer[] | undefined
+  /** The last bytes of a giant event that is on its way: a line may begin there. */
+  #unfinished: Buffer | undefined
   #retryMs: number | undefined
   #resumes = 0
+  #isResumed = false
 
   constructor(desk: Desk) {
     super(desk)
@@ -50,7 +56,8 @@ export class StreamWriter extends Writer {
 
   override tick(): void {
     super.tick()
-    const canBeat = this.#framer.atBoundary && !this.response.writableNeedDrain && !this.response.destroyed
+    const canBeat =
+      !this.isOver && this.#framer.atBoundary && !this.response.writableNeedDrain && !this.response.destroyed
     if (this.#quiet && canBeat) this.response.write(HEARTBEAT)
     this.#quiet = true
   }
@@ -58,8 +65,10 @@ export class StreamWriter extends Writer {
   protected write(chunk: Buffer): void {
     const pieces = this.#framer.feed(chunk)
     if (pieces.length === 0) return
-    this.#owed.see(pieces)
-    if (this.exchange.era === 'legacy') this.#mark(pieces)
+    this.#owed.see(pieces, this.#framer.atBoundary)
+    if (this.exchange.era === 'legacy' && this.exchange.method === 'POST') this.#mark(pieces)
+    // A resumed stream may stay open behind the answer.
+    if (this.#isResumed && this.#owed.ids.length === 0) process.nextTick(() => this.#finish())
     if (this.#waiting.length === 0) process.nextTick(this.#flush)
     this.#waiting.push(...pieces)
     this.#waitingBytes += chunk.length
@@ -75,28 +84,39 @@ export class StreamWriter extends Writer {
     for (const piece of isFlood ? [Buffer.concat(pieces)] : pieces) this.response.write(piece)
   }
 
-  /** Where ids are known to come, one that is cut in two is found, too. */
+  #finish(): void {
+    if (this.isOver) return
+    const { body } = this
+    this.end()
+    body.cancel()
+  }
+
+  /** Remembers where the stream can be resumed, and when. */
   #mark(pieces: readonly Buffer[]): void {
-    const events = this.#marked && pieces.length > 1 ? [Buffer.concat(pieces)] : pieces
-    if (!events.some(hasEventId)) return
+    const before = this.#unfinished
+    this.#unfinished = this.#framer.atBoundary ? undefined : pieces.at(-1)?.subarray(-3)
+    this.#retryMs = retryMsOf(pieces) ?? this.#retryMs
+    const events = before ? [before, ...pieces] : pieces
+    if (!hasEventId(events, before ? NO_LINE_END : undefined)) return
     this.#marked = events
     this.#resumes = 0
-    this.#retryMs = retryMsOf(events) ?? this.#retryMs
   }
 
   /** A connection that breaks before the answer is made anew behind the client's back, where the upstream allows it. */
   override fail(cause: Error): void {
-    const isWorthIt = this.exchange.method === 'POST' && this.#owed.ids.length > 0 && !this.response.destroyed
-    if (!this.isOver && isWorthIt && this.#reopen && this.#marked && this.#resumes < MAX_RESUMES) {
-      if (this.#framer.forget()) {
-        this.#resumes += 1
-        this.body = this.#reopen(lastEventId(this.#marked), this.#retryMs)
-        this.body.pipe(this)
-        return
-      }
+    const id = this.#marked && lastEventId(this.#marked)
+    // A GatewayError is the last word of an upstream that was asked for the rest.
+    const isLost = this.isOver || this.response.destroyed || cause instanceof GatewayError
+    const isOwed = this.exchange.method === 'POST' && this.#owed.ids.length > 0
+    if (!isLost && isOwed && id && this.#reopen && this.#resumes < MAX_RESUMES && this.#framer.forget()) {
+      this.#resumes += 1
+      this.#isResumed = true
+      this.body = this.#reopen(id, this.#retryMs)
+      this.body.pipe(this)
+      return
     }
     // What could not be resumed can't be by the client either.
-    if (this.#resumes > 0) this.#marked = undefined
+    if (this.#isResumed || !id) this.#marked = undefined
     super.fail(cause)
   }
 

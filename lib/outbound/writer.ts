@@ -7,9 +7,6 @@ import { type Beating, type Heartbeat, TICK_MS } from './heartbeat.ts'
 
 export type Headers = Readonly<Record<string, string>>
 
-/** Told once, when nothing is left to do: with what the operator should know. */
-export type Settle = (fault?: GatewayError) => void
-
 /** What a writer works with. */
 export interface Desk {
   readonly body: Body
@@ -20,7 +17,10 @@ export interface Desk {
   readonly stallMs: number
   /** Gives the rest of a stream that broke off after an event. */
   readonly reopen?: (lastEventId: string, retryMs: number | undefined) => Body
-  readonly settle: Settle
+  /** Told what the operator should know of. */
+  readonly report: (fault: GatewayError) => void
+  /** Told once, when nothing is left to do. */
+  readonly settle: () => void
 }
 
 export abstract class Writer implements Sink, Beating {
@@ -30,32 +30,33 @@ export abstract class Writer implements Sink, Beating {
   protected readonly response: ServerResponse
   readonly #heartbeat: Heartbeat
   readonly #stallMs: number
-  readonly #settle: Settle
+  readonly #report: Desk['report']
+  readonly #settle: () => void
   #isOver = false
-  #fault: GatewayError | undefined
-  /** What was unread at the last tick, and for how long it has not become less. */
-  #unreadBytes = 0
+  /** What the client had taken at the last tick, and for how long it has not become more. */
+  #takenBytes = 0
   #stalledMs = 0
 
-  constructor({ body, exchange, response, heartbeat, stallMs, settle }: Desk) {
+  constructor({ body, exchange, response, heartbeat, stallMs, report, settle }: Desk) {
     this.body = body
     this.exchange = exchange
     this.response = response
     this.#heartbeat = heartbeat
     this.#stallMs = stallMs
+    this.#report = report
     this.#settle = settle
   }
 
   start(status: number, headers: Headers): void {
     const { response } = this
     this.exchange.onStop = (error) => this.#stop(error)
-    this.#heartbeat.add(this)
     if (response.destroyed) this.#onGone()
     else {
+      this.#heartbeat.add(this)
       response.writeHead(status, headers)
       response.on('drain', () => this.body.resume())
+      response.on('close', () => this.#onGone())
     }
-    response.on('close', () => this.#onGone())
     this.body.pipe(this)
   }
 
@@ -98,20 +99,20 @@ export abstract class Writer implements Sink, Beating {
 
   /** A client that reads nothing for too long is cut off: it holds memory here and a connection behind. */
   tick(): void {
-    const unreadBytes = this.response.writableNeedDrain ? this.response.writableLength : 0
-    const isStalled = unreadBytes > 0 && unreadBytes >= this.#unreadBytes && this.#unreadBytes > 0
-    this.#stalledMs = isStalled ? this.#stalledMs + TICK_MS : 0
-    this.#unreadBytes = unreadBytes
+    const { socket, writableLength } = this.response
+    const takenBytes = socket ? socket.bytesWritten - socket.writableLength : 0
+    this.#stalledMs = writableLength > 0 && takenBytes === this.#takenBytes ? this.#stalledMs + TICK_MS : 0
+    this.#takenBytes = takenBytes
     if (this.#stalledMs < this.#stallMs) return
     this.#stalledMs = 0
-    this.#fault = new GatewayError('client_stalled', 'The client stopped reading')
+    this.#report(new GatewayError('client_stalled', 'The client stopped reading'))
     this.response.destroy()
   }
 
-  protected over(fault: GatewayError | undefined = this.#fault): void {
+  protected over(fault?: GatewayError): void {
     this.#isOver = true
-    this.#heartbeat.delete(this)
-    this.#settle(fault)
+    if (fault) this.#report(fault)
+    this.#settle()
   }
 
   #stop(error: GatewayError): void {
@@ -122,7 +123,9 @@ export abstract class Writer implements Sink, Beating {
     this.over()
   }
 
+  /** Also when all went well: until then a client may still stall. */
   #onGone(): void {
+    this.#heartbeat.delete(this)
     if (this.#isOver) return
     if (this.outlivesClient) this.body.resume()
     else {

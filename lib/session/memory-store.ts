@@ -39,7 +39,7 @@ export class MemorySessionStore implements SessionStore {
     if (this.#entries.size >= this.#maxSessions) this.#makeRoomFor(record.principal)
     const id = randomBytes(24).toString('base64url')
     this.#entries.set(id, { record, usedAt: Date.now() })
-    this.#arm(this.#ttlMs)
+    this.#arm(this.#ttlMs / 4)
     return id
   }
 
@@ -100,7 +100,9 @@ export class MemorySessionStore implements SessionStore {
       if (dueInMs <= 0) this.#end(id, entry)
       else nextInMs = Math.min(nextInMs, dueInMs)
     }
-    if (nextInMs < Infinity) this.#arm(Math.max(nextInMs, Math.min(this.#ttlMs / 100, 1_000)))
+    if (nextInMs === Infinity) return
+    // Not too often, since it takes a while; nor too rarely, since use that ends in between counts up to here.
+    this.#arm(Math.min(Math.max(nextInMs, Math.min(this.#ttlMs / 100, 1_000)), this.#ttlMs / 4))
   }
 
   #makeRoomFor(principal: string): void {

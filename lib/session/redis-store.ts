@@ -26,12 +26,8 @@ export class RedisSessionStore implements SessionStore {
   readonly #prefix: string
   readonly #timeoutMs: number
 
-  constructor({
-    sendCommand,
-    ttlMs = 30 * 60_000,
-    prefix = 'mcp:session:',
-    timeoutMs = 2_000,
-  }: RedisSessionStoreOptions) {
+  constructor(options: RedisSessionStoreOptions) {
+    const { sendCommand, ttlMs = 30 * 60_000, prefix = 'mcp:session:', timeoutMs = 2_000 } = options ?? {}
     if (typeof sendCommand !== 'function') {
       throw new TypeError(
         '"sendCommand" of RedisSessionStore must be a function, such as (...args) => client.sendCommand(args)',
@@ -57,7 +53,9 @@ export class RedisSessionStore implements SessionStore {
 
   async get(id: string): Promise<SessionRecord | undefined> {
     const answer = await this.#ask('GETEX', this.#key(id), 'PX', this.#ttlMs)
-    if (typeof answer !== 'string' && !Buffer.isBuffer(answer)) return undefined
+    if (answer === null) return undefined
+    // Taken for "no such session", any other answer would have clients throw away sessions that are alive.
+    if (typeof answer !== 'string' && !Buffer.isBuffer(answer)) throw new Error('Redis answered GETEX with no text')
     return JSON.parse(answer.toString()) as SessionRecord
   }
 
@@ -77,7 +75,7 @@ export class RedisSessionStore implements SessionStore {
   async #ask(...command: string[]): Promise<unknown> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`Redis did not answer ${command[0]} in time`)), this.#timeoutMs)
+      timer = setTimeout(() => reject(new Error(`Redis did not answer ${command[0]} in time`)), this.#timeoutMs).unref()
     })
     try {
       return await Promise.race([this.#send(...command), late])

@@ -34,6 +34,9 @@ const HEAD_BYTES = NAME_BYTES + IV_BYTES
 const MAX_REMEMBERED = 10_000
 const MAX_DELETED = 100_000
 
+/** The longest id that is handed out, in characters: a longer one would not be looked up. */
+const MAX_ID_LENGTH = 4096
+
 const PURPOSE = 'express-mcp-gateway session'
 
 /**
@@ -48,7 +51,8 @@ export class SealedSessionStore implements SessionStore {
   /** Deleted ids, with the time when they would have expired anyway. */
   readonly #deleted = new Map<string, number>()
 
-  constructor({ keys, ttlMs = 24 * 60 * 60_000 }: SealedSessionStoreOptions) {
+  constructor(options: SealedSessionStoreOptions) {
+    const { keys, ttlMs = 24 * 60 * 60_000 } = options ?? {}
     if (!Array.isArray(keys) || keys.length === 0) {
       throw new TypeError('"keys" of SealedSessionStore must be an array of secrets; the first one seals')
     }
@@ -62,7 +66,9 @@ export class SealedSessionStore implements SessionStore {
   create({ server, principal, upstream, protocolVersion }: SessionRecord): string {
     const expiresAt = Date.now() + this.#ttlMs
     const text = JSON.stringify([expiresAt, protocolVersion, server, principal, upstream])
-    return seal(this.#keys[0]!, text).toString('base64url')
+    const id = seal(this.#keys[0]!, text).toString('base64url')
+    if (id.length <= MAX_ID_LENGTH) return id
+    throw new RangeError("The principal's id and the upstream's session id are too long to be sealed in a session id")
   }
 
   get(id: string): SessionRecord | undefined {
@@ -85,7 +91,7 @@ export class SealedSessionStore implements SessionStore {
     this.#opened.clear()
   }
 
-  /** The ids that stand first are the oldest, so they expire first. */
+  /** Ids stand in the order of their deletion, not of their expiry: none stays longer than `ttlMs` for that. */
   #forgetExpired(): void {
     const now = Date.now()
     for (const [id, expiresAt] of this.#deleted) {

@@ -34,7 +34,11 @@ export class ResumedBody implements Body {
 
   async #attempt(delayMs: number, attempt: number): Promise<void> {
     try {
-      const { body } = await this.#handle(this.#again)
+      const { status, body } = await this.#handle(this.#again)
+      if (status !== 200) {
+        body.drain()
+        throw new GatewayError('upstream_refused', `The upstream answered ${status}`, { status })
+      }
       this.#body = body
       if (this.#isCancelled) body.cancel()
       else if (this.#sink) body.pipe(this.#sink)
@@ -73,7 +77,12 @@ export class ResumedBody implements Body {
   unread(): void {}
 }
 
-/** The upstream may be back in a moment; whoever answers has said the last word. */
+/**
+ * The upstream may be back in a moment, or has not noticed yet that the connection broke (409). Any other answer is its
+ * last word.
+ */
 function isPassing(error: unknown): boolean {
-  return error instanceof GatewayError && (error.code === 'upstream_unreachable' || error.code === 'upstream_broken')
+  if (!(error instanceof GatewayError)) return false
+  if (error.code === 'upstream_refused') return error.status === 409 || error.status === 503
+  return error.code === 'upstream_unreachable' || error.code === 'upstream_broken'
 }

@@ -26,6 +26,7 @@ function replyOf(type: string, chunks: readonly (string | Buffer)[], end: 'ends'
     resume: () => {},
     cancel: () => {},
     drain: () => {},
+    whole: () => undefined,
   }
   const reply: Reply = { status: 200, headers: { 'content-type': type }, body }
   return {

@@ -11,16 +11,23 @@ import {
 import { readEvents } from '../support/sse.ts'
 import { cutAt, cuts, eventEnds, singly, streamOf } from './streams.ts'
 
-/** Feeds chunks; `out` is how much has come out after each. */
+/** Feeds chunks: what each brought out, in its pieces, and with `out` how much has come out after each. */
 function feed(framer: Framer, chunks: readonly Buffer[]) {
-  const emitted: Buffer[] = []
   let length = 0
-  const out = chunks.map((chunk) => {
-    const stretch = framer.feed(chunk)
-    if (stretch) emitted.push(stretch)
-    return (length += stretch?.length ?? 0)
+  const out: number[] = []
+  const stretches = chunks.map((chunk) => {
+    const pieces = framer.feed(chunk)
+    for (const piece of pieces) length += piece.length
+    out.push(length)
+    return pieces
   })
-  return { emitted, out, bytes: Buffer.concat(emitted) }
+  return { stretches, out, bytes: Buffer.concat(stretches.flat()) }
+}
+
+/** One event of about that many bytes; its data say where in it they are. */
+function eventOf(bytes: number): Buffer {
+  const letters = Array.from({ length: Math.ceil(bytes / 8) }, (_, at) => at.toString(36).padStart(8, '-'))
+  return Buffer.from(`data: ${letters.join('')}\n\n`)
 }
 
 describe('a framer', () => {
@@ -62,13 +69,15 @@ describe('a framer', () => {
     },
   )
 
-  test('hands out an event that came in pieces as one stretch, so that whoever looks at it sees all of it', () => {
+  test('hands out an event that came in pieces at once, a short one as one, so that whoever looks at it sees all of it', () => {
     fc.assert(
       fc.property(streamOf(['\n', '\r\n']), cuts, (stream, fractions) => {
-        const { emitted } = feed(new Framer(), cutAt(stream, fractions))
+        const { stretches } = feed(new Framer(), cutAt(stream, fractions))
         let length = 0
-        for (const stretch of emitted) {
-          length += stretch.length
+        for (const pieces of stretches) {
+          if (pieces.length === 0) continue
+          expect(pieces).toHaveLength(1)
+          length += pieces[0]!.length
           // Half a CRLF is a line end, too: what came so far decides.
           expect(eventEnds(stream.subarray(0, length)).at(-1)).toBe(length)
         }
@@ -79,13 +88,60 @@ describe('a framer', () => {
   test('is at a boundary whenever an event is held back, since nothing of it went out', () => {
     const framer = new Framer()
     expect(framer.atBoundary).toBe(true)
-    feed(framer, [Buffer.from('data: a\n\ndata: b')])
+    expect(feed(framer, [Buffer.from('data: a\n\ndata: b')]).bytes.toString()).toBe('data: a\n\n')
     expect(framer.atBoundary).toBe(true)
+  })
+
+  test('gives nothing for what is held back, not even an empty piece', () => {
+    expect(feed(new Framer(), [Buffer.from('data: a'), Buffer.alloc(0), Buffer.from('\n')]).stretches).toEqual([
+      [],
+      [],
+      [],
+    ])
   })
 
   test('copies nothing: a chunk of whole events comes out as the very same buffer', () => {
     const chunk = Buffer.from('data: a\n\ndata: b\n\n')
-    expect(feed(new Framer(), [chunk]).emitted[0]).toBe(chunk)
+    const { stretches } = feed(new Framer(), [chunk])
+    expect(stretches).toHaveLength(1)
+    expect(stretches[0]).toHaveLength(1)
+    expect(stretches[0]![0]).toBe(chunk)
+  })
+
+  test('copies nothing of a long event either: its pieces come out as they went in, all together', () => {
+    const chunks = cutAt(eventOf(200_000), [0.3, 0.6, 0.9])
+    const { stretches } = feed(new Framer(), chunks)
+    expect(stretches.map((pieces) => pieces.length)).toEqual([0, 0, 0, 4])
+    for (const [index, chunk] of chunks.entries()) expect(stretches[3]![index]).toBe(chunk)
+  })
+
+  const size = fc.oneof(
+    fc.nat({ max: 200 }),
+    fc.integer({ min: 15_000, max: 18_000 }),
+    fc.integer({ min: 60_000, max: 70_000 }),
+    fc.integer({ min: 250_000, max: 400_000 }),
+  )
+
+  test('loses nothing, holds no more than 256 KiB and keeps whole events together, long ones and short ones mixed (SC6, SE16)', () => {
+    fc.assert(
+      fc.property(fc.array(size, { minLength: 1, maxLength: 5 }), cuts, fc.boolean(), (sizes, fractions, broken) => {
+        const stream = Buffer.concat([...sizes.map(eventOf), Buffer.from(broken ? 'data: half' : '')])
+        const ends = eventEnds(stream)
+        const framer = new Framer()
+        let fed = 0
+        let out = 0
+        for (const chunk of cutAt(stream, fractions)) {
+          const bytes = Buffer.concat(framer.feed(chunk))
+          expect(bytes.equals(stream.subarray(out, out + bytes.length))).toBe(true)
+          fed += chunk.length
+          out += bytes.length
+          const end = ends.findLast((each) => each <= fed) ?? 0
+          expect(out).toBeGreaterThanOrEqual(end)
+          expect(fed - out).toBeLessThanOrEqual(256 * 1024)
+          expect(framer.atBoundary).toBe(out === end)
+        }
+      }),
+    )
   })
 
   test('lets a giant event through as it comes instead of holding it, byte for byte (SC6)', () => {
@@ -99,9 +155,9 @@ describe('a framer', () => {
     const boundaries: boolean[] = []
     const emitted: Buffer[] = []
     for (const chunk of chunks) {
-      const stretch = framer.feed(chunk)
-      held += chunk.length - (stretch?.length ?? 0)
-      if (stretch) emitted.push(stretch)
+      const bytes = Buffer.concat(framer.feed(chunk))
+      held += chunk.length - bytes.length
+      emitted.push(bytes)
       expect(held).toBeLessThanOrEqual(256 * 1024)
       boundaries.push(framer.atBoundary)
     }
@@ -119,13 +175,30 @@ describe('a framer', () => {
     expect(feed(framer, [Buffer.from('\n\n')]).bytes.toString()).toBe('data: a\n\n')
   })
 
+  test('forgets an event that broke off, so that it can come once more', () => {
+    const framer = new Framer()
+    feed(framer, [Buffer.from('data: a\n\nid: 2\ndata: br')])
+    expect(framer.forget()).toBe(true)
+    expect(framer.atBoundary).toBe(true)
+    expect(feed(framer, [Buffer.from('\n'), Buffer.from('id: 2\ndata: broken\n\n')]).bytes.toString()).toBe(
+      '\nid: 2\ndata: broken\n\n',
+    )
+  })
+
+  test('cannot forget an event of which a part is out', () => {
+    const framer = new Framer()
+    feed(framer, [Buffer.alloc(300 * 1024, 'x')])
+    expect(framer.forget()).toBe(false)
+    expect(feed(framer, [Buffer.from('end\n\n')]).bytes.toString()).toBe('end\n\n')
+  })
+
   test('leaves every boundary fit for a comment: a parser reads the same messages with one in between (SE15)', () => {
     fc.assert(
       fc.property(streamOf(['\n', '\r\n']), cuts, (stream, fractions) => {
         const framer = new Framer()
         const parts: Buffer[] = []
         for (const chunk of cutAt(stream, fractions)) {
-          parts.push(framer.feed(chunk) ?? Buffer.alloc(0))
+          parts.push(...framer.feed(chunk))
           if (framer.atBoundary) parts.push(HEARTBEAT)
         }
         const dataOf = (bytes: Buffer): string[] => {
@@ -179,7 +252,7 @@ describe('hasEventId', () => {
     ['an id inside a comment', ': id: 1\n\n', false],
     ['a field that merely begins alike', 'idea: 1\n\n', false],
   ])('%s (SE3)', (_, stretch, expected) => {
-    expect(hasEventId(Buffer.from(stretch))).toBe(expected)
+    expect(hasEventId([Buffer.from(stretch)])).toBe(expected)
   })
 })
 

@@ -1,6 +1,10 @@
-// One timer that keeps every quiet stream alive, in a time of its own.
+// One timer that looks at every stream, and streams that are never quiet for long; in a time of their own.
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { jest } from '@jest/globals'
+import { Exchange } from '../../lib/exchange.ts'
 import { type Beating, Heartbeat } from '../../lib/outbound/heartbeat.ts'
+import { StreamWriter } from '../../lib/outbound/stream-writer.ts'
 
 const LONGEST_SILENCE_MS = 15_000
 
@@ -11,23 +15,68 @@ afterEach(() => {
   jest.useRealTimers()
 })
 
-/** A stream that notes when it was written to. */
+/** A listener's stream, written by who writes them all, that notes when it was written to and what. */
 function startStream(heartbeat: Heartbeat) {
   const writes = [Date.now()]
-  const stream: Beating = {
-    quiet: false,
-    beat: () => void writes.push(Date.now()),
+  const written: string[] = []
+  const response = new ServerResponse(new IncomingMessage(new Socket()))
+  const write = response.write.bind(response)
+  response.write = (chunk: string | Buffer) => {
+    writes.push(Date.now())
+    written.push(chunk.toString())
+    return write(chunk)
   }
-  heartbeat.add(stream)
+  const stream = new StreamWriter({
+    body: {
+      pipe: () => {},
+      whole: () => undefined,
+      unread: () => {},
+      resume: () => {},
+      cancel: () => {},
+      drain: () => {},
+    },
+    exchange: new Exchange({
+      server: 'weather',
+      config: { url: 'http://127.0.0.1' },
+      principal: undefined,
+      request: undefined,
+      method: 'GET',
+      session: undefined,
+      message: undefined,
+      headers: {},
+      body: undefined,
+    }),
+    response,
+    heartbeat,
+    stallMs: Infinity,
+    report: () => {},
+    settle: () => {},
+  })
+  stream.start(200, { 'content-type': 'text/event-stream' })
   return {
     stream,
     writes,
+    written,
     write() {
-      stream.quiet = false
-      writes.push(Date.now())
+      stream.data(Buffer.from('data: 1\n\n'))
+      jest.runAllTicks()
     },
     longestSilence: () => Math.max(...writes.concat(Date.now()).map((at, index) => at - (writes[index - 1] ?? at))),
   }
+}
+
+/** Something that counts how often it is looked at. */
+function startCounting(heartbeat: Heartbeat, tick = (): void => {}) {
+  const counting = {
+    slot: -1,
+    ticks: 0,
+    tick() {
+      counting.ticks += 1
+      tick()
+    },
+  } satisfies Beating & { ticks: number }
+  heartbeat.add(counting)
+  return counting
 }
 
 test('no stream is silent for longer than 15 s, whenever it began and last wrote (SE15)', () => {
@@ -41,47 +90,84 @@ test('no stream is silent for longer than 15 s, whenever it began and last wrote
   expect(first.longestSilence()).toBeLessThanOrEqual(LONGEST_SILENCE_MS)
   expect(second.longestSilence()).toBeLessThanOrEqual(LONGEST_SILENCE_MS)
   expect(first.writes.length).toBeGreaterThan(600_000 / LONGEST_SILENCE_MS)
+  expect(new Set(first.written)).toEqual(new Set([':\n\n']))
 })
 
 test('a stream that speaks often enough gets no heartbeat (SE15)', () => {
   const heartbeat = new Heartbeat()
   const busy = startStream(heartbeat)
-  busy.stream.beat = () => {
-    throw new Error('a beat between events a second apart')
-  }
   for (let second = 0; second < 120; second += 1) {
     busy.write()
     jest.advanceTimersByTime(1_000)
   }
-  expect(busy.writes).toHaveLength(121)
+  expect(busy.written).toEqual(Array.from({ length: 120 }, () => 'data: 1\n\n'))
 })
 
 test('a stream that ended gets no heartbeat, the others still do (SE15)', () => {
   const heartbeat = new Heartbeat()
   const ended = startStream(heartbeat)
   const other = startStream(heartbeat)
-  heartbeat.delete(ended.stream)
+  ended.stream.end()
   jest.advanceTimersByTime(60_000)
   expect(ended.writes).toHaveLength(1)
   expect(other.writes.length).toBeGreaterThan(3)
 })
 
-test('thousands of streams share one timer, and the last one to end takes it along (SE15)', () => {
+test('thousands of streams share one timer, which stops once none is left (SE15)', () => {
   const heartbeat = new Heartbeat()
-  const streams = Array.from({ length: 1_000 }, () => startStream(heartbeat))
+  const streams = Array.from({ length: 1_000 }, () => startCounting(heartbeat))
   expect(jest.getTimerCount()).toBe(1)
-  for (const { stream } of streams) heartbeat.delete(stream)
+  for (const stream of streams) heartbeat.delete(stream)
+  jest.advanceTimersByTime(LONGEST_SILENCE_MS / 2)
   expect(jest.getTimerCount()).toBe(0)
+  expect(streams.every(({ ticks }) => ticks === 0)).toBe(true)
   const late = startStream(heartbeat)
-  jest.advanceTimersByTime(LONGEST_SILENCE_MS)
+  jest.advanceTimersByTime(60_000)
+  expect(jest.getTimerCount()).toBe(1)
   expect(late.longestSilence()).toBeLessThanOrEqual(LONGEST_SILENCE_MS)
 })
 
-test('a stream that ends while it is written to leaves the others their beat', () => {
+test('short streams one after another have one timer between them, and none is silent for long (SE15)', () => {
   const heartbeat = new Heartbeat()
-  const breaking = startStream(heartbeat)
-  breaking.stream.beat = () => heartbeat.delete(breaking.stream)
-  const other = startStream(heartbeat)
+  for (let count = 0; count < 100; count += 1) {
+    const short = startCounting(heartbeat)
+    jest.advanceTimersByTime(100)
+    heartbeat.delete(short)
+    expect(jest.getTimerCount()).toBeLessThanOrEqual(1)
+  }
+  const long = startStream(heartbeat)
+  jest.advanceTimersByTime(60_000)
+  expect(long.longestSilence()).toBeLessThanOrEqual(LONGEST_SILENCE_MS)
+})
+
+test('a stream that ends while it is looked at leaves the others their beat', () => {
+  const heartbeat = new Heartbeat()
+  const breaking = startCounting(heartbeat, () => heartbeat.delete(breaking))
+  const others = [startStream(heartbeat), startStream(heartbeat)]
   jest.advanceTimersByTime(LONGEST_SILENCE_MS)
-  expect(other.writes.length).toBeGreaterThan(1)
+  expect(breaking.ticks).toBe(1)
+  for (const { writes } of others) expect(writes.length).toBeGreaterThan(1)
+})
+
+test('a stream that comes while others are looked at is looked at from the next time on', () => {
+  const heartbeat = new Heartbeat()
+  const late: { ticks: number }[] = []
+  startCounting(heartbeat, () => {
+    if (late.length === 0) late.push(startCounting(heartbeat))
+  })
+  jest.advanceTimersByTime(LONGEST_SILENCE_MS / 2)
+  expect(late).toMatchObject([{ ticks: 0 }])
+  jest.advanceTimersByTime(LONGEST_SILENCE_MS / 2)
+  expect(late).toMatchObject([{ ticks: 1 }])
+})
+
+test('no timer keeps the process alive', () => {
+  jest.useRealTimers()
+  const timeouts = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+  const before = timeouts()
+  const heartbeat = new Heartbeat()
+  const counting = startCounting(heartbeat)
+  const during = timeouts()
+  heartbeat.delete(counting)
+  expect(during).toBe(before)
 })

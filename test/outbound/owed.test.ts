@@ -1,4 +1,4 @@
-// Which answers an event stream still owes. The bytes come as a relay sees them: framed.
+// Which answers an event stream still owes. The bytes come as a writer sees them: framed.
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { Framer } from '../../lib/outbound/event-stream.ts'
@@ -6,12 +6,21 @@ import { Owed } from '../../lib/outbound/owed.ts'
 import type { RequestId } from '../../lib/types.ts'
 import { cutAt, cuts, singly } from './streams.ts'
 
+/** No chunk that comes from a socket, or was kept until it was wanted, is as long as what a framer holds back. */
+const MOST = 256 * 1024 - 1
+
+/** In chunks of so many bytes, as a socket might give them. */
+function chunksOf(stream: string | Buffer, size: number): Buffer[] {
+  const bytes = Buffer.from(stream)
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.subarray(at * size, (at + 1) * size))
+}
+
 function owedAfter(ids: readonly RequestId[], ...chunks: readonly (string | Buffer)[]): RequestId[] {
   const owed = new Owed(ids)
   const framer = new Framer()
   for (const chunk of chunks) {
-    const stretch = framer.feed(Buffer.from(chunk))
-    if (stretch) owed.see(stretch)
+    const pieces = framer.feed(Buffer.from(chunk))
+    if (pieces.length > 0) owed.see(pieces, framer.atBoundary)
   }
   return owed.ids
 }
@@ -67,12 +76,9 @@ describe('a stream of one request', () => {
   })
 
   test('a giant response is recognised however it comes (SE1, ER14)', () => {
-    const giant = Buffer.from(event({ ...result, result: { text: 'x'.repeat(700_000) } }))
+    const giant = event({ ...result, result: { text: 'x'.repeat(700_000) } })
     for (const size of [giant.length, 65_536, 70_001]) {
-      const chunks = Array.from({ length: Math.ceil(giant.length / size) }, (_, at) =>
-        giant.subarray(at * size, (at + 1) * size),
-      )
-      expect(owedAfter([1], progress, ...chunks)).toEqual([])
+      expect(owedAfter([1], progress, ...chunksOf(giant, size))).toEqual([])
     }
   })
 
@@ -84,6 +90,104 @@ describe('a stream of one request', () => {
   test('a giant notification leaves it owed (SE1, ER14)', () => {
     const giant = event({ jsonrpc: '2.0', method: 'notifications/message', params: { data: 'x'.repeat(700_000) } })
     expect(owedAfter([1], giant.slice(0, 400_000), giant.slice(400_000))).toEqual([1])
+  })
+
+  /** Each as a server may write it, with a text of any length in it. */
+  const long: [what: string, response: (text: string) => string][] = [
+    ['as most write it', (text) => event({ ...result, result: { text } })],
+    ['as Python writes it', (text) => event(`{"jsonrpc": "2.0", "id": 1, "result": {"text": "${text}"}}`)],
+    ['with CRLF', (text) => event({ ...result, result: { text } }, '\r\n')],
+    ['as an error', (text) => event({ jsonrpc: '2.0', id: 1, error: { code: 1, message: text } })],
+    ['with its id at its end', (text) => event(`{"result":{"text":"${text}"},"id":1,"jsonrpc":"2.0"}`)],
+    ['with a member in front that nobody knows', (text) => event({ 'x-trace': 'a', ...result, result: { text } })],
+    ['with its result behind a member that is long', (text) => event({ 'x-trace': text, ...result })],
+    [
+      'with a comment of 600 characters in front',
+      (text) => `: ${'c'.repeat(600)}\n${event({ ...result, result: { text } })}`,
+    ],
+    [
+      'in many data lines',
+      (text) =>
+        `data: ${JSON.stringify({ ...result, result: { text: [text] } }, undefined, 2).replaceAll('\n', '\ndata: ')}\n\n`,
+    ],
+    [
+      'with an event id of its own behind its data',
+      (text) => event({ ...result, result: { text } }).replace(/\n$/, 'id: 7\n\n'),
+    ],
+  ]
+  const lengths = [1_000, 20_000, 200_000, 700_000]
+  const longOfEach = long.flatMap(([what, response]) => lengths.map((length) => [what, length, response] as const))
+
+  test.each(longOfEach)(
+    'a response %s, %d bytes long, is recognised however it comes (SE1, ER14)',
+    (_, length, response) => {
+      const stream = response('x'.repeat(length))
+      for (const size of [10_000, 65_536, MOST]) {
+        expect({ size, owed: owedAfter([1], progress, ...chunksOf(stream, size)) }).toEqual({ size, owed: [] })
+      }
+    },
+  )
+
+  test.each(longOfEach)(
+    'a response %s, %d bytes long, is recognised when its "result" is cut in two (SE1, ER14)',
+    (_, length, response) => {
+      const stream = response('x'.repeat(length))
+      const at = stream.search(/"(?:result|error)":/) + 4
+      const rest = chunksOf(stream.slice(at), 65_536)
+      for (const size of [10_000, 65_536, MOST]) {
+        expect({ size, owed: owedAfter([1], ...chunksOf(stream.slice(0, at), size), ...rest) }).toEqual({
+          size,
+          owed: [],
+        })
+      }
+    },
+  )
+
+  const talk = (text: string): string =>
+    event({ jsonrpc: '2.0', method: 'notifications/message', params: { data: text, result: { id: 1, result: {} } } })
+  const longQuestion = (text: string): string =>
+    event({ jsonrpc: '2.0', id: 1, method: 'sampling/createMessage', params: { text, result: { id: 1, error: {} } } })
+
+  test.each(lengths)(
+    'a notification or a question of %d bytes that look like a response leave it owed (ER14)',
+    (length) => {
+      for (const stream of [talk('x'.repeat(length)), longQuestion('x'.repeat(length))]) {
+        for (const size of [10_000, 65_536, MOST]) {
+          expect(owedAfter([1], ...chunksOf(stream, size))).toEqual([1])
+          expect(owedAfter([1], ...chunksOf(stream + event(result), size))).toEqual([])
+        }
+      }
+    },
+  )
+
+  const makers = {
+    progress: () => progress,
+    talk,
+    question: longQuestion,
+    comment: (text: string) => `: ${text}\n\n`,
+    answer: (text: string) => event({ ...result, result: { text } }),
+  }
+  const lengthOf = fc.constantFrom(10, 1_000, 20_000, 100_000, 300_000)
+  const otherOf = fc.record({ what: fc.constantFrom('progress', 'talk', 'question', 'comment'), length: lengthOf })
+  const answerOf = fc.record({ what: fc.constant('answer'), length: lengthOf })
+
+  test.each([
+    ['as a socket does, 64 KiB at most', 65_536],
+    ['into the longest chunks there are', MOST],
+  ])('cutting a stream with long events changes nothing, %s (SE1, ER14)', (_, most) => {
+    const others = fc.array(otherOf, { maxLength: 3 })
+    fc.assert(
+      fc.property(others, fc.option(answerOf), others, cuts, (before, answer, after, fractions) => {
+        const events = [...before, ...(answer === null ? [] : [answer]), ...after].map(({ what, length }) =>
+          makers[what]('y'.repeat(length)),
+        )
+        const chunks = cutAt(Buffer.from(events.join('')), fractions).flatMap((chunk) =>
+          chunksOf(chunk, Math.min(most, chunk.length)),
+        )
+        expect(owedAfter([1], ...chunks)).toEqual(answer === null ? [1] : [])
+      }),
+      { numRuns: 300 },
+    )
   })
 
   test.each([['\n'], ['\r\n'], ['\r']])(
@@ -127,6 +231,16 @@ describe('a stream of a batch', () => {
   test('ids are read right when the stream is cut inside a character (RPC7, SE18)', () => {
     expect(owedAfter(['ä', 'ö'], ...singly(Buffer.from(answer('ä') + answer('ö'))))).toEqual([])
   })
+
+  test.each([1_000, 20_000, 200_000, 700_000])(
+    'ids are read right when an event of %d bytes is cut inside a character (RPC7, SE18)',
+    (length) => {
+      const long = Buffer.from(event(`{"result":{"text":"${'x'.repeat(length)}"},"jsonrpc":"2.0","id":"ä"}`))
+      const at = long.indexOf('ä') + 1
+      const chunks = [long.subarray(0, 100), long.subarray(100, at), long.subarray(at)]
+      expect(owedAfter(['ä', 'ö'], ...chunks, answer('ö'))).toEqual([])
+    },
+  )
 })
 
 test('a stream that answers no request owes nothing (SE9)', () => {

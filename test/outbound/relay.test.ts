@@ -26,7 +26,10 @@ afterEach(async () => {
 const call = { jsonrpc: '2.0', id: 'call-1', method: 'tools/call', params: { name: 'slow' } }
 const response = 'event: message\ndata: {"jsonrpc":"2.0","id":"call-1","result":{"content":[]}}\n\n'
 const notification = 'event: message\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n'
-const MiB = 1024 * 1024
+const KiB = 1024
+const MiB = 1024 * KiB
+/** More than what is joined, less than what is held back. */
+const longNotification = notification.replace('{}', JSON.stringify({ data: 'x'.repeat(64 * KiB) }))
 
 interface Call {
   readonly exchange: Exchange
@@ -49,6 +52,31 @@ async function startListening(): Promise<Call> {
 /** Enough turns of the one event loop that client, gateway and upstream share for whatever can happen to have happened. */
 async function settle(turns = 25): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) expect((await session.request('ping')).status).toBe(200)
+}
+
+/** Only intervals are faked: sockets go on in real time. */
+function fakeIntervals(): void {
+  jest.useFakeTimers({
+    doNotFake: [
+      'Date',
+      'hrtime',
+      'nextTick',
+      'performance',
+      'queueMicrotask',
+      'setImmediate',
+      'clearImmediate',
+      'setTimeout',
+      'clearTimeout',
+    ],
+  })
+}
+
+/** Writes pieces that come to the gateway one by one. */
+async function writeApart(there: EventStream, pieces: readonly (string | Buffer)[]): Promise<void> {
+  for (const piece of pieces) {
+    await there.write(piece)
+    await settle(2)
+  }
 }
 
 async function isReceived(client: OpenStream, length: number): Promise<void> {
@@ -171,6 +199,278 @@ describe('the bytes of a stream', () => {
   })
 })
 
+describe('a stream that is complete before it is relayed', () => {
+  /** The answer to the call, its head and all of its bytes in one write. */
+  async function callAnswered(stream: string, headers: Record<string, string> = {}): Promise<OpenStream> {
+    upstream.once('tools/call', ({ res }) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream', ...headers }).end(stream)
+    })
+    return session.stream(call)
+  }
+
+  test.each([
+    ['the answer alone', response],
+    ['a notification, then the answer', notification + response],
+    ['the answer, then a notification', response + notification],
+    ['the answer with an id, after priming', `id: s1/0\nretry: 10\ndata: \n\nid: s1/1\n${response}`],
+    ['CRLF, comments and a byte order mark', `\uFEFF: hi\r\n\r\n${response.replaceAll('\n', '\r\n')}: bye\r\n\r\n`],
+    ['one more blank line', `${response}\n`],
+    ['an answer of 40 KiB', response.replace('[]', JSON.stringify(['ü'.repeat(20 * KiB)]))],
+  ])('comes as it is, and nothing is added: %s (SE1, SE2, SE18)', async (_, stream) => {
+    const client = await callAnswered(stream)
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString()).toBe(stream)
+    expect(gateway.reported.entries).toEqual([])
+  })
+
+  test('has the head of every stream, and promises no length (RT12, SE15, HD20)', async () => {
+    const length = String(Buffer.byteLength(response))
+    const client = await callAnswered(response, { 'cache-control': 'max-age=60', 'content-length': length })
+    expect(client.headers).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    })
+    expect(client.headers['content-length']).toBeUndefined()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString()).toBe(response)
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['a comment', ': bye\n\n'],
+    ['a notification', notification],
+    ["a request of the server's own with the same id", 'data: {"jsonrpc":"2.0","id":"call-1","method":"ping"}\n\n'],
+  ])('brings an error for the waiting id when it holds no answer but %s (ER13, ER14)', async (_, stream) => {
+    const client = await callAnswered(stream)
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString()).toMatch(stream)
+    expect(client.bytes().subarray(stream.length).toString()).toMatch(
+      /^event: message\ndata: \{"jsonrpc":"2\.0","id":"call-1","error":\{"code":502,.*\}\n\n$/,
+    )
+    expect(gateway.reported.entries).toMatchObject([{ error: { code: 'upstream_broken' } }])
+  })
+
+  test('just ends without an answer when it had event ids: the client resumes it (SE3)', async () => {
+    const stream = `id: s1/0\nretry: 10\ndata: \n\n${notification}`
+    const client = await callAnswered(stream)
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString()).toBe(stream)
+  })
+
+  test.each([
+    ['behind the answer', response, 'data: {"jsonrpc":"2.0","method":"notif'],
+    ['behind the answer, its blank line missing', response, notification.slice(0, -1)],
+  ])('keeps half an event at its end to itself: %s (SE1, ER14)', async (_, whole, half) => {
+    const client = await callAnswered(whole + half)
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString()).toBe(whole)
+    expect(gateway.reported.entries).toEqual([])
+  })
+
+  test.each([
+    ['half an answer alone', ''],
+    ['half an answer behind a notification', notification],
+  ])('brings the error instead of %s (ER13, ER14)', async (_, whole) => {
+    const client = await callAnswered(whole + response.slice(0, -1))
+    if (whole !== '') expect(await client.nextMessage()).toMatchObject({ method: 'notifications/message' })
+    await expectError(client, 502)
+    expect(client.bytes().toString()).not.toContain('"result"')
+  })
+
+  test('of a batch brings an error for each id without an answer (RPC7, ER14)', async () => {
+    const old = await initialize(gateway.url('a'), { version: '2025-03-26' })
+    const stream = 'data: {"jsonrpc":"2.0","id":2,"result":{}}\n\n'
+    upstream.once('batch', ({ res }) => void res.writeHead(200, { 'content-type': 'text/event-stream' }).end(stream))
+    const client = await old.stream([1, 2, 3].map((id) => ({ jsonrpc: '2.0', id, method: 'tools/list' })))
+    const messages = [await client.nextMessage(), await client.nextMessage(), await client.nextMessage()]
+    expect(messages).toMatchObject([
+      { id: 2, result: {} },
+      { id: 1, error: { code: 502 } },
+      { id: 3, error: { code: 502 } },
+    ])
+    expect(await client.over).toBe('complete')
+  })
+
+  test('of a listener comes as it is: it owes nothing (SE9)', async () => {
+    upstream.once(
+      'GET',
+      ({ res }) => void res.writeHead(200, { 'content-type': 'text/event-stream' }).end(notification),
+    )
+    const client = await session.listen()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString()).toBe(notification)
+    expect(gateway.reported.entries).toEqual([])
+  })
+
+  test('leaves its connection to the upstream fit for the next request', async () => {
+    const sockets = []
+    for (const stream of [response, response, notification, response + notification.slice(0, 9)]) {
+      const client = await callAnswered(stream)
+      await client.over
+      sockets.push((await upstream.nextRequest('tools/call')).req.socket)
+    }
+    expect(new Set(sockets).size).toBe(1)
+  })
+})
+
+describe('a flood of small events', () => {
+  const flood = Array.from(
+    { length: 2_000 },
+    (_, at) => `event: message\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{"at":${at}}}\n\n`,
+  )
+
+  /** All of them in one tick, each as a chunk of its own; resolves when the client has them. */
+  async function pour({ there, client }: Call, events: readonly string[]): Promise<void> {
+    const before = client.bytes().length
+    await Promise.all(events.map((each) => there.write(each)))
+    await isReceived(client, before + events.join('').length)
+  }
+
+  test('comes as it is and in order, with the answer at its end (SE2, SE16)', async () => {
+    const { client, there } = await startCall()
+    for (const each of [...flood, response]) void there.write(each)
+    there.end()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString() === flood.join('') + response).toBe(true)
+  })
+
+  test('comes as it is when events are long and short in turn, and cut anywhere (SE2, SE16)', async () => {
+    const { client, there } = await startCall()
+    const sent = Buffer.from(flood.map((each, at) => (at % 50 === 0 ? longNotification : each)).join('') + response)
+    const places = Array.from({ length: 500 }, (_, at) => at / 500)
+    for (const chunk of cutAt(sent, places)) void there.write(chunk)
+    there.end()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().equals(sent)).toBe(true)
+  })
+
+  test('is followed by the error when the answer is owed, once all of it is out (ER14)', async () => {
+    const { client, there } = await startCall()
+    for (const each of flood) void there.write(each)
+    there.end()
+    expect(await client.over).toBe('complete')
+    const all = flood.join('')
+    expect(client.bytes().subarray(0, all.length).toString() === all).toBe(true)
+    expect(client.bytes().subarray(all.length).toString()).toMatch(
+      /^event: message\ndata: \{"jsonrpc":"2\.0","id":"call-1","error":\{"code":502,.*\}\n\n$/,
+    )
+  })
+
+  test('is followed by the error also when the session ends under it (SS12)', async () => {
+    const started = await startCall()
+    await pour(started, flood)
+    await session.end()
+    expect(await started.client.over).toBe('complete')
+    const all = flood.join('')
+    expect(started.client.bytes().subarray(0, all.length).toString() === all).toBe(true)
+    expect(started.client.bytes().subarray(all.length).toString()).toMatch(/"id":"call-1","error":\{"code":404,/)
+  })
+
+  test('is followed by heartbeats once it is over, and by none while it lasts (SE15)', async () => {
+    fakeIntervals()
+    const started = await startCall()
+    const [all, beat] = [flood.join(''), ':\n\n']
+    for (let at = 0; at < flood.length; at += 500) {
+      await pour(started, flood.slice(at, at + 500))
+      jest.advanceTimersByTime(7_500)
+    }
+    expect(started.client.bytes().toString() === all).toBe(true)
+    jest.advanceTimersByTime(7_500)
+    await isReceived(started.client, all.length + beat.length)
+    expect(started.client.bytes().toString() === all + beat).toBe(true)
+    started.there.finish({})
+    expect(await started.client.over).toBe('complete')
+  })
+})
+
+describe('events of 64 KiB in pieces', () => {
+  const long = Array.from({ length: 20 }, (_, at) =>
+    notification.replace('{}', JSON.stringify({ at, data: String(at % 10).repeat(64 * KiB) })),
+  )
+  const longResponse = response.replace('[]', JSON.stringify(['x'.repeat(64 * KiB)]))
+
+  test('reach the client as they are, however they are cut (SE18, SC6)', async () => {
+    const sent = Buffer.from(long.join('') + longResponse)
+    await fc.assert(
+      fc.asyncProperty(cuts, async (fractions) => {
+        const { client, there } = await startCall()
+        for (const chunk of cutAt(sent, fractions)) await there.write(chunk)
+        there.end()
+        expect(await client.over).toBe('complete')
+        expect(client.bytes().equals(sent)).toBe(true)
+      }),
+      { numRuns: 10 },
+    )
+  })
+
+  test('come whole or not at all: half of one is held back until the rest is there (SE1, SE16)', async () => {
+    const { client, there } = await startCall()
+    for (const each of long.slice(0, 3)) {
+      const before = client.bytes().length
+      await writeApart(there, [each.slice(0, 40_000), each.slice(40_000, -1)])
+      expect(client.bytes()).toHaveLength(before)
+      await there.write(each.slice(-1))
+      await isReceived(client, before + each.length)
+    }
+    expect(client.bytes().toString() === long.slice(0, 3).join('')).toBe(true)
+    there.finish({})
+    expect(await client.over).toBe('complete')
+  })
+
+  test.each([
+    ['within "result"', longResponse.indexOf('"result"') + 4],
+    ['within its id', longResponse.indexOf('call-1') + 2],
+    ['within its first line', 3],
+    ['within its blank line', longResponse.length - 1],
+    ['in the middle', 30_000],
+  ])('are recognised as the answer when they are cut %s: nothing is added (SE1, ER14)', async (_, at) => {
+    const { client, there } = await startCall()
+    await writeApart(there, [long[0]!, longResponse.slice(0, at), longResponse.slice(at)])
+    there.end()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString() === long[0]! + longResponse).toBe(true)
+    expect(gateway.reported.entries).toEqual([])
+  })
+
+  test('are recognised as the answer when it shares a piece with the end of another (SE1, ER14)', async () => {
+    const { client, there } = await startCall()
+    const sent = long[0]! + response + long[1]!
+    await writeApart(there, [sent.slice(0, 50_000), sent.slice(50_000, 100_000), sent.slice(100_000)])
+    there.end()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString() === sent).toBe(true)
+  })
+
+  test('are recognised as the answer when it is written on many lines: nothing is added (SE1, ER14)', async () => {
+    const { client, there } = await startCall()
+    const answer = { jsonrpc: '2.0', id: 'call-1', result: { content: ['x'.repeat(64 * KiB)] } }
+    const lines = JSON.stringify(answer, undefined, 2).split('\n')
+    const sent = `${lines.map((line) => `data: ${line}\n`).join('')}\n`
+    await writeApart(there, [sent.slice(0, 30_000), sent.slice(30_000)])
+    there.end()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString() === sent).toBe(true)
+  })
+
+  test('leave the answer owed when they are none, whatever they look like inside (ER14)', async () => {
+    const { client, there } = await startCall()
+    const sent = long[0]!.replace('"at":0', '"id":"call-1","result":{}')
+    await writeApart(there, [sent.slice(0, 90), sent.slice(90, 40_000), sent.slice(40_000)])
+    there.end()
+    expect(await client.nextMessage()).toMatchObject({ method: 'notifications/message' })
+    await expectError(client, 502)
+  })
+
+  test('give way to the error when the upstream is killed in the middle of one (ER14)', async () => {
+    const { client, there, exchange } = await startCall()
+    await writeApart(there, [long[0]!, longResponse.slice(0, 40_000)])
+    exchange.cut()
+    expect(await client.nextMessage()).toMatchObject({ params: { at: 0 } })
+    await expectError(client, 502)
+  })
+})
+
 describe('a stream that ends without the answer', () => {
   test('brings an error for exactly the waiting id (ER14, ER13)', async () => {
     const { client, there } = await startCall()
@@ -210,18 +510,38 @@ describe('a stream that ends without the answer', () => {
     expect(await client.over).toBe('cut')
   })
 
-  test.each([
-    ['ends', 'complete'],
-    ['is killed', 'cut'],
-  ] as const)('just ends when it %s and has had event ids: the client resumes it (SE3)', async (_, how) => {
-    const { client, there, exchange } = await startCall()
+  test('just ends when it ends and has had event ids: the client resumes it (SE3)', async () => {
+    const { client, there } = await startCall()
     const sent = `id: s1/0\nretry: 10\ndata: \n\n${notification}`
     await there.write(sent)
     await isReceived(client, sent.length)
-    if (how === 'complete') there.end()
-    else exchange.cut()
+    there.end()
     expect(await client.over).toBe('complete')
     expect(client.bytes().toString()).toBe(sent)
+  })
+
+  test('goes on when it is killed and has had event ids: the gateway resumes it behind the same stream (SE3)', async () => {
+    const { client, there, exchange } = await startCall()
+    const sent = `id: s1/0\nretry: 10\ndata: \n\n${notification}`
+    await there.write(`${sent}event: message\ndata: {"jsonrpc":"2.0","id":"call-1","resu`)
+    await isReceived(client, sent.length)
+    exchange.cut()
+    const resumed = await upstream.nextRequest('GET')
+    expect(resumed.headers['last-event-id']).toBe('s1/0')
+    await resumed.stream().write(response)
+    resumed.stream().end()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString()).toBe(sent + response)
+  })
+
+  test('brings the error when it is killed and the upstream does not resume it after all (SE3, ER14)', async () => {
+    upstream.on('GET', (exchange) => exchange.status(405))
+    const { client, there, exchange } = await startCall()
+    await there.write(`id: s1/0\nretry: 10\ndata: \n\n${notification}`)
+    expect(await client.nextMessage()).toMatchObject({ method: 'notifications/message' })
+    exchange.cut()
+    await expectError(client, 502)
+    expect(upstream.requests('GET')).toHaveLength(1)
   })
 
   test('just ends when the event id came in two pieces (SE3)', async () => {
@@ -233,6 +553,37 @@ describe('a stream that ends without the answer', () => {
     there.end()
     expect(await client.over).toBe('complete')
     expect(client.bytes().toString()).toBe(`${notification}id: s1/0\ndata: \n\n`)
+  })
+
+  test('just ends when the event id came in two pieces at the end of a long event (SE3)', async () => {
+    const { client, there } = await startCall()
+    const [first, second] = [`${longNotification.slice(0, -1)}i`, 'd: s1/0\n\n']
+    await writeApart(there, [first, second])
+    there.end()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString() === first + second).toBe(true)
+  })
+
+  test.each([
+    ['at its beginning', `id: s1/0\n${longNotification}`],
+    ['at its end', `${longNotification.slice(0, -1)}id: s1/0\n\n`],
+    ['at its end, with CRLF', `${longNotification.slice(0, -1)}id: s1/0\n\n`.replaceAll('\n', '\r\n')],
+  ])('just ends when a long event in pieces had an id %s (SE3)', async (_, sent) => {
+    const { client, there } = await startCall()
+    await writeApart(there, cutAt(Buffer.from(sent), [0.2, 0.5, 0.999]))
+    there.end()
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString() === sent).toBe(true)
+  })
+
+  test('brings the error when what looks like an event id stands inside a long event, at the edge of a piece (SE3, ER14)', async () => {
+    const { client, there } = await startCall()
+    const text = longNotification.replace('xxxx', 'xid: 7')
+    const at = text.indexOf('id: 7')
+    await writeApart(there, [text.slice(0, at), text.slice(at)])
+    there.end()
+    expect(await client.nextMessage()).toMatchObject({ method: 'notifications/message' })
+    await expectError(client, 502)
   })
 
   test.each([
@@ -483,23 +834,6 @@ describe('a client that does not read', () => {
 
 describe('heartbeats', () => {
   const heartbeat = ':\n\n'
-
-  /** Only intervals are faked: sockets go on in real time. */
-  function fakeIntervals(): void {
-    jest.useFakeTimers({
-      doNotFake: [
-        'Date',
-        'hrtime',
-        'nextTick',
-        'performance',
-        'queueMicrotask',
-        'setImmediate',
-        'clearImmediate',
-        'setTimeout',
-        'clearTimeout',
-      ],
-    })
-  }
 
   test('come on a quiet call and to a quiet listener, at least every 15 s (SE15)', async () => {
     fakeIntervals()

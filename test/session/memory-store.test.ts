@@ -1,4 +1,5 @@
 // The default store: the contract of every store, and what only a store in memory does.
+import fc from 'fast-check'
 import { MemorySessionStore, type MemorySessionStoreOptions, type SessionRecord } from '../../lib/index.ts'
 import { sessionStoreContract } from '../../lib/testing.ts'
 
@@ -15,10 +16,14 @@ interface Hosted {
   readonly store: MemorySessionStore
   /** Ids the store is told are in use. */
   readonly inUse: Set<string>
+  /** How often the store has asked which are. */
+  readonly asked: () => number
   /** What the store told of having ended by itself, in order. */
   readonly ended: [id: string, record: SessionRecord][]
   /** Opens a session of this principal. */
   open(principal?: string): string
+  /** When the store ended a session by itself. */
+  endedAt(id: string): number | undefined
   /** Whether a session is alive, without using it. */
   isAlive(id: string): boolean
 }
@@ -30,20 +35,26 @@ function host(options?: MemorySessionStoreOptions): Hosted {
   stores.push(store)
   const inUse = new Set<string>()
   const ended: Hosted['ended'] = []
-  const gone = new Set<string>()
+  const endedAt = new Map<string, number>()
+  let asked = 0
   store.attach({
-    inUse: (id) => inUse.has(id),
+    inUse() {
+      asked += 1
+      return new Set(inUse)
+    },
     ended(id, record) {
       ended.push([id, record])
-      gone.add(id)
+      endedAt.set(id, Date.now())
     },
   })
   return {
     store,
     inUse,
+    asked: () => asked,
     ended,
     open: (principal = 'ann') => store.create({ server: 'weather', principal, protocolVersion: '2025-11-25' }),
-    isAlive: (id) => !gone.has(id),
+    endedAt: (id) => endedAt.get(id),
+    isAlive: (id) => !endedAt.has(id),
   }
 }
 
@@ -115,6 +126,58 @@ describe('idle expiry', () => {
     expect(isAlive(streaming)).toBe(false)
   })
 
+  test('SS11 a session whose use ends between two looks of the store keeps most of its time', () => {
+    const { inUse, isAlive, open } = host({ ttlMs: MINUTE })
+    const streaming = open()
+    inUse.add(streaming)
+    jest.advanceTimersByTime(2 * MINUTE - 1_000)
+    inUse.delete(streaming)
+    jest.advanceTimersByTime(45_000)
+    expect(isAlive(streaming)).toBe(true)
+    jest.advanceTimersByTime(MINUTE)
+    expect(isAlive(streaming)).toBe(false)
+  })
+
+  test('SS11 no session ends before its time, and none lives a hundredth of it longer, whatever is used when', () => {
+    const step = fc.record({ pauseMs: fc.nat({ max: 40_000 }), use: fc.nat({ max: 9 }), opens: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        const { store, endedAt, open } = host({ ttlMs: MINUTE })
+        const usedAt = new Map([[open(), Date.now()]])
+        const wait = (ms: number): void => {
+          jest.advanceTimersByTime(ms)
+          for (const [id, used] of usedAt) {
+            const idleMs = (endedAt(id) ?? Date.now()) - used
+            expect(idleMs).toBeLessThanOrEqual(1.01 * MINUTE)
+            if (endedAt(id) === undefined) continue
+            expect(idleMs).toBeGreaterThanOrEqual(MINUTE)
+            usedAt.delete(id)
+          }
+        }
+        for (const { pauseMs, use, opens } of steps) {
+          wait(pauseMs)
+          if (opens) usedAt.set(open(), Date.now())
+          const used = [...usedAt.keys()].at(use)
+          if (used !== undefined && store.get(used)) usedAt.set(used, Date.now())
+        }
+        wait(1.01 * MINUTE)
+        expect(usedAt.size).toBe(0)
+      }),
+    )
+  })
+
+  test('SC6 sessions that fall due one after another end together, not with a look at all of them for each', () => {
+    const { asked, ended, open } = host({ ttlMs: MINUTE })
+    for (let count = 0; count < 1_000; count += 1) {
+      open()
+      jest.advanceTimersByTime(1)
+    }
+    const before = asked()
+    jest.advanceTimersByTime(1.01 * MINUTE)
+    expect(ended).toHaveLength(1_000)
+    expect(asked() - before).toBeLessThan(10)
+  })
+
   test('SS3 a session that is due is gone even before the timer has come round', () => {
     const { store, ended, open } = host({ ttlMs: MINUTE })
     const id = open()
@@ -176,6 +239,7 @@ describe('the cap', () => {
   test("SC6 the owner's own oldest idle session goes first, and the host is told", () => {
     const { ended, isAlive, open } = host({ maxSessions: 3 })
     const [bob, ann, later] = [open('bob'), open('ann'), open('ann')]
+    jest.advanceTimersByTime(1)
     const newest = open('ann')
     expect(ended.map(([id]) => id)).toEqual([ann])
     expect([bob, later, newest].every(isAlive)).toBe(true)
@@ -184,7 +248,17 @@ describe('the cap', () => {
   test('SC6 the oldest use counts, not the oldest session', () => {
     const { store, ended, open } = host({ maxSessions: 2 })
     const [first, second] = [open(), open()]
+    jest.advanceTimersByTime(1)
     store.get(first)
+    open()
+    expect(ended.map(([id]) => id)).toEqual([second])
+  })
+
+  test('SC6 an update is a use as well', () => {
+    const { store, ended, open } = host({ maxSessions: 2 })
+    const [first, second] = [open(), open()]
+    jest.advanceTimersByTime(1)
+    store.update(first, { server: 'weather', principal: 'ann', protocolVersion: '2025-06-18' })
     open()
     expect(ended.map(([id]) => id)).toEqual([second])
   })

@@ -1,5 +1,7 @@
 // Sessions over a store of any kind: who finds them, what goes on in them, what a broken store does.
+import { Exchange } from '../../lib/exchange.ts'
 import { MemorySessionStore, type GatewayError, type SessionRecord, type SessionStore } from '../../lib/index.ts'
+import { Running } from '../../lib/running.ts'
 import { Sessions } from '../../lib/session/sessions.ts'
 
 const { jest } = import.meta
@@ -7,6 +9,7 @@ const record: SessionRecord = { server: 'weather', principal: 'ann', protocolVer
 
 interface Made {
   readonly sessions: Sessions
+  readonly running: Running
   readonly expired: [id: string, record: SessionRecord][]
   readonly storeErrors: unknown[]
 }
@@ -20,13 +23,15 @@ afterEach(async () => {
 function make(store: SessionStore = new MemorySessionStore()): Made {
   const expired: Made['expired'] = []
   const storeErrors: unknown[] = []
+  const running = new Running()
   const sessions = new Sessions(
     store,
+    running,
     (id, ended) => void expired.push([id, ended]),
     (error) => void storeErrors.push(error),
   )
   made.push(sessions)
-  return { sessions, expired, storeErrors }
+  return { sessions, running, expired, storeErrors }
 }
 
 /** A store on a Map, as an embedder might write one: it knows nothing of the gateway. */
@@ -44,12 +49,23 @@ function plainStore(over: Partial<SessionStore> = {}): SessionStore {
   }
 }
 
-/** Something that goes on in a session and notes how it was stopped. */
-class Going {
-  readonly stops: string[] = []
-  stop(error: GatewayError): void {
-    this.stops.push(error.code)
-  }
+/** An exchange that goes on in a session, or in none, and notes how it was stopped. */
+function goOn(running: Running, id: string | undefined): { stops: string[]; finish(): void } {
+  const stops: string[] = []
+  const exchange = new Exchange({
+    server: 'weather',
+    config: { url: 'http://127.0.0.1' },
+    principal: undefined,
+    request: undefined,
+    method: 'GET',
+    session: id === undefined ? undefined : { id, record },
+    message: undefined,
+    headers: {},
+    body: undefined,
+  })
+  exchange.onStop = ({ code }) => void stops.push(code)
+  running.add(exchange)
+  return { stops, finish: () => running.delete(exchange) }
 }
 
 const stores: [what: string, store: () => SessionStore][] = [
@@ -115,40 +131,37 @@ describe.each(stores)('with a store %s', (_, store) => {
   })
 
   test('SS12 what goes on in a session is stopped when it ends, and nothing else is', async () => {
-    const { sessions } = make(store())
+    const { sessions, running } = make(store())
     const [ending, staying] = [await sessions.open(record), await sessions.open(record)]
-    const [first, second, left, other] = [new Going(), new Going(), new Going(), new Going()]
-    for (const going of [first, second, left]) sessions.enter(ending, going)
-    sessions.enter(staying, other)
-    sessions.leave(ending, left)
+    const [first, second, left] = [goOn(running, ending), goOn(running, ending), goOn(running, ending)]
+    const [other, sessionless] = [goOn(running, staying), goOn(running, undefined)]
+    left.finish()
     await sessions.end(ending)
     expect([first.stops, second.stops]).toEqual([['session_not_found'], ['session_not_found']])
-    expect([left.stops, other.stops]).toEqual([[], []])
+    expect([left.stops, other.stops, sessionless.stops]).toEqual([[], [], []])
   })
 })
 
 test('SS11 a session that the store ends by itself stops what goes on in it and tells of it', async () => {
   const store = new MemorySessionStore({ maxSessions: 1 })
-  const { sessions, expired } = make(store)
+  const { sessions, running, expired } = make(store)
   const id = await sessions.open(record)
-  const going = new Going()
-  sessions.enter(id, going)
+  const [going, sessionless] = [goOn(running, id), goOn(running, undefined)]
   await sessions.close()
-  expect(going.stops).toEqual(['session_not_found'])
+  expect([going.stops, sessionless.stops]).toEqual([['session_not_found'], []])
   expect(expired).toEqual([[id, record]])
 })
 
 test('SS11 a store that can be asked in is told which sessions are in use', async () => {
   const store = new MemorySessionStore({ maxSessions: 2 })
-  const { sessions, expired } = make(store)
+  const { sessions, running, expired } = make(store)
   const [streaming, idle] = [await sessions.open(record), await sessions.open(record)]
-  const [one, two] = [new Going(), new Going()]
-  sessions.enter(streaming, one)
-  sessions.enter(streaming, two)
-  sessions.leave(streaming, one)
+  const [one, two] = [goOn(running, streaming), goOn(running, streaming)]
+  goOn(running, undefined)
+  one.finish()
   await sessions.open(record)
   expect(expired.map(([id]) => id)).toEqual([idle])
-  sessions.leave(streaming, two)
+  two.finish()
   await sessions.open(record)
   expect(expired.map(([id]) => id)).toEqual([idle, streaming])
 })
@@ -157,14 +170,14 @@ describe('a store that cannot be asked in', () => {
   test('SS11 hears every minute of the sessions that are in use', async () => {
     jest.useFakeTimers()
     const get = jest.fn(plainStore().get)
-    const { sessions } = make(plainStore({ get }))
+    const { sessions, running } = make(plainStore({ get }))
     const [streaming, idle] = [await sessions.open(record), await sessions.open(record)]
-    const going = new Going()
-    sessions.enter(streaming, going)
+    const [going, another] = [goOn(running, streaming), goOn(running, streaming)]
+    goOn(running, undefined)
     jest.advanceTimersByTime(180_000)
     expect(get.mock.calls).toEqual([[streaming], [streaming], [streaming]])
     expect(get).not.toHaveBeenCalledWith(idle)
-    sessions.leave(streaming, going)
+    for (const { finish } of [going, another]) finish()
     jest.advanceTimersByTime(180_000)
     expect(get).toHaveBeenCalledTimes(3)
     await sessions.close()
@@ -181,8 +194,8 @@ describe('a store that cannot be asked in', () => {
     ],
   ])('that %s when it hears so is reported and nothing breaks', async (_, get) => {
     jest.useFakeTimers()
-    const { sessions, storeErrors } = make(plainStore({ get }))
-    sessions.enter(await sessions.open(record), new Going())
+    const { sessions, running, storeErrors } = make(plainStore({ get }))
+    goOn(running, await sessions.open(record))
     expect(() => jest.advanceTimersByTime(60_000)).not.toThrow()
     await jest.advanceTimersByTimeAsync(0)
     expect(storeErrors).toEqual([expect.objectContaining({ code: 'unavailable', cause: new Error('lost') })])

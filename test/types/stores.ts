@@ -2,6 +2,7 @@
 import {
   type GatewayError,
   MemorySessionStore,
+  type SessionHost,
   type SessionRecord,
   type SessionStore,
   mcpGateway,
@@ -33,7 +34,23 @@ class Remote implements SessionStore {
   async close(): Promise<void> {}
 }
 
-for (const sessions of [smallest, new Remote(), new MemorySessionStore(), undefined]) {
+// One that ends sessions by itself, but none that is in use.
+class Expiring extends Remote {
+  #host: SessionHost | undefined
+  attach(host: SessionHost): void {
+    this.#host = host
+  }
+  expire(id: string, record: SessionRecord): void {
+    const inUse: ReadonlySet<string> | undefined = this.#host?.inUse()
+    if (!inUse?.has(id)) this.#host?.ended(id, record)
+    // @ts-expect-error all of them are asked for at once
+    this.#host?.inUse(id)
+    // @ts-expect-error what is in use is not for a store to change
+    inUse?.add(id)
+  }
+}
+
+for (const sessions of [smallest, new Remote(), new Expiring(), new MemorySessionStore(), undefined]) {
   mcpGateway({ servers: {}, authenticate: false, sessions })
 }
 

@@ -2,9 +2,10 @@
 // The gateway as every host here mounts it: everything on, that is an authenticate hook and the memory store.
 import { mcpGateway } from '../../../dist/index.js'
 
-/** @param {URL} upstream */
-export function benchGateway(upstream) {
+/** @param {URL} upstream @param {Partial<import('../../../dist/index.js').GatewayOptions>} [options] */
+export function benchGateway(upstream, options) {
   return mcpGateway({
+    ...options,
     servers: { bench: { url: upstream } },
     authenticate: ({ headers }) => (headers.authorization === 'Bearer bench' ? { id: 'bench' } : undefined),
   })

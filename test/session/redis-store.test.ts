@@ -1,0 +1,355 @@
+// Sessions in Redis: a real redis-server that is stopped, killed and started again, through both client libraries.
+import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  RedisSessionStore,
+  type GatewayError,
+  type RedisSessionStoreOptions,
+  type SessionRecord,
+} from '../../lib/index.ts'
+import { sessionStoreContract } from '../../lib/testing.ts'
+import { startGateway, type RunningGateway } from '../support/gateway.ts'
+import { describeRedis, REDIS_CLIENTS, startRedis, type RedisClient, type RunningRedis } from '../support/redis.ts'
+import { initialize, type Answer, type Session } from '../support/rpc.ts'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
+
+const MINUTE = 60_000
+const RECORD: SessionRecord = {
+  server: 'weather',
+  principal: 'ann',
+  upstream: 'upstream-1',
+  protocolVersion: '2025-11-25',
+}
+
+describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => {
+  let redis: RunningRedis
+  let client: RedisClient
+  const store = (options: Partial<RedisSessionStoreOptions> = {}): RedisSessionStore =>
+    new RedisSessionStore({ sendCommand: client.sendCommand, ...options })
+
+  beforeAll(async () => {
+    redis = await startRedis()
+    client = await connect(redis.path)
+  })
+  afterAll(async () => {
+    client.close()
+    await redis.close()
+  })
+  beforeEach(async () => {
+    await redis.sendCommand('FLUSHALL')
+    await redis.counted()
+  })
+
+  describe('keeps the contract', () => {
+    const contract = sessionStoreContract({ create: () => store({ ttlMs: MINUTE }), ttlMs: MINUTE, wait: (ms) => redis.advance(ms) })
+    for (const { id, name, fn } of contract) test(`SS1 ${id}: ${name}`, fn)
+  })
+
+  const keys = async (): Promise<string[]> => ((await redis.sendCommand('KEYS', '*')) as string[]).toSorted()
+
+  async function timeLeft(): Promise<number> {
+    const [key] = await keys()
+    return Number(await redis.sendCommand('PTTL', key!))
+  }
+
+  test('SS11 each use has Redis count ttlMs anew', async () => {
+    const sessions = store({ ttlMs: 10 * MINUTE })
+    const id = await sessions.create(RECORD)
+    const uses = [() => sessions.get(id), () => sessions.update(id, RECORD)]
+    for (const use of uses) {
+      await redis.advance(8 * MINUTE)
+      expect(await timeLeft()).toBeLessThanOrEqual(2 * MINUTE)
+      await use()
+      expect(await timeLeft()).toBeGreaterThan(9 * MINUTE)
+    }
+  })
+
+  test('a session lives for 30 minutes by default', async () => {
+    await store().create(RECORD)
+    expect(Math.ceil((await timeLeft()) / MINUTE)).toBe(30)
+  })
+
+  test('each method is one command', async () => {
+    const sessions = store()
+    const id = await sessions.create(RECORD)
+    expect(await redis.counted()).toEqual({ set: 1 })
+    await sessions.get(id)
+    await sessions.get('unknown')
+    expect(await redis.counted()).toEqual({ getex: 2 })
+    await sessions.update(id, RECORD)
+    expect(await redis.counted()).toEqual({ set: 1 })
+    await sessions.delete(id)
+    expect(await redis.counted()).toEqual({ del: 1 })
+  })
+
+  test('SC7 who reads the database finds no id in it', async () => {
+    const id = await store().create(RECORD)
+    const [key, ...others] = await keys()
+    expect(others).toEqual([])
+    expect(key).toBe(`mcp:session:${createHash('sha256').update(id).digest('base64url')}`)
+    expect(JSON.parse(String(await redis.sendCommand('GET', key!)))).toEqual(RECORD)
+    expect(await store().get(key!.slice('mcp:session:'.length))).toBeUndefined()
+    expect(await store().get(key!)).toBeUndefined()
+  })
+
+  test('SS7 a prefix keeps gateways apart that share a database', async () => {
+    const [one, other] = [store({ prefix: 'one:' }), store({ prefix: 'other:' })]
+    const id = await one.create(RECORD)
+    expect(await keys()).toEqual([expect.stringMatching(/^one:[\w-]{43}$/)])
+    expect(await other.get(id)).toBeUndefined()
+    await other.delete(id)
+    await other.update(id, { ...RECORD, principal: 'bob' })
+    expect(await one.get(id)).toEqual(RECORD)
+  })
+
+  test('another connection, as of another node, finds what this one keeps', async () => {
+    const another = await connect(redis.path)
+    try {
+      const there = new RedisSessionStore({ sendCommand: another.sendCommand })
+      const id = await store().create(RECORD)
+      expect(await there.get(id)).toEqual(RECORD)
+      await there.delete(id)
+      expect(await store().get(id)).toBeUndefined()
+    } finally {
+      another.close()
+    }
+  })
+
+  test('a key that holds something else than text is an error of Redis, not a session', async () => {
+    const sessions = store()
+    await sessions.create(RECORD)
+    const [key] = await keys()
+    await redis.sendCommand('DEL', key!)
+    const id = await sessions.create(RECORD)
+    const [held] = await keys()
+    await redis.sendCommand('DEL', held!)
+    await redis.sendCommand('RPUSH', held!, 'x')
+    await expect(sessions.get(id)).rejects.toThrow('WRONGTYPE')
+  })
+
+  describe('a gateway', () => {
+    let upstream: Upstream
+    let gateway: RunningGateway
+
+    beforeEach(async () => {
+      upstream = await startUpstream()
+    })
+    afterEach(async () => {
+      await gateway.close()
+      await upstream.close()
+    })
+
+    async function start(options: Partial<RedisSessionStoreOptions> = {}): Promise<void> {
+      gateway = await startGateway({
+        servers: { weather: { url: upstream.url } },
+        authenticate: ({ headers }) => ({ id: String(headers['x-user']) }),
+        sessions: store(options),
+      })
+    }
+
+    const open = (user: string): Promise<Session> =>
+      initialize(gateway.url('weather'), { headers: { 'x-user': user } })
+
+    test('asks Redis once for each request of a session', async () => {
+      await start()
+      const session = await open('ann')
+      await redis.counted()
+      for (let count = 0; count < 5; count += 1) expect((await session.request('ping')).status).toBe(200)
+      expect(await redis.counted()).toEqual({ getex: 5 })
+      expect((await session.end()).status).toBe(200)
+      expect(await redis.counted()).toEqual({ getex: 1, del: 1 })
+    })
+
+    test('SC7 ER9 answers 503 and Retry-After while Redis is stopped, tells onError, and goes on when it goes on', async () => {
+      await start({ timeoutMs: 100 })
+      const session = await open('ann')
+      redis.stop()
+      try {
+        const answers = await Promise.all([
+          session.request('ping'),
+          session.end(),
+          initialize(gateway.url('weather'), { headers: { 'x-user': 'ann' } }).then(
+            () => 'opened',
+            (error: Error) => error.message,
+          ),
+        ])
+        const refusal = {
+          status: 503,
+          headers: expect.objectContaining({ 'retry-after': '1' }),
+          message: { error: { code: 503, message: 'The session store is unavailable' } },
+        }
+        expect(answers).toMatchObject([refusal, { ...refusal, message: {} }, expect.stringMatching(/^initialize: 503 /)])
+      } finally {
+        redis.go()
+      }
+      const told = gateway.reported.entries.map(({ error }) => (error as GatewayError).cause)
+      expect(told.map(String).toSorted()).toEqual([
+        'Error: Redis did not answer GETEX in time',
+        'Error: Redis did not answer GETEX in time',
+        'Error: Redis did not answer SET in time',
+      ])
+      expect((await session.request('ping')).status).toBe(200)
+      // The upstream session that the gateway could not keep is ended there.
+      await upstream.nextRequest('DELETE')
+      expect(upstream.sessions.size).toBe(1)
+    })
+
+    test('a listener stays while Redis is away', async () => {
+      await start({ timeoutMs: 100 })
+      const session = await open('ann')
+      let stream: Awaited<ReturnType<Upstream['nextRequest']>> | undefined
+      const listening = session.listen()
+      stream = await upstream.nextRequest('GET')
+      const listener = await listening
+      redis.stop()
+      try {
+        expect((await session.request('ping')).status).toBe(503)
+        void stream.stream().send({ method: 'notifications/tools/list_changed' })
+        expect(await listener.nextMessage()).toMatchObject({ method: 'notifications/tools/list_changed' })
+      } finally {
+        redis.go()
+        listener.close()
+      }
+    })
+
+    test('ER9 SS6 SC7 comes back by itself when Redis was killed under load, and everybody in their own session', async () => {
+      await start({ timeoutMs: 250 })
+      upstream.on('tools/call', (exchange) => exchange.result({ content: [], session: exchange.headers['mcp-session-id'] }))
+      const users = await Promise.all(Array.from({ length: 8 }, (_, index) => open(`user-${index}`)))
+      const said = await Promise.all(users.map(ask))
+      const own = said.map(({ message }) => message!.result)
+      expect(new Set(own.map((result) => JSON.stringify(result))).size).toBe(users.length)
+
+      const statuses = new Set<number>()
+      let isOver = false
+      const load = users.map(async (user, index) => {
+        for (let last = 0; !isOver || last !== 200;) {
+          const { status, headers, message } = await ask(user)
+          statuses.add((last = status))
+          if (status === 200) expect(message!.result).toEqual(own[index])
+          else expect(headers['retry-after']).toBe('1')
+        }
+      })
+      await redis.kill()
+      await until(() => statuses.has(503))
+      await redis.start()
+      isOver = true
+      await Promise.all(load)
+      expect([...statuses].toSorted()).toEqual([200, 503])
+      expect(upstream.requests('initialize')).toHaveLength(users.length)
+      const stolen = await initialize(gateway.url('weather'), { headers: { 'x-user': 'eve' } })
+      const theft = await stolen.post({ jsonrpc: '2.0', id: 1, method: 'ping' }, { 'mcp-session-id': users[0]!.id })
+      expect(theft.status).toBe(404)
+    })
+  })
+})
+
+function ask(session: Session): Promise<Answer> {
+  return session.request('tools/call', { name: 'whoami' })
+}
+
+/** Other tests run meanwhile; there is no event for what a loop of requests has seen. */
+async function until(test: () => boolean): Promise<void> {
+  while (!test()) await delay(5)
+}
+
+describe('a client that', () => {
+  const over = (sendCommand: unknown, timeoutMs = 50): RedisSessionStore =>
+    new RedisSessionStore({ sendCommand: sendCommand as never, timeoutMs })
+
+  const all = (store: RedisSessionStore): Array<Promise<unknown>> => [
+    store.create(RECORD),
+    store.get('id'),
+    store.update('id', RECORD),
+    store.delete('id'),
+  ]
+
+  test.each([
+    ['rejects', () => Promise.reject(new Error('READONLY'))],
+    [
+      'throws',
+      () => {
+        throw new Error('READONLY')
+      },
+    ],
+  ])('%s is heard of', async (_, sendCommand) => {
+    for (const asked of all(over(sendCommand))) await expect(asked).rejects.toThrow('READONLY')
+  })
+
+  test('never answers is given up after timeoutMs, by name of the command', async () => {
+    const asked = await Promise.allSettled(all(over(() => new Promise(() => {}))))
+    expect(asked.map((each) => String((each as PromiseRejectedResult).reason))).toEqual(
+      ['SET', 'GETEX', 'SET', 'DEL'].map((command) => `Error: Redis did not answer ${command} in time`),
+    )
+  })
+
+  test('rejects when it has been given up troubles nobody', async () => {
+    let reject: (error: Error) => void = () => {}
+    const asked = over(
+      () =>
+        new Promise((_, refuse) => {
+          reject = refuse
+        }),
+    ).get('id')
+    await expect(asked).rejects.toThrow('in time')
+    reject(new Error('Socket closed'))
+    await new Promise(setImmediate)
+  })
+
+  test('answers in Buffers is understood', async () => {
+    const answers = [Buffer.from('OK'), Buffer.from(JSON.stringify(RECORD))]
+    const store = over(() => Promise.resolve(answers.shift()))
+    expect(await store.get(await store.create(RECORD).then(() => 'id'))).toEqual(RECORD)
+  })
+
+  test.each([undefined, 1, true, [], {}, 'QUEUED'])(
+    'answers %p has not kept a session, and has not said that there is none',
+    async (answer) => {
+      const store = over(() => Promise.resolve(answer))
+      await expect(store.create(RECORD)).rejects.toThrow('Redis did not keep the session')
+      await expect(store.get('id')).rejects.toThrow()
+    },
+  )
+
+  test('has no session to give is believed', async () => {
+    await expect(over(() => Promise.resolve(null)).get('id')).resolves.toBeUndefined()
+  })
+
+  test('has a session of that id already does not lend it', async () => {
+    await expect(over(() => Promise.resolve(null)).create(RECORD)).rejects.toThrow('Redis did not keep the session')
+  })
+
+  test('no timer of the store keeps the process alive', async () => {
+    const timeouts = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+    const before = timeouts()
+    let answer: (value: null) => void = () => {}
+    const asked = over(
+      () =>
+        new Promise((resolve) => {
+          answer = resolve
+        }),
+      MINUTE,
+    ).get('id')
+    expect(timeouts()).toBe(before)
+    answer(null)
+    await asked
+  })
+})
+
+describe('misuse is a TypeError that says the cure', () => {
+  const sendCommand = (): Promise<null> => Promise.resolve(null)
+
+  test.each([
+    [undefined, /"sendCommand" of RedisSessionStore must be a function, such as \(\.\.\.args\) => client/],
+    [{}, /"sendCommand" of RedisSessionStore must be a function/],
+    [{ sendCommand: { sendCommand } }, /"sendCommand" of RedisSessionStore must be a function/],
+    [{ sendCommand, ttlMs: 0 }, /"ttlMs" of RedisSessionStore must be a positive integer, not 0/],
+    [{ sendCommand, ttlMs: 1.5 }, /"ttlMs" of RedisSessionStore must be a positive integer, not 1\.5/],
+    [{ sendCommand, ttlMs: '60' }, /"ttlMs" of RedisSessionStore must be a positive integer, not 60/],
+    [{ sendCommand, timeoutMs: Infinity }, /"timeoutMs" of RedisSessionStore must be a positive integer/],
+  ])('%j', (options, message) => {
+    const make = (): unknown => new RedisSessionStore(options as never)
+    expect(make).toThrow(TypeError)
+    expect(make).toThrow(message)
+  })
+})
