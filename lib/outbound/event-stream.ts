@@ -121,6 +121,7 @@ export function* eventsOf(stretch: Buffer): Generator<Buffer> {
 
 /** Whether any event has an id, which means that its stream can be resumed. `before` is the byte in front of them. */
 export function hasEventId(pieces: readonly Buffer[], before: number = LF): boolean {
+  if (pieces.length > 1 && pieces.some(({ length }) => length < 4)) return hasEventId([Buffer.concat(pieces)], before)
   let previous = before
   for (const [index, piece] of pieces.entries()) {
     for (let at = piece.indexOf('id'); at !== -1; at = piece.indexOf('id', at + 1)) {
@@ -128,15 +129,10 @@ export function hasEventId(pieces: readonly Buffer[], before: number = LF): bool
       if (isField && isLineEnd(at === 0 ? previous : piece[at - 1]!)) return true
     }
     const next = pieces[index + 1]
-    if (next && CUT_ID.test(lastLetters(piece, previous) + next.toString('latin1', 0, 2))) return true
+    if (next && CUT_ID.test(piece.toString('latin1', piece.length - 3) + next.toString('latin1', 0, 2))) return true
     previous = piece.at(-1) ?? previous
   }
   return false
-}
-
-function lastLetters(piece: Buffer, before: number): string {
-  const tail = piece.subarray(-3).toString('latin1')
-  return piece.length < 3 ? String.fromCharCode(before) + tail : tail
 }
 
 /** An id that is cut in two by the edge between pieces: three bytes in front of it and two behind are looked at. */

@@ -68,7 +68,8 @@ export class StreamWriter extends Writer {
     this.#owed.see(pieces, this.#framer.atBoundary)
     if (this.exchange.era === 'legacy' && this.exchange.method === 'POST') this.#mark(pieces)
     // A resumed stream may stay open behind the answer.
-    if (this.#isResumed && this.#owed.ids.length === 0) process.nextTick(() => this.#finish())
+    if (this.#isResumed && this.#framer.atBoundary && this.#owed.ids.length === 0)
+      process.nextTick(() => this.#finish())
     if (this.#waiting.length === 0) process.nextTick(this.#flush)
     this.#waiting.push(...pieces)
     this.#waitingBytes += chunk.length

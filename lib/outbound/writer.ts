@@ -99,9 +99,10 @@ export abstract class Writer implements Sink, Beating {
 
   /** A client that reads nothing for too long is cut off: it holds memory here and a connection behind. */
   tick(): void {
-    const { socket, writableLength } = this.response
+    const { socket, writableNeedDrain, writableEnded, writableLength } = this.response
+    const isWaiting = writableNeedDrain || (writableEnded && writableLength > 0)
     const takenBytes = socket ? socket.bytesWritten - socket.writableLength : 0
-    this.#stalledMs = writableLength > 0 && takenBytes === this.#takenBytes ? this.#stalledMs + TICK_MS : 0
+    this.#stalledMs = isWaiting && takenBytes === this.#takenBytes ? this.#stalledMs + TICK_MS : 0
     this.#takenBytes = takenBytes
     if (this.#stalledMs < this.#stallMs) return
     this.#stalledMs = 0

@@ -254,6 +254,30 @@ describe('hasEventId', () => {
   ])('%s (SE3)', (_, stretch, expected) => {
     expect(hasEventId([Buffer.from(stretch)])).toBe(expected)
   })
+
+  /** By the letter: a field is a line that has its name up to a colon, or all of it. */
+  const hasIdLine = (stream: Buffer): boolean => {
+    const lines = stream.toString('latin1').split(/\r\n|\n|\r/)
+    return lines.some((line) => line.startsWith('id:')) || lines.slice(0, -1).includes('id')
+  }
+  const streams = streamOf(['\n', '\r\n', '\r']).filter((stream) => stream.length > 0)
+
+  test('finds the same however the stream is cut (SE3, SE18)', () => {
+    fc.assert(
+      fc.property(streams, cuts, (stream, fractions) => {
+        expect(hasEventId(cutAt(stream, fractions))).toBe(hasIdLine(stream))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  test('finds the same in a stream that comes byte by byte (SE3, SE18)', () => {
+    fc.assert(
+      fc.property(streams, (stream) => {
+        expect(hasEventId(singly(stream))).toBe(hasIdLine(stream))
+      }),
+    )
+  })
 })
 
 describe('a message reader', () => {
