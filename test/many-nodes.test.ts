@@ -61,11 +61,11 @@ async function startBalancer(): Promise<Balancer> {
   const sockets = new Set<Socket>()
   let turn = 0
 
-  function join(client: Socket, attempts: number): void {
+  function bridge(client: Socket, attempts: number): void {
     const port = ports[(turn += 1) % ports.length]
     if (port === undefined || attempts === 0) return void client.destroy()
     const node = connectTcp(port, '127.0.0.1')
-    const refused = (): void => join(client, attempts - 1)
+    const refused = (): void => bridge(client, attempts - 1)
     node.once('error', refused)
     node.once('connect', () => {
       node.off('error', refused)
@@ -87,7 +87,7 @@ async function startBalancer(): Promise<Balancer> {
 
   const server = createServer((client) => {
     client.on('error', () => {})
-    join(client, ports.length)
+    bridge(client, ports.length)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
@@ -168,8 +168,7 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
     await Promise.all([upstream.close(), sessionless.close(), sdk.close()])
   })
 
-  const open = (server = 'raw', node = 0): Promise<Session> =>
-    initialize(cluster.url(server, node), { headers: ann })
+  const open = (server = 'raw', node = 0): Promise<Session> => initialize(cluster.url(server, node), { headers: ann })
 
   test('SS1 SS2 a session that one node opened is served by both, in the upstream session that it has', async () => {
     for (const node of [0, 1]) {
@@ -238,29 +237,33 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
   test.each([
     ['SDK v1', connectSdkV1],
     ['SDK v2 in legacy mode', connectSdkV2],
-  ])('SS10 SE7 an %s client notices nothing of two nodes, nor of either being restarted', async (_, connect) => {
-    const client = await connect(cluster.url('sdk'), { headers: ann })
-    try {
-      await sdk.happened('GET')
-      await useBoth(client)
-      expect(textOf(await client.call('ask'))).toBe('accept: Ada')
-      for (const [node, how] of [
-        [0, 'close'],
-        [1, 'kill'],
-        [1, 'close'],
-        [0, 'kill'],
-      ] as const) {
-        const calling = Promise.all([client.call('echo', { text: 'before' }), client.call('echo', { text: 'too' })])
-        expect((await calling).map(textOf)).toEqual(['before', 'too'])
-        await cluster.restart(node, how)
+  ])(
+    'SS10 SE7 an %s client notices nothing of two nodes, nor of either being restarted',
+    async (_, connect) => {
+      const client = await connect(cluster.url('sdk'), { headers: ann })
+      try {
+        await sdk.happened('GET')
         await useBoth(client)
+        expect(textOf(await client.call('ask'))).toBe('accept: Ada')
+        for (const [node, how] of [
+          [0, 'close'],
+          [1, 'kill'],
+          [1, 'close'],
+          [0, 'kill'],
+        ] as const) {
+          const calling = Promise.all([client.call('echo', { text: 'before' }), client.call('echo', { text: 'too' })])
+          expect((await calling).map(textOf)).toEqual(['before', 'too'])
+          await cluster.restart(node, how)
+          await useBoth(client)
+        }
+        await client.endSession()
+        await sdk.happened('DELETE')
+      } finally {
+        await client.close()
       }
-      await client.endSession()
-      await sdk.happened('DELETE')
-    } finally {
-      await client.close()
-    }
-  }, 20_000)
+    },
+    20_000,
+  )
 
   /** Calls until each node has had some of it. */
   async function useBoth(client: TestClient): Promise<void> {
@@ -268,23 +271,8 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
     for (let count = 0; count < 4; count += 1) {
       expect(textOf(await client.call('echo', { text: `call ${count}` }))).toBe(`call ${count}`)
     }
-    expect([...cluster.balancer.given.keys()].toSorted()).toEqual([...cluster.balancer.ports].toSorted())
+    expect(new Set(cluster.balancer.given.keys())).toEqual(new Set(cluster.balancer.ports))
   }
-
-  test('SE7 a client that listens is told of changes again, after the node it listened at was restarted', async () => {
-    const client = await connectSdkV1(cluster.url('sdk'), { headers: ann })
-    try {
-      await sdk.happened('GET')
-      for (const node of [0, 1]) {
-        await cluster.restart(node, 'close')
-      }
-      await sdk.happened('GET')
-      await client.call('grow', { name: `grown-${Number(endsEverywhere)}` })
-      expect(await client.told.next()).toMatchObject({ method: 'notifications/tools/list_changed' })
-    } finally {
-      await client.close()
-    }
-  }, 20_000)
 
   test('SS3 what no node knows is 404 after a restart, too', async () => {
     const session = await open()
@@ -304,7 +292,11 @@ describe('with sealed ids', () => {
     const [old, fresh] = ['the old secret of 32 characters', 'the new secret of 32 characters'].map((key) => `${key}!`)
     const nodes = await Promise.all([[old], [fresh], [fresh, old]].map((keys) => startNode({ servers, keys })))
     try {
-      const [before, after, between] = nodes.map(({ port }) => `http://127.0.0.1:${port}/raw/mcp`) as [string, string, string]
+      const [before, after, between] = nodes.map(({ port }) => `http://127.0.0.1:${port}/raw/mcp`) as [
+        string,
+        string,
+        string,
+      ]
       const session = await initialize(before, { headers: ann })
       expect((await at(after, session).ping()).status).toBe(404)
       expect((await at(between, session).ping()).status).toBe(200)
@@ -373,7 +365,9 @@ describeRedis('with Redis', () => {
       for (const node of [0, 1]) {
         const { status, headers } = await at(cluster.url('raw', node), session).ping()
         expect([status, headers['retry-after']]).toEqual([503, '1'])
-        expect(cluster.nodes[node]!.errors).toEqual(['GatewayError: The session store is unavailable'])
+        const { errors } = cluster.nodes[node]!
+        while (errors.length === 0) await new Promise(setImmediate)
+        expect(errors).toEqual(['GatewayError: The session store is unavailable'])
       }
       await redis.start()
       for (const node of [0, 1]) {

@@ -56,7 +56,11 @@ describe('misuse', () => {
       { server: {} },
       /^"server" is not an option; there are: servers, authenticate, sessions, path, .*onError$/,
     ],
-    ['an unknown limit', { limits: { bodySize: 1 } }, '"limits.bodySize" is not an option; there are: bodyBytes, stallMs'],
+    [
+      'an unknown limit',
+      { limits: { bodySize: 1 } },
+      '"limits.bodySize" is not an option; there are: bodyBytes, stallMs',
+    ],
     [
       'an unknown timeout',
       { timeouts: { idleMs: 1 } },

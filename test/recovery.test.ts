@@ -174,7 +174,7 @@ describe('a real server that is killed and started again', () => {
     const gateway = await startGateway({ servers: { a: { url: `http://127.0.0.1:${port}/mcp`, recover: true } } })
     const client = new Client({ name: 'test', version: '1.0.0' })
     try {
-      await client.connect(new StreamableHTTPClientTransport(new URL(gateway.url('a'))) as never)
+      await client.connect(new StreamableHTTPClientTransport(new URL(gateway.url('a'))))
       const call = () => client.callTool({ name: 'test_simple_text', arguments: {} })
       const before = await call()
       await kill()

@@ -41,7 +41,11 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
   })
 
   describe('keeps the contract', () => {
-    const contract = sessionStoreContract({ create: () => store({ ttlMs: MINUTE }), ttlMs: MINUTE, wait: (ms) => redis.advance(ms) })
+    const contract = sessionStoreContract({
+      create: () => store({ ttlMs: MINUTE }),
+      ttlMs: MINUTE,
+      wait: (ms) => redis.advance(ms),
+    })
     for (const { id, name, fn } of contract) test(`SS1 ${id}: ${name}`, fn)
   })
 
@@ -147,8 +151,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
       })
     }
 
-    const open = (user: string): Promise<Session> =>
-      initialize(gateway.url('weather'), { headers: { 'x-user': user } })
+    const open = (user: string): Promise<Session> => initialize(gateway.url('weather'), { headers: { 'x-user': user } })
 
     test('asks Redis once for each request of a session', async () => {
       await start()
@@ -178,7 +181,11 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
           headers: expect.objectContaining({ 'retry-after': '1' }),
           message: { error: { code: 503, message: 'The session store is unavailable' } },
         }
-        expect(answers).toMatchObject([refusal, { ...refusal, message: {} }, expect.stringMatching(/^initialize: 503 /)])
+        expect(answers).toMatchObject([
+          refusal,
+          { ...refusal, message: {} },
+          expect.stringMatching(/^initialize: 503 /),
+        ])
       } finally {
         redis.go()
       }
@@ -197,9 +204,8 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     test('a listener stays while Redis is away', async () => {
       await start({ timeoutMs: 100 })
       const session = await open('ann')
-      let stream: Awaited<ReturnType<Upstream['nextRequest']>> | undefined
       const listening = session.listen()
-      stream = await upstream.nextRequest('GET')
+      const stream = await upstream.nextRequest('GET')
       const listener = await listening
       redis.stop()
       try {
@@ -214,7 +220,9 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
 
     test('ER9 SS6 SC7 comes back by itself when Redis was killed under load, and everybody in their own session', async () => {
       await start({ timeoutMs: 250 })
-      upstream.on('tools/call', (exchange) => exchange.result({ content: [], session: exchange.headers['mcp-session-id'] }))
+      upstream.on('tools/call', (exchange) =>
+        exchange.result({ content: [], session: exchange.headers['mcp-session-id'] }),
+      )
       const users = await Promise.all(Array.from({ length: 8 }, (_, index) => open(`user-${index}`)))
       const said = await Promise.all(users.map(ask))
       const own = said.map(({ message }) => message!.result)
@@ -235,7 +243,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
       await redis.start()
       isOver = true
       await Promise.all(load)
-      expect([...statuses].toSorted()).toEqual([200, 503])
+      expect(new Set(statuses)).toEqual(new Set([200, 503]))
       expect(upstream.requests('initialize')).toHaveLength(users.length)
       const stolen = await initialize(gateway.url('weather'), { headers: { 'x-user': 'eve' } })
       const theft = await stolen.post({ jsonrpc: '2.0', id: 1, method: 'ping' }, { 'mcp-session-id': users[0]!.id })
@@ -307,7 +315,7 @@ describe('a client that', () => {
     async (answer) => {
       const store = over(() => Promise.resolve(answer))
       await expect(store.create(RECORD)).rejects.toThrow('Redis did not keep the session')
-      await expect(store.get('id')).rejects.toThrow()
+      await expect(store.get('id')).rejects.toThrow(/./)
     },
   )
 

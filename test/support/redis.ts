@@ -63,7 +63,7 @@ async function connectIoRedis(path: string): Promise<RedisClient> {
   client.on('error', () => {})
   await once(client, 'ready')
   return {
-    sendCommand: async (command, ...args) => client.call(command!, ...args),
+    sendCommand: async (command, ...args) => client.call(command, ...args),
     close: () => client.disconnect(),
   }
 }
@@ -117,7 +117,11 @@ export async function startRedis(): Promise<RunningRedis> {
 async function spawnServer(folder: string, path: string): Promise<ChildProcess> {
   const options = ['--port 0', `--unixsocket ${path}`, `--dir ${folder}`, '--save ""', '--appendonly yes']
   const args = [...options, '--appendfsync always'].flatMap((option) => option.split(' '))
-  const child = spawn('redis-server', args.map((arg) => arg.replace('""', '')), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(
+    'redis-server',
+    args.map((arg) => arg.replace('""', '')),
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
   // A run that ends before its time takes it along.
   const end = (): unknown => child.kill('SIGKILL')
   process.once('exit', end)
