@@ -70,7 +70,6 @@ export const CASES = [
     job: 'calls',
     params: { connections: 16, era: 'modern', list: true },
     proxies: [...PIPES, 'gateway-http', 'gateway-http-cache'],
-    quick: ['gateway-http', 'gateway-http-cache'],
   }),
   rounds({
     name: 'session-setup',
