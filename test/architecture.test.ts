@@ -21,6 +21,8 @@ const LAYERS: readonly (readonly string[])[] = [
 
 /** Every foreign package that lib/ may import, and where: a folder or one file. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  jose: 'auth/',
+  oauth4webapi: 'auth/',
   undici: 'upstream/',
   'eventsource-parser': 'outbound/event-stream.ts',
 }
