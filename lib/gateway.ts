@@ -1,5 +1,9 @@
 /** mcpGateway(): the way of a request, top to bottom. The only file that knows every folder. */
 import type { ServerResponse } from 'node:http'
+import { challengeHeaders } from './auth/challenge.ts'
+import { answerMetadata } from './auth/metadata-endpoint.ts'
+import { principalOf } from './auth/principal.ts'
+import { requireScopes, scopeRulesOf, scopesOf } from './auth/scopes.ts'
 import { isPromise } from './awaitable.ts'
 import { Conversations } from './conversations.ts'
 import { GatewayError } from './errors.ts'
@@ -17,12 +21,15 @@ type Next = (error?: unknown) => void
 /** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
   const config = parseOptions(options)
+  const { protectedServers } = config
   const conversations = new Conversations(config)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {
     let visit: Visit | undefined
     try {
       const server = config.address(request.url)
+      const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
+      if (described !== undefined) return describe(described, request, response)
       if (next && (server === undefined || request.method === 'OPTIONS')) return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       visit = new Visit(request, response, server)
@@ -32,15 +39,34 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
     }
   }
 
+  function wellKnown(request: GatewayRequest, response: ServerResponse, next?: Next): void {
+    try {
+      const server = protectedServers.atRoot(request.url)
+      if (server !== undefined) return describe(server, request, response)
+      if (next) return next()
+      throw new GatewayError('not_found', 'Not found')
+    } catch (error) {
+      fail(new Visit(request, response, ''), error)
+    }
+  }
+
+  function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
+    answerMetadata(protectedServers, server, request, response).catch((error: unknown) =>
+      fail(new Visit(request, response, server), error),
+    )
+  }
+
   function fail(visit: Visit, error: unknown): void {
     const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
-    refuse(visit.request, visit.response, known, visit.id)
+    const asked = challengeHeaders(known, protectedServers.asked(visit.server))
+    refuse(visit.request, visit.response, known, visit.id, asked)
     // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
     const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
     if (isSwallowed) config.report(error, visit)
   }
 
   return Object.assign(gateway, {
+    wellKnown,
     close: ({ graceMs = 5_000 }: { readonly graceMs?: number | undefined } = {}) => conversations.close(graceMs),
   })
 }
@@ -66,6 +92,7 @@ const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
     const message = classify(json, visit.standardHeaders())
     if ('id' in message) visit.id = message.id
     if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
+    if (visit.config!.scopes) permit(visit, config, json)
     return conversations.say(visit, message, bytes)
   },
 
@@ -88,13 +115,22 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
     : new GatewayError(code, reason, { data })
 }
 
-async function identify({ request, server }: Visit, { authenticate }: Config): Promise<Principal | undefined> {
+/** Who is asking, with the scopes that every request needs. */
+async function identify(
+  { request, server }: Visit,
+  { authenticate, protectedServers }: Config,
+): Promise<Principal | undefined> {
   if (authenticate === false) return undefined
-  const answer = authenticate(request, { server })
-  const principal = isPromise(answer) ? await answer : answer
-  if (principal === undefined) throw new GatewayError('unauthorized', 'Authentication required')
-  if (typeof principal?.id === 'string' && principal.id !== '') return principal
-  throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
+  const resource = protectedServers.uriOf(server)
+  const answer = authenticate(request, { server, resource })
+  const principal = principalOf(isPromise(answer) ? await answer : answer, request, resource)
+  requireScopes(principal, protectedServers.scopes)
+  return principal
+}
+
+/** The body is what counts: what the headers say of it has been compared by now. */
+function permit({ server, config, principal }: Visit, { protectedServers }: Config, json: unknown): void {
+  requireScopes(principal, scopesOf(scopeRulesOf(server, config!), protectedServers.scopes, json))
 }
 
 async function lookUp({ request, server, principal }: Visit, { lookup }: Config): Promise<ServerConfig> {

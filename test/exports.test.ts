@@ -32,15 +32,21 @@ test('the package exports exactly these values', () => {
     'MemorySessionStore',
     'RedisSessionStore',
     'SealedSessionStore',
+    'bearerToken',
     'createServer',
+    'jwtBearer',
     'mcpGateway',
   ])
 })
 
 test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
+    'AuthInfo',
     'Authenticate',
+    'AuthenticateContext',
     'Awaitable',
+    'BearerAuthenticate',
+    'Challenge',
     'ErrorContext',
     'ExpressApp',
     'ExpressServerOptions',
@@ -50,10 +56,15 @@ test('the package exports exactly these types', () => {
     'GatewayOptions',
     'GatewayRequest',
     'HeadersContext',
+    'JwtBearerOptions',
+    'JwtClaims',
+    'JwtPrincipal',
     'MemorySessionStoreOptions',
     'Principal',
+    'ProtectedResource',
     'Recovery',
     'RedisSessionStoreOptions',
+    'ScopeRules',
     'SealedSessionStoreOptions',
     'ServerConfig',
     'ServerLookup',
