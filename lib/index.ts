@@ -46,10 +46,11 @@
  *       writer.ts           backpressure, clients that stall or leave, exchanges that are stopped
  *       document-writer.ts  JSON as it comes
  *       stream-writer.ts    an event stream, event by event
- *       event-stream.ts     whole events out of bytes
- *       owed.ts             which answers a stream still owes
  *       heartbeat.ts        keeps quiet streams alive
  *       refusal.ts          answers with an error
+ *     sse/                event streams as bytes, for whoever has to look into one
+ *       event-stream.ts     whole events out of bytes
+ *       owed.ts             which answers a stream still owes
  *
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
  * json.ts, slots.ts (a set for what comes and goes) and awaitable.ts. create-server.ts makes Express itself cheap.

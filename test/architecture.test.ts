@@ -8,8 +8,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ['types.ts'],
   ['protocol.ts'],
   ['awaitable.ts', 'errors.ts', 'json.ts', 'slots.ts'],
+  ['sse/'],
   ['exchange.ts', 'visit.ts'],
-  ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'auth/', 'testing.ts'],
+  ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'events/', 'auth/', 'testing.ts'],
   ['options.ts'],
   ['notices.ts', 'running.ts'],
   ['openings.ts', 'recovery.ts'],
@@ -24,7 +25,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   jose: 'auth/',
   oauth4webapi: 'auth/',
   undici: 'upstream/',
-  'eventsource-parser': 'outbound/event-stream.ts',
+  'eventsource-parser': 'sse/event-stream.ts',
 }
 
 /** What package.json exports. Nothing in lib/ imports these. */

@@ -2,8 +2,8 @@
 import { GatewayError } from '../errors.ts'
 import { META } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
-import { Framer, hasEventId, HEARTBEAT, lastEventId, messageEvent, RETRY, retryMsOf } from './event-stream.ts'
-import { Owed } from './owed.ts'
+import { Framer, hasEventId, HEARTBEAT, lastEventId, messageEvent, RETRY, retryMsOf } from '../sse/event-stream.ts'
+import { Owed } from '../sse/owed.ts'
 import { type Desk, type Headers, Writer } from './writer.ts'
 
 /** What keeps anything between here and the client from holding events back. (RT12) */
