@@ -1,7 +1,8 @@
 /** What is said between clients and upstreams: opening, carrying on and ending sessions, until the gateway closes. */
 import { GatewayError, type GatewayErrorCode } from './errors.ts'
-import { isPromise } from './awaitable.ts'
+import { isPromise, within } from './awaitable.ts'
 import { Cache } from './cache/cache.ts'
+import { Journal } from './events/journal.ts'
 import { Exchange, type Handle } from './exchange.ts'
 import { checkVersion } from './inbound/headers.ts'
 import type { Config } from './options.ts'
@@ -15,7 +16,7 @@ import { BATCH_VERSION, HEADER } from './protocol.ts'
 import { Recoveries } from './recovery.ts'
 import { Running } from './running.ts'
 import { Sessions } from './session/sessions.ts'
-import type { Message, Reply, Session } from './types.ts'
+import type { EventLog, Message, Reply, Session } from './types.ts'
 import { Eras } from './upstream/eras.ts'
 import { addVersion, toClient, toUpstream } from './upstream/headers.ts'
 import { HttpUpstream } from './upstream/http.ts'
@@ -31,6 +32,7 @@ export class Conversations {
   readonly #sessions: Sessions
   readonly #upstream: HttpUpstream
   readonly #handle: Handle
+  readonly #journal: Journal | undefined
   readonly #heartbeat = new Heartbeat()
   readonly #eras = new Eras()
   readonly #running = new Running()
@@ -39,12 +41,14 @@ export class Conversations {
   readonly #recoveries: Recoveries
   #closed: Promise<void> | undefined
 
-  constructor({ sessions, cacheBytes, stallMs, connectMs, responseMs, report }: Config) {
+  constructor({ sessions, events, cacheBytes, stallMs, connectMs, responseMs, report }: Config) {
     this.#report = report
     this.#stallMs = stallMs
     this.#upstream = new HttpUpstream({ connectMs, responseMs })
     const { send } = this.#upstream
-    this.#handle = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
+    const cached = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
+    this.#journal = events && this.#openJournal(events, cached)
+    this.#handle = this.#journal?.handle ?? cached
     this.#notices = new Notices(this.#handle, report)
     this.#sessions = new Sessions(
       sessions,
@@ -61,6 +65,14 @@ export class Conversations {
     }
     this.#openings = new Openings(tools)
     this.#recoveries = new Recoveries(tools)
+  }
+
+  #openJournal(events: EventLog, handle: Handle): Journal {
+    return new Journal(handle, events, {
+      running: this.#running,
+      report: this.#report,
+      resume: (exchange, lastEventId, retryMs) => new ResumedBody(handle, exchange, lastEventId, retryMs),
+    })
   }
 
   /** A message of a client. */
@@ -110,6 +122,7 @@ export class Conversations {
     await within(deadline, this.#running.idle())
     this.#running.stop(closing(), () => true)
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
+    await this.#journal?.close().catch((error: unknown) => this.#report(error, undefined))
     await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#notices.done())
     await this.#upstream.close()
   }
@@ -222,6 +235,7 @@ export class Conversations {
   async #forget(id: string): Promise<void> {
     this.#notices.forget(id)
     await this.#sessions.end(id)
+    await this.#journal?.forget(id).catch((error: unknown) => this.#report(error, undefined))
   }
 }
 
@@ -231,12 +245,4 @@ function isCode(error: unknown, code: GatewayErrorCode): boolean {
 
 function closing(): GatewayError {
   return new GatewayError('closing', 'The gateway is shutting down')
-}
-
-/** Resolves with the promise, at the deadline at the latest. */
-async function within(deadline: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline - Date.now()).unref()))
-  await Promise.race([promise, late])
-  clearTimeout(timer)
 }

@@ -31,6 +31,16 @@
  *       policy.ts           what may be kept, for whom and for how long
  *       shelf.ts            kept results, bounded in bytes
  *       members.ts          where a JSON object's members stand in its text
+ *     events/             what of it may be missed, and asked for again?
+ *       journal.ts          a Handle before a Handle
+ *       recorder.ts         reads an upstream's stream to its end
+ *       log-writer.ts       into the log first, then to the client
+ *       follower.ts         out of the log, then live
+ *       tail.ts             the body of a stream that is kept
+ *       entry.ts            what is kept of an event, and the ids that clients see
+ *       memory-event-log.ts a log in this process
+ *       redis-event-log.ts  one for many nodes
+ *       stream-watch.ts     waits for events in Redis
  *     upstream/           there
  *       headers.ts          which headers cross, each way
  *       target.ts           a server's config, checked and ready
@@ -53,8 +63,8 @@
  *       owed.ts             which answers a stream still owes
  *
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
- * json.ts, slots.ts (a set for what comes and goes) and awaitable.ts. create-server.ts makes Express itself cheap.
- * testing.ts is the subpath `./testing`: the contract every session store keeps.
+ * json.ts, redis.ts, slots.ts (a set for what comes and goes) and awaitable.ts. create-server.ts makes Express itself cheap.
+ * testing.ts is the subpath `./testing`: the contracts every session store and, in event-log-contract.ts, every event log keeps.
  */
 
 // The middleware.
@@ -68,6 +78,10 @@ export { MemorySessionStore, type MemorySessionStoreOptions } from './session/me
 export { RedisSessionStore, type RedisSessionStoreOptions } from './session/redis-store.ts'
 export { SealedSessionStore, type SealedSessionStoreOptions } from './session/sealed-store.ts'
 
+// Event logs that come with it.
+export { MemoryEventLog, type MemoryEventLogOptions } from './events/memory-event-log.ts'
+export { RedisEventLog, type RedisEventLogOptions } from './events/redis-event-log.ts'
+
 // What goes wrong, by name.
 export { GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'
 
@@ -76,10 +90,13 @@ export type {
   Authenticate,
   Awaitable,
   ErrorContext,
+  EventLog,
+  EventStreamName,
   Gateway,
   GatewayOptions,
   GatewayRequest,
   HeadersContext,
+  LoggedEvent,
   Principal,
   Recovery,
   ServerConfig,

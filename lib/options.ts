@@ -7,6 +7,7 @@ import { MemorySessionStore } from './session/memory-store.ts'
 import type {
   Authenticate,
   ErrorContext,
+  EventLog,
   GatewayOptions,
   Principal,
   ServerConfig,
@@ -22,6 +23,7 @@ export interface Config {
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
   readonly sessions: SessionStore
+  readonly events: EventLog | undefined
   /** The bytes the cache may hold; without a cache 0. */
   readonly cacheBytes: number
   readonly bodyBytes: number
@@ -37,6 +39,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   servers: true,
   authenticate: true,
   sessions: true,
+  events: true,
   path: true,
   publicUrl: true,
   allowedHosts: true,
@@ -60,6 +63,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     authenticate: parseAuthenticate(given.authenticate) as Authenticate | false,
     lookup: parseServers(given.servers) as ServerLookup,
     sessions: parseSessions(given.sessions),
+    events: parseEvents(given.events),
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
     stallMs: parseNumber('limits.stallMs', limits?.stallMs ?? 60_000, 1),
@@ -128,6 +132,16 @@ function parseSessions(store: SessionStore = new MemorySessionStore()): SessionS
     }
   }
   return store
+}
+
+function parseEvents(log: EventLog | undefined): EventLog | undefined {
+  if (log === undefined) return undefined
+  for (const method of ['append', 'read', 'last', 'claim', 'release'] as const) {
+    if (typeof log?.[method] !== 'function') {
+      throw new TypeError(`"events" must be an event log such as new MemoryEventLog(); "${method}" is not a function`)
+    }
+  }
+  return log
 }
 
 function parseCache(cache: GatewayOptions['cache'] = false): number {

@@ -1,20 +1,15 @@
 /**
- * Subpath `./testing`: the contract every SessionStore keeps, as tests that any runner can run.
+ * Subpath `./testing`: the contracts every SessionStore and every EventLog keeps, as tests that any runner can run.
  *
  *     for (const { name, fn } of sessionStoreContract({ create: () => new MyStore() })) test(name, fn)
+ *     for (const { name, fn } of eventLogContract({ create: () => new MyLog() })) test(name, fn)
  */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import type { Awaitable, Recovery, SessionRecord, SessionStore } from './types.ts'
 
-/** One requirement of a contract. */
-export interface ContractTest {
-  /** Stable: the same requirement has the same id in every release. */
-  readonly id: string
-  /** A sentence that begins with MUST or SHOULD. */
-  readonly name: `${'MUST' | 'SHOULD'} ${string}`
-  /** Rejects with an AssertionError when the store does not keep it. */
-  readonly fn: () => Promise<void>
-}
+import type { ContractTest } from './event-log-contract.ts'
+
+export { eventLogContract, type ContractTest, type EventLogFactory } from './event-log-contract.ts'
 
 /** The store to be tested. */
 export interface SessionStoreFactory {

@@ -101,6 +101,11 @@ export interface GatewayOptions<P extends Principal = Principal> {
   readonly authenticate: Authenticate<P> | false
   /** Where sessions are kept. Defaults to a `MemorySessionStore`. */
   readonly sessions?: SessionStore | undefined
+  /**
+   * Keeps the events of session streams, so that clients whose connection broke can have what they missed, from
+   * servers too that cannot send it again. Off by default: event ids of the upstream go to the client then.
+   */
+  readonly events?: EventLog | undefined
   /** Where servers answer below the mount. Without `:name` it serves one server. Defaults to `/:name/mcp`. */
   readonly path?: string | undefined
   /** The URL under which clients reach the mount. Its host and origin are allowed. */
@@ -235,6 +240,48 @@ export interface StandardHeaders {
 export interface Session {
   readonly id: string
   readonly record: SessionRecord
+}
+
+/** Names an event stream: the session's digest, and which of the session's streams it is. Both are `[A-Za-z0-9_-]`. */
+export interface EventStreamName {
+  readonly session: string
+  readonly stream: string
+}
+
+/** An event as a log keeps it. */
+export interface LoggedEvent {
+  /** Counts up by one within a stream; a safe integer above 0. */
+  readonly position: number
+  /** The gateway's to read. Unicode, up to some megabytes. */
+  readonly text: string
+}
+
+/**
+ * Keeps the events of streams for a while, so that a client whose connection broke can have what it missed. Each method
+ * may answer at once or with a promise. It may forget the oldest events of a stream, never some in the middle: the
+ * gateway sees the gap and says so. `express-mcp-gateway/testing` has the contract as tests.
+ */
+export interface EventLog {
+  /**
+   * Required. Adds events, in order, to the end of a stream. `false`, and nothing added, when it has an event at the
+   * first one's position or behind it: somebody else writes this stream.
+   */
+  append(name: EventStreamName, events: readonly LoggedEvent[]): Awaitable<boolean>
+  /**
+   * Required. The events behind a position, oldest first, or as many of them as fit into one portion. When there is
+   * none it waits up to `waitMs` milliseconds for the first, and with 0 not at all.
+   */
+  read(name: EventStreamName, after: number, waitMs: number): Awaitable<readonly LoggedEvent[]>
+  /** Required. The newest event of a stream, `undefined` when there is none (any more). */
+  last(name: EventStreamName): Awaitable<LoggedEvent | undefined>
+  /** Required. Whether this writer may write the stream for `leaseMs` milliseconds: nobody else may meanwhile. */
+  claim(name: EventStreamName, writer: string, leaseMs: number): Awaitable<boolean>
+  /** Required. Ends a lease before its time; another writer's is left alone. */
+  release(name: EventStreamName, writer: string): Awaitable<void>
+  /** Optional. Drops what is kept of a session that has ended. */
+  forget?(session: string): Awaitable<void>
+  /** Optional. Answers all who wait, and lets go of timers and connections. */
+  close?(): Awaitable<void>
 }
 
 /** What came back for an exchange. */

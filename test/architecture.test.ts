@@ -7,10 +7,12 @@ import { parseSync } from '@swc/core'
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts'],
   ['protocol.ts'],
-  ['awaitable.ts', 'errors.ts', 'json.ts', 'slots.ts'],
+  ['awaitable.ts', 'errors.ts', 'json.ts', 'redis.ts', 'slots.ts'],
   ['sse/'],
   ['exchange.ts', 'visit.ts'],
-  ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'events/', 'auth/', 'testing.ts'],
+  ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'events/', 'auth/'],
+  ['event-log-contract.ts'],
+  ['testing.ts'],
   ['options.ts'],
   ['notices.ts', 'running.ts'],
   ['openings.ts', 'recovery.ts'],
@@ -175,7 +177,9 @@ function jobOf(text: string): string {
 }
 
 test(`no file is longer than ${MAX_LINES} lines, but for the contracts`, () => {
-  const working = sources.filter(({ file }) => file !== 'types.ts' && file !== 'testing.ts')
+  const working = sources.filter(
+    ({ file }) => file !== 'types.ts' && file !== 'testing.ts' && file !== 'event-log-contract.ts',
+  )
   const long = working.map(({ file, text }) => ({ file, lines: text.trimEnd().split('\n').length }))
   expect(long.filter(({ lines }) => lines > MAX_LINES)).toEqual([])
 })

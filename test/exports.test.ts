@@ -29,7 +29,9 @@ function typesOf(file: string): string[] {
 test('the package exports exactly these values', () => {
   expect(Object.keys(api).toSorted()).toEqual([
     'GatewayError',
+    'MemoryEventLog',
     'MemorySessionStore',
+    'RedisEventLog',
     'RedisSessionStore',
     'SealedSessionStore',
     'createServer',
@@ -42,6 +44,8 @@ test('the package exports exactly these types', () => {
     'Authenticate',
     'Awaitable',
     'ErrorContext',
+    'EventLog',
+    'EventStreamName',
     'ExpressApp',
     'ExpressServerOptions',
     'Gateway',
@@ -50,9 +54,12 @@ test('the package exports exactly these types', () => {
     'GatewayOptions',
     'GatewayRequest',
     'HeadersContext',
+    'LoggedEvent',
+    'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
     'Principal',
     'Recovery',
+    'RedisEventLogOptions',
     'RedisSessionStoreOptions',
     'SealedSessionStoreOptions',
     'ServerConfig',
@@ -63,8 +70,8 @@ test('the package exports exactly these types', () => {
   ])
 })
 
-test('the subpath ./testing exports exactly the contract of a session store', () => {
-  expect(Object.keys(testing)).toEqual(['sessionStoreContract'])
+test('the subpath ./testing exports exactly the contracts', () => {
+  expect(Object.keys(testing)).toEqual(['eventLogContract', 'sessionStoreContract'])
 })
 
 test('package.json exports exactly these paths', () => {

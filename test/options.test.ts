@@ -54,7 +54,7 @@ describe('misuse', () => {
     [
       'an unknown option',
       { server: {} },
-      /^"server" is not an option; there are: servers, authenticate, sessions, path, .*onError$/,
+      /^"server" is not an option; there are: servers, authenticate, sessions, events, path, .*onError$/,
     ],
     [
       'an unknown limit',
@@ -187,6 +187,14 @@ describe('misuse', () => {
     ['sessions: null', { sessions: null }, /^"sessions" must be a store with create, get and delete/],
 
     [
+      'an event log without read',
+      { events: { append() {} } },
+      '"events" must be an event log such as new MemoryEventLog(); "read" is not a function',
+    ],
+    ['events: true', { events: true }, /^"events" must be an event log/],
+    ['events: null', { events: null }, /^"events" must be an event log/],
+
+    [
       'a public URL without a scheme',
       { publicUrl: 'gateway.example.com' },
       '"publicUrl" must be an absolute http: or https: URL, not "gateway.example.com"',
@@ -271,6 +279,7 @@ describe('what is taken', () => {
       'options that are undefined',
       {
         sessions: undefined,
+        events: undefined,
         path: undefined,
         limits: undefined,
         timeouts: undefined,

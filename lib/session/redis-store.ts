@@ -1,5 +1,6 @@
 /** A session store in Redis, through whatever client the embedder has. */
 import { createHash, randomBytes } from 'node:crypto'
+import { askRedis, type SendCommand } from '../redis.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
 
 export interface RedisSessionStoreOptions {
@@ -7,7 +8,7 @@ export interface RedisSessionStoreOptions {
    * Sends one command: `(...args) => client.sendCommand(args)` with `redis`, `(command, ...args) =>
    * client.call(command, ...args)` with `ioredis`.
    */
-  readonly sendCommand: (...args: string[]) => Promise<unknown>
+  readonly sendCommand: SendCommand
   /** How long a session lives without use, in milliseconds. Defaults to 30 minutes. */
   readonly ttlMs?: number | undefined
   /** What keys begin with; give every gateway its own. Defaults to `mcp:session:`. */
@@ -21,7 +22,7 @@ export interface RedisSessionStoreOptions {
  * sessions without telling: their upstreams are not told then.
  */
 export class RedisSessionStore implements SessionStore {
-  readonly #send: RedisSessionStoreOptions['sendCommand']
+  readonly #send: SendCommand
   readonly #ttlMs: string
   readonly #prefix: string
   readonly #timeoutMs: number
@@ -71,16 +72,7 @@ export class RedisSessionStore implements SessionStore {
     return this.#prefix + createHash('sha256').update(id).digest('base64url')
   }
 
-  /** Clients queue commands while Redis is away: whoever asked must hear of it in time. */
-  async #ask(...command: string[]): Promise<unknown> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`Redis did not answer ${command[0]} in time`)), this.#timeoutMs).unref()
-    })
-    try {
-      return await Promise.race([this.#send(...command), late])
-    } finally {
-      clearTimeout(timer)
-    }
+  #ask(...command: string[]): Promise<unknown> {
+    return askRedis(this.#send, this.#timeoutMs, command)
   }
 }
