@@ -1,5 +1,6 @@
 /** A session store in Redis, through whatever client the embedder has. */
 import { createHash, randomFillSync } from 'node:crypto'
+import { inTime } from '../in-time.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
 
 export interface RedisSessionStoreOptions {
@@ -154,15 +155,7 @@ export class RedisSessionStore implements SessionStore {
 
   /** Clients queue commands while Redis is away: whoever asked must hear of it in time. */
   async #ask(...command: string[]): Promise<unknown> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`Redis did not answer ${command[0]} in time`)), this.#timeoutMs).unref()
-    })
-    try {
-      return await Promise.race([this.#send(...command), late])
-    } finally {
-      clearTimeout(timer)
-    }
+    return inTime(this.#timeoutMs, this.#send(...command), `Redis did not answer ${command[0]} in time`)
   }
 }
 
