@@ -14,6 +14,7 @@ import { overhear } from './outbound/overhear.ts'
 import { relay } from './outbound/relay.ts'
 import { BATCH_VERSION, HEADER } from './protocol.ts'
 import { Recoveries } from './recovery.ts'
+import { Rechecks } from './rechecks.ts'
 import { Running } from './running.ts'
 import { Sessions } from './session/sessions.ts'
 import type { EventLog, Message, Reply, Session } from './types.ts'
@@ -39,9 +40,11 @@ export class Conversations {
   readonly #notices: Notices
   readonly #openings: Openings
   readonly #recoveries: Recoveries
+  readonly #rechecks: Rechecks
   #closed: Promise<void> | undefined
 
-  constructor({ sessions, events, cacheBytes, stallMs, connectMs, responseMs, report }: Config) {
+  constructor(config: Config) {
+    const { lookup, sessions, events, cacheBytes, stallMs, connectMs, responseMs, recheckMs, report } = config
     this.#report = report
     this.#stallMs = stallMs
     this.#upstream = new HttpUpstream({ connectMs, responseMs })
@@ -50,12 +53,7 @@ export class Conversations {
     this.#journal = events && this.#openJournal(events, cached)
     this.#handle = this.#journal?.handle ?? cached
     this.#notices = new Notices(this.#handle, report)
-    this.#sessions = new Sessions(
-      sessions,
-      this.#running,
-      (id, record) => this.#notices.expired(id, record),
-      (error) => report(error, undefined),
-    )
+    this.#sessions = new Sessions(sessions, this.#running, (id, record) => this.#notices.expired(id, record))
     const tools = {
       handle: this.#handle,
       sessions: this.#sessions,
@@ -65,6 +63,7 @@ export class Conversations {
     }
     this.#openings = new Openings(tools)
     this.#recoveries = new Recoveries(tools)
+    this.#rechecks = new Rechecks({ ...tools, running: this.#running, lookup, report, recheckMs })
   }
 
   #openJournal(events: EventLog, handle: Handle): Journal {
@@ -121,6 +120,7 @@ export class Conversations {
     this.#running.stop(closing(), ({ listens }) => listens)
     await within(deadline, this.#running.idle())
     this.#running.stop(closing(), () => true)
+    this.#rechecks.close()
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
     await this.#journal?.close().catch((error: unknown) => this.#report(error, undefined))
     await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#notices.done())
@@ -168,6 +168,7 @@ export class Conversations {
     const { session } = exchange
     if (exchange.endsWithClient && visit.response.destroyed) return
     this.#running.add(exchange)
+    this.#rechecks.watch(exchange)
     if (exchange.endsWithClient) visit.response.once('close', () => this.#onClose(exchange))
     try {
       const reply = await this.#reach(exchange)

@@ -9,6 +9,7 @@ import { classify, type Rejection } from './inbound/classify.ts'
 import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
+import { endOf, expired } from './principal.ts'
 import type { Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
 import { Visit } from './visit.ts'
 
@@ -93,8 +94,14 @@ async function identify({ request, server }: Visit, { authenticate }: Config): P
   const answer = authenticate(request, { server })
   const principal = isPromise(answer) ? await answer : answer
   if (principal === undefined) throw new GatewayError('unauthorized', 'Authentication required')
-  if (typeof principal?.id === 'string' && principal.id !== '') return principal
+  if (typeof principal?.id === 'string' && principal.id !== '') return checkEnd(principal)
   throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
+}
+
+function checkEnd(principal: Principal): Principal {
+  if (principal.expiresAt === undefined || endOf(principal) > Date.now()) return principal
+  if (typeof principal.expiresAt === 'number' && !Number.isNaN(principal.expiresAt)) throw expired()
+  throw new TypeError('"authenticate" must answer "expiresAt" in seconds since the epoch, or leave it out')
 }
 
 async function lookUp({ request, server, principal }: Visit, { lookup }: Config): Promise<ServerConfig> {

@@ -17,6 +17,7 @@
  *       header-value.ts     what the value of Mcp-Name stands for
  *     conversations.ts    opening, carrying on and ending sessions; shutting down
  *     running.ts          the exchanges that go on right now
+ *     rechecks.ts         may they still? streams end with the access they began with
  *     openings.ts         the reply to a handshake -> a session of ours
  *     recovery.ts         opens a session anew that its upstream forgot
  *     notices.ts          what the gateway tells upstreams by itself
@@ -63,8 +64,10 @@
  *       owed.ts             which answers a stream still owes
  *
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
- * json.ts, redis.ts, slots.ts (a set for what comes and goes) and awaitable.ts. create-server.ts makes Express itself cheap.
- * testing.ts is the subpath `./testing`: the contracts every session store and, in event-log-contract.ts, every event log keeps.
+ * json.ts, slots.ts (a set for what comes and goes), awaitable.ts, in-time.ts, redis.ts and principal.ts (when a proof of
+ * identity ends). create-server.ts makes Express itself cheap.
+ * testing.ts is the subpath `./testing`: the contracts every session store and, in event-log-contract.ts, every event log
+ * keeps.
  */
 
 // The middleware.

@@ -30,6 +30,7 @@ export interface Config {
   readonly stallMs: number
   readonly connectMs: number
   readonly responseMs: number
+  readonly recheckMs: number
   /** Tells `onError`; never throws. */
   readonly report: (error: unknown, context: Partial<ErrorContext> | undefined) => void
 }
@@ -55,7 +56,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   checkUse(given)
   rejectUnknown(given, KNOWN, '')
   rejectUnknown(given.limits ?? {}, { bodyBytes: true, stallMs: true }, 'limits.')
-  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true }, 'timeouts.')
+  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, recheckMs: true }, 'timeouts.')
   const { path = '/:name/mcp', limits, timeouts } = given
   return {
     address: compileAddress(parsePath(path), parseOnlyServer(path, given.servers)),
@@ -69,6 +70,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     stallMs: parseNumber('limits.stallMs', limits?.stallMs ?? 60_000, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
+    recheckMs: parseNumber('timeouts.recheckMs', timeouts?.recheckMs ?? 60_000, 1),
     report: parseOnError(given.onError),
   }
 }

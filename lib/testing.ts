@@ -17,15 +17,19 @@ export interface SessionStoreFactory {
   create(): Awaitable<SessionStore>
   /** How long a session lives in these stores without use, in milliseconds. Expiry is tested where it is given. */
   readonly ttlMs?: number | undefined
+  /** How long a session lives in these stores at most, in milliseconds. Tested where it is given. */
+  readonly lifetimeMs?: number | undefined
+  /** How many sessions a principal has in these stores, two at least. The cap is tested where it is given. */
+  readonly maxSessionsPerPrincipal?: number | undefined
   /** Lets time pass for these stores, in milliseconds, say on a fake clock. Defaults to waiting. */
   readonly wait?: ((ms: number) => Awaitable<void>) | undefined
 }
 
 /** A store keeps this contract when each `fn` resolves. */
 export function sessionStoreContract(factory: SessionStoreFactory): ContractTest[] {
-  const { ttlMs, wait = sleep } = factory
-  const expiry = ttlMs === undefined ? [] : expiryRequirements(ttlMs, wait)
-  return [...REQUIREMENTS, ...expiry].map(([id, name, check]) => ({
+  const { wait = sleep } = factory
+  const limits = [expiryRequirements, lifetimeRequirements, capRequirements].flatMap((of) => of(factory, wait))
+  return [...REQUIREMENTS, ...limits].map(([id, name, check]) => ({
     id,
     name,
     async fn() {
@@ -60,6 +64,8 @@ const RECOVERY: Recovery = {
   subscriptions: { 'file:///a b': { uri: 'file:///a b' }, constructor: { uri: 'constructor' } },
 }
 
+type Limits = Omit<SessionStoreFactory, 'create' | 'wait'>
+type Wait = NonNullable<SessionStoreFactory['wait']>
 type Requirement = readonly [id: string, name: ContractTest['name'], check: (store: SessionStore) => Promise<void>]
 
 const REQUIREMENTS: readonly Requirement[] = [
@@ -224,7 +230,8 @@ const REQUIREMENTS: readonly Requirement[] = [
 ]
 
 /** Waits are a fifth of the time away from where it counts, so that they may be waits on a clock. */
-function expiryRequirements(ttlMs: number, wait: (ms: number) => Awaitable<void>): readonly Requirement[] {
+function expiryRequirements({ ttlMs }: Limits, wait: Wait): readonly Requirement[] {
+  if (ttlMs === undefined) return []
   return [
     [
       'expiry',
@@ -252,4 +259,98 @@ function expiryRequirements(ttlMs: number, wait: (ms: number) => Awaitable<void>
       },
     ],
   ]
+}
+
+function lifetimeRequirements({ lifetimeMs, ttlMs = Infinity }: Limits, wait: Wait): readonly Requirement[] {
+  if (lifetimeMs === undefined) return []
+  return [
+    [
+      'lifetime',
+      'MUST answer undefined when lifetimeMs has passed, however often get() and update() were called',
+      async (store) => {
+        const stepMs = Math.min(0.2 * lifetimeMs, 0.5 * ttlMs)
+        const use = async (forMs: number, ...ids: string[]): Promise<void> => {
+          for (let leftMs = forMs; leftMs > 0; leftMs -= stepMs) {
+            await wait(Math.min(stepMs, leftMs))
+            for (const id of ids) {
+              await store.get(id)
+              await store.update?.(id, RECORD)
+            }
+          }
+        }
+        const id = await store.create(RECORD)
+        await use(0.8 * lifetimeMs, id)
+        deepStrictEqual(await store.get(id), RECORD)
+        const other = await store.create(RECORD)
+        await use(0.4 * lifetimeMs, id, other)
+        strictEqual(await store.get(id), undefined)
+        deepStrictEqual(await store.get(other), RECORD)
+      },
+    ],
+  ]
+}
+
+function capRequirements({ maxSessionsPerPrincipal: most, ttlMs = 1_000 }: Limits, wait: Wait): readonly Requirement[] {
+  if (most === undefined) return []
+  return [
+    [
+      'cap',
+      'MUST end a session of the same principal, and of no other, past maxSessionsPerPrincipal, and never the newest',
+      async (store) => {
+        const others = await open(store, most, 'somebody else')
+        const ids = await open(store, most + 2)
+        const left = await living(store, ids)
+        strictEqual(left.length, most)
+        strictEqual(left.at(-1), ids.at(-1))
+        deepStrictEqual(await living(store, others), others)
+      },
+    ],
+    [
+      'cap-oldest',
+      'SHOULD end the session that was not used for longest, past maxSessionsPerPrincipal',
+      async (store) => {
+        const ids = await open(store, most)
+        await wait(ttlMs / 10)
+        await store.get(ids[0]!)
+        const [newest] = await open(store, 1)
+        deepStrictEqual(await living(store, [ids[0]!, newest!]), [ids[0], newest])
+      },
+    ],
+    ...countRequirements(most),
+  ]
+}
+
+/** What does not count. */
+function countRequirements(most: number): readonly Requirement[] {
+  return [
+    [
+      'cap-deleted',
+      'MUST NOT count sessions that were deleted',
+      async (store) => {
+        const ids = await open(store, most)
+        for (const id of ids.slice(1)) await store.delete(id)
+        const all = [ids[0]!, ...(await open(store, most - 1))]
+        deepStrictEqual(await living(store, all), all)
+      },
+    ],
+    [
+      'cap-nobody',
+      'SHOULD NOT hold the empty principal to maxSessionsPerPrincipal: without authentication it is everybody',
+      async (store) => {
+        const ids = await open(store, most + 1, '')
+        deepStrictEqual(await living(store, ids), ids)
+      },
+    ],
+  ]
+}
+
+async function open(store: SessionStore, count: number, principal = RECORD.principal): Promise<string[]> {
+  const ids: string[] = []
+  while (ids.length < count) ids.push(await store.create({ ...RECORD, principal }))
+  return ids
+}
+
+async function living(store: SessionStore, ids: readonly string[]): Promise<string[]> {
+  const records = await Promise.all(ids.map(async (id) => store.get(id)))
+  return ids.filter((_, index) => records[index] !== undefined)
 }

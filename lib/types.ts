@@ -30,7 +30,10 @@ export interface Principal {
   /** Stable and unique, say issuer and subject. Sessions are bound to it, never to token bytes. Not empty. */
   readonly id: string
   readonly scopes?: readonly string[] | undefined
-  /** When this proof of identity ends, in seconds since the epoch. */
+  /**
+   * When this proof of identity ends, in seconds since the epoch: requests are 401 from then on, and streams and
+   * requests that go on are ended. Without it they go on as long as `servers` answers.
+   */
   readonly expiresAt?: number | undefined
 }
 
@@ -139,6 +142,12 @@ export interface GatewayOptions<P extends Principal = Principal> {
          * 0 waits for ever. A stream that has begun is never cut for being quiet.
          */
         readonly responseMs?: number | undefined
+        /**
+         * How often `servers` is asked again whether what goes on for long still may, and a session store that cannot
+         * tell whether the session is still there, in milliseconds. Defaults to 60 000. Shorter than the store's own
+         * expiry, or sessions expire under their open streams.
+         */
+        readonly recheckMs?: number | undefined
       }
     | undefined
   /** Told everything the gateway swallowed. Defaults to a line on `console.error`. */

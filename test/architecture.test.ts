@@ -7,7 +7,8 @@ import { parseSync } from '@swc/core'
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts'],
   ['protocol.ts'],
-  ['awaitable.ts', 'errors.ts', 'json.ts', 'redis.ts', 'slots.ts'],
+  ['awaitable.ts', 'errors.ts', 'in-time.ts', 'json.ts', 'slots.ts'],
+  ['principal.ts', 'redis.ts'],
   ['sse/'],
   ['exchange.ts', 'visit.ts'],
   ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'events/', 'auth/'],
@@ -15,7 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['testing.ts'],
   ['options.ts'],
   ['notices.ts', 'running.ts'],
-  ['openings.ts', 'recovery.ts'],
+  ['openings.ts', 'rechecks.ts', 'recovery.ts'],
   ['conversations.ts'],
   ['gateway.ts'],
   ['create-server.ts'],

@@ -64,7 +64,7 @@ describe('misuse', () => {
     [
       'an unknown timeout',
       { timeouts: { idleMs: 1 } },
-      '"timeouts.idleMs" is not an option; there are: connectMs, responseMs',
+      '"timeouts.idleMs" is not an option; there are: connectMs, responseMs, recheckMs',
     ],
     ['an option from the prototype', { toString: 1 }, /^"toString" is not an option/],
 
@@ -237,6 +237,11 @@ describe('misuse', () => {
       '"timeouts.connectMs" must be a number of at least 1, not 0',
     ],
     [
+      'no time between rechecks',
+      { timeouts: { recheckMs: 0 } },
+      '"timeouts.recheckMs" must be a number of at least 1, not 0',
+    ],
+    [
       'a negative time',
       { timeouts: { responseMs: -1 } },
       '"timeouts.responseMs" must be a number of at least 0, not -1',
@@ -329,7 +334,8 @@ describe('what is taken', () => {
 
 test('what is not said has one right value', () => {
   const config = parseOptions(good)
-  expect(config).toMatchObject({ bodyBytes: 4_194_304, connectMs: 10_000, responseMs: 300_000, authenticate: false })
+  expect(config).toMatchObject({ bodyBytes: 4_194_304, connectMs: 10_000, responseMs: 300_000, recheckMs: 60_000 })
+  expect(config.authenticate).toBe(false)
   expect(config.admission).toEqual({ hosts: new Set(), origins: new Set(), everySocket: false })
   expect(config.sessions).toBeInstanceOf(MemorySessionStore)
   expect(config.address('/weather/mcp')).toBe('weather')

@@ -39,6 +39,7 @@ describe('keeps the contract', () => {
   const contract = sessionStoreContract({
     create: () => open({ ttlMs: HOUR }),
     ttlMs: HOUR,
+    lifetimeMs: HOUR,
     wait: (ms) => {
       jest.advanceTimersByTime(ms)
     },
