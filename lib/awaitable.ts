@@ -4,3 +4,8 @@ import type { Awaitable } from './types.ts'
 export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
+
+/** Goes on with a value as soon as it is there, which may be now. A hook's promise may be of any make. */
+export function andThen<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
+  return isPromise(value) ? Promise.resolve(value).then(next) : next(value)
+}
