@@ -1,4 +1,4 @@
-/** What may answer later, and how long for. */
+/** What may answer at once or later. */
 import type { Awaitable } from './types.ts'
 
 /** Whether it answers later: what answers at once is never waited for. */
@@ -6,10 +6,7 @@ export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-/** Resolves with the promise, at the deadline at the latest. */
-export async function within(deadline: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline - Date.now()).unref()))
-  await Promise.race([promise, late])
-  clearTimeout(timer)
+/** Goes on with a value as soon as it is there, which may be now. A hook's promise may be of any make. */
+export function andThen<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
+  return isPromise(value) ? Promise.resolve(value).then(next) : next(value)
 }

@@ -1,9 +1,10 @@
 /** What is said between clients and upstreams: opening, carrying on and ending sessions, until the gateway closes. */
 import { GatewayError, type GatewayErrorCode } from './errors.ts'
-import { isPromise, within } from './awaitable.ts'
+import { andThen, isPromise } from './awaitable.ts'
 import { Cache } from './cache/cache.ts'
 import { Journal } from './events/journal.ts'
 import { Exchange, type Handle } from './exchange.ts'
+import { within } from './in-time.ts'
 import { checkVersion } from './inbound/headers.ts'
 import type { Config } from './options.ts'
 import { readAnswer } from './outbound/answer.ts'
@@ -17,7 +18,7 @@ import { Recoveries } from './recovery.ts'
 import { Rechecks } from './rechecks.ts'
 import { Running } from './running.ts'
 import { Sessions } from './session/sessions.ts'
-import type { EventLog, Message, Reply, Session } from './types.ts'
+import type { Awaitable, EventLog, Message, Reply, Session } from './types.ts'
 import { Eras } from './upstream/eras.ts'
 import { addVersion, toClient, toUpstream } from './upstream/headers.ts'
 import { HttpUpstream } from './upstream/http.ts'
@@ -75,21 +76,13 @@ export class Conversations {
   }
 
   /** A message of a client. */
-  async say(visit: Visit, message: Message, body: Buffer): Promise<void> {
+  say(visit: Visit, message: Message, body: Buffer): Awaitable<void> {
     if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
-    const exchange = (session?: Session): Exchange => this.#exchange(visit, 'POST', session, message, body)
     this.#eras.check(visit.config!, message)
-    if (message.era === 'modern') return this.#run(exchange(), visit)
-    const named = visit.header(HEADER.sessionId)
-    const opens = message.kind === 'request' && message.method === 'initialize'
-    const found = opens ? this.#stale(visit, named) : this.#find(visit, named)
-    const session = isPromise(found) ? await found : found
-    if (!session) return this.#run(exchange(), visit)
-    checkVersion(visit.header(HEADER.protocolVersion), session.record.protocolVersion)
-    if (message.kind === 'batch' && session.record.protocolVersion > BATCH_VERSION) {
-      throw new GatewayError('invalid_request', `Revision ${session.record.protocolVersion} has no batches`)
-    }
-    return this.#run(exchange(session), visit)
+    return andThen(this.#sessionOf(visit, message), (session) => {
+      if (session) checkTerms(session, visit, message)
+      return this.#run(this.#exchange(visit, 'POST', session, message, body), visit)
+    })
   }
 
   /** A client that listens. */
@@ -127,12 +120,20 @@ export class Conversations {
     await this.#upstream.close()
   }
 
-  #find(visit: Visit, id: string | undefined): Session | Promise<Session> {
+  /** The session that a message belongs to: none in the modern era, nor before a handshake. */
+  #sessionOf(visit: Visit, message: Message): Awaitable<Session | undefined> {
+    if (message.era === 'modern') return undefined
+    const id = visit.header(HEADER.sessionId)
+    const opens = message.kind === 'request' && message.method === 'initialize'
+    return opens ? this.#stale(visit, id) : this.#find(visit, id)
+  }
+
+  #find(visit: Visit, id: string | undefined): Awaitable<Session> {
     return this.#sessions.find(id, visit.server, visit.principal?.id ?? '')
   }
 
   /** The session of a GET or DELETE; where there are no sessions, there is neither of them. (RT4) */
-  #findOwn(visit: Visit): Session | Promise<Session> {
+  #findOwn(visit: Visit): Awaitable<Session> {
     if (this.#eras.isModernOnly(visit.config!)) {
       throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
     }
@@ -171,8 +172,9 @@ export class Conversations {
     this.#rechecks.watch(exchange)
     if (exchange.endsWithClient) visit.response.once('close', () => this.#onClose(exchange))
     try {
-      const reply = await this.#reach(exchange)
-      await (exchange.opens ? this.#open(reply, exchange, visit) : this.#carry(reply, exchange, visit))
+      const reply = await (exchange.config.recover ? this.#reach(exchange) : this.#handle(exchange))
+      const carried = exchange.opens ? this.#open(reply, exchange, visit) : this.#carry(reply, exchange, visit)
+      if (isPromise(carried)) await carried
     } catch (error) {
       if (session && isCode(error, 'session_not_found') && !exchange.stopped) {
         await this.#forget(session.id).catch((fault: unknown) => this.#report(fault, visit))
@@ -186,7 +188,6 @@ export class Conversations {
 
   /** The upstream's reply, in a session opened anew where the upstream has forgotten it and may be told again. */
   async #reach(exchange: Exchange): Promise<Reply> {
-    if (!exchange.config.recover) return this.#handle(exchange)
     await this.#recoveries.note(exchange)
     try {
       return await this.#handle(exchange)
@@ -206,10 +207,11 @@ export class Conversations {
   }
 
   /** Hands a reply on. An accepted notification or response has none. (RPC10) */
-  async #carry(reply: Reply, exchange: Exchange, visit: Visit): Promise<void> {
+  #carry(reply: Reply, exchange: Exchange, visit: Visit): Awaitable<void> {
     if (exchange.isAnswered || reply.status >= 300) return this.#relay(reply, toClient(reply.headers), exchange, visit)
     reply.body.drain()
     visit.response.writeHead(202).end()
+    return undefined
   }
 
   /** The reply to `initialize`, handed on with our session's id. */
@@ -221,8 +223,8 @@ export class Conversations {
   }
 
   /** A reply that broke off was told to the client as well as could be; the operator hears of it here. */
-  async #relay(reply: Reply, headers: Record<string, string>, exchange: Exchange, visit: Visit): Promise<void> {
-    const relayed = relay(reply, headers, {
+  #relay(reply: Reply, headers: Record<string, string>, exchange: Exchange, visit: Visit): Awaitable<void> {
+    return relay(reply, headers, {
       exchange,
       response: visit.response,
       heartbeat: this.#heartbeat,
@@ -230,13 +232,20 @@ export class Conversations {
       report: (fault) => this.#report(fault, visit),
       reopen: (lastEventId, retryMs) => new ResumedBody(this.#handle, exchange, lastEventId, retryMs),
     })
-    if (isPromise(relayed)) await relayed
   }
 
   async #forget(id: string): Promise<void> {
     this.#notices.forget(id)
     await this.#sessions.end(id)
     await this.#journal?.forget(id).catch((error: unknown) => this.#report(error, undefined))
+  }
+}
+
+/** Throws for what a session does not allow: another revision, or a batch where there are none. */
+function checkTerms({ record: { protocolVersion } }: Session, visit: Visit, message: Message): void {
+  checkVersion(visit.header(HEADER.protocolVersion), protocolVersion)
+  if (message.kind === 'batch' && protocolVersion > BATCH_VERSION) {
+    throw new GatewayError('invalid_request', `Revision ${protocolVersion} has no batches`)
   }
 }
 

@@ -1,6 +1,6 @@
 /** mcpGateway(): the way of a request, top to bottom. The only file that knows every folder. */
 import type { ServerResponse } from 'node:http'
-import { isPromise } from './awaitable.ts'
+import { andThen, isPromise } from './awaitable.ts'
 import { Conversations } from './conversations.ts'
 import { GatewayError } from './errors.ts'
 import { admit } from './inbound/admit.ts'
@@ -10,7 +10,7 @@ import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
 import { endOf, expired } from './principal.ts'
-import type { Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
+import type { Awaitable, Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
 import { Visit } from './visit.ts'
 
 type Next = (error?: unknown) => void
@@ -27,7 +27,8 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (next && (server === undefined || request.method === 'OPTIONS')) return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       visit = new Visit(request, response, server)
-      serve(visit, config, conversations).catch((error: unknown) => fail(visit!, error))
+      const served = serve(visit, config, conversations)
+      if (isPromise(served)) served.catch((error: unknown) => fail(visit!, error))
     } catch (error) {
       fail(visit ?? new Visit(request, response, ''), error)
     }
@@ -46,38 +47,46 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   })
 }
 
-/** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
-async function serve(visit: Visit, config: Config, conversations: Conversations): Promise<void> {
+/**
+ * The order is also the order of what leaks to whom: nobody unknown learns which servers there are. What hooks answer
+ * at once is not waited for, here and in what follows.
+ */
+function serve(visit: Visit, config: Config, conversations: Conversations): Awaitable<void> {
   const { request } = visit
   const converse = CONVERSE[request.method ?? '']
   if (!converse) throw new GatewayError('method_not_allowed', 'Method not allowed')
   admit(config.admission, request.headers.host, request.headers.origin, request.socket.localAddress)
-  visit.principal = await identify(visit, config)
-  visit.config = await lookUp(visit, config)
-  return converse(visit, config, conversations)
+  return andThen(identify(visit, config), (principal) => {
+    visit.principal = principal
+    return andThen(lookUp(visit, config), (server) => {
+      visit.config = server
+      return converse(visit, config, conversations)
+    })
+  })
 }
 
-type Converse = (visit: Visit, config: Config, conversations: Conversations) => Promise<void>
+type Converse = (visit: Visit, config: Config, conversations: Conversations) => Awaitable<void>
 
 const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
   /** A message: body, then what it is, then where it belongs. */
-  async POST(visit, config, conversations) {
+  POST(visit, config, conversations) {
     checkAccept(visit.header('accept'), POST_ACCEPTS)
-    const { bytes, json } = await readContent(visit.request, config.bodyBytes)
-    const message = classify(json, visit.standardHeaders())
-    if ('id' in message) visit.id = message.id
-    if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
-    return conversations.say(visit, message, bytes)
+    return andThen(readContent(visit.request, config.bodyBytes), ({ bytes, json }) => {
+      const message = classify(json, visit.standardHeaders())
+      if ('id' in message) visit.id = message.id
+      if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
+      return conversations.say(visit, message, bytes)
+    })
   },
 
   /** A listener. */
-  async GET(visit, _config, conversations) {
+  GET(visit, _config, conversations) {
     checkAccept(visit.header('accept'), GET_ACCEPTS)
     return conversations.listen(visit)
   },
 
   /** The end of a session. */
-  async DELETE(visit, _config, conversations) {
+  DELETE(visit, _config, conversations) {
     return conversations.end(visit)
   },
 }
@@ -89,10 +98,11 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
     : new GatewayError(code, reason, { data })
 }
 
-async function identify({ request, server }: Visit, { authenticate }: Config): Promise<Principal | undefined> {
-  if (authenticate === false) return undefined
-  const answer = authenticate(request, { server })
-  const principal = isPromise(answer) ? await answer : answer
+function identify({ request, server }: Visit, { authenticate }: Config): Awaitable<Principal | undefined> {
+  return authenticate === false ? undefined : andThen(authenticate(request, { server }), checkPrincipal)
+}
+
+function checkPrincipal(principal: Principal | undefined): Principal {
   if (principal === undefined) throw new GatewayError('unauthorized', 'Authentication required')
   if (typeof principal?.id === 'string' && principal.id !== '') return checkEnd(principal)
   throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
@@ -104,9 +114,11 @@ function checkEnd(principal: Principal): Principal {
   throw new TypeError('"authenticate" must answer "expiresAt" in seconds since the epoch, or leave it out')
 }
 
-async function lookUp({ request, server, principal }: Visit, { lookup }: Config): Promise<ServerConfig> {
-  const answer = lookup(server, { principal, request })
-  const config = isPromise(answer) ? await answer : answer
+function lookUp({ request, server, principal }: Visit, { lookup }: Config): Awaitable<ServerConfig> {
+  return andThen(lookup(server, { principal, request }), checkFound)
+}
+
+function checkFound(config: ServerConfig | undefined): ServerConfig {
   if (config === undefined) throw new GatewayError('not_found', 'Unknown server')
   return config
 }

@@ -12,3 +12,11 @@ export async function inTime<T>(ms: number, promise: Promise<T>, words: string):
     clearTimeout(timer)
   }
 }
+
+/** Resolves with the promise, at the deadline at the latest. */
+export async function within(deadline: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline - Date.now()).unref()))
+  await Promise.race([promise, late])
+  clearTimeout(timer)
+}
