@@ -1,26 +1,25 @@
 /** What is said between clients and upstreams: opening, carrying on and ending sessions, until the gateway closes. */
-import { GatewayError, type GatewayErrorCode } from './errors.ts'
-import { andThen, isPromise } from './awaitable.ts'
+import { andThen } from './awaitable.ts'
 import { Cache } from './cache/cache.ts'
+import { Carrier } from './carrier.ts'
+import { GatewayError, isCode } from './errors.ts'
 import { Journal } from './events/journal.ts'
 import { Exchange, type Handle } from './exchange.ts'
 import { within } from './in-time.ts'
 import { checkVersion } from './inbound/headers.ts'
 import type { Config } from './options.ts'
 import { readAnswer } from './outbound/answer.ts'
-import { Heartbeat } from './outbound/heartbeat.ts'
 import { Notices } from './notices.ts'
 import { Openings } from './openings.ts'
 import { overhear } from './outbound/overhear.ts'
-import { relay } from './outbound/relay.ts'
 import { BATCH_VERSION, HEADER } from './protocol.ts'
 import { Recoveries } from './recovery.ts'
 import { Rechecks } from './rechecks.ts'
 import { Running } from './running.ts'
 import { Sessions } from './session/sessions.ts'
-import type { Awaitable, EventLog, Message, Reply, Session } from './types.ts'
+import type { Awaitable, EventLog, Message, Session } from './types.ts'
 import { Eras } from './upstream/eras.ts'
-import { addVersion, toClient, toUpstream } from './upstream/headers.ts'
+import { addVersion, toUpstream } from './upstream/headers.ts'
 import { HttpUpstream } from './upstream/http.ts'
 import { ResumedBody } from './upstream/resumed-body.ts'
 import type { Visit } from './visit.ts'
@@ -30,24 +29,20 @@ const FAREWELL_MS = 1_000
 
 export class Conversations {
   readonly #report: Config['report']
-  readonly #stallMs: number
   readonly #sessions: Sessions
   readonly #upstream: HttpUpstream
   readonly #handle: Handle
   readonly #journal: Journal | undefined
-  readonly #heartbeat = new Heartbeat()
   readonly #eras = new Eras()
   readonly #running = new Running()
   readonly #notices: Notices
-  readonly #openings: Openings
-  readonly #recoveries: Recoveries
+  readonly #carrier: Carrier
   readonly #rechecks: Rechecks
   #closed: Promise<void> | undefined
 
   constructor(config: Config) {
     const { lookup, sessions, events, cacheBytes, stallMs, connectMs, responseMs, recheckMs, report } = config
     this.#report = report
-    this.#stallMs = stallMs
     this.#upstream = new HttpUpstream({ connectMs, responseMs })
     const { send } = this.#upstream
     const cached = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
@@ -59,12 +54,20 @@ export class Conversations {
       handle: this.#handle,
       sessions: this.#sessions,
       notices: this.#notices,
+      running: this.#running,
       eras: this.#eras,
       readAnswer,
+      report,
     }
-    this.#openings = new Openings(tools)
-    this.#recoveries = new Recoveries(tools)
-    this.#rechecks = new Rechecks({ ...tools, running: this.#running, lookup, report, recheckMs })
+    this.#rechecks = new Rechecks({ ...tools, lookup, recheckMs })
+    this.#carrier = new Carrier({
+      ...tools,
+      rechecks: this.#rechecks,
+      openings: new Openings(tools),
+      recoveries: new Recoveries(tools),
+      forget: (id) => this.#forget(id),
+      stallMs,
+    })
   }
 
   #openJournal(events: EventLog, handle: Handle): Journal {
@@ -81,7 +84,7 @@ export class Conversations {
     this.#eras.check(visit.config!, message)
     return andThen(this.#sessionOf(visit, message), (session) => {
       if (session) checkTerms(session, visit, message)
-      return this.#run(this.#exchange(visit, 'POST', session, message, body), visit)
+      return this.#carrier.run(this.#exchange(visit, 'POST', session, message, body), visit)
     })
   }
 
@@ -90,7 +93,7 @@ export class Conversations {
     if (this.#closed) throw closing()
     const session = await this.#findOwn(visit)
     checkVersion(visit.header(HEADER.protocolVersion), session.record.protocolVersion)
-    return this.#run(this.#exchange(visit, 'GET', session, undefined, undefined), visit)
+    return this.#carrier.run(this.#exchange(visit, 'GET', session, undefined, undefined), visit)
   }
 
   /** A client that ends its session. It has ended, whatever the upstream says to it. */
@@ -164,76 +167,6 @@ export class Conversations {
     return new Exchange({ server, config: visit.config!, principal, request, method, session, message, headers, body })
   }
 
-  /** Sends an exchange, and does with the reply what its kind asks for. */
-  async #run(exchange: Exchange, visit: Visit): Promise<void> {
-    const { session } = exchange
-    if (exchange.endsWithClient && visit.response.destroyed) return
-    this.#running.add(exchange)
-    this.#rechecks.watch(exchange)
-    if (exchange.endsWithClient) visit.response.once('close', () => this.#onClose(exchange))
-    try {
-      const reply = await (exchange.config.recover ? this.#reach(exchange) : this.#handle(exchange))
-      const carried = exchange.opens ? this.#open(reply, exchange, visit) : this.#carry(reply, exchange, visit)
-      if (isPromise(carried)) await carried
-    } catch (error) {
-      if (session && isCode(error, 'session_not_found') && !exchange.stopped) {
-        await this.#forget(session.id).catch((fault: unknown) => this.#report(fault, visit))
-      }
-      if (session && isCode(error, 'upstream_timeout')) this.#notices.cancelled(exchange, 'No answer in time')
-      throw error
-    } finally {
-      this.#running.delete(exchange)
-    }
-  }
-
-  /** The upstream's reply, in a session opened anew where the upstream has forgotten it and may be told again. */
-  async #reach(exchange: Exchange): Promise<Reply> {
-    await this.#recoveries.note(exchange)
-    try {
-      return await this.#handle(exchange)
-    } catch (error) {
-      if (!isCode(error, 'session_not_found') || exchange.stopped) throw error
-      const again = await this.#recoveries.again(exchange).catch((cause: unknown) => {
-        throw new GatewayError('session_not_found', 'Session not found', { cause })
-      })
-      exchange.onStop = (reason) => again.stop(reason)
-      return this.#handle(again)
-    }
-  }
-
-  /** A response closes when it is complete, too. */
-  #onClose(exchange: Exchange): void {
-    if (this.#running.has(exchange)) exchange.stop(new GatewayError('bad_request', 'The client went away'))
-  }
-
-  /** Hands a reply on. An accepted notification or response has none. (RPC10) */
-  #carry(reply: Reply, exchange: Exchange, visit: Visit): Awaitable<void> {
-    if (exchange.isAnswered || reply.status >= 300) return this.#relay(reply, toClient(reply.headers), exchange, visit)
-    reply.body.drain()
-    visit.response.writeHead(202).end()
-    return undefined
-  }
-
-  /** The reply to `initialize`, handed on with our session's id. */
-  async #open(reply: Reply, exchange: Exchange, visit: Visit): Promise<void> {
-    const id = await this.#openings.open(reply, exchange, visit.response)
-    const headers = toClient(reply.headers)
-    if (id !== undefined) headers[HEADER.sessionId] = id
-    return this.#relay(reply, headers, exchange, visit)
-  }
-
-  /** A reply that broke off was told to the client as well as could be; the operator hears of it here. */
-  #relay(reply: Reply, headers: Record<string, string>, exchange: Exchange, visit: Visit): Awaitable<void> {
-    return relay(reply, headers, {
-      exchange,
-      response: visit.response,
-      heartbeat: this.#heartbeat,
-      stallMs: this.#stallMs,
-      report: (fault) => this.#report(fault, visit),
-      reopen: (lastEventId, retryMs) => new ResumedBody(this.#handle, exchange, lastEventId, retryMs),
-    })
-  }
-
   async #forget(id: string): Promise<void> {
     this.#notices.forget(id)
     await this.#sessions.end(id)
@@ -247,10 +180,6 @@ function checkTerms({ record: { protocolVersion } }: Session, visit: Visit, mess
   if (message.kind === 'batch' && protocolVersion > BATCH_VERSION) {
     throw new GatewayError('invalid_request', `Revision ${protocolVersion} has no batches`)
   }
-}
-
-function isCode(error: unknown, code: GatewayErrorCode): boolean {
-  return error instanceof GatewayError && error.code === code
 }
 
 function closing(): GatewayError {

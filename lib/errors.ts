@@ -88,3 +88,7 @@ export class GatewayError extends Error {
     return JSON.stringify(id === undefined ? { jsonrpc: '2.0', error } : { jsonrpc: '2.0', id, error })
   }
 }
+
+export function isCode(error: unknown, code: GatewayErrorCode): boolean {
+  return error instanceof GatewayError && error.code === code
+}

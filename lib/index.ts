@@ -16,6 +16,7 @@
  *       ladder.ts           what a modern message must keep to, rung by rung
  *       header-value.ts     what the value of Mcp-Name stands for
  *     conversations.ts    opening, carrying on and ending sessions; shutting down
+ *     carrier.ts          sends an exchange, and hands the reply on
  *     running.ts          the exchanges that go on right now
  *     rechecks.ts         may they still? streams end with the access they began with
  *     openings.ts         the reply to a handshake -> a session of ours

@@ -69,7 +69,7 @@ export class Rechecks {
     const exchanges = this.#tools.running.snapshot()
     let next = Infinity
     for (const exchange of exchanges) {
-      const endsAt = endOf(exchange.principal)
+      const endsAt = exchange.isBackground ? Infinity : endOf(exchange.principal)
       if (endsAt <= now) this.#stop(exchange, expired())
       else next = Math.min(next, endsAt)
     }
@@ -133,7 +133,7 @@ export class Rechecks {
   #stop(exchange: Exchange, error: GatewayError): void {
     if (exchange.stopped) return
     exchange.stop(error)
-    this.#tools.notices.cancelled(exchange, error.message)
+    if (!exchange.isRecorded) this.#tools.notices.cancelled(exchange, error.message)
   }
 
   #report(error: unknown, exchange: Exchange): void {

@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['options.ts'],
   ['notices.ts', 'running.ts'],
   ['openings.ts', 'rechecks.ts', 'recovery.ts'],
+  ['carrier.ts'],
   ['conversations.ts'],
   ['gateway.ts'],
   ['create-server.ts'],

@@ -74,6 +74,7 @@ export class Journal {
     const name = { session: digestOf(session.id), stream: randomBytes(9).toString('base64url') }
     const recorder = this.#record(name, exchange, { position: 0, isStanding: false, owed: exchange.waiting })
     void this.#claim(name).catch((error: unknown) => this.#tools.report(error, exchange))
+    exchange.isRecorded = true
     const tail = new Tail()
     recorder.listen(tail)
     recorder.start(reply.body)
@@ -171,7 +172,7 @@ export class Journal {
   }
 
   #record(name: EventStreamName, exchange: Exchange, parts: Omit<RecorderParts, 'name' | 'exchange'>): Recorder {
-    const background = exchange.with({})
+    const background = exchange.with({ isBackground: true })
     const recorder = new Recorder({ ...parts, name, exchange: background }, this.#recorderTools)
     this.#recorders.set(keyOf(name), recorder)
     this.#tools.running.add(background)

@@ -129,8 +129,10 @@ export class StreamWriter extends Writer {
       this.response.destroy()
       return
     }
-    const isClosing = this.exchange.stopped?.code === 'closing'
-    const isResumable = this.#marked !== undefined && (!this.exchange.stopped || isClosing)
+    const { stopped, isRecorded } = this.exchange
+    const isClosing = stopped?.code === 'closing'
+    const goesOn = !stopped || isClosing || (isRecorded && stopped.code === 'unauthorized')
+    const isResumable = this.#marked !== undefined && goesOn
     if (!isResumable) for (const id of this.#owed.ids) this.response.write(messageEvent(this.#lastWord(error(), id)))
     if (isClosing && this.exchange.era === 'legacy') this.response.write(RETRY)
     this.response.end()

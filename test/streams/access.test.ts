@@ -1,7 +1,13 @@
 // Access that ends while something goes on: it expires, is withdrawn by the lookup, or the session ended elsewhere.
 import { Client } from '@modelcontextprotocol/client'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { RedisSessionStore, SealedSessionStore, type GatewayOptions, type Principal } from '../../lib/index.ts'
+import {
+  MemoryEventLog,
+  RedisSessionStore,
+  SealedSessionStore,
+  type GatewayOptions,
+  type Principal,
+} from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { createJournal } from '../support/journal.ts'
 import { modernRequest, openModern, postModern } from '../support/modern.ts'
@@ -93,6 +99,27 @@ describe('when the proof of identity ends', () => {
     expect(await staying.nextMessage()).toMatchObject({ id: 'stays', result: {} })
     expect(await session.request('ping')).toMatchObject({ status: 200 })
     expect(gateway.reported.entries).toEqual([])
+  })
+
+  test('AU11 SE4 with an event log a call goes on, and whoever brings a new token resumes it', async () => {
+    const gateway = await start({ events: new MemoryEventLog() })
+    upstream.on('tools/call', () => {})
+    const session = await initialize(gateway.url('a'), { headers: bearer('ann') })
+    const opening = session.stream(call, bearer(endingIn(300)))
+    const asked = await upstream.nextRequest('tools/call')
+    await asked.stream().send({ method: 'notifications/message', params: { data: 1 } })
+    const client = await opening
+    expect(await client.over).toBe('complete')
+    expect(client.bytes().toString()).not.toContain('error')
+    const [id] =
+      client
+        .bytes()
+        .toString()
+        .match(/(?<=id: ).*\.2$/m) ?? []
+    await asked.stream().send({ id: 'c', result: {} })
+    const again = await session.listen({ ...bearer(endingIn(60_000)), 'last-event-id': id })
+    expect(await again.nextMessage()).toEqual({ jsonrpc: '2.0', id: 'c', result: {} })
+    expect(upstream.requests('notifications/cancelled')).toEqual([])
   })
 
   test('AU11 SE5 in the stateless revision the upstream request is aborted, and the stream ends in the error', async () => {
