@@ -110,6 +110,7 @@ export class Conversations {
     this.#rechecks.close()
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
     await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#notices.done())
+    this.#notices.close()
     await this.#upstream.close()
   }
 
