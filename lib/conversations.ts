@@ -120,6 +120,7 @@ export class Conversations {
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
     await this.#journal?.close().catch((error: unknown) => this.#report(error, undefined))
     await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#notices.done())
+    this.#notices.close()
     await this.#upstream.close()
   }
 

@@ -107,7 +107,7 @@ export class Rechecks {
     }
     sessions.stop(session.id)
     // It was ended by another node, which has told the upstream, or it has expired, which nobody has.
-    void notices.ended(session, exchange.behind)
+    notices.farewell(session, exchange.behind)
   }
 
   async #checkAccess(exchange: Exchange): Promise<void> {
