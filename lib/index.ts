@@ -36,6 +36,7 @@
  *       target.ts           a server's config, checked and ready
  *       eras.ts             which eras an upstream speaks
  *       http.ts             sends an exchange over Streamable HTTP
+ *       credentials.ts      with the headers that a function answers for it
  *       upstream-reply.ts   the answer as it arrives
  *       resumed-body.ts     the rest of a stream whose connection broke
  *       verdict.ts          what its status and type mean
@@ -50,6 +51,14 @@
  *       owed.ts             which answers a stream still owes
  *       heartbeat.ts        keeps quiet streams alive
  *       refusal.ts          answers with an error
+ *     auth/               what an embedder plugs in
+ *       client-credentials.ts  upstream credentials: the gateway's own
+ *       token-exchange.ts      upstream credentials: the client's token exchanged
+ *       tokens.ts              kept while they last
+ *       token-endpoint.ts      where they come from
+ *       token-options.ts       and as what the gateway asks there
+ *       metadata.ts            an issuer -> its endpoints
+ *       bounded-fetch.ts       fetch() that cannot be led astray
  *
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
  * json.ts, slots.ts (a set for what comes and goes) and awaitable.ts. create-server.ts makes Express itself cheap.
@@ -66,6 +75,10 @@ export { createServer, type ExpressApp, type ExpressServerOptions } from './crea
 export { MemorySessionStore, type MemorySessionStoreOptions } from './session/memory-store.ts'
 export { RedisSessionStore, type RedisSessionStoreOptions } from './session/redis-store.ts'
 export { SealedSessionStore, type SealedSessionStoreOptions } from './session/sealed-store.ts'
+
+// Credentials for upstreams: for the `headers` of a server.
+export { clientCredentials, type ClientCredentialsOptions } from './auth/client-credentials.ts'
+export { tokenExchange, type TokenExchangeOptions } from './auth/token-exchange.ts'
 
 // What goes wrong, by name.
 export { GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'

@@ -32,8 +32,10 @@ test('the package exports exactly these values', () => {
     'MemorySessionStore',
     'RedisSessionStore',
     'SealedSessionStore',
+    'clientCredentials',
     'createServer',
     'mcpGateway',
+    'tokenExchange',
   ])
 })
 
@@ -41,6 +43,7 @@ test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
     'Authenticate',
     'Awaitable',
+    'ClientCredentialsOptions',
     'ErrorContext',
     'ExpressApp',
     'ExpressServerOptions',
@@ -60,6 +63,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'TokenExchangeOptions',
   ])
 })
 
