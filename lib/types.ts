@@ -17,7 +17,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 export type Awaitable<T> = T | Promise<T>
 
 /** A function whose parameters an embedder may annotate more narrowly, say with Express's own `Request`. */
-type Hook<Parameters extends unknown[], Result> = { bivariant(...parameters: Parameters): Result }['bivariant']
+export type Hook<Parameters extends unknown[], Result> = { bivariant(...parameters: Parameters): Result }['bivariant']
 
 /** A request as any node:http host hands it over. `body` is what a parser of the host left. */
 export interface GatewayRequest extends IncomingMessage {
@@ -76,7 +76,7 @@ export interface HeadersContext<P extends Principal = Principal> {
   /** The upstream's URL. */
   readonly url: string
   /** What the function answered for this request before, when the upstream has refused it with 401; else `undefined`. */
-  readonly refused: Readonly<Record<string, string>> | undefined
+  readonly refused?: Readonly<Record<string, string>> | undefined
 }
 
 /** Finds a server by name, for this principal. `undefined` answers 404. */

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { isPromise } from '../awaitable.ts'
 import { GatewayError } from '../errors.ts'
-import type { Awaitable, HeadersContext, Principal } from '../types.ts'
+import type { Awaitable, HeadersContext, Hook, Principal } from '../types.ts'
 import { TokenEndpoint } from './token-endpoint.ts'
 import { checkTokenOptions, type TokenOptions } from './token-options.ts'
 import { Tokens } from './tokens.ts'
@@ -12,7 +12,7 @@ export interface TokenExchangeOptions<P extends Principal = Principal> extends T
    * The token that says for whom the gateway asks. Defaults to the bearer token of the client's request; an app with a
    * login of its own answers the one it got there. Without one there is nothing to exchange.
    */
-  readonly subjectToken?: ((context: HeadersContext<P>) => Awaitable<string | undefined>) | undefined
+  readonly subjectToken?: Hook<[context: HeadersContext<P>], Awaitable<string | undefined>> | undefined
   /** Defaults to `urn:ietf:params:oauth:token-type:access_token`. */
   readonly subjectTokenType?: string | undefined
 }

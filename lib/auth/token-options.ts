@@ -1,5 +1,6 @@
 /** What `clientCredentials()` and `tokenExchange()` take alike, and what of it cannot work. */
-import { webcrypto } from 'node:crypto'
+import type { webcrypto } from 'node:crypto'
+import { types } from 'node:util'
 import { isSafe } from './bounded-fetch.ts'
 
 /** How the gateway asks an authorization server for tokens of its own. */
@@ -91,7 +92,7 @@ function isResource(value: string): boolean {
 
 function isPrivateKey(value: NonNullable<TokenOptions['privateKey']>): boolean {
   const key = 'key' in value ? value.key : value
-  return key instanceof webcrypto.CryptoKey && key.type === 'private'
+  return types.isCryptoKey(key) && key.type === 'private'
 }
 
 function isRecord(value: object): boolean {

@@ -1,5 +1,5 @@
 // A headers function learns that the upstream refused what it answered, and may answer something better: once.
-import { type GatewayOptions, type HeadersContext, MemorySessionStore } from '../../lib/index.ts'
+import { type GatewayOptions, type HeadersContext, MemorySessionStore, type ServerConfig } from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { modernRequest, postModern } from '../support/modern.ts'
 import { initialize, initializeMessage, post, type Session } from '../support/rpc.ts'
@@ -39,7 +39,7 @@ afterEach(async () => {
 })
 
 async function start(
-  headers: NonNullable<Extract<GatewayOptions['servers'], object>[string]['headers']>,
+  headers: NonNullable<ServerConfig['headers']>,
   options: Partial<GatewayOptions> = {},
 ): Promise<void> {
   gateway = await startGateway({ servers: { a: { url: upstream.url, headers } }, ...options })
@@ -87,7 +87,7 @@ test('each kind of request is sent again: a handshake, a response, a stream, the
 
 test('a message of 2026-07-28 is sent again too', async () => {
   await start(renewing)
-  upstream.on('tools/list', (exchange) => refuses(exchange) || exchange.result({ tools: [] }))
+  upstream.on('tools/list', (exchange) => void (refuses(exchange) || exchange.result({ tools: [] })))
   const answer = await postModern(gateway.url('a'), modernRequest('tools/list'))
   expect(answer.status).toBe(200)
   expect(upstream.requests('tools/list')).toHaveLength(2)
