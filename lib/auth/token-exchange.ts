@@ -46,11 +46,11 @@ export function tokenExchange<P extends Principal = Principal>(
 
   function exchange(
     subject: string | undefined,
-    { principal, url, refused }: HeadersContext,
+    { principal, request, url, refused }: HeadersContext,
   ): ReturnType<Tokens['headers']> {
     // A URL has no spaces, a digest has one length: no two of these run together.
     const whose = principal && `${url} ${principal.id}`
-    if (!subject) return (whose !== undefined && tokens.last(whose)) || nothing()
+    if (!subject) return (!request && whose !== undefined && tokens.last(whose)) || nothing()
     const key = `${hash('sha256', subject)} ${whose ?? url}`
     const parameters = { subject_token: subject, subject_token_type: subjectTokenType }
     return tokens.headers(key, refused, () => endpoint.request(GRANT, url, parameters), whose)

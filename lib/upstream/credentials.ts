@@ -11,7 +11,7 @@ type HeadersFunction = Extract<ServerConfig['headers'], (...given: never[]) => u
 /** Sends the exchange with these headers, flat. `refused` finds another reply where the upstream answers 401. */
 type Send = (headers: readonly string[], refused?: (error: GatewayError) => Promise<Reply>) => Promise<Reply>
 
-/** An upstream that answers 401 has processed nothing, so the same bytes may be sent again: once. */
+/** A request that is answered 401 has not been applied (RFC 9110 section 15.5.2), so the same bytes may go again: once. */
 export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, send: Send): Promise<Reply> {
   const { principal, request, server } = exchange
   const ask = (refused: Headers | undefined): Awaitable<Headers> => own({ principal, request, server, url, refused })

@@ -169,6 +169,18 @@ test('without a token of the client there is nothing to exchange: 502, and nobod
   expect(exchanges()).toBe(0)
 })
 
+test('a request without a token is not served one that its principal brought with another (AU14)', async () => {
+  const headers = tokenExchange(client())
+  const context = { principal: { id: 'ada' }, server: 'a', url: upstream.url }
+  const request = (given: object) => ({ headers: given }) as HeadersContext['request']
+  await headers({ ...context, request: request(bearer(await tokenOf('ada'))) })
+  for (const authorization of [undefined, 'Basic YTpi', 'Bearer', 'Bearer a b']) {
+    expect(() => headers({ ...context, request: request({ authorization }) })).toThrow(
+      'There is no token of the client',
+    )
+  }
+})
+
 test.each([
   ['at once', (token: string) => token],
   ['with a promise', (token: string) => Promise.resolve(token)],

@@ -100,7 +100,7 @@ test('a promise is waited for both times', async () => {
   expect(upstream.requests('tools/call')).toHaveLength(2)
 })
 
-test('a second 401 is 502, and there is no third request (AU12)', async () => {
+test('a second 401 is 502, and there is no third request (AU12, UC10)', async () => {
   await start(renewing)
   const session = await open()
   upstream.on('tools/call', (exchange) => exchange.status(401, 'no', CHALLENGE))
