@@ -48,6 +48,7 @@
  *       target.ts           a server's config, checked and ready
  *       eras.ts             which eras an upstream speaks
  *       http.ts             sends an exchange over Streamable HTTP
+ *       credentials.ts      with the headers that a function answers for it
  *       upstream-reply.ts   the answer as it arrives
  *       resumed-body.ts     the rest of a stream whose connection broke
  *       verdict.ts          what its status and type mean
@@ -60,6 +61,14 @@
  *       stream-writer.ts    an event stream, event by event
  *       heartbeat.ts        keeps quiet streams alive
  *       refusal.ts          answers with an error
+ *     auth/               what an embedder plugs in
+ *       client-credentials.ts  upstream credentials: the gateway's own
+ *       token-exchange.ts      upstream credentials: the client's token exchanged
+ *       tokens.ts              kept while they last
+ *       token-endpoint.ts      where they come from
+ *       token-options.ts       and as what the gateway asks there
+ *       metadata.ts            an issuer -> its endpoints
+ *       bounded-fetch.ts       fetch() that cannot be led astray
  *     sse/                event streams as bytes, for whoever has to look into one
  *       event-stream.ts     whole events out of bytes
  *       owed.ts             which answers a stream still owes
@@ -85,6 +94,10 @@ export { SealedSessionStore, type SealedSessionStoreOptions } from './session/se
 // Event logs that come with it.
 export { MemoryEventLog, type MemoryEventLogOptions } from './events/memory-event-log.ts'
 export { RedisEventLog, type RedisEventLogOptions } from './events/redis-event-log.ts'
+
+// Credentials for upstreams: for the `headers` of a server.
+export { clientCredentials, type ClientCredentialsOptions } from './auth/client-credentials.ts'
+export { tokenExchange, type TokenExchangeOptions } from './auth/token-exchange.ts'
 
 // What goes wrong, by name.
 export { GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'

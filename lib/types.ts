@@ -17,7 +17,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 export type Awaitable<T> = T | Promise<T>
 
 /** A function whose parameters an embedder may annotate more narrowly, say with Express's own `Request`. */
-type Hook<Parameters extends unknown[], Result> = { bivariant(...parameters: Parameters): Result }['bivariant']
+export type Hook<Parameters extends unknown[], Result> = { bivariant(...parameters: Parameters): Result }['bivariant']
 
 /** A request as any node:http host hands it over. `body` is what a parser of the host left. */
 export interface GatewayRequest extends IncomingMessage {
@@ -44,7 +44,8 @@ export interface ServerConfig<P extends Principal = Principal> {
   /** Absolute `http:` or `https:` URL of the upstream's MCP endpoint. */
   readonly url: string | URL
   /**
-   * Headers sent to the upstream with every request, say its credentials. A function is asked on every request.
+   * Headers sent to the upstream with every request, say its credentials. A function is asked on every request, and
+   * once more when the upstream refuses what it answered (401): with another answer the request is sent again.
    * The client's own `Authorization` and `Cookie` never cross.
    */
   readonly headers?:
@@ -75,6 +76,10 @@ export interface HeadersContext<P extends Principal = Principal> {
   readonly request: GatewayRequest | undefined
   /** The server's name. */
   readonly server: string
+  /** The upstream's URL. */
+  readonly url: string
+  /** What the function answered for this request before, when the upstream has refused it with 401; else `undefined`. */
+  readonly refused?: Readonly<Record<string, string>> | undefined
 }
 
 /** Finds a server by name, for this principal. `undefined` answers 404. */

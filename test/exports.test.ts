@@ -34,8 +34,10 @@ test('the package exports exactly these values', () => {
     'RedisEventLog',
     'RedisSessionStore',
     'SealedSessionStore',
+    'clientCredentials',
     'createServer',
     'mcpGateway',
+    'tokenExchange',
   ])
 })
 
@@ -43,6 +45,7 @@ test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
     'Authenticate',
     'Awaitable',
+    'ClientCredentialsOptions',
     'ErrorContext',
     'EventLog',
     'EventStreamName',
@@ -67,6 +70,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'TokenExchangeOptions',
   ])
 })
 

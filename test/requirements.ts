@@ -169,10 +169,15 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   UT10: must('26', 'trace context in _meta stays valid'),
   UT11: must('all', 'rates are limited', HOST),
 
+  // Credentials for upstreams
+  AU12: gw('all', "an upstream's 401 or 403 is 502, and its WWW-Authenticate never crosses"),
+  AU14: mustNot('all', "the client's token is never passed on to an upstream"),
+  AU15: must('all', "tokens are asked for with the upstream's resource, of the issuer that the metadata names"),
+
   // Security
   SC1: must('all', 'Origin is checked on POST, GET and DELETE; a foreign one is 403, none is let in'),
   SC2: gw('all', 'Host is checked against an allow-list'),
-  SC4: must('all', 'no fetched URL leads where it should not (SSRF)', AUTH),
+  SC4: must('all', 'no fetched URL leads where it should not (SSRF)'),
   SC5: must('all', 'holding an id proves nothing: it is bound to the principal'),
   SC6: gw('all', 'no CR, LF or NUL gets into a header; bodies, batches and streams have bounds'),
   SC7: must('all', 'no secret gets into a log or an error'),
