@@ -76,8 +76,13 @@
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
  * json.ts, slots.ts (a set for what comes and goes), awaitable.ts, in-time.ts, redis.ts and principal.ts (when a proof of
  * identity ends). create-server.ts makes Express itself cheap.
- * testing.ts is the subpath `./testing`: the contracts every session store and, in event-log-contract.ts, every event log
- * keeps.
+ *
+ * testing.ts is the subpath `./testing`, for who writes a store or a log:
+ *
+ *     contracts/          what all of them keep, as tests
+ *       contract.ts         what a contract is
+ *       session-stores.ts   of a session store
+ *       event-logs.ts       of an event log
  */
 
 // The middleware.

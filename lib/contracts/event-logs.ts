@@ -1,16 +1,7 @@
 /** The contract every EventLog keeps, as tests that any runner can run. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
-import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from './types.ts'
-
-/** One requirement of a contract. */
-export interface ContractTest {
-  /** Stable: the same requirement has the same id in every release. */
-  readonly id: string
-  /** A sentence that begins with MUST or SHOULD. */
-  readonly name: `${'MUST' | 'SHOULD'} ${string}`
-  /** Rejects with an AssertionError when the store does not keep it. */
-  readonly fn: () => Promise<void>
-}
+import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../types.ts'
+import { type ContractTest, contractOf, type RequirementOf, sleep } from './contract.ts'
 
 /** The log to be tested. */
 export interface EventLogFactory {
@@ -20,7 +11,7 @@ export interface EventLogFactory {
   createAnother?: (() => Awaitable<EventLog>) | undefined
 }
 
-type Requirement = readonly [id: string, name: ContractTest['name'], check: (log: EventLog) => Promise<void>]
+type Requirement = RequirementOf<EventLog>
 
 let streams = 0
 
@@ -52,18 +43,7 @@ async function readAll(log: EventLog, name: EventStreamName, after = 0): Promise
 /** A log keeps this contract when each `fn` resolves. */
 export function eventLogContract(factory: EventLogFactory): ContractTest[] {
   const shared = factory.createAnother ? sharedRequirements(factory) : []
-  return [...REQUIREMENTS, ...shared].map(([id, name, check]) => ({
-    id,
-    name,
-    async fn() {
-      const log = await factory.create()
-      try {
-        await check(log)
-      } finally {
-        await log.close?.()
-      }
-    },
-  }))
+  return contractOf([...REQUIREMENTS, ...shared], () => factory.create())
 }
 
 const REQUIREMENTS: readonly Requirement[] = [
@@ -166,7 +146,7 @@ const REQUIREMENTS: readonly Requirement[] = [
       const name = newName()
       await log.append(name, events(1, 1))
       const reading = log.read(name, 1, 10_000)
-      await new Promise((resolve) => void setTimeout(resolve, 20))
+      await sleep(20)
       const appendedAt = Date.now()
       await log.append(name, events(2, 2))
       deepStrictEqual(plain(await reading), events(2, 2))
@@ -179,7 +159,7 @@ const REQUIREMENTS: readonly Requirement[] = [
     async (log) => {
       const name = newName()
       const reading = log.read(name, 0, 10_000)
-      await new Promise((resolve) => void setTimeout(resolve, 20))
+      await sleep(20)
       await log.append(name, events(1, 1))
       deepStrictEqual(plain(await reading), events(1, 1))
     },
@@ -190,7 +170,7 @@ const REQUIREMENTS: readonly Requirement[] = [
     async (log) => {
       const names = [newName(), newName(), newName()]
       const readings = names.flatMap((name) => [log.read(name, 0, 10_000), log.read(name, 0, 10_000)])
-      await new Promise((resolve) => void setTimeout(resolve, 20))
+      await sleep(20)
       for (const name of names) await log.append(name, events(1, 1))
       for (const reading of readings) deepStrictEqual(plain(await reading), events(1, 1))
     },
@@ -217,7 +197,7 @@ const REQUIREMENTS: readonly Requirement[] = [
     async (log) => {
       const name = newName()
       strictEqual(await log.claim(name, 'one', 50), true)
-      await new Promise((resolve) => void setTimeout(resolve, 150))
+      await sleep(150)
       strictEqual(await log.claim(name, 'two', 60_000), true)
     },
   ],
@@ -253,7 +233,7 @@ const REQUIREMENTS: readonly Requirement[] = [
     async (log) => {
       if (!log.close) return
       const reading = log.read(newName(), 0, 60_000)
-      await new Promise((resolve) => void setTimeout(resolve, 20))
+      await sleep(20)
       await log.close()
       deepStrictEqual(await reading, [])
       await log.close()
@@ -279,7 +259,7 @@ function sharedRequirements(factory: EventLogFactory): readonly Requirement[] {
         await log.append(name, events(1, 1))
         deepStrictEqual(await readAll(other, name), events(1, 1))
         const reading = other.read(name, 1, 10_000)
-        await new Promise((resolve) => void setTimeout(resolve, 20))
+        await sleep(20)
         await log.append(name, events(2, 2))
         deepStrictEqual(plain(await reading), events(2, 2))
       }),
