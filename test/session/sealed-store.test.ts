@@ -107,6 +107,7 @@ describe('an id', () => {
     } finally {
       await gateway.close()
       await upstream.close()
+      jest.useFakeTimers()
     }
   })
 })
