@@ -16,6 +16,7 @@ const TABLE = {
   session_required: { status: 400, rpc: 400 },
   unauthorized: { status: 401, rpc: 401 },
   forbidden: { status: 403, rpc: 403 },
+  insufficient_scope: { status: 403, rpc: 403 },
   host_not_allowed: { status: 403, rpc: 403 },
   origin_not_allowed: { status: 403, rpc: 403 },
   not_found: { status: 404, rpc: 404 },
@@ -43,9 +44,17 @@ export type GatewayErrorCode = keyof typeof TABLE
 /** Headers an error adds to its answer, by code. */
 const HEADERS: { readonly [code in GatewayErrorCode]?: Readonly<Record<string, string>> } = {
   unauthorized: { 'www-authenticate': 'Bearer', 'cache-control': 'no-store' },
+  insufficient_scope: { 'www-authenticate': 'Bearer error="insufficient_scope"', 'cache-control': 'no-store' },
   method_not_allowed: { allow: 'POST, GET, DELETE' },
   closing: { 'retry-after': '1' },
   unavailable: { 'retry-after': '1' },
+}
+
+/** What the `WWW-Authenticate` of an answer says beside the message. (RFC 6750, section 3) */
+export interface Challenge {
+  readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | undefined
+  /** All the scopes that it takes. Defaults to those that every request needs. */
+  readonly scopes?: readonly string[] | undefined
 }
 
 export interface GatewayErrorOptions {
@@ -57,6 +66,16 @@ export interface GatewayErrorOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** The JSON-RPC error's `data`. */
   readonly data?: unknown
+  /**
+   * What to ask the client for. `unauthorized` and `insufficient_scope` have one of themselves, and the gateway adds
+   * where its metadata is; a `www-authenticate` in `headers` goes out in its place, as it is.
+   */
+  readonly challenge?: Challenge
+}
+
+const CHALLENGES: { readonly [code in GatewayErrorCode]?: Challenge } = {
+  unauthorized: {},
+  insufficient_scope: { error: 'insufficient_scope' },
 }
 
 /**
@@ -70,6 +89,8 @@ export class GatewayError extends Error {
   readonly status: number
   /** The headers its answer carries beside the content type. */
   readonly headers: Readonly<Record<string, string>>
+  /** What its answer asks the client for, if anything. */
+  readonly challenge: Challenge | undefined
   readonly #rpc: number
   readonly #data: unknown
 
@@ -80,6 +101,8 @@ export class GatewayError extends Error {
     this.#rpc = options.status ?? TABLE[code].rpc
     this.#data = options.data
     this.headers = { ...HEADERS[code], ...options.headers }
+    const isSaid = options.headers !== undefined && 'www-authenticate' in options.headers
+    this.challenge = isSaid ? undefined : withDefaults(CHALLENGES[code], options.challenge)
   }
 
   /** The JSON-RPC error response; without `id` when the request's could not be read. */
@@ -91,4 +114,8 @@ export class GatewayError extends Error {
 
 export function isCode(error: unknown, code: GatewayErrorCode): boolean {
   return error instanceof GatewayError && error.code === code
+}
+
+function withDefaults(own: Challenge | undefined, given: Challenge | undefined): Challenge | undefined {
+  return own && given ? { ...own, ...given } : (given ?? own)
 }

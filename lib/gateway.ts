@@ -1,5 +1,9 @@
 /** mcpGateway(): the way of a request, top to bottom. The only file that knows every folder. */
 import type { ServerResponse } from 'node:http'
+import { challengeHeaders } from './auth/challenge.ts'
+import { answerMetadata } from './auth/metadata-endpoint.ts'
+import { principalOf } from './auth/principal.ts'
+import { requireScopes, scopeRulesOf, scopesOf } from './auth/scopes.ts'
 import { andThen, isPromise } from './awaitable.ts'
 import { Conversations } from './conversations.ts'
 import { GatewayError } from './errors.ts'
@@ -9,7 +13,7 @@ import { classify, type Rejection } from './inbound/classify.ts'
 import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
-import { endOf, expired } from './principal.ts'
+import { checkExpiry } from './expiry.ts'
 import type { Awaitable, Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
 import { Visit } from './visit.ts'
 
@@ -18,12 +22,15 @@ type Next = (error?: unknown) => void
 /** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
   const config = parseOptions(options)
+  const { protectedServers } = config
   const conversations = new Conversations(config)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {
     let visit: Visit | undefined
     try {
       const server = config.address(request.url)
+      const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
+      if (described !== undefined) return describe(described, request, response)
       if (next && (server === undefined || request.method === 'OPTIONS')) return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       visit = new Visit(request, response, server)
@@ -34,15 +41,34 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
     }
   }
 
+  function wellKnown(request: GatewayRequest, response: ServerResponse, next?: Next): void {
+    try {
+      const server = protectedServers.atRoot(request.url)
+      if (server !== undefined) return describe(server, request, response)
+      if (next) return next()
+      throw new GatewayError('not_found', 'Not found')
+    } catch (error) {
+      fail(new Visit(request, response, ''), error)
+    }
+  }
+
+  function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
+    answerMetadata(protectedServers, server, request, response).catch((error: unknown) =>
+      fail(new Visit(request, response, server), error),
+    )
+  }
+
   function fail(visit: Visit, error: unknown): void {
     const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
-    refuse(visit.request, visit.response, known, visit.id)
+    const asked = challengeHeaders(known, protectedServers.asked(visit.server))
+    refuse(visit.request, visit.response, known, visit.id, asked)
     // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
     const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
     if (isSwallowed) config.report(error, visit)
   }
 
   return Object.assign(gateway, {
+    wellKnown,
     close: ({ graceMs = 5_000 }: { readonly graceMs?: number | undefined } = {}) => conversations.close(graceMs),
   })
 }
@@ -75,6 +101,7 @@ const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
       const message = classify(json, visit.standardHeaders())
       if ('id' in message) visit.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
+      if (visit.config!.scopes) permit(visit, config, json)
       return conversations.say(visit, message, bytes)
     })
   },
@@ -98,20 +125,22 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
     : new GatewayError(code, reason, { data })
 }
 
-function identify({ request, server }: Visit, { authenticate }: Config): Awaitable<Principal | undefined> {
-  return authenticate === false ? undefined : andThen(authenticate(request, { server }), checkPrincipal)
+/** Who is asking, with the scopes that every request needs. */
+function identify({ request, server }: Visit, config: Config): Awaitable<Principal | undefined> {
+  const { authenticate, protectedServers } = config
+  if (authenticate === false) return undefined
+  const resource = protectedServers.uriOf(server)
+  return andThen(authenticate(request, { server, resource }), (answer) => {
+    const principal = principalOf(answer, request, resource)
+    checkExpiry(principal)
+    requireScopes(principal, protectedServers.scopes)
+    return principal
+  })
 }
 
-function checkPrincipal(principal: Principal | undefined): Principal {
-  if (principal === undefined) throw new GatewayError('unauthorized', 'Authentication required')
-  if (typeof principal?.id === 'string' && principal.id !== '') return checkEnd(principal)
-  throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
-}
-
-function checkEnd(principal: Principal): Principal {
-  if (principal.expiresAt === undefined || endOf(principal) > Date.now()) return principal
-  if (typeof principal.expiresAt === 'number' && !Number.isNaN(principal.expiresAt)) throw expired()
-  throw new TypeError('"authenticate" must answer "expiresAt" in seconds since the epoch, or leave it out')
+/** The body is what counts: what the headers say of it has been compared by now. */
+function permit({ server, config, principal }: Visit, { protectedServers }: Config, json: unknown): void {
+  requireScopes(principal, scopesOf(scopeRulesOf(server, config!), protectedServers.scopes, json))
 }
 
 function lookUp({ request, server, principal }: Visit, { lookup }: Config): Awaitable<ServerConfig> {

@@ -52,6 +52,20 @@
  *       upstream-reply.ts   the answer as it arrives
  *       resumed-body.ts     the rest of a stream whose connection broke
  *       verdict.ts          what its status and type mean
+ *     auth/               who is asking, and what are they told who may not?
+ *       principal.ts        what the hook answered -> a principal
+ *       bearer.ts           the token of a request
+ *       jwt-bearer.ts       a hook for JWT access tokens
+ *       jwt-options.ts      what it takes
+ *       jwt-verifier.ts     a token -> its claims
+ *       issuer-keys.ts      the keys an issuer signs with
+ *       metadata.ts         an issuer -> its endpoints
+ *       bounded-fetch.ts    fetch() that cannot be led astray
+ *       scopes.ts           what a message needs
+ *       challenge.ts        what a refused client is told
+ *       protected-resource.ts  the servers as resources that tokens are for
+ *       resource.ts         their URIs
+ *       metadata-endpoint.ts   answers who asks for their metadata
  *     outbound/           and back
  *       answer.ts           reads the one reply somebody has to look at
  *       overhear.ts         listens in on a stream on its way
@@ -74,7 +88,7 @@
  *       owed.ts             which answers a stream still owes
  *
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
- * json.ts, slots.ts (a set for what comes and goes), awaitable.ts, in-time.ts, redis.ts and principal.ts (when a proof of
+ * json.ts, slots.ts (a set for what comes and goes), awaitable.ts, in-time.ts, redis.ts and expiry.ts (when a proof of
  * identity ends). create-server.ts makes Express itself cheap.
  *
  * testing.ts is the subpath `./testing`, for who writes a store or a log:
@@ -91,6 +105,10 @@ export { mcpGateway } from './gateway.ts'
 // A server that makes Express itself cheap.
 export { createServer, type ExpressApp, type ExpressServerOptions } from './create-server.ts'
 
+// Who is asking: hooks for `authenticate`, and what one's own is made of.
+export { bearerToken } from './auth/bearer.ts'
+export { jwtBearer, type JwtBearerOptions, type JwtClaims, type JwtPrincipal } from './auth/jwt-bearer.ts'
+
 // Session stores that come with it.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './session/memory-store.ts'
 export { RedisSessionStore, type RedisSessionStoreOptions } from './session/redis-store.ts'
@@ -105,12 +123,15 @@ export { clientCredentials, type ClientCredentialsOptions } from './auth/client-
 export { tokenExchange, type TokenExchangeOptions } from './auth/token-exchange.ts'
 
 // What goes wrong, by name.
-export { GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'
+export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'
 
 // The contract: what to pass in, what comes back.
 export type {
+  AuthenticateContext,
   Authenticate,
+  AuthInfo,
   Awaitable,
+  BearerAuthenticate,
   ErrorContext,
   EventLog,
   EventStreamName,
@@ -120,7 +141,9 @@ export type {
   HeadersContext,
   LoggedEvent,
   Principal,
+  ProtectedResource,
   Recovery,
+  ScopeRules,
   ServerConfig,
   ServerLookup,
   SessionHost,

@@ -1,5 +1,7 @@
 /** GatewayOptions -> Config: every check and every default, once, at construction. */
 import { IncomingMessage } from 'node:http'
+import { type ProtectedServers, parseProtectedResource } from './auth/protected-resource.ts'
+import { scopeRulesOf } from './auth/scopes.ts'
 import { type Address, compileAddress } from './inbound/address.ts'
 import type { Admission } from './inbound/admit.ts'
 import { GatewayError } from './errors.ts'
@@ -22,6 +24,7 @@ export interface Config {
   readonly admission: Admission
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
+  readonly protectedServers: ProtectedServers
   readonly sessions: SessionStore
   readonly events: EventLog | undefined
   /** The bytes the cache may hold; without a cache 0. */
@@ -43,6 +46,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   events: true,
   path: true,
   publicUrl: true,
+  protectedResource: true,
   allowedHosts: true,
   allowedOrigins: true,
   cache: true,
@@ -58,11 +62,14 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   rejectUnknown(given.limits ?? {}, { bodyBytes: true, stallMs: true }, 'limits.')
   rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, recheckMs: true }, 'timeouts.')
   const { path = '/:name/mcp', limits, timeouts } = given
+  const address = compileAddress(parsePath(path), parseOnlyServer(path, given.servers))
+  const authenticate = parseAuthenticate(given.authenticate)
   return {
-    address: compileAddress(parsePath(path), parseOnlyServer(path, given.servers)),
+    address,
     admission: parseAdmission(given),
-    authenticate: parseAuthenticate(given.authenticate) as Authenticate | false,
-    lookup: parseServers(given.servers) as ServerLookup,
+    authenticate,
+    lookup: parseServers(given) as ServerLookup,
+    protectedServers: parseProtectedResource(given, path, address),
     sessions: parseSessions(given.sessions),
     events: parseEvents(given.events),
     cacheBytes: parseCache(given.cache),
@@ -110,13 +117,19 @@ function parseOnlyServer(path: string, servers: unknown): string | undefined {
   throw new TypeError(`"path" without ":name" serves one server, but "servers" has ${names.length}`)
 }
 
-function parseServers<P extends Principal>(servers: GatewayOptions<P>['servers']): ServerLookup<P> {
+function parseServers<P extends Principal>({ servers, authenticate }: GatewayOptions<P>): ServerLookup<P> {
   if (typeof servers === 'function') return servers
   if (typeof servers !== 'object' || servers === null) {
     throw new TypeError('"servers" must be a record, { name: { url } }, or a function (name, { principal, request })')
   }
   const byName = new Map<string, ServerConfig<P>>(Object.entries(servers))
-  for (const [name, config] of byName) targetOf(name, config)
+  for (const [name, config] of byName) {
+    targetOf(name, config)
+    scopeRulesOf(name, config)
+    if (config.scopes && authenticate === false) {
+      throw new TypeError(`Server ${inspect(name)}: "scopes" lets nobody in with "authenticate: false"`)
+    }
+  }
   return (name) => byName.get(name)
 }
 

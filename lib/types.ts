@@ -37,6 +37,22 @@ export interface Principal {
   readonly expiresAt?: number | undefined
 }
 
+/**
+ * Who is asking, as the MCP SDK's `requireBearerAuth` leaves it in `req.auth`. With `iss` and `sub` in `extra` these
+ * are the id; without, the token is, so that a refreshed token begins a new session. A `clientId` is no identity: many
+ * users share a client.
+ */
+export interface AuthInfo {
+  readonly token: string
+  readonly clientId: string
+  readonly scopes: readonly string[]
+  /** In seconds since the epoch. */
+  readonly expiresAt?: number | undefined
+  /** The resource the token is for: with a `publicUrl`, any other than this server is refused. */
+  readonly resource?: URL | undefined
+  readonly extra?: Readonly<Record<string, unknown>> | undefined
+}
+
 /** One server of the lookup, in the shape of an `mcpServers` JSON entry. */
 export interface ServerConfig<P extends Principal = Principal> {
   /** Streamable HTTP, under either of its names. Defaults to `http`. */
@@ -63,9 +79,22 @@ export interface ServerConfig<P extends Principal = Principal> {
    * so it is off by default; the client gets the 404 then. Needs a session store with `update()`.
    */
   readonly recover?: boolean | undefined
+  /**
+   * The scopes that messages need, by method and by tool name. In a name `*` stands for anything; a message needs the
+   * scopes of every entry that fits it. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent.
+   */
+  readonly scopes?: ScopeRules | undefined
   readonly title?: string | undefined
   readonly description?: string | undefined
   readonly tags?: readonly string[] | undefined
+}
+
+/** Scopes by what they are needed for. */
+export interface ScopeRules {
+  /** By method, say `{ 'resources/*': ['docs:read'] }`. */
+  readonly methods?: Readonly<Record<string, readonly string[]>> | undefined
+  /** By the name of the tool that `tools/call` calls, say `{ 'delete_*': ['docs:write'] }`. */
+  readonly tools?: Readonly<Record<string, readonly string[]>> | undefined
 }
 
 /** What a `headers` function is told. */
@@ -90,9 +119,41 @@ export type ServerLookup<P extends Principal = Principal> = Hook<
 
 /** Says who is asking. `undefined` answers 401. */
 export type Authenticate<P extends Principal = Principal> = Hook<
-  [request: GatewayRequest, context: { readonly server: string }],
-  Awaitable<P | undefined>
+  [request: GatewayRequest, context: AuthenticateContext],
+  Awaitable<P | AuthInfo | undefined>
 >
+
+/** What an `authenticate` hook is told beside the request. */
+export interface AuthenticateContext {
+  /** The server's name. */
+  readonly server: string
+  /** The canonical URI of this server's endpoint, the audience of its tokens (RFC 8707); `undefined` without `publicUrl`. */
+  readonly resource: string | undefined
+}
+
+/** An `authenticate` hook that says by itself what metadata and challenges must. */
+export type BearerAuthenticate<P extends Principal = Principal> = Authenticate<P> & {
+  readonly protectedResource: Pick<ProtectedResource, 'authorizationServers' | 'scopes'>
+  /** Whether it cannot do without the context's `resource`. */
+  readonly needsResource: boolean
+}
+
+/** What clients are told about the tokens that servers here take. (RFC 9728) */
+export interface ProtectedResource {
+  /** The issuers of these tokens. Required, unless `authenticate` is `jwtBearer()`. */
+  readonly authorizationServers: readonly string[]
+  /** The scopes that every request needs: who lacks one gets 403, and every challenge asks for them. */
+  readonly scopes?: readonly string[] | undefined
+  /** The scopes a client without a challenge had better ask for. Defaults to `scopes`. */
+  readonly scopesSupported?: readonly string[] | undefined
+  /** A page for developers. */
+  readonly documentationUrl?: string | undefined
+  /**
+   * Whether there is a server of this name at all, for a client that is not known yet. Defaults to the names of the
+   * `servers` record; where `servers` is a function, to any name, so that nobody learns which there are.
+   */
+  readonly has?: Hook<[name: string, request: GatewayRequest], Awaitable<boolean>> | undefined
+}
 
 /** What `onError` is told beside the error: as much as was known when it happened. */
 export interface ErrorContext<P extends Principal = Principal> {
@@ -116,8 +177,16 @@ export interface GatewayOptions<P extends Principal = Principal> {
   readonly events?: EventLog | undefined
   /** Where servers answer below the mount. Without `:name` it serves one server. Defaults to `/:name/mcp`. */
   readonly path?: string | undefined
-  /** The URL under which clients reach the mount. Its host and origin are allowed. */
+  /**
+   * The URL under which clients reach the mount. Its host and origin are allowed, and the URIs of the servers, for
+   * which tokens are issued, begin with it.
+   */
   readonly publicUrl?: string | URL | undefined
+  /**
+   * What clients are told about tokens, in metadata and challenges. `jwtBearer()` says it by itself; it takes
+   * `publicUrl` to be told.
+   */
+  readonly protectedResource?: Partial<ProtectedResource> | undefined
   /** Values of `Host` that are let in, as `name` or `name:port`. Loopback names always are on a loopback socket. */
   readonly allowedHosts?: readonly string[] | undefined
   /** Origins of browser pages that are let in beside the gateway's own, as `https://app.example.com`. */
@@ -162,6 +231,11 @@ export interface GatewayOptions<P extends Principal = Principal> {
 /** The middleware: Express, Connect and `http.createServer()` take it as it is. */
 export interface Gateway {
   (request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void): void
+  /**
+   * The metadata of the servers where RFC 9728 has it, for the root of the app: `app.use(gateway.wellKnown)`. Any
+   * other path goes on. Challenges name the same documents below the mount, so clients that read these do without.
+   */
+  readonly wellKnown: (request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void) => void
   /**
    * Ends service: new requests and streams get 503, streams that listen end, running requests finish or are cut after `graceMs` milliseconds
    * (5 000 by default), then sockets and the session store close. Calling again gives the same promise.

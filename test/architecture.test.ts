@@ -8,7 +8,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['types.ts'],
   ['protocol.ts'],
   ['awaitable.ts', 'errors.ts', 'in-time.ts', 'json.ts', 'slots.ts'],
-  ['principal.ts', 'redis.ts'],
+  ['expiry.ts', 'redis.ts'],
   ['sse/'],
   ['exchange.ts', 'visit.ts'],
   ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'events/', 'auth/'],

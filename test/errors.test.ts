@@ -13,6 +13,7 @@ const WIRE: Readonly<Record<GatewayErrorCode, readonly [status: number, rpc: num
   session_required: [400, 400],
   unauthorized: [401, 401],
   forbidden: [403, 403],
+  insufficient_scope: [403, 403],
   host_not_allowed: [403, 403],
   origin_not_allowed: [403, 403],
   not_found: [404, 404],
@@ -84,6 +85,21 @@ test('a code brings the headers its status asks for', () => {
   expect(new GatewayError('method_not_allowed', 'x').headers).toEqual({ allow: 'POST, GET, DELETE' })
   expect(new GatewayError('unavailable', 'x').headers).toEqual({ 'retry-after': '1' })
   expect(new GatewayError('internal', 'x').headers).toEqual({})
+})
+
+test('an error asks for a token if its code does or if it is told to, unless its headers have said so', () => {
+  const headers = { 'www-authenticate': 'Basic realm="app"' }
+  expect(new GatewayError('unauthorized', 'x').challenge).toEqual({})
+  expect(new GatewayError('insufficient_scope', 'x').challenge).toEqual({ error: 'insufficient_scope' })
+  expect(new GatewayError('insufficient_scope', 'x', { challenge: { scopes: ['a'] } }).challenge).toEqual({
+    error: 'insufficient_scope',
+    scopes: ['a'],
+  })
+  expect(new GatewayError('bad_request', 'x', { challenge: { error: 'invalid_request' } }).challenge).toEqual({
+    error: 'invalid_request',
+  })
+  expect(new GatewayError('forbidden', 'x').challenge).toBeUndefined()
+  expect(new GatewayError('unauthorized', 'x', { headers }).challenge).toBeUndefined()
 })
 
 test('headers given replace those of the code by name and leave the others', () => {

@@ -13,8 +13,14 @@ function isShort({ complete, headers }: GatewayRequest): boolean {
   return complete || (coding === undefined && Number(length) <= SHORT_BYTES)
 }
 
-/** What was begun cannot be turned into an error any more and is cut; a client that is gone is told nothing. */
-export function refuse(request: GatewayRequest, response: ServerResponse, error: GatewayError, id?: RequestId): void {
+/** `headers` go before the error's own. What was begun cannot be turned into an error any more and is cut; a client that is gone is told nothing. */
+export function refuse(
+  request: GatewayRequest,
+  response: ServerResponse,
+  error: GatewayError,
+  id?: RequestId,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   if (response.destroyed) return
   if (response.headersSent) {
     response.destroy()
@@ -23,6 +29,7 @@ export function refuse(request: GatewayRequest, response: ServerResponse, error:
   const body = Buffer.from(error.toJsonRpc(id))
   response.writeHead(error.status, {
     ...error.headers,
+    ...headers,
     'content-type': JSON_TYPE,
     'content-length': body.length,
     ...(!isShort(request) && { connection: 'close' }),

@@ -1,0 +1,74 @@
+/** What `jwtBearer()` takes, and what of it cannot work. */
+import type { JSONWebKeySet } from 'jose'
+import { isSafe } from './bounded-fetch.ts'
+import type { JwtBearerOptions } from './jwt-bearer.ts'
+import { checkScopes } from './scopes.ts'
+
+/** Every signature with a public key that jose knows. (RFC 7518, 8037, 9864; the first ones first) */
+export const ALGORITHMS: readonly string[] = [
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+]
+
+const OPTIONS: Readonly<Record<keyof JwtBearerOptions, true>> = {
+  issuer: true,
+  audience: true,
+  jwksUri: true,
+  jwks: true,
+  algorithms: true,
+  scopes: true,
+  clockToleranceS: true,
+  principal: true,
+}
+
+/** Throws a TypeError that names the option and the cure. */
+export function checkJwtOptions(options: JwtBearerOptions): void {
+  const check = (isRight: boolean, what: string): void => {
+    if (!isRight) throw new TypeError(`jwtBearer: ${what}`)
+  }
+  check(typeof options === 'object' && options !== null, 'takes an object, { issuer }')
+  for (const name of Object.keys(options)) {
+    check(Object.hasOwn(OPTIONS, name), `"${name}" is not an option; there are: ${Object.keys(OPTIONS).join(', ')}`)
+  }
+  const { issuer, audience, jwksUri, jwks, algorithms, scopes, clockToleranceS, principal } = options
+  check(isSafeUrl(issuer) && !/[?#]/.test(issuer), '"issuer" must be an https: URL, without query and fragment')
+  check(audience === undefined || isAudience(audience), '"audience" must be a non-empty string, or an array of such')
+  check(jwksUri === undefined || isSafeUrl(jwksUri), '"jwksUri" must be an https: URL')
+  check(jwks === undefined || jwksUri === undefined, 'give it "jwks" or "jwksUri", not both')
+  check(jwks === undefined || isKeySet(jwks), '"jwks" must be a JSON Web Key Set with public keys, { keys: [...] }')
+  check(algorithms === undefined || isAlgorithms(algorithms), `"algorithms" must be some of ${ALGORITHMS.join(', ')}`)
+  if (scopes !== undefined) checkScopes('jwtBearer: "scopes"', scopes)
+  check(
+    clockToleranceS === undefined || (Number.isFinite(clockToleranceS) && clockToleranceS >= 0),
+    '"clockToleranceS" must be a number of seconds, 0 or more',
+  )
+  check(principal === undefined || typeof principal === 'function', '"principal" must be a function of the claims')
+}
+
+function isSafeUrl(value: string | URL): boolean {
+  return URL.canParse(String(value)) && isSafe(new URL(value))
+}
+
+function isAudience(value: string | readonly string[]): boolean {
+  const list = [value].flat()
+  return list.length > 0 && list.every((each) => typeof each === 'string' && each !== '')
+}
+
+/** A private key here would be a secret lying about, and a secret one could sign. */
+function isKeySet(value: JSONWebKeySet): boolean {
+  const isPublic = (key: unknown): boolean => typeof key === 'object' && key !== null && !('d' in key) && !('k' in key)
+  return Array.isArray(value?.keys) && value.keys.length > 0 && value.keys.every(isPublic)
+}
+
+function isAlgorithms(value: readonly string[]): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((each) => ALGORITHMS.includes(each))
+}

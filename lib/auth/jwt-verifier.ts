@@ -1,0 +1,85 @@
+/** A token -> its claims, if it is an access token that its issuer has signed and that is good now. (RFC 9068, section 4) */
+import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from 'jose'
+import { GatewayError } from '../errors.ts'
+import { type IssuerKeys, KeysUnavailable } from './issuer-keys.ts'
+
+export interface JwtRules {
+  readonly issuer: string
+  readonly algorithms: readonly string[]
+  readonly clockToleranceS: number
+}
+
+/** `typ` of access tokens; many issuers still write `JWT`, or nothing. Others are of another use: `logout+jwt`, `dpop+jwt`. */
+const TYPES: ReadonlySet<string> = new Set(['at+jwt', 'jwt'])
+
+/** By the code of the error, or the claim that is at fault. What a token says of itself is never repeated. */
+const REASONS: Readonly<Record<string, string>> = {
+  ERR_JWT_EXPIRED: 'The access token has expired',
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'The signature of the access token is not valid',
+  ERR_JWKS_NO_MATCHING_KEY: 'The access token is signed with a key that its issuer does not have',
+  ERR_JOSE_ALG_NOT_ALLOWED: 'The access token is signed with an algorithm that is not taken here',
+  iss: 'The access token is of another issuer',
+  nbf: 'The access token is not valid yet',
+  exp: 'The access token must have an expiry',
+}
+
+export class JwtVerifier {
+  readonly #keys: IssuerKeys
+  readonly #options: JWTVerifyOptions
+
+  constructor(keys: IssuerKeys, { issuer, algorithms, clockToleranceS }: JwtRules) {
+    this.#keys = keys
+    this.#options = {
+      issuer,
+      algorithms: [...algorithms],
+      clockTolerance: clockToleranceS,
+      requiredClaims: ['iss', 'exp'],
+    }
+  }
+
+  /** Rejects with `unauthorized` for a token that is not good, with `unavailable` when that cannot be told. */
+  async verify(token: string): Promise<JWTPayload> {
+    const { payload, protectedHeader } = await this.#check(token).catch((error: unknown) => {
+      throw refusalOf(error)
+    })
+    const type = protectedHeader.typ?.toLowerCase().replace(/^application\//, '') ?? 'jwt'
+    if (!TYPES.has(type)) throw invalidToken('This is no access token')
+    // RFC 9449 section 7.1, RFC 8705 section 3: such a token is worth nothing without its proof.
+    if (payload['cnf'] !== undefined) throw invalidToken('The access token is bound to a key, and is no bearer token')
+    return payload
+  }
+
+  async #check(token: string): ReturnType<typeof jwtVerify> {
+    try {
+      return await jwtVerify(token, this.#keys.get, this.#options)
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+      return this.#checkEach(token, error)
+    }
+  }
+
+  /** A token that names no key is signed with any of those that may have. */
+  async #checkEach(token: string, candidates: errors.JWKSMultipleMatchingKeys): ReturnType<typeof jwtVerify> {
+    for await (const key of candidates) {
+      try {
+        return await jwtVerify(token, key, this.#options)
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed()
+  }
+}
+
+export function invalidToken(reason: string): GatewayError {
+  return new GatewayError('unauthorized', reason, { challenge: { error: 'invalid_token' } })
+}
+
+function refusalOf(error: unknown): unknown {
+  if (error instanceof KeysUnavailable) {
+    return new GatewayError('unavailable', 'Access tokens cannot be checked now', { cause: error })
+  }
+  if (!(error instanceof errors.JOSEError)) return error
+  const claim = error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined
+  return invalidToken(REASONS[claim ?? error.code] ?? 'The access token is malformed')
+}
