@@ -2,6 +2,7 @@
 import { GatewayError, type GatewayErrorCode } from './errors.ts'
 import { isPromise } from './awaitable.ts'
 import { Cache } from './cache/cache.ts'
+import { OwnEnquiries } from './enquiries.ts'
 import { Exchange, type Handle } from './exchange.ts'
 import { checkVersion } from './inbound/headers.ts'
 import type { Config } from './options.ts'
@@ -26,6 +27,7 @@ import type { Visit } from './visit.ts'
 const FAREWELL_MS = 1_000
 
 export class Conversations {
+  readonly enquiries: OwnEnquiries
   readonly #report: Config['report']
   readonly #stallMs: number
   readonly #sessions: Sessions
@@ -46,6 +48,8 @@ export class Conversations {
     const { send } = this.#upstream
     this.#handle = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
     this.#notices = new Notices(this.#handle, report)
+    const isOpen = (): boolean => this.#closed === undefined
+    this.enquiries = new OwnEnquiries(this.#handle, this.#notices, this.#upstream, readAnswer, isOpen)
     this.#sessions = new Sessions(
       sessions,
       this.#running,

@@ -7,9 +7,10 @@ import { admit } from './inbound/admit.ts'
 import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
+import { type Inside, reveal } from './inside.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
-import type { Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
+import type { ErrorContext, Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
 import { Visit } from './visit.ts'
 
 type Next = (error?: unknown) => void
@@ -33,16 +34,36 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   }
 
   function fail(visit: Visit, error: unknown): void {
-    const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
-    refuse(visit.request, visit.response, known, visit.id)
-    // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
-    const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
-    if (isSwallowed) config.report(error, visit)
+    refuse(visit.request, visit.response, faultOf(config, error, visit), visit.id)
   }
 
-  return Object.assign(gateway, {
-    close: ({ graceMs = 5_000 }: { readonly graceMs?: number | undefined } = {}) => conversations.close(graceMs),
-  })
+  const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => conversations.close(graceMs)
+  return reveal(Object.assign(gateway, { close }), insideOf(config, conversations))
+}
+
+/** What to answer for a fault. */
+function faultOf({ report }: Config, error: unknown, context: Partial<ErrorContext>): GatewayError {
+  const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
+  // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
+  const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
+  if (isSwallowed) report(error, context)
+  return known
+}
+
+/** Who lists the servers asks the very functions that every message goes through. */
+function insideOf(config: Config, { enquiries }: Conversations): Inside {
+  const { path, onlyServer, publicUrl, servers } = config
+  return {
+    path,
+    onlyServer,
+    publicUrl,
+    servers,
+    admit: (request) => checkIn(request, config),
+    identify: (request, server) => identify({ request, server }, config),
+    lookUp: (request, server, principal) => lookUp({ request, server, principal }, config),
+    faultOf: (error, context) => faultOf(config, error, context),
+    enquiries,
+  }
 }
 
 /** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
@@ -50,10 +71,14 @@ async function serve(visit: Visit, config: Config, conversations: Conversations)
   const { request } = visit
   const converse = CONVERSE[request.method ?? '']
   if (!converse) throw new GatewayError('method_not_allowed', 'Method not allowed')
-  admit(config.admission, request.headers.host, request.headers.origin, request.socket.localAddress)
+  checkIn(request, config)
   visit.principal = await identify(visit, config)
   visit.config = await lookUp(visit, config)
   return converse(visit, config, conversations)
+}
+
+function checkIn({ headers, socket }: GatewayRequest, { admission }: Config): void {
+  admit(admission, headers.host, headers.origin, socket.localAddress)
 }
 
 type Converse = (visit: Visit, config: Config, conversations: Conversations) => Promise<void>
@@ -88,7 +113,9 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
     : new GatewayError(code, reason, { data })
 }
 
-async function identify({ request, server }: Visit, { authenticate }: Config): Promise<Principal | undefined> {
+type Asking = Pick<Visit, 'request' | 'server'>
+
+async function identify({ request, server }: Asking, { authenticate }: Config): Promise<Principal | undefined> {
   if (authenticate === false) return undefined
   const answer = authenticate(request, { server })
   const principal = isPromise(answer) ? await answer : answer
@@ -97,7 +124,10 @@ async function identify({ request, server }: Visit, { authenticate }: Config): P
   throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
 }
 
-async function lookUp({ request, server, principal }: Visit, { lookup }: Config): Promise<ServerConfig> {
+async function lookUp(
+  { request, server, principal }: Asking & Pick<Visit, 'principal'>,
+  { lookup }: Config,
+): Promise<ServerConfig> {
   const answer = lookup(server, { principal, request })
   const config = isPromise(answer) ? await answer : answer
   if (config === undefined) throw new GatewayError('not_found', 'Unknown server')

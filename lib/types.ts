@@ -59,9 +59,12 @@ export interface ServerConfig<P extends Principal = Principal> {
    * so it is off by default; the client gets the 404 then. Needs a session store with `update()`.
    */
   readonly recover?: boolean | undefined
+  /** For people, in what `serverDirectory()` shows; the gateway itself reads none of these four. */
   readonly title?: string | undefined
   readonly description?: string | undefined
   readonly tags?: readonly string[] | undefined
+  /** For the server card. Without it the server itself is asked. */
+  readonly version?: string | undefined
 }
 
 /** What a `headers` function is told. */
@@ -80,7 +83,7 @@ export type ServerLookup<P extends Principal = Principal> = Hook<
   Awaitable<ServerConfig<P> | undefined>
 >
 
-/** Says who is asking. `undefined` answers 401. */
+/** Says who is asking. `undefined` answers 401. `server` is empty where `serverDirectory()` asks for the whole list. */
 export type Authenticate<P extends Principal = Principal> = Hook<
   [request: GatewayRequest, context: { readonly server: string }],
   Awaitable<P | undefined>

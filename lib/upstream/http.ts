@@ -3,6 +3,7 @@ import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
 import { isPromise } from '../awaitable.ts'
 import { GatewayError } from '../errors.ts'
 import type { Exchange, Handle } from '../exchange.ts'
+import type { OnOutcome } from '../inside.ts'
 import { HEADER, JSON_TYPE } from '../protocol.ts'
 import type { HeadersContext, Reply } from '../types.ts'
 import { checkHeaders, type Target, targetOf } from './target.ts'
@@ -24,6 +25,7 @@ export class HttpUpstream {
   readonly #calls: Agent
   /** Who listens has a connection of their own, closed with it: thousands of idle ones never slow a call down. */
   readonly #streams = new Set<Client>()
+  #onOutcome: OnOutcome | undefined
 
   constructor({ connectMs, responseMs }: UpstreamTimeouts) {
     this.#responseMs = responseMs
@@ -45,6 +47,15 @@ export class HttpUpstream {
       : this.#dispatch(exchange, target, checkHeaders(server, answer))
   }
 
+  /** From now on tells how each exchange went. Without a watcher it costs nothing. */
+  watch(onOutcome: OnOutcome): void {
+    const before = this.#onOutcome
+    this.#onOutcome = (config, hasAnswered) => {
+      before?.(config, hasAnswered)
+      onOutcome(config, hasAnswered)
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#calls.destroy(), ...Array.from(this.#streams, (client) => client.destroy())])
   }
@@ -54,11 +65,17 @@ export class HttpUpstream {
       const client = exchange.listens ? this.#openStream(target.origin) : undefined
       const settle = (reply: UpstreamReply): void => {
         const error = verdict(asked(exchange), reply)
+        this.#onOutcome?.(exchange.config, reply.status < 500 && error?.code !== 'upstream_invalid')
         if (!error) return resolve(reply)
         reply.drain()
         reject(error)
       }
-      const fail = (error: Error): void => reject(exchange.stopped ?? describe(error, reply.isSent))
+      const fail = (error: Error): void => {
+        // Who stopped waiting says nothing of the upstream, unless it was for too long.
+        const { stopped } = exchange
+        if (!stopped || stopped.code === 'upstream_timeout') this.#onOutcome?.(exchange.config, false)
+        reject(stopped ?? describe(error, reply.isSent))
+      }
       const reply = new UpstreamReply(settle, fail)
       exchange.onStop = (error) => reply.abort(error)
       const dispatcher: Dispatcher = client ?? this.#calls
