@@ -34,6 +34,7 @@ test('the package exports exactly these values', () => {
     'SealedSessionStore',
     'createServer',
     'mcpGateway',
+    'serverDirectory',
   ])
 })
 
@@ -41,6 +42,7 @@ test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
     'Authenticate',
     'Awaitable',
+    'DirectoryHandler',
     'ErrorContext',
     'ExpressApp',
     'ExpressServerOptions',
@@ -50,12 +52,15 @@ test('the package exports exactly these types', () => {
     'GatewayOptions',
     'GatewayRequest',
     'HeadersContext',
+    'ListServers',
     'MemorySessionStoreOptions',
     'Principal',
     'Recovery',
     'RedisSessionStoreOptions',
     'SealedSessionStoreOptions',
     'ServerConfig',
+    'ServerDirectory',
+    'ServerDirectoryOptions',
     'ServerLookup',
     'SessionHost',
     'SessionRecord',

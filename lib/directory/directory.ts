@@ -16,7 +16,7 @@ import {
 import { Listing, type Visitor } from './listing.ts'
 import { preferred } from './negotiate.ts'
 import { fragment, listPage, messagePage, serverPage } from './page.ts'
-import { mountOf, pathOf, siteOf } from './place.ts'
+import { mountOf, pathOf } from './place.ts'
 import { type Audience, sendDocument, sendPage, sendPermission } from './respond.ts'
 import { parseSettings, type ServerDirectoryOptions, type Settings } from './settings.ts'
 
@@ -31,8 +31,8 @@ export type DirectoryHandler = (
 export interface ServerDirectory extends DirectoryHandler {
   /**
    * A handler for the app's root, `app.use(directory.catalog('/mcp-servers'))`, that answers
-   * `/.well-known/ai-catalog.json`. It takes the path of the mount; without one it goes by `publicUrl`, and throws a
-   * TypeError where there is none.
+   * `/.well-known/ai-catalog.json`. It takes the path of the mount, which `publicUrl` makes superfluous. Throws a
+   * TypeError where there is neither.
    */
   catalog(mount?: string): DirectoryHandler
 }
@@ -137,7 +137,7 @@ class Directory {
 
   async serveCatalog(request: GatewayRequest, response: ServerResponse, path: string | undefined): Promise<void> {
     const { inside, namespace, title } = this.#settings
-    const mount = path === undefined ? mountOf(request, inside) : siteOf(request, inside, path)
+    const mount = mountOf(request, inside, path)
     const visitor = { ...(await this.#reader(request, '')), mount }
     const publisher = reversed(namespace ?? reversed(new URL(mount).hostname))
     const document = catalogDocument(title, publisher, await this.#listing.all(visitor))

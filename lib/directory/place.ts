@@ -8,14 +8,13 @@ interface Site {
   readonly publicUrl: URL | undefined
 }
 
-/** The URL of the mount, without a slash at its end: `publicUrl`, or what the request itself shows. */
-export function mountOf(request: GatewayRequest, { publicUrl }: Pick<Site, 'publicUrl'>): string {
-  return publicUrl ? withoutSlash(publicUrl.origin + publicUrl.pathname) : originOf(request) + mountPath(request)
-}
-
-/** The URL of a path of this host, say of a mount that somebody else's request is about. */
-export function siteOf(request: GatewayRequest, { publicUrl }: Pick<Site, 'publicUrl'>, path: string): string {
-  return (publicUrl?.origin ?? originOf(request)) + withoutSlash(path)
+/**
+ * The URL of the mount, without a slash at its end: `publicUrl`, or what the request itself shows. A request to
+ * elsewhere does not show the mount's `path`, so it is given then.
+ */
+export function mountOf(request: GatewayRequest, { publicUrl }: Pick<Site, 'publicUrl'>, path?: string): string {
+  if (publicUrl) return withoutSlash(publicUrl.origin + publicUrl.pathname)
+  return originOf(request) + (path === undefined ? mountPath(request) : withoutSlash(path))
 }
 
 /** A server's endpoint below the mount. */

@@ -43,7 +43,8 @@ pre code { font-size: inherit; }
   border-radius: .65rem; background: var(--card);
 }
 .filter input::placeholder { color: var(--soft); opacity: 1; }
-.chips { display: flex; flex-wrap: wrap; gap: .4rem; }
+.chips { display: flex; flex-wrap: wrap; gap: .4rem; min-width: 0; }
+.chips button, .tags li { overflow-wrap: anywhere; min-width: 0; }
 .chips button {
   padding: .3rem .8rem; min-height: 2rem; border: 1px solid var(--line); border-radius: 2rem; background: transparent;
   color: var(--soft); font-size: .875rem; cursor: pointer;
