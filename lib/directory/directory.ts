@@ -164,9 +164,9 @@ class Directory {
 
   /** Public is what is listed without a principal, and nothing else. */
   async #configOf(server: string, { principal, request }: Visitor): Promise<ServerConfig> {
-    const { publicCards, inside, list } = this.#settings
+    const { publicCards, inside } = this.#settings
     if (!publicCards) return inside.lookUp(request, server, principal)
-    const listed = await list(undefined, { request })
+    const listed = await this.#listing.configs({ principal: undefined, request })
     if (Object.hasOwn(listed, server)) return listed[server]!
     throw new GatewayError('not_found', 'Unknown server')
   }

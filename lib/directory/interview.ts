@@ -2,7 +2,7 @@
 import { GatewayError } from '../errors.ts'
 import type { Enquiries } from '../inside.ts'
 import { isObject, type JsonObject, member } from '../json.ts'
-import { MODERN_ERRORS } from '../protocol.ts'
+import { META, MODERN_ERRORS } from '../protocol.ts'
 import { CLIENT_INFO, RpcError, type Subject, Talk } from './talk.ts'
 
 /** One of a server's lists. */
@@ -33,7 +33,6 @@ const MAX_ITEMS = 500
 /** The newest revision with a handshake. */
 const LEGACY_OFFERED = '2025-11-25'
 
-const SERVER_INFO = 'io.modelcontextprotocol/serverInfo'
 const METHOD_NOT_FOUND = -32601
 const NOTHING: Offered = { items: [] }
 
@@ -48,15 +47,19 @@ const LISTS = [
 /** Rejects with a GatewayError after `deadlineMs` milliseconds at the latest, whatever the server and hooks do. */
 export async function interview(enquiries: Enquiries, subject: Subject, deadlineMs: number): Promise<Offer> {
   let talk: Talk | undefined
+  let fault: GatewayError | undefined
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      const error = new GatewayError('upstream_timeout', `The server took longer than ${deadlineMs / 1_000} s`)
-      talk?.stop(error)
-      reject(error)
+      fault = new GatewayError('upstream_timeout', `The server took longer than ${deadlineMs / 1_000} s`)
+      talk?.stop(fault)
+      reject(fault)
     }, deadlineMs).unref()
   })
-  const begin: Begin = (era) => (talk = new Talk(enquiries, subject, era))
+  const begin: Begin = (era) => {
+    if (fault) throw fault
+    return (talk = new Talk(enquiries, subject, era))
+  }
   try {
     return await Promise.race([meet(subject, begin), late])
   } catch (error) {
@@ -88,7 +91,7 @@ function isLegacySign(error: unknown): boolean {
 async function meetModern(talk: Talk): Promise<Offer> {
   const said = await talk.ask('server/discover', {})
   const versions = member(said, 'supportedVersions')
-  const server = member(member(said, '_meta'), SERVER_INFO)
+  const server = member(member(said, '_meta'), META.serverInfo)
   return listAll(talk, said, server, Array.isArray(versions) ? versions.map(String) : [])
 }
 

@@ -49,8 +49,9 @@ export class Listing {
 
   /** Every server this visitor may use, by title. */
   async all(visitor: Visitor): Promise<Listed[]> {
-    const servers = await this.#settings.list(visitor.principal, { request: visitor.request })
-    const listed = Object.entries(servers).map(([name, config]) => this.describe(name, config, visitor))
+    const listed = Object.entries(await this.configs(visitor)).map(([name, config]) =>
+      this.describe(name, config, visitor),
+    )
     return listed.toSorted((one, other) => one.title.localeCompare(other.title, 'en'))
   }
 
@@ -67,6 +68,13 @@ export class Listing {
         return { value: { error: message }, bytes: 2 * message.length, keepMs: KEEP_FAULT_MS }
       }
     })
+  }
+
+  /** What `list` says there is for this visitor. */
+  async configs({ principal, request }: Pick<Visitor, 'principal' | 'request'>): Promise<Record<string, ServerConfig>> {
+    const servers = await this.#settings.list(principal, { request })
+    if (typeof servers === 'object' && servers !== null && !Array.isArray(servers)) return servers
+    throw new TypeError('"list" must answer the servers by name: { name: config }')
   }
 
   /** A server as this visitor sees it. */

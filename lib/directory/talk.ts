@@ -23,7 +23,7 @@ const MODERN_SPOKEN = MODERN_VERSIONS[0]!
 const ENVELOPE: JsonObject = {
   [META.protocolVersion]: MODERN_SPOKEN,
   [META.clientCapabilities]: {},
-  'io.modelcontextprotocol/clientInfo': CLIENT_INFO,
+  [META.clientInfo]: CLIENT_INFO,
 }
 
 /** The server's own error, in a reply that came all right. */

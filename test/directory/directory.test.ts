@@ -182,6 +182,16 @@ describe('who gets what', () => {
     expect((await reported.next()).message).toContain('hunter2')
   })
 
+  test.each([undefined, null, ['weather'], 'weather'])(
+    'a list that answers %j is a fault of the hook',
+    async (answer) => {
+      const list = (): never => answer as never
+      const { agent, reported } = await start({ gateway: { servers: () => undefined }, directory: { list } })
+      await agent.get('/mcp-servers').expect(500)
+      expect((await reported.next()).message).toBe('"list" must answer the servers by name: { name: config }')
+    },
+  )
+
   test('nobody has any server: the page says so', async () => {
     const { agent } = await start({})
     const { text } = await agent.get('/mcp-servers').set('accept', BROWSER).expect(200)
