@@ -1,6 +1,6 @@
 /** mcpGateway(): the way of a request, top to bottom. The only file that knows every folder. */
 import type { ServerResponse } from 'node:http'
-import { isPromise } from './awaitable.ts'
+import { andThen, isPromise } from './awaitable.ts'
 import { Conversations } from './conversations.ts'
 import { GatewayError } from './errors.ts'
 import { admit } from './inbound/admit.ts'
@@ -10,7 +10,16 @@ import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
 import { type Inside, reveal } from './inside.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
-import type { ErrorContext, Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
+import { endOf, expired } from './principal.ts'
+import type {
+  Awaitable,
+  ErrorContext,
+  Gateway,
+  GatewayOptions,
+  GatewayRequest,
+  Principal,
+  ServerConfig,
+} from './types.ts'
 import { Visit } from './visit.ts'
 
 type Next = (error?: unknown) => void
@@ -27,7 +36,8 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (next && (server === undefined || request.method === 'OPTIONS')) return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       visit = new Visit(request, response, server)
-      serve(visit, config, conversations).catch((error: unknown) => fail(visit!, error))
+      const served = serve(visit, config, conversations)
+      if (isPromise(served)) served.catch((error: unknown) => fail(visit!, error))
     } catch (error) {
       fail(visit ?? new Visit(request, response, ''), error)
     }
@@ -59,49 +69,57 @@ function insideOf(config: Config, { enquiries }: Conversations): Inside {
     publicUrl,
     servers,
     admit: (request) => checkIn(request, config),
-    identify: (request, server) => identify({ request, server }, config),
-    lookUp: (request, server, principal) => lookUp({ request, server, principal }, config),
+    identify: async (request, server) => identify({ request, server }, config),
+    lookUp: async (request, server, principal) => lookUp({ request, server, principal }, config),
     faultOf: (error, context) => faultOf(config, error, context),
     enquiries,
   }
 }
 
-/** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
-async function serve(visit: Visit, config: Config, conversations: Conversations): Promise<void> {
+/**
+ * The order is also the order of what leaks to whom: nobody unknown learns which servers there are. What hooks answer
+ * at once is not waited for, here and in what follows.
+ */
+function serve(visit: Visit, config: Config, conversations: Conversations): Awaitable<void> {
   const { request } = visit
   const converse = CONVERSE[request.method ?? '']
   if (!converse) throw new GatewayError('method_not_allowed', 'Method not allowed')
   checkIn(request, config)
-  visit.principal = await identify(visit, config)
-  visit.config = await lookUp(visit, config)
-  return converse(visit, config, conversations)
+  return andThen(identify(visit, config), (principal) => {
+    visit.principal = principal
+    return andThen(lookUp(visit, config), (server) => {
+      visit.config = server
+      return converse(visit, config, conversations)
+    })
+  })
 }
 
 function checkIn({ headers, socket }: GatewayRequest, { admission }: Config): void {
   admit(admission, headers.host, headers.origin, socket.localAddress)
 }
 
-type Converse = (visit: Visit, config: Config, conversations: Conversations) => Promise<void>
+type Converse = (visit: Visit, config: Config, conversations: Conversations) => Awaitable<void>
 
 const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
   /** A message: body, then what it is, then where it belongs. */
-  async POST(visit, config, conversations) {
+  POST(visit, config, conversations) {
     checkAccept(visit.header('accept'), POST_ACCEPTS)
-    const { bytes, json } = await readContent(visit.request, config.bodyBytes)
-    const message = classify(json, visit.standardHeaders())
-    if ('id' in message) visit.id = message.id
-    if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
-    return conversations.say(visit, message, bytes)
+    return andThen(readContent(visit.request, config.bodyBytes), ({ bytes, json }) => {
+      const message = classify(json, visit.standardHeaders())
+      if ('id' in message) visit.id = message.id
+      if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
+      return conversations.say(visit, message, bytes)
+    })
   },
 
   /** A listener. */
-  async GET(visit, _config, conversations) {
+  GET(visit, _config, conversations) {
     checkAccept(visit.header('accept'), GET_ACCEPTS)
     return conversations.listen(visit)
   },
 
   /** The end of a session. */
-  async DELETE(visit, _config, conversations) {
+  DELETE(visit, _config, conversations) {
     return conversations.end(visit)
   },
 }
@@ -115,21 +133,30 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
 
 type Asking = Pick<Visit, 'request' | 'server'>
 
-async function identify({ request, server }: Asking, { authenticate }: Config): Promise<Principal | undefined> {
-  if (authenticate === false) return undefined
-  const answer = authenticate(request, { server })
-  const principal = isPromise(answer) ? await answer : answer
+function identify({ request, server }: Asking, { authenticate }: Config): Awaitable<Principal | undefined> {
+  return authenticate === false ? undefined : andThen(authenticate(request, { server }), checkPrincipal)
+}
+
+function checkPrincipal(principal: Principal | undefined): Principal {
   if (principal === undefined) throw new GatewayError('unauthorized', 'Authentication required')
-  if (typeof principal?.id === 'string' && principal.id !== '') return principal
+  if (typeof principal?.id === 'string' && principal.id !== '') return checkEnd(principal)
   throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
 }
 
-async function lookUp(
+function checkEnd(principal: Principal): Principal {
+  if (principal.expiresAt === undefined || endOf(principal) > Date.now()) return principal
+  if (typeof principal.expiresAt === 'number' && !Number.isNaN(principal.expiresAt)) throw expired()
+  throw new TypeError('"authenticate" must answer "expiresAt" in seconds since the epoch, or leave it out')
+}
+
+function lookUp(
   { request, server, principal }: Asking & Pick<Visit, 'principal'>,
   { lookup }: Config,
-): Promise<ServerConfig> {
-  const answer = lookup(server, { principal, request })
-  const config = isPromise(answer) ? await answer : answer
+): Awaitable<ServerConfig> {
+  return andThen(lookup(server, { principal, request }), checkFound)
+}
+
+function checkFound(config: ServerConfig | undefined): ServerConfig {
   if (config === undefined) throw new GatewayError('not_found', 'Unknown server')
   return config
 }

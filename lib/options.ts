@@ -7,6 +7,7 @@ import { MemorySessionStore } from './session/memory-store.ts'
 import type {
   Authenticate,
   ErrorContext,
+  EventLog,
   GatewayOptions,
   Principal,
   ServerConfig,
@@ -28,12 +29,14 @@ export interface Config {
   /** The servers by name, unless they are looked up. */
   readonly servers: ReadonlyMap<string, ServerConfig> | undefined
   readonly sessions: SessionStore
+  readonly events: EventLog | undefined
   /** The bytes the cache may hold; without a cache 0. */
   readonly cacheBytes: number
   readonly bodyBytes: number
   readonly stallMs: number
   readonly connectMs: number
   readonly responseMs: number
+  readonly recheckMs: number
   /** Tells `onError`; never throws. */
   readonly report: (error: unknown, context: Partial<ErrorContext> | undefined) => void
 }
@@ -43,6 +46,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   servers: true,
   authenticate: true,
   sessions: true,
+  events: true,
   path: true,
   publicUrl: true,
   allowedHosts: true,
@@ -58,7 +62,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   checkUse(given)
   rejectUnknown(given, KNOWN, '')
   rejectUnknown(given.limits ?? {}, { bodyBytes: true, stallMs: true }, 'limits.')
-  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true }, 'timeouts.')
+  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, recheckMs: true }, 'timeouts.')
   const { limits, timeouts } = given
   const path = parsePath(given.path ?? '/:name/mcp')
   const onlyServer = parseOnlyServer(path, given.servers)
@@ -73,11 +77,13 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     lookup: parseServers(given.servers) as ServerLookup,
     servers: typeof given.servers === 'function' ? undefined : new Map(Object.entries(given.servers)),
     sessions: parseSessions(given.sessions),
+    events: parseEvents(given.events),
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
     stallMs: parseNumber('limits.stallMs', limits?.stallMs ?? 60_000, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
+    recheckMs: parseNumber('timeouts.recheckMs', timeouts?.recheckMs ?? 60_000, 1),
     report: parseOnError(given.onError),
   }
 }
@@ -141,6 +147,16 @@ function parseSessions(store: SessionStore = new MemorySessionStore()): SessionS
     }
   }
   return store
+}
+
+function parseEvents(log: EventLog | undefined): EventLog | undefined {
+  if (log === undefined) return undefined
+  for (const method of ['append', 'read', 'last', 'claim', 'release'] as const) {
+    if (typeof log?.[method] !== 'function') {
+      throw new TypeError(`"events" must be an event log such as new MemoryEventLog(); "${method}" is not a function`)
+    }
+  }
+  return log
 }
 
 function parseCache(cache: GatewayOptions['cache'] = false): number {

@@ -29,12 +29,16 @@ function typesOf(file: string): string[] {
 test('the package exports exactly these values', () => {
   expect(Object.keys(api).toSorted()).toEqual([
     'GatewayError',
+    'MemoryEventLog',
     'MemorySessionStore',
+    'RedisEventLog',
     'RedisSessionStore',
     'SealedSessionStore',
+    'clientCredentials',
     'createServer',
     'mcpGateway',
     'serverDirectory',
+    'tokenExchange',
   ])
 })
 
@@ -42,8 +46,11 @@ test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
     'Authenticate',
     'Awaitable',
+    'ClientCredentialsOptions',
     'DirectoryHandler',
     'ErrorContext',
+    'EventLog',
+    'EventStreamName',
     'ExpressApp',
     'ExpressServerOptions',
     'Gateway',
@@ -53,9 +60,12 @@ test('the package exports exactly these types', () => {
     'GatewayRequest',
     'HeadersContext',
     'ListServers',
+    'LoggedEvent',
+    'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
     'Principal',
     'Recovery',
+    'RedisEventLogOptions',
     'RedisSessionStoreOptions',
     'SealedSessionStoreOptions',
     'ServerConfig',
@@ -65,11 +75,12 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'TokenExchangeOptions',
   ])
 })
 
-test('the subpath ./testing exports exactly the contract of a session store', () => {
-  expect(Object.keys(testing)).toEqual(['sessionStoreContract'])
+test('the subpath ./testing exports exactly the contracts', () => {
+  expect(Object.keys(testing)).toEqual(['eventLogContract', 'sessionStoreContract'])
 })
 
 test('package.json exports exactly these paths', () => {

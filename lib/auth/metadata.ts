@@ -1,0 +1,31 @@
+/** An issuer -> what its authorization server says of itself. (RFC 8414, OpenID Connect Discovery; AU15) */
+import { type AuthorizationServer, processDiscoveryResponse } from 'oauth4webapi'
+import { boundedFetch } from './bounded-fetch.ts'
+
+/** Where an issuer's metadata may be, in the order in which MCP has a client look. */
+export function metadataUrls(issuer: string): string[] {
+  const { origin, pathname } = new URL(issuer)
+  const path = pathname.replace(/\/$/, '')
+  const inserted = ['oauth-authorization-server', 'openid-configuration'].map(
+    (name) => `${origin}/.well-known/${name}${path}`,
+  )
+  return path === '' ? inserted : [...inserted, `${origin}${path}/.well-known/openid-configuration`]
+}
+
+/** Rejects when there is no metadata, or that of another issuer. */
+export async function discover(issuer: string, signal: AbortSignal): Promise<AuthorizationServer> {
+  for (const url of metadataUrls(issuer)) {
+    const response = await boundedFetch(url, { headers: { accept: 'application/json' }, signal })
+    if (!isDocument(response)) continue
+    const metadata = await processDiscoveryResponse(new URL(issuer), response)
+    // RFC 8414 section 3.3: to the letter, where the URL of the library ignores a slash.
+    if (metadata.issuer === issuer) return metadata
+    throw new Error(`${url} is of the issuer ${metadata.issuer}, not ${issuer}: configure the one it is`)
+  }
+  throw new Error(`${issuer} has no metadata at ${metadataUrls(issuer).join(', ')}`)
+}
+
+/** An app that answers whatever is asked with its start page has no metadata there. */
+function isDocument({ status, headers }: Response): boolean {
+  return status === 200 && /^application\/json\b/i.test(headers.get('content-type') ?? '')
+}

@@ -1,0 +1,160 @@
+// A real OpenID provider on loopback, which tests can stop, start again and give new keys: https://github.com/panva/node-oidc-provider.
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { importJWK, type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
+import { createJournal, type Journal } from './journal.ts'
+import { createProvider, type Handle, type Storage } from './oidc-provider.ts'
+
+export interface RunningAuthorizationServer {
+  readonly issuer: string
+  readonly tokenEndpoint: string
+  readonly jwksUri: string
+  /** The clients it knows from the start; others register themselves. */
+  readonly client: { readonly id: string; readonly secret: string }
+  /** Method and path of every request. */
+  readonly requests: Journal<string>
+  /** The key that signs now, private part included. */
+  signingKey(): JWK
+  /** A token for the client itself, by the client credentials grant. */
+  clientToken(request: TokenRequest): Promise<string>
+  /** What a browser would: logs this account in, consents to everything, and gives the URL it was sent back to. */
+  authorize(url: string | URL, account: string): Promise<URL>
+  /** Asks the token endpoint for anything. */
+  token(parameters: Record<string, string>, client?: { id: string; secret: string }): Promise<Record<string, unknown>>
+  /** Signs any claims with its current key: what it would never issue. Time claims, issuer and subject are filled in. */
+  sign(claims: Record<string, unknown>, header?: Partial<JWTHeaderParameters>): Promise<string>
+  /** Signs with a new key from now on; `keep` leaves the old one in the published set. */
+  rotate(options?: { keep?: boolean }): void
+  /** From now on nobody listens. */
+  stop(): Promise<void>
+  /** Listens again, on the same port. */
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface TokenRequest {
+  readonly resource: string
+  readonly scope?: string
+}
+
+export interface AuthorizationServerOptions {
+  /** A path of the issuer, `/tenant` say; none by default. */
+  readonly path?: string
+  /** The scopes of every resource. Default `mcp:read mcp:write mcp:admin`. */
+  readonly scopes?: string
+  /** How long access tokens live, in seconds. Default 600. */
+  readonly ttlS?: number
+}
+
+export async function startAuthorizationServer({
+  path = '',
+  scopes = 'mcp:read mcp:write mcp:admin',
+  ttlS = 600,
+}: AuthorizationServerOptions = {}): Promise<RunningAuthorizationServer> {
+  const requests = createJournal<string>()
+  const client = { id: 'machine', secret: randomUUID() }
+  const accounts = new Map<string, string>()
+  const storage: Storage = new Map()
+  let keys = [newKey()]
+  let handle: Handle
+
+  const server = createServer((request, response) => {
+    requests.record(`${request.method} ${request.url}`)
+    // A connection kept open would be found broken after stop(), by whoever comes first.
+    response.setHeader('connection', 'close')
+    handle(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
+  })
+  const port = await listening(server, 0)
+  const origin = `http://127.0.0.1:${port}`
+  const issuer = `${origin}${path}`
+  const renew = (): void => {
+    handle = createProvider({ issuer, path, keys, client, scopes, ttlS, accounts, storage })
+  }
+  renew()
+
+  async function token(parameters: Record<string, string>, { id, secret } = client): Promise<Record<string, unknown>> {
+    const response = await fetch(`${issuer}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
+      body: new URLSearchParams(parameters),
+    })
+    const body = (await response.json()) as Record<string, unknown>
+    if (!response.ok) throw new Error(`token endpoint: ${response.status} ${JSON.stringify(body)}`)
+    return body
+  }
+
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+
+  return {
+    issuer,
+    tokenEndpoint: `${issuer}/token`,
+    jwksUri: `${issuer}/jwks`,
+    client,
+    requests,
+    signingKey: () => keys[0]!,
+    async clientToken({ resource, scope = '' }) {
+      const { access_token } = await token({ grant_type: 'client_credentials', resource, scope })
+      return String(access_token)
+    },
+    authorize: (url, account) => browse(new URL(url), account, { issuer, accounts }),
+    token,
+    async sign(claims, header = {}) {
+      const nowS = Math.floor(Date.now() / 1000)
+      const key = keys[0]!
+      const payload = { iss: issuer, sub: 'ada', iat: nowS, exp: nowS + ttlS, client_id: client.id, ...claims }
+      const protectedHeader = { alg: 'ES256', typ: 'at+jwt', kid: key.kid!, ...header }
+      return new SignJWT(payload).setProtectedHeader(protectedHeader).sign(await importJWK(key, protectedHeader.alg))
+    },
+    rotate({ keep = true } = {}) {
+      keys = [newKey(), ...(keep ? keys : [])]
+      renew()
+    },
+    stop,
+    start: async () => void (await listening(server, port)),
+    close: stop,
+  }
+}
+
+function newKey(): JWK {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return { ...(privateKey.export({ format: 'jwk' }) as JWK), kid: randomUUID(), alg: 'ES256', use: 'sig' }
+}
+
+async function listening(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** Follows redirects with cookies until one leads elsewhere. */
+async function browse(
+  start: URL,
+  account: string,
+  { issuer, accounts }: { issuer: string; accounts: Map<string, string> },
+): Promise<URL> {
+  const browser = randomUUID()
+  accounts.set(browser, account)
+  const cookies = new Map<string, string>([['browser', browser]])
+  let url = start
+  for (let hops = 0; url.href.startsWith(issuer); hops += 1) {
+    const cookie = [...cookies].map((pair) => pair.join('=')).join('; ')
+    const response = await fetch(url, { redirect: 'manual', headers: { cookie } })
+    const location = response.headers.get('location')
+    if (location === null || hops === 10) throw new Error(`authorize: ${response.status} ${await response.text()}`)
+    for (const set of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(set) ?? []
+      if (value === '') cookies.delete(name)
+      else cookies.set(name, value)
+    }
+    url = new URL(location, url)
+  }
+  accounts.delete(browser)
+  return url
+}
