@@ -52,7 +52,7 @@ export class Conversations {
     this.#handle = this.#journal?.handle ?? cached
     this.#notices = new Notices(this.#handle, report)
     const isOpen = (): boolean => this.#closed === undefined
-    this.enquiries = new OwnEnquiries(config, this.#handle, this.#notices, this.#upstream, readAnswer, isOpen)
+    this.enquiries = new OwnEnquiries(config, cached, this.#notices, this.#upstream, readAnswer, isOpen)
     this.#sessions = new Sessions(sessions, this.#running, (id, record) => this.#notices.expired(id, record))
     const tools = {
       handle: this.#handle,

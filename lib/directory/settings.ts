@@ -1,15 +1,13 @@
 /** ServerDirectoryOptions -> Settings: every check and every default, once, at construction. */
 import { type Address, compileAddress } from '../inbound/address.ts'
 import { type Inside, insideOf } from '../inside.ts'
-import type { Awaitable, Gateway, GatewayRequest, Principal, ServerConfig } from '../types.ts'
+import type { Awaitable, Gateway, GatewayRequest, Hook, Principal, ServerConfig } from '../types.ts'
 
 /** Names the servers that a principal may use, in the shape of the gateway's `servers`. */
-export type ListServers<P extends Principal = Principal> = {
-  bivariant(
-    principal: P | undefined,
-    context: { readonly request: GatewayRequest },
-  ): Awaitable<Readonly<Record<string, ServerConfig<P>>>>
-}['bivariant']
+export type ListServers<P extends Principal = Principal> = Hook<
+  [principal: P | undefined, context: { readonly request: GatewayRequest }],
+  Awaitable<Readonly<Record<string, ServerConfig<P>>>>
+>
 
 /** What `serverDirectory()` takes. */
 export interface ServerDirectoryOptions<P extends Principal = Principal> {
