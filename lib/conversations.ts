@@ -1,23 +1,26 @@
 /** What is said between clients and upstreams: opening, carrying on and ending sessions, until the gateway closes. */
-import { GatewayError, type GatewayErrorCode } from './errors.ts'
-import { isPromise } from './awaitable.ts'
+import { andThen } from './awaitable.ts'
 import { Cache } from './cache/cache.ts'
+import { Carrier } from './carrier.ts'
+import { GatewayError, isCode } from './errors.ts'
+import { Journal } from './events/journal.ts'
+import { OwnEnquiries } from './enquiries.ts'
 import { Exchange, type Handle } from './exchange.ts'
+import { within } from './in-time.ts'
 import { checkVersion } from './inbound/headers.ts'
 import type { Config } from './options.ts'
 import { readAnswer } from './outbound/answer.ts'
-import { Heartbeat } from './outbound/heartbeat.ts'
 import { Notices } from './notices.ts'
 import { Openings } from './openings.ts'
 import { overhear } from './outbound/overhear.ts'
-import { relay } from './outbound/relay.ts'
 import { BATCH_VERSION, HEADER } from './protocol.ts'
 import { Recoveries } from './recovery.ts'
+import { Rechecks } from './rechecks.ts'
 import { Running } from './running.ts'
 import { Sessions } from './session/sessions.ts'
-import type { Message, Reply, Session } from './types.ts'
+import type { Awaitable, EventLog, Message, Session } from './types.ts'
 import { Eras } from './upstream/eras.ts'
-import { addVersion, toClient, toUpstream } from './upstream/headers.ts'
+import { addVersion, toUpstream } from './upstream/headers.ts'
 import { HttpUpstream } from './upstream/http.ts'
 import { ResumedBody } from './upstream/resumed-body.ts'
 import type { Visit } from './visit.ts'
@@ -26,59 +29,67 @@ import type { Visit } from './visit.ts'
 const FAREWELL_MS = 1_000
 
 export class Conversations {
+  readonly enquiries: OwnEnquiries
   readonly #report: Config['report']
-  readonly #stallMs: number
   readonly #sessions: Sessions
   readonly #upstream: HttpUpstream
   readonly #handle: Handle
-  readonly #heartbeat = new Heartbeat()
+  readonly #journal: Journal | undefined
   readonly #eras = new Eras()
   readonly #running = new Running()
   readonly #notices: Notices
-  readonly #openings: Openings
-  readonly #recoveries: Recoveries
+  readonly #carrier: Carrier
+  readonly #rechecks: Rechecks
   #closed: Promise<void> | undefined
 
-  constructor({ sessions, cacheBytes, stallMs, connectMs, responseMs, report }: Config) {
+  constructor(config: Config) {
+    const { lookup, sessions, events, cacheBytes, stallMs, connectMs, responseMs, recheckMs, report } = config
     this.#report = report
-    this.#stallMs = stallMs
     this.#upstream = new HttpUpstream({ connectMs, responseMs })
     const { send } = this.#upstream
-    this.#handle = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
+    const cached = cacheBytes > 0 ? new Cache(send, cacheBytes, { readAnswer, overhear }).handle : send
+    this.#journal = events && this.#openJournal(events, cached)
+    this.#handle = this.#journal?.handle ?? cached
     this.#notices = new Notices(this.#handle, report)
-    this.#sessions = new Sessions(
-      sessions,
-      this.#running,
-      (id, record) => this.#notices.expired(id, record),
-      (error) => report(error, undefined),
-    )
+    const isOpen = (): boolean => this.#closed === undefined
+    this.enquiries = new OwnEnquiries(config, cached, this.#notices, this.#upstream, readAnswer, isOpen)
+    this.#sessions = new Sessions(sessions, this.#running, (id, record) => this.#notices.expired(id, record))
     const tools = {
       handle: this.#handle,
       sessions: this.#sessions,
       notices: this.#notices,
+      running: this.#running,
       eras: this.#eras,
       readAnswer,
+      report,
     }
-    this.#openings = new Openings(tools)
-    this.#recoveries = new Recoveries(tools)
+    this.#rechecks = new Rechecks({ ...tools, lookup, recheckMs })
+    this.#carrier = new Carrier({
+      ...tools,
+      rechecks: this.#rechecks,
+      openings: new Openings(tools),
+      recoveries: new Recoveries(tools),
+      forget: (id) => this.#forget(id),
+      stallMs,
+    })
+  }
+
+  #openJournal(events: EventLog, handle: Handle): Journal {
+    return new Journal(handle, events, {
+      running: this.#running,
+      report: this.#report,
+      resume: (exchange, lastEventId, retryMs) => new ResumedBody(handle, exchange, lastEventId, retryMs),
+    })
   }
 
   /** A message of a client. */
-  async say(visit: Visit, message: Message, body: Buffer): Promise<void> {
+  say(visit: Visit, message: Message, body: Buffer): Awaitable<void> {
     if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
-    const exchange = (session?: Session): Exchange => this.#exchange(visit, 'POST', session, message, body)
     this.#eras.check(visit.config!, message)
-    if (message.era === 'modern') return this.#run(exchange(), visit)
-    const named = visit.header(HEADER.sessionId)
-    const opens = message.kind === 'request' && message.method === 'initialize'
-    const found = opens ? this.#stale(visit, named) : this.#find(visit, named)
-    const session = isPromise(found) ? await found : found
-    if (!session) return this.#run(exchange(), visit)
-    checkVersion(visit.header(HEADER.protocolVersion), session.record.protocolVersion)
-    if (message.kind === 'batch' && session.record.protocolVersion > BATCH_VERSION) {
-      throw new GatewayError('invalid_request', `Revision ${session.record.protocolVersion} has no batches`)
-    }
-    return this.#run(exchange(session), visit)
+    return andThen(this.#sessionOf(visit, message), (session) => {
+      if (session) checkTerms(session, visit, message)
+      return this.#carrier.run(this.#exchange(visit, 'POST', session, message, body), visit)
+    })
   }
 
   /** A client that listens. */
@@ -86,7 +97,7 @@ export class Conversations {
     if (this.#closed) throw closing()
     const session = await this.#findOwn(visit)
     checkVersion(visit.header(HEADER.protocolVersion), session.record.protocolVersion)
-    return this.#run(this.#exchange(visit, 'GET', session, undefined, undefined), visit)
+    return this.#carrier.run(this.#exchange(visit, 'GET', session, undefined, undefined), visit)
   }
 
   /** A client that ends its session. It has ended, whatever the upstream says to it. */
@@ -109,17 +120,28 @@ export class Conversations {
     this.#running.stop(closing(), ({ listens }) => listens)
     await within(deadline, this.#running.idle())
     this.#running.stop(closing(), () => true)
+    this.#rechecks.close()
     await this.#sessions.close().catch((error: unknown) => this.#report(error, undefined))
+    await this.#journal?.close().catch((error: unknown) => this.#report(error, undefined))
     await within(Math.max(deadline, Date.now() + FAREWELL_MS), this.#notices.done())
+    this.#notices.close()
     await this.#upstream.close()
   }
 
-  #find(visit: Visit, id: string | undefined): Session | Promise<Session> {
+  /** The session that a message belongs to: none in the modern era, nor before a handshake. */
+  #sessionOf(visit: Visit, message: Message): Awaitable<Session | undefined> {
+    if (message.era === 'modern') return undefined
+    const id = visit.header(HEADER.sessionId)
+    const opens = message.kind === 'request' && message.method === 'initialize'
+    return opens ? this.#stale(visit, id) : this.#find(visit, id)
+  }
+
+  #find(visit: Visit, id: string | undefined): Awaitable<Session> {
     return this.#sessions.find(id, visit.server, visit.principal?.id ?? '')
   }
 
   /** The session of a GET or DELETE; where there are no sessions, there is neither of them. (RT4) */
-  #findOwn(visit: Visit): Session | Promise<Session> {
+  #findOwn(visit: Visit): Awaitable<Session> {
     if (this.#eras.isModernOnly(visit.config!)) {
       throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
     }
@@ -150,93 +172,21 @@ export class Conversations {
     return new Exchange({ server, config: visit.config!, principal, request, method, session, message, headers, body })
   }
 
-  /** Sends an exchange, and does with the reply what its kind asks for. */
-  async #run(exchange: Exchange, visit: Visit): Promise<void> {
-    const { session } = exchange
-    if (exchange.endsWithClient && visit.response.destroyed) return
-    this.#running.add(exchange)
-    if (exchange.endsWithClient) visit.response.once('close', () => this.#onClose(exchange))
-    try {
-      const reply = await this.#reach(exchange)
-      await (exchange.opens ? this.#open(reply, exchange, visit) : this.#carry(reply, exchange, visit))
-    } catch (error) {
-      if (session && isCode(error, 'session_not_found') && !exchange.stopped) {
-        await this.#forget(session.id).catch((fault: unknown) => this.#report(fault, visit))
-      }
-      if (session && isCode(error, 'upstream_timeout')) this.#notices.cancelled(exchange, 'No answer in time')
-      throw error
-    } finally {
-      this.#running.delete(exchange)
-    }
-  }
-
-  /** The upstream's reply, in a session opened anew where the upstream has forgotten it and may be told again. */
-  async #reach(exchange: Exchange): Promise<Reply> {
-    if (!exchange.config.recover) return this.#handle(exchange)
-    await this.#recoveries.note(exchange)
-    try {
-      return await this.#handle(exchange)
-    } catch (error) {
-      if (!isCode(error, 'session_not_found') || exchange.stopped) throw error
-      const again = await this.#recoveries.again(exchange).catch((cause: unknown) => {
-        throw new GatewayError('session_not_found', 'Session not found', { cause })
-      })
-      exchange.onStop = (reason) => again.stop(reason)
-      return this.#handle(again)
-    }
-  }
-
-  /** A response closes when it is complete, too. */
-  #onClose(exchange: Exchange): void {
-    if (this.#running.has(exchange)) exchange.stop(new GatewayError('bad_request', 'The client went away'))
-  }
-
-  /** Hands a reply on. An accepted notification or response has none. (RPC10) */
-  async #carry(reply: Reply, exchange: Exchange, visit: Visit): Promise<void> {
-    if (exchange.isAnswered || reply.status >= 300) return this.#relay(reply, toClient(reply.headers), exchange, visit)
-    reply.body.drain()
-    visit.response.writeHead(202).end()
-  }
-
-  /** The reply to `initialize`, handed on with our session's id. */
-  async #open(reply: Reply, exchange: Exchange, visit: Visit): Promise<void> {
-    const id = await this.#openings.open(reply, exchange, visit.response)
-    const headers = toClient(reply.headers)
-    if (id !== undefined) headers[HEADER.sessionId] = id
-    return this.#relay(reply, headers, exchange, visit)
-  }
-
-  /** A reply that broke off was told to the client as well as could be; the operator hears of it here. */
-  async #relay(reply: Reply, headers: Record<string, string>, exchange: Exchange, visit: Visit): Promise<void> {
-    const relayed = relay(reply, headers, {
-      exchange,
-      response: visit.response,
-      heartbeat: this.#heartbeat,
-      stallMs: this.#stallMs,
-      report: (fault) => this.#report(fault, visit),
-      reopen: (lastEventId, retryMs) => new ResumedBody(this.#handle, exchange, lastEventId, retryMs),
-    })
-    if (isPromise(relayed)) await relayed
-  }
-
   async #forget(id: string): Promise<void> {
     this.#notices.forget(id)
     await this.#sessions.end(id)
+    await this.#journal?.forget(id).catch((error: unknown) => this.#report(error, undefined))
   }
 }
 
-function isCode(error: unknown, code: GatewayErrorCode): boolean {
-  return error instanceof GatewayError && error.code === code
+/** Throws for what a session does not allow: another revision, or a batch where there are none. */
+function checkTerms({ record: { protocolVersion } }: Session, visit: Visit, message: Message): void {
+  checkVersion(visit.header(HEADER.protocolVersion), protocolVersion)
+  if (message.kind === 'batch' && protocolVersion > BATCH_VERSION) {
+    throw new GatewayError('invalid_request', `Revision ${protocolVersion} has no batches`)
+  }
 }
 
 function closing(): GatewayError {
   return new GatewayError('closing', 'The gateway is shutting down')
-}
-
-/** Resolves with the promise, at the deadline at the latest. */
-async function within(deadline: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline - Date.now()).unref()))
-  await Promise.race([promise, late])
-  clearTimeout(timer)
 }

@@ -12,6 +12,7 @@ const TABLE = {
   invalid_envelope: { status: 400, rpc: -32602 },
   unsupported_version: { status: 400, rpc: -32022 },
   bad_request: { status: 400, rpc: 400 },
+  events_gone: { status: 400, rpc: 400 },
   session_required: { status: 400, rpc: 400 },
   unauthorized: { status: 401, rpc: 401 },
   forbidden: { status: 403, rpc: 403 },
@@ -109,6 +110,10 @@ export class GatewayError extends Error {
     const error = { code: this.#rpc, message: this.message, data: this.#data }
     return JSON.stringify(id === undefined ? { jsonrpc: '2.0', error } : { jsonrpc: '2.0', id, error })
   }
+}
+
+export function isCode(error: unknown, code: GatewayErrorCode): boolean {
+  return error instanceof GatewayError && error.code === code
 }
 
 function withDefaults(own: Challenge | undefined, given: Challenge | undefined): Challenge | undefined {

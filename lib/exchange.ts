@@ -11,7 +11,8 @@ export type Handle = (exchange: Exchange) => Promise<Reply>
 export type ExchangeParts = Pick<
   Exchange,
   'server' | 'config' | 'principal' | 'request' | 'method' | 'session' | 'message' | 'headers' | 'body'
->
+> &
+  Partial<Pick<Exchange, 'isBackground'>>
 
 /** Where the upstream of a session is; `request` when it is a client who acts. */
 export type Behind = Pick<ExchangeParts, 'server' | 'config' | 'principal'> & Partial<Pick<ExchangeParts, 'request'>>
@@ -35,6 +36,10 @@ export class Exchange implements Slotted {
   /** What crosses to the upstream, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | undefined
+  /** Whether it goes on without its client, whose login does not end it. */
+  readonly isBackground: boolean
+  /** Whether its stream is read in the background, too: it can end here and be resumed. */
+  isRecorded = false
   slot = -1
   #stopped: GatewayError | undefined
   #onStop: ((error: GatewayError) => void) | undefined
@@ -49,6 +54,7 @@ export class Exchange implements Slotted {
     this.message = parts.message
     this.headers = parts.headers
     this.body = parts.body
+    this.isBackground = parts.isBackground ?? false
   }
 
   /** The same but for these parts. */

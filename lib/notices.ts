@@ -5,12 +5,17 @@ import type { Config } from './options.ts'
 import type { Session, SessionRecord } from './types.ts'
 import { addVersion } from './upstream/headers.ts'
 
+/** How many upstreams hear at a time of sessions that ended by themselves: thousands may end in the same moment. */
+const FAREWELLS_AT_A_TIME = 32
+
 export class Notices {
   readonly #handle: Handle
   readonly #report: Config['report']
   /** Kept for the day a session ends by itself. */
   readonly #behind = new Map<string, Behind>()
   readonly #pending = new Set<Promise<void>>()
+  readonly #farewells: (readonly [session: Session, behind: Behind])[] = []
+  #sayingFarewell = 0
 
   constructor(handle: Handle, report: Config['report']) {
     this.#handle = handle
@@ -29,7 +34,22 @@ export class Notices {
   expired(id: string, record: SessionRecord): void {
     const behind = this.#behind.get(id)
     this.#behind.delete(id)
-    if (behind) void this.ended({ id, record }, behind)
+    if (behind) this.farewell({ id, record }, behind)
+  }
+
+  /** A session has ended that nobody is waiting to see ended: its upstream hears of it in its turn. */
+  farewell(session: Session, behind: Behind): void {
+    if (session.record.upstream === undefined) return
+    this.#farewells.push([session, behind])
+    if (this.#sayingFarewell < FAREWELLS_AT_A_TIME) void this.#start(this.#sayFarewells())
+  }
+
+  async #sayFarewells(): Promise<void> {
+    this.#sayingFarewell += 1
+    for (let next = this.#farewells.pop(); next; next = this.#farewells.pop()) {
+      await this.#send(next[0], next[1], 'DELETE', undefined)
+    }
+    this.#sayingFarewell -= 1
   }
 
   /** A session has ended. Resolves when its upstream has heard of it; never rejects. */
@@ -50,6 +70,11 @@ export class Notices {
   /** Resolves when all that were started are done. */
   async done(): Promise<void> {
     await Promise.all(this.#pending)
+  }
+
+  /** What was not said by now is left unsaid. */
+  close(): void {
+    this.#farewells.length = 0
   }
 
   #start(notice: Promise<void>): Promise<void> {

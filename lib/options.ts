@@ -9,6 +9,7 @@ import { MemorySessionStore } from './session/memory-store.ts'
 import type {
   Authenticate,
   ErrorContext,
+  EventLog,
   GatewayOptions,
   Principal,
   ServerConfig,
@@ -20,17 +21,25 @@ import { targetOf } from './upstream/target.ts'
 /** What the gateway runs on: complete and checked. */
 export interface Config {
   readonly address: Address
+  /** The option `path`, and the server's name where it names none. */
+  readonly path: string
+  readonly onlyServer: string | undefined
+  readonly publicUrl: URL | undefined
   readonly admission: Admission
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
   readonly protectedServers: ProtectedServers
+  /** The servers by name, unless they are looked up. */
+  readonly servers: ReadonlyMap<string, ServerConfig> | undefined
   readonly sessions: SessionStore
+  readonly events: EventLog | undefined
   /** The bytes the cache may hold; without a cache 0. */
   readonly cacheBytes: number
   readonly bodyBytes: number
   readonly stallMs: number
   readonly connectMs: number
   readonly responseMs: number
+  readonly recheckMs: number
   /** Tells `onError`; never throws. */
   readonly report: (error: unknown, context: Partial<ErrorContext> | undefined) => void
 }
@@ -40,6 +49,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   servers: true,
   authenticate: true,
   sessions: true,
+  events: true,
   path: true,
   publicUrl: true,
   protectedResource: true,
@@ -56,22 +66,32 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   checkUse(given)
   rejectUnknown(given, KNOWN, '')
   rejectUnknown(given.limits ?? {}, { bodyBytes: true, stallMs: true }, 'limits.')
-  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true }, 'timeouts.')
-  const { path = '/:name/mcp', limits, timeouts } = given
-  const address = compileAddress(parsePath(path), parseOnlyServer(path, given.servers))
+  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, recheckMs: true }, 'timeouts.')
+  const { limits, timeouts } = given
+  const path = parsePath(given.path ?? '/:name/mcp')
+  const onlyServer = parseOnlyServer(path, given.servers)
+  const publicUrl = parsePublicUrl(given.publicUrl)
+  const address = compileAddress(path, onlyServer)
   const authenticate = parseAuthenticate(given.authenticate)
+  const lookup = parseServers(given) as ServerLookup
   return {
     address,
-    admission: parseAdmission(given),
+    path,
+    onlyServer,
+    publicUrl,
+    admission: parseAdmission(given, publicUrl),
     authenticate,
-    lookup: parseServers(given) as ServerLookup,
+    lookup,
+    servers: typeof given.servers === 'function' ? undefined : new Map(Object.entries(given.servers)),
     protectedServers: parseProtectedResource(given, path, address),
     sessions: parseSessions(given.sessions),
+    events: parseEvents(given.events),
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
     stallMs: parseNumber('limits.stallMs', limits?.stallMs ?? 60_000, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
+    recheckMs: parseNumber('timeouts.recheckMs', timeouts?.recheckMs ?? 60_000, 1),
     report: parseOnError(given.onError),
   }
 }
@@ -143,6 +163,16 @@ function parseSessions(store: SessionStore = new MemorySessionStore()): SessionS
   return store
 }
 
+function parseEvents(log: EventLog | undefined): EventLog | undefined {
+  if (log === undefined) return undefined
+  for (const method of ['append', 'read', 'last', 'claim', 'release'] as const) {
+    if (typeof log?.[method] !== 'function') {
+      throw new TypeError(`"events" must be an event log such as new MemoryEventLog(); "${method}" is not a function`)
+    }
+  }
+  return log
+}
+
 function parseCache(cache: GatewayOptions['cache'] = false): number {
   if (cache === false) return 0
   if (cache !== true && (typeof cache !== 'object' || cache === null)) {
@@ -153,22 +183,24 @@ function parseCache(cache: GatewayOptions['cache'] = false): number {
   return parseNumber('cache.maxBytes', maxBytes, 1)
 }
 
-function parseAdmission({
-  publicUrl,
-  allowedHosts,
-  allowedOrigins,
-}: Pick<GatewayOptions, 'publicUrl' | 'allowedHosts' | 'allowedOrigins'>): Admission {
+function parsePublicUrl(publicUrl: GatewayOptions['publicUrl']): URL | undefined {
+  if (publicUrl === undefined) return undefined
+  const url = URL.canParse(String(publicUrl)) ? new URL(publicUrl) : undefined
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url
+  throw new TypeError(`"publicUrl" must be an absolute http: or https: URL, not ${inspect(publicUrl)}`)
+}
+
+function parseAdmission(
+  { allowedHosts, allowedOrigins }: Pick<GatewayOptions, 'allowedHosts' | 'allowedOrigins'>,
+  publicUrl: URL | undefined,
+): Admission {
   const hosts = new Set(parseList('allowedHosts', allowedHosts, /^[^/\s]+$/, 'example.com or example.com:8443'))
   const origins = new Set(
     parseList('allowedOrigins', allowedOrigins, /^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/, 'https://example.com'),
   )
-  if (publicUrl !== undefined) {
-    const url = URL.canParse(String(publicUrl)) ? new URL(publicUrl) : undefined
-    if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-      throw new TypeError(`"publicUrl" must be an absolute http: or https: URL, not ${inspect(publicUrl)}`)
-    }
-    hosts.add(url.host)
-    origins.add(url.origin)
+  if (publicUrl) {
+    hosts.add(publicUrl.host)
+    origins.add(publicUrl.origin)
   }
   return { hosts, origins, everySocket: allowedHosts !== undefined }
 }

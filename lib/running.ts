@@ -20,6 +20,11 @@ export class Running {
     if (this.#exchanges.size === 0) this.#onIdle?.()
   }
 
+  /** As they are now: they may come and go meanwhile. */
+  snapshot(): Exchange[] {
+    return this.#exchanges.snapshot()
+  }
+
   /** The ids of the sessions in which anything goes on. */
   sessions(): ReadonlySet<string> {
     const ids = new Set<string>()

@@ -17,7 +17,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 export type Awaitable<T> = T | Promise<T>
 
 /** A function whose parameters an embedder may annotate more narrowly, say with Express's own `Request`. */
-type Hook<Parameters extends unknown[], Result> = { bivariant(...parameters: Parameters): Result }['bivariant']
+export type Hook<Parameters extends unknown[], Result> = { bivariant(...parameters: Parameters): Result }['bivariant']
 
 /** A request as any node:http host hands it over. `body` is what a parser of the host left. */
 export interface GatewayRequest extends IncomingMessage {
@@ -30,7 +30,10 @@ export interface Principal {
   /** Stable and unique, say issuer and subject. Sessions are bound to it, never to token bytes. Not empty. */
   readonly id: string
   readonly scopes?: readonly string[] | undefined
-  /** When this proof of identity ends, in seconds since the epoch. */
+  /**
+   * When this proof of identity ends, in seconds since the epoch: requests are 401 from then on, and streams and
+   * requests that go on are ended. Without it they go on as long as `servers` answers.
+   */
   readonly expiresAt?: number | undefined
 }
 
@@ -57,7 +60,8 @@ export interface ServerConfig<P extends Principal = Principal> {
   /** Absolute `http:` or `https:` URL of the upstream's MCP endpoint. */
   readonly url: string | URL
   /**
-   * Headers sent to the upstream with every request, say its credentials. A function is asked on every request.
+   * Headers sent to the upstream with every request, say its credentials. A function is asked on every request, and
+   * once more when the upstream refuses what it answered (401): with another answer the request is sent again.
    * The client's own `Authorization` and `Cookie` never cross.
    */
   readonly headers?:
@@ -80,9 +84,12 @@ export interface ServerConfig<P extends Principal = Principal> {
    * scopes of every entry that fits it. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent.
    */
   readonly scopes?: ScopeRules | undefined
+  /** For people, in what `serverDirectory()` shows; the gateway itself reads none of these four. */
   readonly title?: string | undefined
   readonly description?: string | undefined
   readonly tags?: readonly string[] | undefined
+  /** For the server card. Without it the server itself is asked. */
+  readonly version?: string | undefined
 }
 
 /** Scopes by what they are needed for. */
@@ -101,6 +108,10 @@ export interface HeadersContext<P extends Principal = Principal> {
   readonly request: GatewayRequest | undefined
   /** The server's name. */
   readonly server: string
+  /** The upstream's URL. */
+  readonly url: string
+  /** What the function answered for this request before, when the upstream has refused it with 401; else `undefined`. */
+  readonly refused?: Readonly<Record<string, string>> | undefined
 }
 
 /** Finds a server by name, for this principal. `undefined` answers 404. */
@@ -109,7 +120,7 @@ export type ServerLookup<P extends Principal = Principal> = Hook<
   Awaitable<ServerConfig<P> | undefined>
 >
 
-/** Says who is asking. `undefined` answers 401. */
+/** Says who is asking. `undefined` answers 401. `server` is empty where `serverDirectory()` asks for the whole list. */
 export type Authenticate<P extends Principal = Principal> = Hook<
   [request: GatewayRequest, context: AuthenticateContext],
   Awaitable<P | AuthInfo | undefined>
@@ -162,6 +173,11 @@ export interface GatewayOptions<P extends Principal = Principal> {
   readonly authenticate: Authenticate<P> | false
   /** Where sessions are kept. Defaults to a `MemorySessionStore`. */
   readonly sessions?: SessionStore | undefined
+  /**
+   * Keeps the events of session streams, so that clients whose connection broke can have what they missed, from
+   * servers too that cannot send it again. Off by default: event ids of the upstream go to the client then.
+   */
+  readonly events?: EventLog | undefined
   /** Where servers answer below the mount. Without `:name` it serves one server. Defaults to `/:name/mcp`. */
   readonly path?: string | undefined
   /**
@@ -203,6 +219,12 @@ export interface GatewayOptions<P extends Principal = Principal> {
          * 0 waits for ever. A stream that has begun is never cut for being quiet.
          */
         readonly responseMs?: number | undefined
+        /**
+         * How often `servers` is asked again whether what goes on for long still may, and a session store that cannot
+         * tell whether the session is still there, in milliseconds. Defaults to 60 000. Shorter than the store's own
+         * expiry, or sessions expire under their open streams.
+         */
+        readonly recheckMs?: number | undefined
       }
     | undefined
   /** Told everything the gateway swallowed. Defaults to a line on `console.error`. */
@@ -309,6 +331,48 @@ export interface StandardHeaders {
 export interface Session {
   readonly id: string
   readonly record: SessionRecord
+}
+
+/** Names an event stream: the session's digest, and which of the session's streams it is. Both are `[A-Za-z0-9_-]`. */
+export interface EventStreamName {
+  readonly session: string
+  readonly stream: string
+}
+
+/** An event as a log keeps it. */
+export interface LoggedEvent {
+  /** Counts up by one within a stream; a safe integer above 0. */
+  readonly position: number
+  /** The gateway's to read. Unicode, up to some megabytes. */
+  readonly text: string
+}
+
+/**
+ * Keeps the events of streams for a while, so that a client whose connection broke can have what it missed. Each method
+ * may answer at once or with a promise. It may forget the oldest events of a stream, never some in the middle: the
+ * gateway sees the gap and says so. `express-mcp-gateway/testing` has the contract as tests.
+ */
+export interface EventLog {
+  /**
+   * Required. Adds events, in order, to the end of a stream. `false`, and nothing added, when it has an event at the
+   * first one's position or behind it: somebody else writes this stream.
+   */
+  append(name: EventStreamName, events: readonly LoggedEvent[]): Awaitable<boolean>
+  /**
+   * Required. The events behind a position, oldest first, or as many of them as fit into one portion. When there is
+   * none it waits up to `waitMs` milliseconds for the first, and with 0 not at all.
+   */
+  read(name: EventStreamName, after: number, waitMs: number): Awaitable<readonly LoggedEvent[]>
+  /** Required. The newest event of a stream, `undefined` when there is none (any more). */
+  last(name: EventStreamName): Awaitable<LoggedEvent | undefined>
+  /** Required. Whether this writer may write the stream for `leaseMs` milliseconds: nobody else may meanwhile. */
+  claim(name: EventStreamName, writer: string, leaseMs: number): Awaitable<boolean>
+  /** Required. Ends a lease before its time; another writer's is left alone. */
+  release(name: EventStreamName, writer: string): Awaitable<void>
+  /** Optional. Drops what is kept of a session that has ended. */
+  forget?(session: string): Awaitable<void>
+  /** Optional. Answers all who wait, and lets go of timers and connections. */
+  close?(): Awaitable<void>
 }
 
 /** What came back for an exchange. */

@@ -7,12 +7,20 @@ import { parseSync } from '@swc/core'
 const LAYERS: readonly (readonly string[])[] = [
   ['types.ts'],
   ['protocol.ts'],
-  ['awaitable.ts', 'errors.ts', 'json.ts', 'slots.ts'],
+  ['awaitable.ts', 'errors.ts', 'in-time.ts', 'json.ts', 'slots.ts'],
+  ['expiry.ts', 'redis.ts'],
+  ['sse/'],
   ['exchange.ts', 'visit.ts'],
-  ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'auth/', 'testing.ts'],
-  ['options.ts'],
-  ['notices.ts', 'running.ts'],
-  ['openings.ts', 'recovery.ts'],
+  ['inside.ts'],
+  ['inbound/', 'session/', 'upstream/', 'outbound/', 'cache/', 'events/', 'auth/'],
+  ['contracts/'],
+  ['testing.ts'],
+  // A directory may use the rooms, as the gateway does, but of the gateway it sees inside.ts alone: it stands beside
+  // the gateway's own parts, and so it can be left out.
+  ['options.ts', 'directory/'],
+  ['hooks.ts', 'notices.ts', 'running.ts'],
+  ['enquiries.ts', 'openings.ts', 'rechecks.ts', 'recovery.ts'],
+  ['carrier.ts'],
   ['conversations.ts'],
   ['gateway.ts'],
   ['create-server.ts'],
@@ -24,7 +32,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   jose: 'auth/',
   oauth4webapi: 'auth/',
   undici: 'upstream/',
-  'eventsource-parser': 'outbound/event-stream.ts',
+  'eventsource-parser': 'sse/event-stream.ts',
 }
 
 /** What package.json exports. Nothing in lib/ imports these. */
@@ -174,7 +182,7 @@ function jobOf(text: string): string {
 }
 
 test(`no file is longer than ${MAX_LINES} lines, but for the contracts`, () => {
-  const working = sources.filter(({ file }) => file !== 'types.ts' && file !== 'testing.ts')
+  const working = sources.filter(({ file }) => file !== 'types.ts' && !file.startsWith('contracts/'))
   const long = working.map(({ file, text }) => ({ file, lines: text.trimEnd().split('\n').length }))
   expect(long.filter(({ lines }) => lines > MAX_LINES)).toEqual([])
 })

@@ -9,6 +9,7 @@ const WIRE: Readonly<Record<GatewayErrorCode, readonly [status: number, rpc: num
   invalid_envelope: [400, -32602],
   unsupported_version: [400, -32022],
   bad_request: [400, 400],
+  events_gone: [400, 400],
   session_required: [400, 400],
   unauthorized: [401, 401],
   forbidden: [403, 403],

@@ -23,7 +23,9 @@ async function example(name: string, args: string[], env: Record<string, string>
 test.each([
   ['quickstart', ['--once'], '8. It ended its session; the session id is worth nothing now.'],
   ['existing-app', [], "grace's session id is of no use to ada: 404."],
+  ['upstream-credentials', [], 'Three tokens were asked for: one for each user of "notes", one for all of "weather".'],
   ['custom-session-store', [], 'The gateway was restarted; the session goes on: 2.'],
+  ['keyv-session-store', [], 'The other ended it; for the first it is 404, and nothing of it is left.'],
   ['connect', [], 'Connect: any other path goes on to the rest of the app.'],
   ['bare-http', [], 'node:http: any other path is 404.'],
 ])(

@@ -29,13 +29,18 @@ function typesOf(file: string): string[] {
 test('the package exports exactly these values', () => {
   expect(Object.keys(api).toSorted()).toEqual([
     'GatewayError',
+    'MemoryEventLog',
     'MemorySessionStore',
+    'RedisEventLog',
     'RedisSessionStore',
     'SealedSessionStore',
     'bearerToken',
+    'clientCredentials',
     'createServer',
     'jwtBearer',
     'mcpGateway',
+    'serverDirectory',
+    'tokenExchange',
   ])
 })
 
@@ -47,7 +52,11 @@ test('the package exports exactly these types', () => {
     'Awaitable',
     'BearerAuthenticate',
     'Challenge',
+    'ClientCredentialsOptions',
+    'DirectoryHandler',
     'ErrorContext',
+    'EventLog',
+    'EventStreamName',
     'ExpressApp',
     'ExpressServerOptions',
     'Gateway',
@@ -59,23 +68,30 @@ test('the package exports exactly these types', () => {
     'JwtBearerOptions',
     'JwtClaims',
     'JwtPrincipal',
+    'ListServers',
+    'LoggedEvent',
+    'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
     'Principal',
     'ProtectedResource',
     'Recovery',
+    'RedisEventLogOptions',
     'RedisSessionStoreOptions',
     'ScopeRules',
     'SealedSessionStoreOptions',
     'ServerConfig',
+    'ServerDirectory',
+    'ServerDirectoryOptions',
     'ServerLookup',
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'TokenExchangeOptions',
   ])
 })
 
-test('the subpath ./testing exports exactly the contract of a session store', () => {
-  expect(Object.keys(testing)).toEqual(['sessionStoreContract'])
+test('the subpath ./testing exports exactly the contracts', () => {
+  expect(Object.keys(testing)).toEqual(['eventLogContract', 'sessionStoreContract'])
 })
 
 test('package.json exports exactly these paths', () => {

@@ -1,140 +1,12 @@
 // Two gateways in processes of their own behind a round-robin TCP balancer: any node serves any session.
-import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { connectSdkV1, connectSdkV2, textOf, type TestClient } from './support/clients.ts'
+import { startCluster, startNode, type Cluster } from './support/cluster.ts'
 import { describeRedis, startRedis, type RunningRedis } from './support/redis.ts'
 import { initialize, post, send, type Answer, type Session } from './support/rpc.ts'
 import { startSdkV1Server, type RunningServer } from './support/servers.ts'
 import { startUpstream, type Upstream } from './support/upstream.ts'
 
-const NODE = join(import.meta.dirname, 'fixtures', 'node.mjs')
 const KEYS = ['a secret of 32 characters or more, the same on each node']
-
-interface Node {
-  readonly port: number
-  /** What it gave to onError. */
-  readonly errors: readonly string[]
-  /** An orderly end. */
-  close(): Promise<void>
-  /** SIGKILL. */
-  kill(): Promise<void>
-}
-
-async function startNode(config: object): Promise<Node> {
-  const child: ChildProcess = fork(NODE, [JSON.stringify(config)], { execArgv: [] })
-  const exited = once(child, 'exit')
-  const errors: string[] = []
-  child.on('message', (message: { error?: string }) => {
-    if (message.error !== undefined) errors.push(message.error)
-  })
-  const early = exited.then(([code]) => Promise.reject(new Error(`The node exited with ${String(code)}`)))
-  const [{ port }] = (await Promise.race([once(child, 'message'), early])) as [{ port: number }]
-  early.catch(() => {})
-  return {
-    port,
-    errors,
-    async close() {
-      child.send('close')
-      expect(await exited).toEqual([0, null])
-    },
-    async kill() {
-      child.kill('SIGKILL')
-      await exited
-    },
-  }
-}
-
-interface Balancer {
-  readonly origin: string
-  /** Who gets connections, in turn; one that does not take them is passed over. */
-  readonly ports: number[]
-  /** How many connections each port was given. */
-  readonly given: Map<number, number>
-  close(): Promise<void>
-}
-
-async function startBalancer(): Promise<Balancer> {
-  const ports: number[] = []
-  const given = new Map<number, number>()
-  const sockets = new Set<Socket>()
-  let turn = 0
-
-  function bridge(client: Socket, attempts: number): void {
-    const port = ports[(turn += 1) % ports.length]
-    if (port === undefined || attempts === 0) return void client.destroy()
-    const node = connectTcp(port, '127.0.0.1')
-    const refused = (): void => bridge(client, attempts - 1)
-    node.once('error', refused)
-    node.once('connect', () => {
-      node.off('error', refused)
-      given.set(port, (given.get(port) ?? 0) + 1)
-      for (const [one, other] of [
-        [client, node],
-        [node, client],
-      ] as const) {
-        sockets.add(one)
-        one.on('error', () => {})
-        one.once('close', () => {
-          sockets.delete(one)
-          other.destroy()
-        })
-        one.pipe(other)
-      }
-    })
-  }
-
-  const server = createServer((client) => {
-    client.on('error', () => {})
-    bridge(client, ports.length)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    ports,
-    given,
-    async close() {
-      const closed = once(server, 'close')
-      server.close()
-      for (const socket of sockets) socket.destroy()
-      await closed
-    },
-  }
-}
-
-/** Two nodes, each reached by itself and both through the balancer. */
-interface Cluster {
-  readonly nodes: Node[]
-  readonly balancer: Balancer
-  url(server: string, node?: number): string
-  /** Puts another one in the place of a node, which ends in order or is killed. */
-  restart(node: number, how: 'close' | 'kill'): Promise<void>
-  close(): Promise<void>
-}
-
-async function startCluster(config: object): Promise<Cluster> {
-  const balancer = await startBalancer()
-  const nodes = await Promise.all([startNode(config), startNode(config)])
-  balancer.ports.push(...nodes.map(({ port }) => port))
-  return {
-    nodes,
-    balancer,
-    url: (server, node) =>
-      `${node === undefined ? balancer.origin : `http://127.0.0.1:${nodes[node]!.port}`}/${server}/mcp`,
-    async restart(node, how) {
-      // A balancer is told before a node ends in order, and finds out by itself when one is killed.
-      if (how === 'close') balancer.ports.splice(node, 1)
-      await nodes[node]![how]()
-      nodes[node] = await startNode(config)
-      balancer.ports.splice(0, 2, ...nodes.map(({ port }) => port))
-    },
-    async close() {
-      await balancer.close()
-      await Promise.all(nodes.map(({ kill }) => kill()))
-    },
-  }
-}
 
 /** A session as another node has it. */
 function at(url: string, { headers }: Session) {
@@ -153,19 +25,27 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
   let upstream: Upstream
   let sessionless: Upstream
   let sdk: RunningServer
+  /** Its clients all listen, so that each GET it sees is one that was waited for. */
+  let heard: RunningServer
   let cluster: Cluster
 
   beforeAll(async () => {
-    ;[upstream, sessionless, sdk] = await Promise.all([
+    ;[upstream, sessionless, sdk, heard] = await Promise.all([
       startUpstream(),
       startUpstream({ sessions: false }),
       startSdkV1Server(),
+      startSdkV1Server(),
     ])
-    cluster = await start({ raw: { url: upstream.url }, sessionless: { url: sessionless.url }, sdk: { url: sdk.url } })
+    cluster = await start({
+      raw: { url: upstream.url },
+      sessionless: { url: sessionless.url },
+      sdk: { url: sdk.url },
+      heard: { url: heard.url },
+    })
   }, 20_000)
   afterAll(async () => {
     await cluster.close()
-    await Promise.all([upstream.close(), sessionless.close(), sdk.close()])
+    await Promise.all([upstream.close(), sessionless.close(), sdk.close(), heard.close()])
   })
 
   const open = (server = 'raw', node = 0): Promise<Session> => initialize(cluster.url(server, node), { headers: ann })
@@ -273,6 +153,43 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
     }
     expect(new Set(cluster.balancer.given.keys())).toEqual(new Set(cluster.balancer.ports))
   }
+
+  test('SE7 SE10 PU5 who listens at a node is told of changes again, and once, after it was closed or killed', async () => {
+    cluster.route(0)
+    const clients = await Promise.all(
+      [connectSdkV1, connectSdkV2].map((each) => each(cluster.url('heard'), { headers: ann })),
+    )
+    try {
+      await listening()
+      await change('first')
+      for (const [node, how] of [
+        [0, 'close'],
+        [1, 'kill'],
+      ] as const) {
+        // They come back a second after their streams broke, to the other node, and leave this one free to end.
+        await cluster.restart(node, how)
+        cluster.route(1 - node)
+        await listening()
+        await change(how)
+      }
+    } finally {
+      cluster.route(0, 1)
+      await Promise.all(clients.map(({ close }) => close()))
+    }
+
+    async function listening(): Promise<void> {
+      for (const _ of clients) await heard.happened('GET')
+    }
+
+    async function change(name: string): Promise<void> {
+      for (const { told, call } of clients) {
+        const before = told.entries.length
+        await call('grow', { name })
+        expect(await told.next()).toMatchObject({ method: 'notifications/tools/list_changed' })
+        expect(told.entries).toHaveLength(before + 1)
+      }
+    }
+  }, 20_000)
 
   test('SS3 what no node knows is 404 after a restart, too', async () => {
     const session = await open()

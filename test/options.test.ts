@@ -54,7 +54,7 @@ describe('misuse', () => {
     [
       'an unknown option',
       { server: {} },
-      /^"server" is not an option; there are: servers, authenticate, sessions, path, .*onError$/,
+      /^"server" is not an option; there are: servers, authenticate, sessions, events, path, .*onError$/,
     ],
     [
       'an unknown limit',
@@ -64,7 +64,7 @@ describe('misuse', () => {
     [
       'an unknown timeout',
       { timeouts: { idleMs: 1 } },
-      '"timeouts.idleMs" is not an option; there are: connectMs, responseMs',
+      '"timeouts.idleMs" is not an option; there are: connectMs, responseMs, recheckMs',
     ],
     ['an option from the prototype', { toString: 1 }, /^"toString" is not an option/],
 
@@ -187,6 +187,14 @@ describe('misuse', () => {
     ['sessions: null', { sessions: null }, /^"sessions" must be a store with create, get and delete/],
 
     [
+      'an event log without read',
+      { events: { append() {} } },
+      '"events" must be an event log such as new MemoryEventLog(); "read" is not a function',
+    ],
+    ['events: true', { events: true }, /^"events" must be an event log/],
+    ['events: null', { events: null }, /^"events" must be an event log/],
+
+    [
       'a public URL without a scheme',
       { publicUrl: 'gateway.example.com' },
       '"publicUrl" must be an absolute http: or https: URL, not "gateway.example.com"',
@@ -227,6 +235,11 @@ describe('misuse', () => {
       'no time to connect',
       { timeouts: { connectMs: 0 } },
       '"timeouts.connectMs" must be a number of at least 1, not 0',
+    ],
+    [
+      'no time between rechecks',
+      { timeouts: { recheckMs: 0 } },
+      '"timeouts.recheckMs" must be a number of at least 1, not 0',
     ],
     [
       'a negative time',
@@ -271,6 +284,7 @@ describe('what is taken', () => {
       'options that are undefined',
       {
         sessions: undefined,
+        events: undefined,
         path: undefined,
         limits: undefined,
         timeouts: undefined,
@@ -320,7 +334,8 @@ describe('what is taken', () => {
 
 test('what is not said has one right value', () => {
   const config = parseOptions(good)
-  expect(config).toMatchObject({ bodyBytes: 4_194_304, connectMs: 10_000, responseMs: 300_000, authenticate: false })
+  expect(config).toMatchObject({ bodyBytes: 4_194_304, connectMs: 10_000, responseMs: 300_000, recheckMs: 60_000 })
+  expect(config.authenticate).toBe(false)
   expect(config.admission).toEqual({ hosts: new Set(), origins: new Set(), everySocket: false })
   expect(config.sessions).toBeInstanceOf(MemorySessionStore)
   expect(config.address('/weather/mcp')).toBe('weather')

@@ -70,7 +70,7 @@ test('every source file comes with its build, declarations and both maps, and no
 
 test('installing it brings its dependencies and nothing more', () => {
   const installed = readdirSync(join(consumer, 'node_modules')).filter((name) => !name.startsWith('.'))
-  expect(installed.toSorted()).toEqual(['eventsource-parser', 'express-mcp-gateway', 'undici'])
+  expect(installed.toSorted()).toEqual(['eventsource-parser', 'express-mcp-gateway', 'jose', 'oauth4webapi', 'undici'])
 })
 
 test('an ES module imports it and mounts it, and the process ends by itself', () => {

@@ -20,7 +20,6 @@ const mustNot = at('MUST NOT')
 const gw = at('GW')
 
 const LOGS = "logging: the server's own, relayed like any other message; no fixture of ours logs in the modern era"
-const EVENT_LOG = "event log: the gateway keeps no events yet; ids and replay are the upstream's own, relayed"
 const AUTH = 'auth: the gateway serves no metadata and fetches nothing but the configured upstreams yet'
 const TASKS = 'tasks: relayed like any other message, without a test of their own yet'
 const HOST = "the host's own: whoever mounts the gateway limits rates in front of it, and each server its own tools"
@@ -132,9 +131,9 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   // Event streams
   SE1: must('legacy', 'a POST stream carries what belongs to its request, then the response'),
   SE5: must('26', 'a disconnect cancels: upstream work is aborted at once'),
-  SE6: must('legacy', 'event ids are unique across the streams of a session', EVENT_LOG),
+  SE6: must('legacy', 'event ids are unique across the streams of a session'),
   SE7: mustNot('legacy', 'only messages of the stream an id belongs to are replayed'),
-  SE8: gw('legacy', 'the replay store is bounded and scoped to principal and server', EVENT_LOG),
+  SE8: gw('legacy', 'the replay store is bounded and scoped to principal and server'),
   SE9: must('legacy', 'a GET stream carries no response, except when it resumes'),
   SE10: mustNot('legacy', 'no message is sent on two streams'),
   SE12: mustNot('26', 'no stream carries a request from the server'),
@@ -170,10 +169,15 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   UT10: must('26', 'trace context in _meta stays valid'),
   UT11: must('all', 'rates are limited', HOST),
 
+  // Credentials for upstreams
+  AU12: gw('all', "an upstream's 401 or 403 is 502, and its WWW-Authenticate never crosses"),
+  AU14: mustNot('all', "the client's token is never passed on to an upstream"),
+  AU15: must('all', "tokens are asked for with the upstream's resource, of the issuer that the metadata names"),
+
   // Security
   SC1: must('all', 'Origin is checked on POST, GET and DELETE; a foreign one is 403, none is let in'),
   SC2: gw('all', 'Host is checked against an allow-list'),
-  SC4: must('all', 'no fetched URL leads where it should not (SSRF)', AUTH),
+  SC4: must('all', 'no fetched URL leads where it should not (SSRF)'),
   SC5: must('all', 'holding an id proves nothing: it is bound to the principal'),
   SC6: gw('all', 'no CR, LF or NUL gets into a header; bodies, batches and streams have bounds'),
   SC7: must('all', 'no secret gets into a log or an error'),

@@ -30,6 +30,11 @@ const IDS = [
 const EXPIRY_IDS = ['expiry', 'expiry-use']
 const TTL_MS = 60_000
 
+/** Those of a factory that says what else bounds its sessions. */
+const BOUND_IDS = ['lifetime', 'cap', 'cap-oldest', 'cap-deleted', 'cap-nobody']
+const LIFETIME_MS = 5 * TTL_MS
+const MOST = 3
+
 /** The shortest store that keeps the contract. */
 class GoodStore implements SessionStore {
   protected readonly records = new Map<string, SessionRecord>()
@@ -85,7 +90,41 @@ class ExpiringStore extends GoodStore {
   }
 }
 
+/** Ends sessions however much they are used, and those that a principal has too many of. */
+class BoundedStore extends ExpiringStore {
+  readonly #openedAt = new Map<string, number>()
+  protected readonly used: string[] = []
+
+  override create(record: SessionRecord): string {
+    if (this.isOwned(record)) {
+      const owned = this.used.filter((id) => this.owns(id, record))
+      if (owned.length >= MOST) this.delete(this.pick(owned))
+    }
+    const id = super.create(record)
+    this.#openedAt.set(id, now)
+    this.used.push(id)
+    return id
+  }
+  override get(id: string): SessionRecord | undefined {
+    if (now - (this.#openedAt.get(id) ?? now) >= this.lifetimeMs) this.delete(id)
+    const record = super.get(id)
+    if (record) this.used.push(...this.used.splice(this.used.indexOf(id), 1))
+    return record
+  }
+  protected readonly lifetimeMs: number = LIFETIME_MS
+  protected isOwned({ principal }: SessionRecord): boolean {
+    return principal !== ''
+  }
+  protected owns(id: string, { principal }: SessionRecord): boolean {
+    return this.records.get(id)?.principal === principal
+  }
+  protected pick(owned: string[]): string {
+    return owned[0]!
+  }
+}
+
 let now = 0
+const bounds = { lifetimeMs: LIFETIME_MS, maxSessionsPerPrincipal: MOST }
 const expiring = { ttlMs: TTL_MS, wait: (ms: number) => void (now += ms) }
 
 /** What is required and nothing more. */
@@ -117,6 +156,23 @@ test('a factory that says when sessions expire has that tested, after all the re
   expect(contract.map(({ id }) => id)).toEqual([...IDS, ...EXPIRY_IDS])
   for (const { name } of contract) expect(name).toMatch(/^(?:MUST|SHOULD)(?: NOT)? \S/)
   expect(await failures(() => new ExpiringStore(), expiring)).toEqual([])
+})
+
+test('a factory that says what bounds its sessions has that tested, after all the rest', async () => {
+  const contract = sessionStoreContract({ create: () => new BoundedStore(), ...expiring, ...bounds })
+  expect(contract.map(({ id }) => id)).toEqual([...IDS, ...EXPIRY_IDS, ...BOUND_IDS])
+  for (const { name } of contract) expect(name).toMatch(/^(?:MUST|SHOULD)(?: NOT)? \S/)
+  expect(await failures(() => new BoundedStore(), { ...expiring, ...bounds })).toEqual([])
+  const unused = { wait: expiring.wait, ...bounds }
+  expect(
+    await failures(
+      () =>
+        new (class extends BoundedStore {
+          override isOver = () => false
+        })(),
+      unused,
+    ),
+  ).toEqual([])
 })
 
 test('a factory without a clock of its own is waited for', async () => {
@@ -419,9 +475,63 @@ test.each(unpunctual)('a store that %s fails %s', async (_, caughtBy, Store) => 
   expect(await failures(() => new Store(), expiring)).toEqual([caughtBy])
 })
 
+const boundless: typeof broken = [
+  [
+    'has no end of a session that is used',
+    'lifetime',
+    class extends BoundedStore {
+      protected override readonly lifetimeMs = Infinity
+    },
+  ],
+  [
+    'keeps whatever a principal opens',
+    'cap',
+    class extends BoundedStore {
+      override isOwned = () => false
+    },
+  ],
+  [
+    'caps all principals together',
+    'cap',
+    class extends BoundedStore {
+      override owns = () => true
+    },
+  ],
+  [
+    'ends the session that was used last',
+    'cap-oldest',
+    class extends BoundedStore {
+      override pick = (owned: string[]) => owned.at(-1)!
+    },
+  ],
+  [
+    'counts what is gone',
+    'cap-deleted',
+    class extends BoundedStore {
+      #opened = 0
+      override create(record: SessionRecord): string {
+        if (record.principal !== '' && (this.#opened += 1) > MOST)
+          this.records.delete(this.used[this.#opened - MOST - 1]!)
+        return super.create(record)
+      }
+    },
+  ],
+  [
+    'takes nobody for somebody',
+    'cap-nobody',
+    class extends BoundedStore {
+      override isOwned = () => true
+    },
+  ],
+]
+
+test.each(boundless)('a store that %s fails %s', async (_, caughtBy, Store) => {
+  expect(await failures(() => new Store(), { ...expiring, ...bounds })).toContain(caughtBy)
+})
+
 test('every test of the contract has a broken store that it catches', () => {
-  const caught = [...broken, ...unpunctual].map(([, caughtBy]) => caughtBy)
-  expect(new Set(caught)).toEqual(new Set([...IDS, ...EXPIRY_IDS]))
+  const caught = [...broken, ...unpunctual, ...boundless].map(([, caughtBy]) => caughtBy)
+  expect(new Set(caught)).toEqual(new Set([...IDS, ...EXPIRY_IDS, ...BOUND_IDS]))
 })
 
 test('what a test fails with is an AssertionError, which every runner shows well', async () => {

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { GatewayError } from '../errors.ts'
 import { JSON_TYPE, mediaType } from '../protocol.ts'
-import type { GatewayRequest } from '../types.ts'
+import type { Awaitable, GatewayRequest } from '../types.ts'
 import { hasDuplicateKeys } from './duplicate-keys.ts'
 
 /** A body as it arrived, and as it reads. */
@@ -16,7 +16,7 @@ export interface Content {
  * Throws `unsupported_media_type`, `body_too_large`, `parse_error`, or `bad_request` when the client went away; and a
  * plain Error when the host has consumed the body and left nothing.
  */
-export async function readContent(request: GatewayRequest, maxBytes: number): Promise<Content> {
+export function readContent(request: GatewayRequest, maxBytes: number): Awaitable<Content> {
   if (mediaType(request.headers['content-type']) !== JSON_TYPE) {
     throw new GatewayError('unsupported_media_type', `Content-Type must be ${JSON_TYPE}`)
   }
@@ -25,7 +25,7 @@ export async function readContent(request: GatewayRequest, maxBytes: number): Pr
   if (encoding !== 'identity') {
     throw new GatewayError('unsupported_media_type', 'Content-Encoding is not supported here')
   }
-  return parse(await readBytes(request, maxBytes))
+  return readBytes(request, maxBytes).then(parse)
 }
 
 /** Whether somebody before us has read the stream. (`req.body` alone says little: Express 4 sets it to `{}` unread.) */

@@ -3,7 +3,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { isObject } from '../json.ts'
 import { EVENT_STREAM_TYPE, mediaType } from '../protocol.ts'
 import type { Answer, Body, Reply, Sink } from '../types.ts'
-import { createMessageReader } from './event-stream.ts'
+import { createMessageReader } from '../sse/event-stream.ts'
 
 /** An answer longer than this is not looked at, in bytes. */
 const MAX_BYTES = 4 * 1024 * 1024

@@ -2,7 +2,7 @@
 import { StringDecoder } from 'node:string_decoder'
 import { EVENT_STREAM_TYPE, mediaType } from '../protocol.ts'
 import type { Reply } from '../types.ts'
-import { createMessageReader } from './event-stream.ts'
+import { createMessageReader } from '../sse/event-stream.ts'
 
 /** Calls back with every message; the bytes go on as they are. A reply that is no stream is given back. */
 export function overhear(reply: Reply, onMessage: (message: unknown) => void): Reply {

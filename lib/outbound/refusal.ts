@@ -7,8 +7,10 @@ import type { GatewayRequest, RequestId } from '../types.ts'
 /** The rest of a refused body is read away if it is no longer than this, in bytes; else the connection closes. */
 const SHORT_BYTES = 64 * 1024
 
+/** A request that announces no body has none. */
 function isShort({ complete, headers }: GatewayRequest): boolean {
-  return complete || Number(headers['content-length']) <= SHORT_BYTES
+  const { 'content-length': length = 0, 'transfer-encoding': coding } = headers
+  return complete || (coding === undefined && Number(length) <= SHORT_BYTES)
 }
 
 /** `headers` go before the error's own. What was begun cannot be turned into an error any more and is cut; a client that is gone is told nothing. */

@@ -2,8 +2,8 @@
 import { GatewayError } from '../errors.ts'
 import { META } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
-import { Framer, hasEventId, HEARTBEAT, lastEventId, messageEvent, RETRY, retryMsOf } from './event-stream.ts'
-import { Owed } from './owed.ts'
+import { Framer, hasEventId, HEARTBEAT, lastEventId, messageEvent, RETRY, retryMsOf } from '../sse/event-stream.ts'
+import { Owed } from '../sse/owed.ts'
 import { type Desk, type Headers, Writer } from './writer.ts'
 
 /** What keeps anything between here and the client from holding events back. (RT12) */
@@ -129,8 +129,10 @@ export class StreamWriter extends Writer {
       this.response.destroy()
       return
     }
-    const isClosing = this.exchange.stopped?.code === 'closing'
-    const isResumable = this.#marked !== undefined && (!this.exchange.stopped || isClosing)
+    const { stopped, isRecorded } = this.exchange
+    const isClosing = stopped?.code === 'closing'
+    const goesOn = !stopped || isClosing || (isRecorded && stopped.code === 'unauthorized')
+    const isResumable = this.#marked !== undefined && goesOn
     if (!isResumable) for (const id of this.#owed.ids) this.response.write(messageEvent(this.#lastWord(error(), id)))
     if (isClosing && this.exchange.era === 'legacy') this.response.write(RETRY)
     this.response.end()

@@ -6,8 +6,18 @@ import type { SessionHost, SessionRecord, SessionStore } from '../types.ts'
 export interface MemorySessionStoreOptions {
   /** How long a session lives without use, in milliseconds. An open stream is use. Defaults to 30 minutes. */
   readonly ttlMs?: number | undefined
+  /**
+   * How long a session lives at most, whatever goes on in it, in milliseconds. `Infinity` sets no end. Defaults to 24
+   * hours, or to a longer `ttlMs`.
+   */
+  readonly lifetimeMs?: number | undefined
   /** How many sessions are kept. Past that the owner's own oldest idle one goes first. Defaults to 10 000. */
   readonly maxSessions?: number | undefined
+  /**
+   * How many sessions one principal has. Past that their own oldest goes: an idle one first, and one with an open
+   * stream when there is no other. `Infinity` sets no cap. Defaults to 1 000.
+   */
+  readonly maxSessionsPerPrincipal?: number | undefined
 }
 
 /** The longest delay a timer takes. */
@@ -15,19 +25,26 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 
 interface Entry {
   readonly record: SessionRecord
+  readonly endsAt: number
   usedAt: number
 }
 
 export class MemorySessionStore implements SessionStore {
   readonly #ttlMs: number
+  readonly #lifetimeMs: number
   readonly #maxSessions: number
+  readonly #maxPerPrincipal: number
   readonly #entries = new Map<string, Entry>()
+  /** How many sessions each principal has. */
+  readonly #owned = new Map<string, number>()
   #host: SessionHost | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: MemorySessionStoreOptions = {}) {
     this.#ttlMs = positive('ttlMs', options.ttlMs ?? 30 * 60_000)
+    this.#lifetimeMs = positive('lifetimeMs', options.lifetimeMs ?? Math.max(this.#ttlMs, 24 * 60 * 60_000), Infinity)
     this.#maxSessions = positive('maxSessions', options.maxSessions ?? 10_000)
+    this.#maxPerPrincipal = positive('maxSessionsPerPrincipal', options.maxSessionsPerPrincipal ?? 1_000, Infinity)
   }
 
   attach(host: SessionHost): void {
@@ -36,10 +53,16 @@ export class MemorySessionStore implements SessionStore {
 
   /** Throws `unavailable` when the store is full and no session is idle. */
   create(record: SessionRecord): string {
-    if (this.#entries.size >= this.#maxSessions) this.#makeRoomFor(record.principal)
+    const { principal } = record
+    const owned = this.#owned.get(principal) ?? 0
+    if (owned >= this.#maxPerPrincipal) this.#makeRoomFor(principal, true)
+    else if (this.#entries.size >= this.#maxSessions) this.#makeRoomFor(principal, false)
     const id = randomBytes(24).toString('base64url')
-    this.#entries.set(id, { record, usedAt: Date.now() })
-    this.#arm(this.#ttlMs / 4)
+    const now = Date.now()
+    this.#entries.set(id, { record, endsAt: now + this.#lifetimeMs, usedAt: now })
+    // Without authentication everybody is nobody, who has no sessions of their own.
+    if (principal !== '') this.#owned.set(principal, (this.#owned.get(principal) ?? 0) + 1)
+    this.#arm(Math.min(this.#ttlMs, this.#lifetimeMs) / 4)
     return id
   }
 
@@ -47,7 +70,7 @@ export class MemorySessionStore implements SessionStore {
     const entry = this.#entries.get(id)
     if (!entry) return undefined
     const now = Date.now()
-    if (entry.usedAt + this.#ttlMs <= now && !this.#inUse().has(id)) {
+    if (entry.endsAt <= now || (entry.usedAt + this.#ttlMs <= now && !this.#inUse().has(id))) {
       this.#end(id, entry)
       return undefined
     }
@@ -56,11 +79,13 @@ export class MemorySessionStore implements SessionStore {
   }
 
   update(id: string, record: SessionRecord): void {
-    if (this.#entries.has(id)) this.#entries.set(id, { record, usedAt: Date.now() })
+    const entry = this.#entries.get(id)
+    if (entry) this.#entries.set(id, { record, endsAt: entry.endsAt, usedAt: Date.now() })
   }
 
   delete(id: string): void {
-    this.#entries.delete(id)
+    const entry = this.#entries.get(id)
+    if (entry) this.#forget(id, entry)
   }
 
   /** Ends every session. */
@@ -74,8 +99,15 @@ export class MemorySessionStore implements SessionStore {
   }
 
   #end(id: string, entry: Entry): void {
-    this.#entries.delete(id)
+    this.#forget(id, entry)
     this.#host?.ended(id, entry.record)
+  }
+
+  #forget(id: string, { record: { principal } }: Entry): void {
+    this.#entries.delete(id)
+    const left = (this.#owned.get(principal) ?? 0) - 1
+    if (left > 0) this.#owned.set(principal, left)
+    else this.#owned.delete(principal)
   }
 
   /** One timer for all: it rings when the first of them may be due. */
@@ -96,34 +128,39 @@ export class MemorySessionStore implements SessionStore {
     let nextInMs = Infinity
     for (const [id, entry] of this.#entries) {
       if (inUse.has(id)) entry.usedAt = now
-      const dueInMs = entry.usedAt + this.#ttlMs - now
+      const dueInMs = Math.min(entry.usedAt + this.#ttlMs, entry.endsAt) - now
       if (dueInMs <= 0) this.#end(id, entry)
       else nextInMs = Math.min(nextInMs, dueInMs)
     }
     if (nextInMs === Infinity) return
     // Not too often, since it takes a while; nor too rarely, since use that ends in between counts up to here.
-    this.#arm(Math.min(Math.max(nextInMs, Math.min(this.#ttlMs / 100, 1_000)), this.#ttlMs / 4))
+    const shorterMs = Math.min(this.#ttlMs, this.#lifetimeMs)
+    this.#arm(Math.min(Math.max(nextInMs, Math.min(shorterMs / 100, 1_000)), shorterMs / 4))
   }
 
-  #makeRoomFor(principal: string): void {
+  /** Past the cap of all an idle session goes, the owner's own first; past the owner's cap one of theirs, idle ones first. */
+  #makeRoomFor(principal: string, pastOwnCap: boolean): void {
     const inUse = this.#inUse()
     let victim: [string, Entry] | undefined
+    let isPreferred = false
     for (const [id, entry] of this.#entries) {
-      if (!inUse.has(id) && (!victim || goesBefore(entry, victim[1], principal))) victim = [id, entry]
+      const isOwn = entry.record.principal === principal
+      const isIdle = !inUse.has(id)
+      const [mayGo, goesFirst] = pastOwnCap ? [isOwn, isIdle] : [isIdle, isOwn]
+      if (!mayGo || (victim && !goesBefore(entry, goesFirst, victim[1], isPreferred))) continue
+      victim = [id, entry]
+      isPreferred = goesFirst
     }
     if (!victim) throw new GatewayError('unavailable', 'Too many sessions are open')
     this.#end(...victim)
   }
 }
 
-/** The owner's own go first, the oldest of them before the others. */
-function goesBefore(one: Entry, other: Entry, principal: string): boolean {
-  const isOwn = one.record.principal === principal
-  if (isOwn !== (other.record.principal === principal)) return isOwn
-  return one.usedAt < other.usedAt
+function goesBefore(one: Entry, isPreferred: boolean, other: Entry, isOtherPreferred: boolean): boolean {
+  return isPreferred === isOtherPreferred ? one.usedAt < other.usedAt : isPreferred
 }
 
-function positive(option: string, value: number): number {
-  if (Number.isFinite(value) && value > 0) return value
+function positive(option: string, value: number, most: number = Number.MAX_VALUE): number {
+  if (typeof value === 'number' && value > 0 && value <= most) return value
   throw new TypeError(`"${option}" of MemorySessionStore must be a positive number, not ${value}`)
 }

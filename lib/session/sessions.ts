@@ -16,30 +16,20 @@ type OnExpired = (id: string, record: SessionRecord) => void
 /** The longest id that is looked up at all, in characters. */
 const MAX_ID_LENGTH = 4096
 
-/** How often a store that cannot be asked in is told that a session is in use, in milliseconds. */
-const TOUCH_MS = 60_000
-
 export class Sessions {
   readonly #store: SessionStore
-  readonly #onStoreError: (error: unknown) => void
   readonly #running: GoingOn
-  readonly #touching: NodeJS.Timeout | undefined
 
-  constructor(store: SessionStore, running: GoingOn, onExpired: OnExpired, onStoreError: (error: unknown) => void) {
+  constructor(store: SessionStore, running: GoingOn, onExpired: OnExpired) {
     this.#store = store
     this.#running = running
-    this.#onStoreError = onStoreError
-    if (store.attach) {
-      store.attach({
-        inUse: () => running.sessions(),
-        ended: (id, record) => {
-          this.#stopAll(id)
-          onExpired(id, record)
-        },
-      })
-    } else {
-      this.#touching = setInterval(() => this.#touch(), TOUCH_MS).unref()
-    }
+    store.attach?.({
+      inUse: () => running.sessions(),
+      ended: (id, record) => {
+        this.stop(id)
+        onExpired(id, record)
+      },
+    })
   }
 
   /** Whether the store can keep another record of a session. */
@@ -87,24 +77,19 @@ export class Sessions {
   /** Ends a session here and now: what goes on in it stops, and from now on its id is not found. */
   async end(id: string): Promise<void> {
     await this.#ask(() => this.#store.delete(id))
-    this.#stopAll(id)
+    this.stop(id)
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#touching)
     await this.#ask(() => this.#store.close?.())
   }
 
-  #stopAll(id: string): void {
+  /** Stops what goes on here in a session that has ended. */
+  stop(id: string): void {
     this.#running.stop(
       new GatewayError('session_not_found', 'The session has ended'),
       ({ session }) => session?.id === id,
     )
-  }
-
-  #touch(): void {
-    const touch = async (id: string): Promise<unknown> => this.#ask(() => this.#store.get(id))
-    for (const id of this.#running.sessions()) touch(id).catch(this.#onStoreError)
   }
 
   /** A store that throws or rejects is a 503; only its own GatewayErrors speak for themselves. */

@@ -1,11 +1,12 @@
 /** Streamable HTTP over undici: sends an exchange to its upstream, gives back the reply as soon as its head is there. */
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
-import { isPromise } from '../awaitable.ts'
 import { GatewayError } from '../errors.ts'
 import type { Exchange, Handle } from '../exchange.ts'
+import type { OnOutcome } from '../inside.ts'
 import { HEADER, JSON_TYPE } from '../protocol.ts'
-import type { HeadersContext, Reply } from '../types.ts'
-import { checkHeaders, type Target, targetOf } from './target.ts'
+import type { Reply } from '../types.ts'
+import { sendWith } from './credentials.ts'
+import { type Target, targetOf } from './target.ts'
 import { UpstreamReply } from './upstream-reply.ts'
 import { type Asked, verdict } from './verdict.ts'
 
@@ -24,6 +25,7 @@ export class HttpUpstream {
   readonly #calls: Agent
   /** Who listens has a connection of their own, closed with it: thousands of idle ones never slow a call down. */
   readonly #streams = new Set<Client>()
+  #onOutcome: OnOutcome | undefined
 
   constructor({ connectMs, responseMs }: UpstreamTimeouts) {
     this.#responseMs = responseMs
@@ -37,28 +39,45 @@ export class HttpUpstream {
     const target = targetOf(exchange.server, exchange.config)
     const own = exchange.config.headers
     if (typeof own !== 'function') return this.#dispatch(exchange, target, [])
-    const { principal, server, request } = exchange
-    const context: HeadersContext = { principal, request, server }
-    const answer = own(context)
-    return isPromise(answer)
-      ? answer.then((headers) => this.#dispatch(exchange, target, checkHeaders(server, headers)))
-      : this.#dispatch(exchange, target, checkHeaders(server, answer))
+    return sendWith(own, exchange, target.url, (headers, refused) => this.#dispatch(exchange, target, headers, refused))
+  }
+
+  /** From now on tells how each exchange went. Without a watcher it costs nothing. */
+  watch(onOutcome: OnOutcome): void {
+    const before = this.#onOutcome
+    this.#onOutcome = (config, hasAnswered) => {
+      before?.(config, hasAnswered)
+      onOutcome(config, hasAnswered)
+    }
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#calls.destroy(), ...Array.from(this.#streams, (client) => client.destroy())])
   }
 
-  #dispatch(exchange: Exchange, target: Target, credentials: readonly string[]): Promise<Reply> {
+  /** `refused` may find another reply where the upstream answers 401. */
+  #dispatch(
+    exchange: Exchange,
+    target: Target,
+    credentials: readonly string[],
+    refused?: (error: GatewayError) => Promise<Reply>,
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const client = exchange.listens ? this.#openStream(target.origin) : undefined
       const settle = (reply: UpstreamReply): void => {
         const error = verdict(asked(exchange), reply)
+        this.#onOutcome?.(exchange.config, reply.status < 500 && error?.code !== 'upstream_invalid')
         if (!error) return resolve(reply)
         reply.drain()
-        reject(error)
+        if (refused && reply.status === 401) resolve(refused(error))
+        else reject(error)
       }
-      const fail = (error: Error): void => reject(exchange.stopped ?? describe(error, reply.isSent))
+      const fail = (error: Error): void => {
+        // Who stopped waiting says nothing of the upstream, unless it was for too long.
+        const { stopped } = exchange
+        if (!stopped || stopped.code === 'upstream_timeout') this.#onOutcome?.(exchange.config, false)
+        reject(stopped ?? describe(error, reply.isSent))
+      }
       const reply = new UpstreamReply(settle, fail)
       exchange.onStop = (error) => reply.abort(error)
       const dispatcher: Dispatcher = client ?? this.#calls

@@ -6,6 +6,7 @@ import { OWN_HEADERS } from './headers.ts'
 
 /** Where messages go, with the headers that every one of them carries: name, value, name, value ... */
 export interface Target {
+  readonly url: string
   readonly origin: string
   readonly path: string
   readonly headers: readonly string[]
@@ -40,6 +41,7 @@ export function targetOf(server: string, config: ServerConfig): Target {
     throw fault('"url" may not hold credentials; put them into "headers"')
   }
   const target: Target = {
+    url: url.href,
     origin: url.origin,
     path: url.pathname + url.search,
     headers: typeof headers === 'object' ? [...EVERY_REQUEST, ...checkHeaders(server, headers)] : EVERY_REQUEST,

@@ -27,7 +27,8 @@ async function send(bytes: string | Buffer, prepare: Prepare = () => {}): Promis
   const read = createJournal<Content | Error>()
   const listening = await listen(async (request: GatewayRequest) => {
     await prepare(request)
-    read.record(await readContent(request, LIMIT).catch((error: Error) => error))
+    const reading = async (): Promise<Content> => readContent(request, LIMIT)
+    read.record(await reading().catch((error: Error) => error))
   })
   const socket = connect(Number(new URL(listening.origin).port), '127.0.0.1')
   opened.push(async () => {

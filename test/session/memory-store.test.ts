@@ -7,9 +7,15 @@ const { jest } = import.meta
 const MINUTE = 60_000
 
 describe('keeps the contract', () => {
-  for (const { id, name, fn } of sessionStoreContract({ create: () => new MemorySessionStore() })) {
-    test(`SS1 ${id}: ${name}`, fn)
-  }
+  const limits = { ttlMs: MINUTE, lifetimeMs: 10 * MINUTE, maxSessionsPerPrincipal: 4 }
+  const contract = sessionStoreContract({
+    create: () => new MemorySessionStore(limits),
+    ...limits,
+    wait: (ms) => {
+      jest.advanceTimersByTime(ms)
+    },
+  })
+  for (const { id, name, fn } of contract) test(`SS1 ${id}: ${name}`, fn)
 })
 
 interface Hosted {
@@ -235,7 +241,104 @@ describe('idle expiry', () => {
   })
 })
 
-describe('the cap', () => {
+describe('the lifetime', () => {
+  test('SS3 SS11 a session ends after 24 hours however often it is used, with a stream open too, and the host is told', () => {
+    const { store, inUse, ended, open } = host()
+    const [used, streaming] = [open(), open()]
+    inUse.add(streaming)
+    for (let minute = 20; minute < 24 * 60; minute += 20) {
+      jest.advanceTimersByTime(20 * MINUTE)
+      expect(store.get(used)).toBeDefined()
+    }
+    expect(ended).toEqual([])
+    jest.advanceTimersByTime(20 * MINUTE)
+    expect(ended.map(([id]) => id)).toEqual([used, streaming])
+  })
+
+  test('SS3 a session that has outlived it is gone even before the timer has come round', () => {
+    const { store, inUse, ended, open } = host({ lifetimeMs: MINUTE })
+    const id = open()
+    inUse.add(id)
+    jest.setSystemTime(Date.now() + MINUTE)
+    expect(store.get(id)).toBeUndefined()
+    expect(ended).toHaveLength(1)
+  })
+
+  test('an update does not lengthen it', () => {
+    const { store, isAlive, open } = host({ lifetimeMs: MINUTE })
+    const id = open()
+    jest.advanceTimersByTime(MINUTE - 1)
+    store.update(id, { server: 'weather', principal: 'ann', protocolVersion: '2025-06-18' })
+    expect(isAlive(id)).toBe(true)
+    jest.advanceTimersByTime(0.01 * MINUTE)
+    expect(isAlive(id)).toBe(false)
+  })
+
+  test('a shorter one than ttlMs counts to the moment, and Infinity never ends', () => {
+    const short = host({ ttlMs: 60 * MINUTE, lifetimeMs: MINUTE })
+    const id = short.open()
+    jest.advanceTimersByTime(MINUTE)
+    expect(short.isAlive(id)).toBe(false)
+    const endless = host({ lifetimeMs: Infinity })
+    const kept = endless.open()
+    endless.inUse.add(kept)
+    jest.advanceTimersByTime(100 * 24 * 60 * MINUTE)
+    expect(endless.isAlive(kept)).toBe(true)
+  })
+})
+
+describe('the cap of a principal', () => {
+  test('SC6 who opens too many loses their own oldest idle session, and nobody else any', () => {
+    const { store, ended, isAlive, open } = host({ maxSessionsPerPrincipal: 2 })
+    const bob = open('bob')
+    const [first, second] = [open('ann'), open('ann')]
+    jest.advanceTimersByTime(1)
+    store.get(first)
+    const third = open('ann')
+    expect(ended.map(([id]) => id)).toEqual([second])
+    expect([bob, first, third].every(isAlive)).toBe(true)
+  })
+
+  test('SC6 SS11 with none of theirs idle the oldest goes though it is in use; an idle one is spared the others', () => {
+    const { store, inUse, ended, open } = host({ maxSessionsPerPrincipal: 2 })
+    const [first, second] = [open('ann'), open('ann')]
+    inUse.add(first)
+    jest.advanceTimersByTime(1)
+    store.get(second)
+    const third = open('ann')
+    expect(ended.map(([id]) => id)).toEqual([second])
+    inUse.add(third)
+    open('ann')
+    expect(ended.map(([id]) => id)).toEqual([second, first])
+  })
+
+  test('is 1 000 by default, holds with room left for others, and counts what is there', () => {
+    const { store, ended, open } = host()
+    for (let count = 0; count < 1_000; count += 1) open('ann')
+    const last = open('bob')
+    expect(ended).toEqual([])
+    open('ann')
+    expect(ended).toHaveLength(1)
+    store.delete(open('ann'))
+    expect(ended).toHaveLength(2)
+    open('ann')
+    expect(ended).toHaveLength(2)
+    store.delete(last)
+    store.delete(last)
+    jest.advanceTimersByTime(31 * MINUTE)
+    expect(ended).toHaveLength(1_002)
+    for (let count = 0; count < 1_000; count += 1) open('ann')
+    expect(ended).toHaveLength(1_002)
+  })
+
+  test('does not hold for nobody: without authentication sessions have no owner', () => {
+    const { ended, open } = host({ maxSessionsPerPrincipal: 1 })
+    for (let count = 0; count < 5; count += 1) open('')
+    expect(ended).toEqual([])
+  })
+})
+
+describe('the cap of all', () => {
   test("SC6 the owner's own oldest idle session goes first, and the host is told", () => {
     const { ended, isAlive, open } = host({ maxSessions: 3 })
     const [bob, ann, later] = [open('bob'), open('ann'), open('ann')]
@@ -296,9 +399,9 @@ describe('the cap', () => {
 
   test('10 000 sessions are kept by default', () => {
     const { ended, open } = host()
-    for (let count = 0; count < 10_000; count += 1) open()
+    for (let count = 0; count < 10_000; count += 1) open(`user-${count}`)
     expect(ended).toEqual([])
-    open()
+    open('one more')
     expect(ended).toHaveLength(1)
   })
 })
@@ -319,4 +422,8 @@ test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, '60000'])('%p is neither
     /^"ttlMs" of MemorySessionStore must be a positive number/,
   )
   expect(() => new MemorySessionStore({ maxSessions: given })).toThrow(/^"maxSessions" of MemorySessionStore must be/)
+  if (value === Infinity) return
+  for (const option of ['lifetimeMs', 'maxSessionsPerPrincipal']) {
+    expect(() => new MemorySessionStore({ [option]: given })).toThrow(`"${option}" of MemorySessionStore must be a`)
+  }
 })

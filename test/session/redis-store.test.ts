@@ -13,7 +13,10 @@ import { describeRedis, REDIS_CLIENTS, startRedis, type RedisClient, type Runnin
 import { initialize, type Answer, type Session } from '../support/rpc.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
+const { jest } = import.meta
 const MINUTE = 60_000
+/** An id as the store makes them. */
+const ID = Buffer.from('7f'.repeat(30), 'hex').toString('base64url')
 const RECORD: SessionRecord = {
   server: 'weather',
   principal: 'ann',
@@ -35,21 +38,30 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     client.close()
     await redis.close()
   })
+  afterEach(() => {
+    jest.restoreAllMocks()
+  })
   beforeEach(async () => {
     await redis.sendCommand('FLUSHALL')
     await redis.counted()
   })
 
   describe('keeps the contract', () => {
-    const contract = sessionStoreContract({
-      create: () => store({ ttlMs: MINUTE }),
-      ttlMs: MINUTE,
-      wait: (ms) => redis.advance(ms),
-    })
+    const limits = { ttlMs: MINUTE, lifetimeMs: 5 * MINUTE, maxSessionsPerPrincipal: 3 }
+    const contract = sessionStoreContract({ create: () => store(limits), ...limits, wait: advance })
     for (const { id, name, fn } of contract) test(`SS1 ${id}: ${name}`, fn)
   })
 
-  const keys = async (): Promise<string[]> => ((await redis.sendCommand('KEYS', '*')) as string[]).toSorted()
+  /** Lets time pass for Redis and for us. */
+  async function advance(ms: number): Promise<void> {
+    const now = Date.now()
+    jest.spyOn(Date, 'now').mockReturnValue(now + ms)
+    await redis.advance(ms)
+  }
+
+  const allKeys = async (): Promise<string[]> => ((await redis.sendCommand('KEYS', '*')) as string[]).toSorted()
+  /** Those of sessions. */
+  const keys = async (): Promise<string[]> => (await allKeys()).filter((key) => !key.includes(':owner:'))
 
   async function timeLeft(): Promise<number> {
     const [key] = await keys()
@@ -73,13 +85,86 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     expect(Math.ceil((await timeLeft()) / MINUTE)).toBe(30)
   })
 
-  test('each method is one command', async () => {
+  test('SS3 a session lives for 24 hours at most by default, used or not, and Redis itself ends it then', async () => {
     const sessions = store()
     const id = await sessions.create(RECORD)
+    for (let minute = 0; minute < 24 * 60 - 20; minute += 20) {
+      await advance(20 * MINUTE)
+      expect(await sessions.get(id)).toEqual(RECORD)
+    }
+    expect(Math.ceil((await timeLeft()) / MINUTE)).toBe(20)
+    await sessions.update(id, RECORD)
+    expect(Math.ceil((await timeLeft()) / MINUTE)).toBe(20)
+    await redis.advance(20 * MINUTE)
+    expect(await allKeys()).toEqual([])
+  })
+
+  test('a ttlMs beyond a day is not cut short', async () => {
+    await store({ ttlMs: 48 * 60 * MINUTE }).create(RECORD)
+    expect(Math.ceil((await timeLeft()) / MINUTE)).toBe(48 * 60)
+  })
+
+  test("SS3 SC5 a session's end cannot be put off by whoever holds its id", async () => {
+    const sessions = store({ lifetimeMs: MINUTE })
+    const id = await sessions.create(RECORD)
+    const bytes = Buffer.from(id, 'base64url')
+    bytes.writeUIntBE(Date.now() + 60 * MINUTE, 24, 6)
+    expect(await sessions.get(bytes.toString('base64url'))).toBeUndefined()
+    expect(await timeLeft()).toBeLessThanOrEqual(MINUTE)
+    await advance(MINUTE)
+    await redis.counted()
+    expect(await sessions.get(id)).toBeUndefined()
+    await sessions.update(id, RECORD)
+    expect(await redis.counted()).toEqual({})
+    expect(await keys()).toEqual([])
+  })
+
+  test('SC6 sessions that Redis has ended are not counted, and no note of them outlives the last', async () => {
+    const sessions = store({ ttlMs: MINUTE, lifetimeMs: 10 * MINUTE, maxSessionsPerPrincipal: 2 })
+    const kept = await sessions.create(RECORD)
+    await sessions.create(RECORD)
+    await advance(0.6 * MINUTE)
+    expect(await sessions.get(kept)).toEqual(RECORD)
+    await advance(0.6 * MINUTE)
+    const newest = await sessions.create(RECORD)
+    for (const id of [kept, newest]) expect(await sessions.get(id)).toEqual(RECORD)
+    expect(await allKeys()).toHaveLength(3)
+    await redis.advance(10 * MINUTE)
+    expect(await allKeys()).toEqual([])
+  })
+
+  test('SC6 a cap that was lowered holds from the next session on', async () => {
+    const ids: string[] = []
+    for (let count = 0; count < 5; count += 1) ids.push(await store().create(RECORD))
+    ids.push(await store({ maxSessionsPerPrincipal: 2 }).create(RECORD))
+    expect(await keys()).toHaveLength(2)
+    expect(await store().get(ids.at(-1)!)).toEqual(RECORD)
+  })
+
+  test('SC6 a cap holds for sessions that two nodes open at once', async () => {
+    const another = await connect(redis.path)
+    try {
+      const nodes = [client, another].map(
+        ({ sendCommand }) => new RedisSessionStore({ sendCommand, maxSessionsPerPrincipal: 3 }),
+      )
+      await Promise.all(Array.from({ length: 40 }, (_, index) => nodes[index % 2]!.create(RECORD)))
+      expect(await keys()).toHaveLength(3)
+    } finally {
+      another.close()
+    }
+  })
+
+  test('each method is one command, and create() one script where it counts', async () => {
+    const sessions = store({ maxSessionsPerPrincipal: Infinity })
+    const id = await sessions.create(RECORD)
     expect(await redis.counted()).toEqual({ set: 1 })
+    await store().create({ ...RECORD, principal: '' })
+    expect(await redis.counted()).toEqual({ set: 1 })
+    await store().create(RECORD)
+    expect(await redis.counted()).toEqual({ eval: 1, set: 1, scard: 1, sadd: 1, pexpire: 1 })
     await sessions.get(id)
     await sessions.get('unknown')
-    expect(await redis.counted()).toEqual({ getex: 2 })
+    expect(await redis.counted()).toEqual({ getex: 1 })
     await sessions.update(id, RECORD)
     expect(await redis.counted()).toEqual({ set: 1 })
     await sessions.delete(id)
@@ -191,9 +276,9 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
       }
       const told = gateway.reported.entries.map(({ error }) => (error as GatewayError).cause)
       expect(told.map(String).toSorted()).toEqual([
+        'Error: Redis did not answer EVAL in time',
         'Error: Redis did not answer GETEX in time',
         'Error: Redis did not answer GETEX in time',
-        'Error: Redis did not answer SET in time',
       ])
       expect((await session.request('ping')).status).toBe(200)
       // The upstream session that the gateway could not keep is ended there.
@@ -267,9 +352,9 @@ describe('a client that', () => {
 
   const all = (store: RedisSessionStore): Array<Promise<unknown>> => [
     store.create(RECORD),
-    store.get('id'),
-    store.update('id', RECORD),
-    store.delete('id'),
+    store.get(ID),
+    store.update(ID, RECORD),
+    store.delete(ID),
   ]
 
   test.each([
@@ -287,7 +372,7 @@ describe('a client that', () => {
   test('never answers is given up after timeoutMs, by name of the command', async () => {
     const asked = await Promise.allSettled(all(over(() => new Promise(() => {}))))
     expect(asked.map((each) => String((each as PromiseRejectedResult).reason))).toEqual(
-      ['SET', 'GETEX', 'SET', 'DEL'].map((command) => `Error: Redis did not answer ${command} in time`),
+      ['EVAL', 'GETEX', 'SET', 'DEL'].map((command) => `Error: Redis did not answer ${command} in time`),
     )
   })
 
@@ -298,7 +383,7 @@ describe('a client that', () => {
         new Promise((_, refuse) => {
           reject = refuse
         }),
-    ).get('id')
+    ).get(ID)
     await expect(asked).rejects.toThrow('in time')
     reject(new Error('Socket closed'))
     await new Promise(setImmediate)
@@ -307,7 +392,7 @@ describe('a client that', () => {
   test('answers in Buffers is understood', async () => {
     const answers = [Buffer.from('OK'), Buffer.from(JSON.stringify(RECORD))]
     const store = over(() => Promise.resolve(answers.shift()))
-    expect(await store.get(await store.create(RECORD).then(() => 'id'))).toEqual(RECORD)
+    expect(await store.get(await store.create(RECORD).then(() => ID))).toEqual(RECORD)
   })
 
   test.each([undefined, 1, true, [], {}, 'QUEUED'])(
@@ -315,12 +400,12 @@ describe('a client that', () => {
     async (answer) => {
       const store = over(() => Promise.resolve(answer))
       await expect(store.create(RECORD)).rejects.toThrow('Redis did not keep the session')
-      await expect(store.get('id')).rejects.toThrow(/./)
+      await expect(store.get(ID)).rejects.toThrow(/./)
     },
   )
 
   test('has no session to give is believed', async () => {
-    await expect(over(() => Promise.resolve(null)).get('id')).resolves.toBeUndefined()
+    await expect(over(() => Promise.resolve(null)).get(ID)).resolves.toBeUndefined()
   })
 
   test('has a session of that id already does not lend it', async () => {
@@ -337,7 +422,7 @@ describe('a client that', () => {
           answer = resolve
         }),
       MINUTE,
-    ).get('id')
+    ).get(ID)
     expect(timeouts()).toBe(before)
     answer(null)
     await asked
@@ -354,6 +439,8 @@ describe('misuse is a TypeError that says the cure', () => {
     [{ sendCommand, ttlMs: 0 }, /"ttlMs" of RedisSessionStore must be a positive integer, not 0/],
     [{ sendCommand, ttlMs: 1.5 }, /"ttlMs" of RedisSessionStore must be a positive integer, not 1\.5/],
     [{ sendCommand, ttlMs: '60' }, /"ttlMs" of RedisSessionStore must be a positive integer, not 60/],
+    [{ sendCommand, lifetimeMs: Infinity }, /"lifetimeMs" of RedisSessionStore must be a positive integer/],
+    [{ sendCommand, maxSessionsPerPrincipal: 0 }, /"maxSessionsPerPrincipal" of RedisSessionStore must be a positive/],
     [{ sendCommand, timeoutMs: Infinity }, /"timeoutMs" of RedisSessionStore must be a positive integer/],
   ])('%j', (options, message) => {
     const make = (): unknown => new RedisSessionStore(options as never)

@@ -39,6 +39,7 @@ describe('keeps the contract', () => {
   const contract = sessionStoreContract({
     create: () => open({ ttlMs: HOUR }),
     ttlMs: HOUR,
+    lifetimeMs: HOUR,
     wait: (ms) => {
       jest.advanceTimersByTime(ms)
     },
@@ -106,6 +107,7 @@ describe('an id', () => {
     } finally {
       await gateway.close()
       await upstream.close()
+      jest.useFakeTimers()
     }
   })
 })

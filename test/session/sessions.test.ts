@@ -4,34 +4,25 @@ import { MemorySessionStore, type GatewayError, type SessionRecord, type Session
 import { Running } from '../../lib/running.ts'
 import { Sessions } from '../../lib/session/sessions.ts'
 
-const { jest } = import.meta
 const record: SessionRecord = { server: 'weather', principal: 'ann', protocolVersion: '2025-11-25' }
 
 interface Made {
   readonly sessions: Sessions
   readonly running: Running
   readonly expired: [id: string, record: SessionRecord][]
-  readonly storeErrors: unknown[]
 }
 
 const made: Sessions[] = []
 afterEach(async () => {
   await Promise.all(made.splice(0).map((sessions) => sessions.close().catch(() => {})))
-  jest.useRealTimers()
 })
 
 function make(store: SessionStore = new MemorySessionStore()): Made {
   const expired: Made['expired'] = []
-  const storeErrors: unknown[] = []
   const running = new Running()
-  const sessions = new Sessions(
-    store,
-    running,
-    (id, ended) => void expired.push([id, ended]),
-    (error) => void storeErrors.push(error),
-  )
+  const sessions = new Sessions(store, running, (id, ended) => void expired.push([id, ended]))
   made.push(sessions)
-  return { sessions, running, expired, storeErrors }
+  return { sessions, running, expired }
 }
 
 /** A store on a Map, as an embedder might write one: it knows nothing of the gateway. */
@@ -164,42 +155,6 @@ test('SS11 a store that can be asked in is told which sessions are in use', asyn
   two.finish()
   await sessions.open(record)
   expect(expired.map(([id]) => id)).toEqual([idle, streaming])
-})
-
-describe('a store that cannot be asked in', () => {
-  test('SS11 hears every minute of the sessions that are in use', async () => {
-    jest.useFakeTimers()
-    const get = jest.fn(plainStore().get)
-    const { sessions, running } = make(plainStore({ get }))
-    const [streaming, idle] = [await sessions.open(record), await sessions.open(record)]
-    const [going, another] = [goOn(running, streaming), goOn(running, streaming)]
-    goOn(running, undefined)
-    jest.advanceTimersByTime(180_000)
-    expect(get.mock.calls).toEqual([[streaming], [streaming], [streaming]])
-    expect(get).not.toHaveBeenCalledWith(idle)
-    for (const { finish } of [going, another]) finish()
-    jest.advanceTimersByTime(180_000)
-    expect(get).toHaveBeenCalledTimes(3)
-    await sessions.close()
-    expect(jest.getTimerCount()).toBe(0)
-  })
-
-  test.each([
-    ['rejects', () => Promise.reject(new Error('lost'))],
-    [
-      'throws',
-      () => {
-        throw new Error('lost')
-      },
-    ],
-  ])('that %s when it hears so is reported and nothing breaks', async (_, get) => {
-    jest.useFakeTimers()
-    const { sessions, running, storeErrors } = make(plainStore({ get }))
-    goOn(running, await sessions.open(record))
-    expect(() => jest.advanceTimersByTime(60_000)).not.toThrow()
-    await jest.advanceTimersByTimeAsync(0)
-    expect(storeErrors).toEqual([expect.objectContaining({ code: 'unavailable', cause: new Error('lost') })])
-  })
 })
 
 describe('a store that fails', () => {

@@ -195,6 +195,14 @@ test('the upstream is told that the sessions have ended (UC5)', async () => {
   expect(upstream.sessions.size).toBe(0)
 })
 
+test('an upstream that does not listen keeps the gateway a second, and is not complained of for each session (UC5)', async () => {
+  upstream.on('DELETE', () => {})
+  await Promise.all(Array.from({ length: 100 }, () => initialize(gateway.url('a'))))
+  await gateway.gateway.close({ graceMs: 0 })
+  expect(upstream.requests('DELETE')).toHaveLength(32)
+  expect(gateway.reported.entries.length).toBeLessThanOrEqual(32)
+})
+
 test('under load each call is answered or refused, once, and nothing is left open', async () => {
   upstream.on('tools/call', (exchange) => {
     exchange.stream().finish({ echo: exchange.message?.id })

@@ -2,7 +2,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { Request } from 'express'
 import type { Request as Request4 } from 'express4'
-import { type GatewayOptions, type Principal, type ServerConfig, mcpGateway } from '../../lib/index.ts'
+import {
+  clientCredentials,
+  type GatewayOptions,
+  type HeadersContext,
+  mcpGateway,
+  type Principal,
+  type ServerConfig,
+  tokenExchange,
+} from '../../lib/index.ts'
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const proven = <T extends true>(): T | undefined => undefined
@@ -70,8 +78,23 @@ mcpGateway({
   servers: {
     weather: {
       url,
-      headers: async ({ request }: { principal: Member | undefined; request: Request; server: string }) => ({
-        'x-ip': request.ip ?? '',
+      headers: async ({ request }: HeadersContext<Member> & { request: Request }) => ({ 'x-ip': request.ip ?? '' }),
+    },
+  },
+})
+
+// What the library makes fits as `headers`, whatever principals there are; its own hook may speak the host's types too.
+const client = { issuer: 'https://login.example.com', clientId: 'gateway', clientSecret: 's3cret' }
+mcpGateway({
+  authenticate: (request: Request & { user?: Member }) => request.user,
+  servers: {
+    weather: { url, headers: clientCredentials(client) },
+    maps: { url, headers: tokenExchange(client) },
+    mail: {
+      url,
+      headers: tokenExchange({
+        ...client,
+        subjectToken: ({ request }: HeadersContext & { request: Request & { token?: string } }) => request.token,
       }),
     },
   },

@@ -129,7 +129,7 @@ describe('through a gateway', () => {
     }
   })
 
-  test('Authorization and Cookie never cross, whatever way they are written (HD16)', async () => {
+  test('Authorization and Cookie never cross, whatever way they are written (HD16, AU14)', async () => {
     await session.post(
       { jsonrpc: '2.0', id: 1, method: 'ping' },
       { AUTHORIZATION: 'Bearer shouted-secret', COOKIE: 'shouted-secret=1' },
@@ -189,7 +189,7 @@ describe('through a gateway', () => {
     ['a 401', (exchange: Exchange) => exchange.status(401, 'no', UPSTREAM_HEADERS)],
     ['a 403', (exchange: Exchange) => exchange.json({}, 403, UPSTREAM_HEADERS)],
     ['a 503', (exchange: Exchange) => exchange.status(503, 'later', UPSTREAM_HEADERS)],
-  ])('%s brings no Set-Cookie, no WWW-Authenticate and no session id back (HD20)', async (_, handler) => {
+  ])('%s brings no Set-Cookie, no WWW-Authenticate and no session id back (HD20, AU12)', async (_, handler) => {
     upstream.once('tools/call', handler)
     const { headers } = await session.request('tools/call')
     for (const name of Object.keys(UPSTREAM_HEADERS)) expect(headers[name]).toBeUndefined()

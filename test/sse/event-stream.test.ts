@@ -7,7 +7,7 @@ import {
   hasEventId,
   HEARTBEAT,
   messageEvent,
-} from '../../lib/outbound/event-stream.ts'
+} from '../../lib/sse/event-stream.ts'
 import { readEvents } from '../support/sse.ts'
 import { cutAt, cuts, eventEnds, singly, streamOf } from './streams.ts'
 

@@ -1,8 +1,8 @@
 // Which answers an event stream still owes. The bytes come as a writer sees them: framed.
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import { Framer } from '../../lib/outbound/event-stream.ts'
-import { Owed } from '../../lib/outbound/owed.ts'
+import { Framer } from '../../lib/sse/event-stream.ts'
+import { Owed } from '../../lib/sse/owed.ts'
 import type { RequestId } from '../../lib/types.ts'
 import { cutAt, cuts, singly } from './streams.ts'
 

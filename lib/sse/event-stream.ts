@@ -20,6 +20,7 @@ export const HEARTBEAT: Buffer = Buffer.from(':\n\n')
  * begun waits for its end.
  */
 export class Framer {
+  readonly #holdBytes: number
   #held: Buffer[] = []
   #heldBytes = 0
   /** The last two bytes seen; a stream begins as if after a blank line. */
@@ -27,6 +28,10 @@ export class Framer {
   #lastButOne = LF
   /** Whether a giant event is on its way out unfinished. */
   #midEvent = false
+
+  constructor(holdBytes: number = HOLD_BYTES) {
+    this.#holdBytes = holdBytes
+  }
 
   /** Whether something else may be written here: all that went out are whole events. */
   get atBoundary(): boolean {
@@ -60,7 +65,7 @@ export class Framer {
   }
 
   #hold(bytes: Buffer): readonly Buffer[] {
-    if (!this.#midEvent && this.#heldBytes + bytes.length <= HOLD_BYTES) {
+    if (!this.#midEvent && this.#heldBytes + bytes.length <= this.#holdBytes) {
       this.#held.push(bytes)
       this.#heldBytes += bytes.length
       return []

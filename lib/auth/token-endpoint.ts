@@ -1,0 +1,110 @@
+/** The token endpoint of an authorization server, asked by the gateway as a client of its own. (AU15) */
+import {
+  allowInsecureRequests,
+  type AuthorizationServer,
+  type ClientAuth,
+  ClientSecretBasic,
+  ClientSecretPost,
+  customFetch,
+  genericTokenEndpointRequest,
+  PrivateKeyJwt,
+  processGenericTokenEndpointResponse,
+  ResponseBodyError,
+  WWWAuthenticateChallengeError,
+} from 'oauth4webapi'
+import { GatewayError } from '../errors.ts'
+import { boundedFetch, Unavailable } from './bounded-fetch.ts'
+import { discover } from './metadata.ts'
+import { resourceOf, type TokenOptions } from './token-options.ts'
+
+/** An access token, and how long it lives from when it was asked for. */
+export interface Grant {
+  readonly accessToken: string
+  readonly lifetimeMs: number
+}
+
+/** For a token that does not say how long it lives; the upstream says when it does not. */
+const USUAL_LIFETIME_S = 300
+
+/** RFC 6750 section 2.1; anything else could not be sent. */
+const BEARER_TOKEN = /^[\w.~+/-]+=*$/
+
+/** The longest description of an error that is passed on. */
+const MAX_DESCRIPTION = 200
+
+export class TokenEndpoint {
+  readonly #options: TokenOptions
+  readonly #timeoutMs: number
+  readonly #privateKey: ClientAuth | undefined
+  /** Kept until it turns out to be wrong. */
+  #metadata: Promise<AuthorizationServer> | undefined
+
+  constructor(options: TokenOptions) {
+    this.#options = options
+    this.#timeoutMs = options.timeoutMs ?? 5_000
+    this.#privateKey = options.privateKey && PrivateKeyJwt(options.privateKey)
+  }
+
+  /** A token for the upstream. Rejects with a GatewayError: `unavailable` for what may pass, else `upstream_unauthorized`. */
+  async request(grantType: string, url: string, parameters: Readonly<Record<string, string>>): Promise<Grant> {
+    const { scopes, resource = resourceOf(url) } = this.#options
+    const scope = scopes && { scope: scopes.join(' ') }
+    try {
+      const metadata = await this.#discover()
+      return await this.#ask(metadata, grantType, { resource, ...scope, ...parameters, ...this.#options.parameters })
+    } catch (error) {
+      if (!isAnswer(error)) this.#metadata = undefined
+      throw refusal(error)
+    }
+  }
+
+  async #ask(metadata: AuthorizationServer, grantType: string, parameters: Record<string, string>): Promise<Grant> {
+    const client = { client_id: this.#options.clientId }
+    const response = await genericTokenEndpointRequest(metadata, client, this.#auth(metadata), grantType, parameters, {
+      [customFetch]: boundedFetch,
+      // It is not: boundedFetch is stricter.
+      [allowInsecureRequests]: true,
+      signal: AbortSignal.timeout(this.#timeoutMs),
+    })
+    const answer = await processGenericTokenEndpointResponse(metadata, client, response)
+    if (answer.token_type !== 'bearer') throw new Error(`The token is of the type ${answer.token_type}, not bearer`)
+    if (!BEARER_TOKEN.test(answer.access_token)) throw new Error('The token cannot be sent in a header')
+    return { accessToken: answer.access_token, lifetimeMs: 1_000 * (answer.expires_in ?? USUAL_LIFETIME_S) }
+  }
+
+  #discover(): Promise<AuthorizationServer> {
+    this.#metadata ??= discover(this.#options.issuer, AbortSignal.timeout(this.#timeoutMs))
+    return this.#metadata
+  }
+
+  #auth({ token_endpoint_auth_methods_supported: methods }: AuthorizationServer): ClientAuth {
+    if (this.#privateKey) return this.#privateKey
+    const { clientSecret, authMethod } = this.#options
+    const isPost = methods?.includes('client_secret_post') && !methods.includes('client_secret_basic')
+    const method = authMethod ?? (isPost ? 'client_secret_post' : 'client_secret_basic')
+    return method === 'client_secret_post' ? ClientSecretPost(clientSecret!) : ClientSecretBasic(clientSecret!)
+  }
+}
+
+/** Whether it is the endpoint's own word, hence the right endpoint. */
+function isAnswer(error: unknown): error is ResponseBodyError | WWWAuthenticateChallengeError {
+  return error instanceof ResponseBodyError || error instanceof WWWAuthenticateChallengeError
+}
+
+/** What may pass is 503, and the client may try again; what was decided is 502, for the operator to mend. */
+function refusal(error: unknown): GatewayError {
+  return error instanceof Unavailable
+    ? new GatewayError('unavailable', 'The authorization server of the upstream does not answer', { cause: error })
+    : new GatewayError('upstream_unauthorized', 'The gateway was given no token for the upstream', {
+        cause: new Error(describe(error)),
+      })
+}
+
+/** In words alone: what the library attaches to its errors may hold tokens. (SC7) */
+function describe(error: unknown): string {
+  if (!isAnswer(error)) return (error as Error).message
+  const { error: code, error_description: description } =
+    error instanceof ResponseBodyError ? error : (error.cause[0]?.parameters ?? {})
+  const words = [code ?? 'no reason given', description].filter((word) => word !== undefined).join(': ')
+  return `The token endpoint answered ${error.status}, ${words.replaceAll(/[^ -~]/g, ' ').slice(0, MAX_DESCRIPTION)}`
+}

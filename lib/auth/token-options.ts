@@ -1,0 +1,100 @@
+/** What `clientCredentials()` and `tokenExchange()` take alike, and what of it cannot work. */
+import type { webcrypto } from 'node:crypto'
+import { types } from 'node:util'
+import { isSafe } from './bounded-fetch.ts'
+
+/** How the gateway asks an authorization server for tokens of its own. */
+export interface TokenOptions {
+  /**
+   * The authorization server's issuer, to the letter as its metadata has it. `https:`, or `http:` on the same machine.
+   * Required.
+   */
+  readonly issuer: string
+  /** The gateway's own client id there. Required. */
+  readonly clientId: string
+  /** The secret of that client. This or `privateKey` is required. */
+  readonly clientSecret?: string | undefined
+  /** How the secret is sent. Defaults to `client_secret_basic`, unless the metadata has `client_secret_post` alone. */
+  readonly authMethod?: 'client_secret_basic' | 'client_secret_post' | undefined
+  /** Signs in place of a secret (`private_key_jwt`, RFC 7523). */
+  readonly privateKey?: webcrypto.CryptoKey | { readonly key: webcrypto.CryptoKey; readonly kid?: string } | undefined
+  /** What the token is asked to be good for. Defaults to what the authorization server gives this client. */
+  readonly scopes?: readonly string[] | undefined
+  /** Whom the token is for (RFC 8707). Defaults to the upstream's own URL, without query and fragment. */
+  readonly resource?: string | undefined
+  /** Further parameters of the token request, such as `audience`. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+  /** How long finding the token endpoint may take, and then its answer, in milliseconds. Defaults to 5 000. */
+  readonly timeoutMs?: number | undefined
+}
+
+const OPTIONS: Readonly<Record<keyof TokenOptions, true>> = {
+  issuer: true,
+  clientId: true,
+  clientSecret: true,
+  authMethod: true,
+  privateKey: true,
+  scopes: true,
+  resource: true,
+  parameters: true,
+  timeoutMs: true,
+}
+
+const AUTH_METHODS: readonly unknown[] = ['client_secret_basic', 'client_secret_post']
+
+/** The upstream's canonical URI: neither query nor fragment, and no slash that says nothing. (RFC 8707, section 2) */
+export function resourceOf(url: string): string {
+  const { origin, pathname } = new URL(url)
+  return pathname === '/' ? origin : origin + pathname
+}
+
+/** Throws a TypeError, which says the cure, for options that cannot work. `more` are those of one grant alone. */
+export function checkTokenOptions(grant: string, options: TokenOptions, more: readonly string[] = []): void {
+  const check = (isRight: boolean, what: string): void => {
+    if (!isRight) throw new TypeError(`${grant}: ${what}`)
+  }
+  const isGiven = typeof options === 'object' && options !== null
+  check(isGiven, 'takes an object, { issuer, clientId, clientSecret }')
+  const known = [...Object.keys(OPTIONS), ...more]
+  for (const name of Object.keys(options)) {
+    check(known.includes(name), `"${name}" is not an option; there are: ${known.join(', ')}`)
+  }
+  const { issuer, clientId, clientSecret, authMethod, privateKey, scopes, resource, parameters, timeoutMs } = options
+  check(isIssuer(issuer), '"issuer" must be an https: URL, without query and fragment')
+  check(isText(clientId), '"clientId" must be a non-empty string')
+  check((clientSecret === undefined) !== (privateKey === undefined), 'give it either "clientSecret" or "privateKey"')
+  check(clientSecret === undefined || isText(clientSecret), '"clientSecret" must be a non-empty string')
+  check(
+    authMethod === undefined || AUTH_METHODS.includes(authMethod),
+    `"authMethod" must be ${AUTH_METHODS.join(' or ')}`,
+  )
+  check(
+    privateKey === undefined || isPrivateKey(privateKey),
+    '"privateKey" must be a private CryptoKey, or { key, kid }',
+  )
+  check(scopes === undefined || (Array.isArray(scopes) && scopes.every(isText)), '"scopes" must be an array of strings')
+  check(resource === undefined || isResource(resource), '"resource" must be an absolute URI without fragment')
+  check(parameters === undefined || isRecord(parameters), '"parameters" must be a record of strings')
+  check(timeoutMs === undefined || timeoutMs >= 1, '"timeoutMs" must be a number of at least 1')
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+
+/** RFC 8414 section 2. */
+function isIssuer(value: string): boolean {
+  return URL.canParse(value) && isSafe(new URL(value)) && !/[?#]/.test(value)
+}
+
+/** RFC 8707 section 2. */
+function isResource(value: string): boolean {
+  return URL.canParse(value) && !value.includes('#')
+}
+
+function isPrivateKey(value: NonNullable<TokenOptions['privateKey']>): boolean {
+  const key = 'key' in value ? value.key : value
+  return types.isCryptoKey(key) && key.type === 'private'
+}
+
+function isRecord(value: object): boolean {
+  return typeof value === 'object' && Object.values(value).every((each) => typeof each === 'string')
+}

@@ -1,0 +1,37 @@
+/** What a contract is: requirements with a name, each of them a test. */
+import type { Awaitable } from '../types.ts'
+
+/** One requirement of a contract. */
+export interface ContractTest {
+  /** Stable: the same requirement has the same id in every release. */
+  readonly id: string
+  /** A sentence that begins with MUST or SHOULD. */
+  readonly name: `${'MUST' | 'SHOULD'} ${string}`
+  /** Rejects with an AssertionError when the requirement is not kept. */
+  readonly fn: () => Promise<void>
+}
+
+export type RequirementOf<T> = readonly [id: string, name: ContractTest['name'], check: (tested: T) => Promise<void>]
+
+/** Each test makes what it tests, and closes it. */
+export function contractOf<T extends { close?(): Awaitable<void> }>(
+  requirements: readonly RequirementOf<T>[],
+  create: () => Awaitable<T>,
+): ContractTest[] {
+  return requirements.map(([id, name, check]) => ({
+    id,
+    name,
+    async fn() {
+      const tested = await create()
+      try {
+        await check(tested)
+      } finally {
+        await tested.close?.()
+      }
+    },
+  }))
+}
+
+export async function sleep(ms: number): Promise<void> {
+  await new Promise((resolve) => void setTimeout(resolve, ms))
+}

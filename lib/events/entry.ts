@@ -1,0 +1,84 @@
+/** What the log says of an event, the ids that clients see, and what an upstream's event says. Pure. */
+import type { LoggedEvent, RequestId } from '../types.ts'
+
+/** What is kept of one event: enough for another node to go on after it. */
+export interface Entry {
+  /** The event as it is sent, without an id. None when only the rest of this has changed. */
+  readonly event?: string | undefined
+  /** Where the upstream resumes after this event, and how long it wants to be left alone before. */
+  readonly upstreamId?: string | undefined
+  readonly retryMs?: number | undefined
+  /** The requests still without an answer after this event. */
+  readonly owed: readonly RequestId[]
+  /** Whether the stream has ended with this. */
+  readonly over?: boolean | undefined
+  /** Whether there were more events, which could not be kept. */
+  readonly lost?: boolean | undefined
+}
+
+export function encode(position: number, entry: Entry): LoggedEvent {
+  return { position, text: JSON.stringify(entry) }
+}
+
+export function decode({ text }: LoggedEvent): Entry {
+  return JSON.parse(text) as Entry
+}
+
+/** Unique in the session, and names the stream. (SE6) */
+export function eventIdOf(stream: string, position: number): string {
+  return `${stream}.${position}`
+}
+
+const EVENT_ID = /^([\w-]{1,32})\.(\d{1,15})$/
+
+/** `undefined` for an id that is none of ours. */
+export function parseEventId(id: string): { readonly stream: string; readonly after: number } | undefined {
+  const [, stream, after] = EVENT_ID.exec(id) ?? []
+  return stream === undefined ? undefined : { stream, after: Number(after) }
+}
+
+/** The bytes of an event as clients get it. */
+export function withId(stream: string, position: number, event: string): Buffer {
+  return Buffer.from(`id: ${eventIdOf(stream, position)}\n${event}`)
+}
+
+/** An event without a message: it gives a client an id to come back with. (SE2) */
+export const PRIMING = 'data: \n\n'
+
+/** What an event of an upstream says. */
+export interface UpstreamEvent {
+  /** The message, and whatever stands with it, for a client; none when it only says the rest of this. */
+  readonly event: string | undefined
+  /** Empty when the upstream takes its last one back. */
+  readonly id: string | undefined
+  readonly retryMs: number | undefined
+}
+
+const LINE_END = /\r\n|\n|\r/
+const BYTE_ORDER_MARK = '\uFEFF'
+
+/** Comments are the upstream's heartbeat, for this hop alone. A retry time stands on its own, so it is said once. */
+export function readEvent(text: string): UpstreamEvent {
+  let id: string | undefined
+  let retryMs: number | undefined
+  let hasMessage = false
+  const kept: string[] = []
+  const stream = text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
+  for (const line of stream.split(LINE_END)) {
+    if (line === '' || line.startsWith(':')) continue
+    const [name, value] = fieldOf(line)
+    if (name === 'id') id = value
+    else if (name === 'retry') retryMs = /^\d+$/.test(value) ? Number(value) : retryMs
+    else {
+      hasMessage ||= name === 'data' && value !== ''
+      kept.push(line)
+    }
+  }
+  return { event: hasMessage ? `${kept.join('\n')}\n\n` : undefined, id, retryMs }
+}
+
+function fieldOf(line: string): [name: string, value: string] {
+  const colon = line.indexOf(':')
+  if (colon === -1) return [line, '']
+  return [line.slice(0, colon), line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)]
+}

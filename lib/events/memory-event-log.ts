@@ -1,0 +1,172 @@
+/** An event log in this process, bounded in events, bytes and age. */
+import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
+
+export interface MemoryEventLogOptions {
+  /** How many events of a session are kept. Defaults to 1 000. */
+  readonly maxEvents?: number | undefined
+  /** How many bytes of a session are kept. Defaults to 4 MiB. */
+  readonly maxBytes?: number | undefined
+  /** How many bytes are kept of all sessions together; the longest silent goes first. Defaults to 64 MiB. */
+  readonly maxTotalBytes?: number | undefined
+  /** How long an event is kept, in milliseconds. Defaults to 10 minutes. */
+  readonly ttlMs?: number | undefined
+}
+
+interface Kept extends LoggedEvent {
+  readonly stream: string
+  readonly bytes: number
+  readonly expiresAt: number
+}
+
+/** What is kept of a session, oldest first. */
+interface Shelf {
+  events: Kept[]
+  bytes: number
+}
+
+interface Lease {
+  readonly writer: string
+  readonly until: number
+}
+
+/** What an event costs beside its text. */
+const OVERHEAD_BYTES = 200
+
+export class MemoryEventLog implements EventLog {
+  readonly #maxEvents: number
+  readonly #maxBytes: number
+  readonly #maxTotalBytes: number
+  readonly #ttlMs: number
+  /** By session; who wrote last is last. */
+  readonly #shelves = new Map<string, Shelf>()
+  readonly #leases = new Map<string, Lease>()
+  /** Those who wait for an event of a stream. */
+  readonly #waiting = new Map<string, Set<() => void>>()
+  #bytes = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: MemoryEventLogOptions = {}) {
+    this.#maxEvents = positive('maxEvents', options.maxEvents ?? 1_000)
+    this.#maxBytes = positive('maxBytes', options.maxBytes ?? 4 * 1024 * 1024)
+    this.#maxTotalBytes = positive('maxTotalBytes', options.maxTotalBytes ?? 64 * 1024 * 1024)
+    this.#ttlMs = positive('ttlMs', options.ttlMs ?? 10 * 60_000)
+  }
+
+  append(name: EventStreamName, events: readonly LoggedEvent[]): boolean {
+    const [first] = events
+    const newest = this.last(name)
+    if (!first || (newest && newest.position >= first.position)) return false
+    const shelf = this.#shelves.get(name.session) ?? { events: [], bytes: 0 }
+    this.#shelves.delete(name.session)
+    this.#shelves.set(name.session, shelf)
+    const expiresAt = Date.now() + this.#ttlMs
+    for (const { position, text } of events) {
+      const bytes = 2 * text.length + OVERHEAD_BYTES
+      shelf.events.push({ position, text, stream: name.stream, bytes, expiresAt })
+      shelf.bytes += bytes
+      this.#bytes += bytes
+    }
+    this.#drop(shelf, (_, left) => left > this.#maxEvents || shelf.bytes > this.#maxBytes)
+    for (const [session, oldest] of this.#shelves) {
+      if (this.#bytes <= this.#maxTotalBytes) break
+      this.#drop(oldest, () => this.#bytes > this.#maxTotalBytes)
+      if (oldest.events.length === 0) this.#shelves.delete(session)
+    }
+    this.#timer ??= setInterval(() => this.#sweep(), Math.min(this.#ttlMs, 60_000)).unref()
+    this.#wake(keyOf(name))
+    return true
+  }
+
+  read(name: EventStreamName, after: number, waitMs: number): readonly LoggedEvent[] | Promise<readonly LoggedEvent[]> {
+    const found = this.#find(name, after)
+    return found.length > 0 || waitMs === 0
+      ? found
+      : this.#wait(keyOf(name), waitMs).then(() => this.#find(name, after))
+  }
+
+  last({ session, stream }: EventStreamName): LoggedEvent | undefined {
+    return this.#shelves.get(session)?.events.findLast((event) => event.stream === stream)
+  }
+
+  claim(name: EventStreamName, writer: string, leaseMs: number): boolean {
+    const key = keyOf(name)
+    const lease = this.#leases.get(key)
+    if (lease && lease.writer !== writer && lease.until > Date.now()) return false
+    this.#leases.set(key, { writer, until: Date.now() + leaseMs })
+    return true
+  }
+
+  release(name: EventStreamName, writer: string): void {
+    const key = keyOf(name)
+    if (this.#leases.get(key)?.writer === writer) this.#leases.delete(key)
+  }
+
+  forget(session: string): void {
+    this.#bytes -= this.#shelves.get(session)?.bytes ?? 0
+    this.#shelves.delete(session)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#shelves.clear()
+    this.#bytes = 0
+    for (const key of this.#waiting.keys()) this.#wake(key)
+  }
+
+  #find({ session, stream }: EventStreamName, after: number): LoggedEvent[] {
+    const events = this.#shelves.get(session)?.events ?? []
+    return events.filter((event) => event.stream === stream && event.position > after)
+  }
+
+  #wait(key: string, waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(key) ?? new Set()
+      const wake = (): void => {
+        clearTimeout(timer)
+        waiting.delete(wake)
+        if (waiting.size === 0) this.#waiting.delete(key)
+        resolve()
+      }
+      const timer = setTimeout(wake, waitMs).unref()
+      this.#waiting.set(key, waiting.add(wake))
+    })
+  }
+
+  #wake(key: string): void {
+    for (const wake of this.#waiting.get(key) ?? []) wake()
+  }
+
+  /** Drops a session's oldest events while there is reason to. */
+  #drop(shelf: Shelf, isReason: (oldest: Kept, left: number) => boolean): void {
+    let count = 0
+    for (const event of shelf.events) {
+      if (!isReason(event, shelf.events.length - count)) break
+      count += 1
+      shelf.bytes -= event.bytes
+      this.#bytes -= event.bytes
+    }
+    if (count > 0) shelf.events = shelf.events.slice(count)
+  }
+
+  #sweep(): void {
+    const now = Date.now()
+    for (const [session, shelf] of this.#shelves) {
+      this.#drop(shelf, ({ expiresAt }) => expiresAt <= now)
+      if (shelf.events.length === 0) this.#shelves.delete(session)
+    }
+    for (const [key, { until }] of this.#leases) if (until <= now) this.#leases.delete(key)
+    if (this.#shelves.size > 0 || this.#leases.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+function keyOf({ session, stream }: EventStreamName): string {
+  return `${session} ${stream}`
+}
+
+function positive(option: string, value: number): number {
+  if (Number.isFinite(value) && value > 0) return value
+  throw new TypeError(`"${option}" of MemoryEventLog must be a positive number, not ${value}`)
+}

@@ -1,0 +1,66 @@
+// Events in this process: the contract, the bounds, and how eviction shows.
+import { MemoryEventLog, type EventStreamName, type LoggedEvent } from '../../lib/index.ts'
+import { eventLogContract } from '../../lib/testing.ts'
+
+describe('keeps the contract', () => {
+  for (const { id, name, fn } of eventLogContract({ create: () => new MemoryEventLog() })) test(`${id}: ${name}`, fn)
+})
+
+const { jest } = import.meta
+
+const name = (session = 's', stream = 'a'): EventStreamName => ({ session, stream })
+const event = (position: number, bytes = 10): LoggedEvent => ({ position, text: 'x'.repeat(bytes) })
+const positions = (events: readonly LoggedEvent[]): number[] => events.map(({ position }) => position)
+const kept = (log: MemoryEventLog, of = name()): number[] => positions(log.read(of, 0, 0) as readonly LoggedEvent[])
+
+test('no more than maxEvents of a session are kept, whatever streams they are of: the oldest go first (SE8)', () => {
+  const log = new MemoryEventLog({ maxEvents: 3 })
+  log.append(name('s', 'a'), [event(1), event(2)])
+  log.append(name('s', 'b'), [event(1), event(2)])
+  expect([kept(log, name('s', 'a')), kept(log, name('s', 'b'))]).toEqual([[2], [1, 2]])
+  log.close()
+})
+
+test('no more than maxBytes of a session are kept, be it one event (SE8)', () => {
+  const log = new MemoryEventLog({ maxBytes: 4_000 })
+  log.append(name(), [event(1, 800), event(2, 800)])
+  expect(kept(log)).toEqual([1, 2])
+  log.append(name(), [event(3, 800)])
+  expect(kept(log)).toEqual([2, 3])
+  log.append(name(), [event(4, 5_000)])
+  expect(kept(log)).toEqual([])
+  log.close()
+})
+
+test('no more than maxTotalBytes are kept of all sessions: who has been silent for longest goes first', () => {
+  const log = new MemoryEventLog({ maxTotalBytes: 4_000 })
+  log.append(name('one'), [event(1, 800)])
+  log.append(name('two'), [event(1, 800)])
+  log.append(name('one'), [event(2, 800)])
+  expect([kept(log, name('one')), kept(log, name('two'))]).toEqual([[1, 2], []])
+  log.close()
+})
+
+test('what is older than ttlMs goes by itself, and no timer stays when all has gone', () => {
+  jest.useFakeTimers()
+  try {
+    const log = new MemoryEventLog({ ttlMs: 60_000 })
+    log.append(name(), [event(1)])
+    jest.advanceTimersByTime(40_000)
+    log.append(name(), [event(2)])
+    log.claim(name(), 'me', 30_000)
+    jest.advanceTimersByTime(40_000)
+    expect(kept(log)).toEqual([2])
+    jest.advanceTimersByTime(200_000)
+    expect(kept(log)).toEqual([])
+    expect(jest.getTimerCount()).toBe(0)
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
+test.each(['maxEvents', 'maxBytes', 'maxTotalBytes', 'ttlMs'])('%s must be a positive number', (option) => {
+  for (const value of [0, -1, Number.NaN, '1']) {
+    expect(() => new MemoryEventLog({ [option]: value })).toThrow(new RegExp(`"${option}" of MemoryEventLog`))
+  }
+})

@@ -1,0 +1,91 @@
+// Events in Redis: a real redis-server, through both client libraries.
+import { RedisEventLog, type RedisEventLogOptions } from '../../lib/index.ts'
+import { eventLogContract } from '../../lib/testing.ts'
+import { describeRedis, REDIS_CLIENTS, startRedis, type RedisClient, type RunningRedis } from '../support/redis.ts'
+
+describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => {
+  let redis: RunningRedis
+  let clients: RedisClient[]
+
+  function log(options: Partial<RedisEventLogOptions> = {}): RedisEventLog {
+    const [commands, blocking] = clients
+    const { sendCommand } = commands!
+    return new RedisEventLog({ sendCommand, sendBlockingCommand: blocking!.sendCommand, ...options })
+  }
+
+  beforeAll(async () => {
+    redis = await startRedis()
+    clients = [await connect(redis.path), await connect(redis.path), await connect(redis.path)]
+  })
+  afterAll(async () => {
+    for (const client of clients) client.close()
+    await redis.close()
+  })
+  beforeEach(async () => {
+    await redis.sendCommand('FLUSHALL')
+  })
+
+  describe('keeps the contract', () => {
+    const createAnother = (): RedisEventLog => log({ sendBlockingCommand: clients[2]!.sendCommand })
+    for (const { id, name, fn } of eventLogContract({ create: () => log(), createAnother })) test(`${id}: ${name}`, fn)
+  })
+
+  const name = { session: 'digest', stream: 'stream' }
+  const event = (position: number) => ({ position, text: `event ${position}` })
+
+  test('no more than maxEvents of a stream are kept: the oldest go first (SE8)', async () => {
+    const events = log({ maxEvents: 3 })
+    await events.append(name, [1, 2, 3, 4, 5].map(event))
+    expect(await events.read(name, 0, 0)).toEqual([3, 4, 5].map(event))
+    events.close()
+  })
+
+  test('every key goes by itself, ttlMs after the last event (SE8)', async () => {
+    const events = log({ ttlMs: 60_000 })
+    await events.append(name, [event(1)])
+    await events.claim(name, 'me', 15_000)
+    await redis.advance(40_000)
+    await events.append(name, [event(2)])
+    await redis.advance(40_000)
+    expect(await events.read(name, 0, 0)).toHaveLength(2)
+    await redis.advance(40_000)
+    expect(await events.read(name, 0, 0)).toEqual([])
+    const watched = events.read(name, 0, 200)
+    events.close()
+    await watched
+    const left = (await redis.sendCommand('KEYS', '*')) as string[]
+    for (const key of left) expect(Number(await redis.sendCommand('PTTL', key))).toBeGreaterThan(0)
+  })
+
+  test('an append is one round trip, and so is a read', async () => {
+    const events = log()
+    await redis.counted()
+    await events.append(name, [event(1), event(2)])
+    await events.read(name, 0, 0)
+    expect(await redis.counted()).toMatchObject({ eval: 1, xrange: 1, xadd: 2 })
+    events.close()
+  })
+
+  test('a Redis that says nothing is an error in time, not a hang', async () => {
+    const events = log({ timeoutMs: 50 })
+    redis.stop()
+    try {
+      await expect(events.append(name, [event(1)])).rejects.toThrow('did not answer EVAL in time')
+      await expect(events.read(name, 0, 0)).rejects.toThrow('did not answer XRANGE in time')
+    } finally {
+      redis.go()
+    }
+    events.close()
+  })
+})
+
+test.each([
+  ['sendCommand', { sendBlockingCommand: async () => {} }],
+  ['sendBlockingCommand', { sendCommand: async () => {} }],
+  ['maxEvents', { sendCommand: async () => {}, sendBlockingCommand: async () => {}, maxEvents: 0 }],
+  ['ttlMs', { sendCommand: async () => {}, sendBlockingCommand: async () => {}, ttlMs: 0.5 }],
+])('an option that cannot work is named: %s', (option, options) => {
+  expect(() => new RedisEventLog(options as unknown as RedisEventLogOptions)).toThrow(
+    new RegExp(`"${option}" of RedisEventLog must be`),
+  )
+})
