@@ -148,10 +148,9 @@ describe('a token', () => {
     ['https://app.example.com', false],
     [RESOURCE.replace('files', 'x/../files'), false],
   ])('for %s is for this server: %s (AU5, AU8)', async (aud, isGood) => {
-    const answer = bearer()(asking(await issuer.sign({ aud })), context)
-    await (isGood
-      ? expect(answer).resolves.toMatchObject({ scopes: [] })
-      : expect(answer).rejects.toMatchObject({ code: 'unauthorized' }))
+    const answer = async (): Promise<unknown> => bearer()(asking(await issuer.sign({ aud })), context)
+    if (isGood) await expect(answer()).resolves.toMatchObject({ scopes: [] })
+    else await expect(answer()).rejects.toMatchObject({ code: 'unauthorized' })
   })
 
   test('for an audience of one’s own is compared to the letter, and may be for any of several', async () => {
@@ -217,7 +216,7 @@ describe('a token', () => {
     await authenticate(asking(first), context)
     for (let batch = 0; batch < 100; batch += 1) {
       const tokens = await Promise.all(Array.from({ length: 100 }, (_, index) => sign(1 + batch * 100 + index)))
-      await Promise.all(tokens.map((token) => authenticate(asking(token), context)))
+      await Promise.all(tokens.map(async (token) => authenticate(asking(token), context)))
     }
     expect(asked).toBe(10_001)
     expect(authenticate(asking(first), context)).toBeInstanceOf(Promise)

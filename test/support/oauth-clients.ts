@@ -47,7 +47,7 @@ function keeper(browser: Browser, { refreshes = true }: OAuthOptions) {
   let tokens: Tokens | undefined
   let verifier = ''
   let back: URL | undefined
-  let discovered: never | undefined
+  let discovered: unknown
   const logins: URL[] = []
   return {
     logins,
@@ -69,8 +69,8 @@ function keeper(browser: Browser, { refreshes = true }: OAuthOptions) {
       saveTokens: (given: Tokens) => void (tokens = given),
       saveCodeVerifier: (given: string) => void (verifier = given),
       codeVerifier: () => verifier,
-      saveDiscoveryState: (given: never) => void (discovered = given),
-      discoveryState: () => discovered,
+      saveDiscoveryState: (given: unknown) => void (discovered = given),
+      discoveryState: () => discovered as undefined,
       async redirectToAuthorization(url: URL) {
         logins.push(url)
         back = await browser(url)
@@ -86,7 +86,7 @@ export function oauthClientV1(url: string, browser: Browser, options: OAuthOptio
   const open = async (): Promise<void> => {
     transport = new TransportV1(new URL(url), { authProvider: provider })
     client = new ClientV1(info)
-    await client.connect(transport as Parameters<ClientV1['connect']>[0])
+    await client.connect(transport)
   }
   const isAsked = (error: unknown): boolean => error instanceof UnauthorizedV1
   const finish = (): Promise<void> => transport.finishAuth(String(back().get('code')))
