@@ -11,6 +11,8 @@ import {
   type Principal,
   type ServerConfig,
   tokenExchange,
+  jwtBearer,
+  type JwtPrincipal,
 } from '../../lib/index.ts'
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -156,8 +158,8 @@ mcpGateway({
 
 // @ts-expect-error Nobody: neither an id nor a token to tell them by.
 mcpGateway({ servers: {}, authenticate: () => ({ clientId: 'desktop', scopes: ['mcp'] }) })
-// @ts-expect-error A scope is one of a list.
 mcpGateway({
+  // @ts-expect-error A scope is one of a list.
   servers: { weather: { url, scopes: { tools: { delete_file: 'write' } } } },
   authenticate: () => undefined,
 })
