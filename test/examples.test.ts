@@ -23,6 +23,8 @@ async function example(name: string, args: string[], env: Record<string, string>
 test.each([
   ['quickstart', ['--once'], '8. It ended its session; the session id is worth nothing now.'],
   ['existing-app', [], "grace's session id is of no use to ada: 404."],
+  ['access-tokens', [], 'Deleting takes a scope more: 403, and with that scope the call goes on.'],
+  ['logins', [], '/with-key: strangers are 401, and build-server is let in.'],
   ['upstream-credentials', [], 'Three tokens were asked for: one for each user of "notes", one for all of "weather".'],
   ['custom-session-store', [], 'The gateway was restarted; the session goes on: 2.'],
   ['keyv-session-store', [], 'The other ended it; for the first it is 404, and nothing of it is left.'],

@@ -169,6 +169,17 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   UT10: must('26', 'trace context in _meta stays valid'),
   UT11: must('all', 'rates are limited', HOST),
 
+  // Authorization
+  AU2: must('06,11,26', 'metadata of RFC 9728 is served, with at least one authorization server'),
+  AU3: must('all', 'a 401 says in WWW-Authenticate where it is'),
+  AU4: gw('all', 'it is at the root of the origin too; one document for each server, without a token, with CORS'),
+  AU5: must('all', 'resource is the URI of this endpoint, from the configuration, never from a header'),
+  AU6: must('all', '401 for no, a bad or an expired token, 403 for a scope that lacks, 400 for what is malformed'),
+  AU7: must('26', 'all scopes that are needed are named; a broader scope stands for narrower ones'),
+  AU8: must('all', 'issuer, signature, expiry and audience are validated; tokens for others are refused'),
+  AU9: must('all', 'every request is authorized, in a session too; a token in the query is refused'),
+  AU10: gw('all', 'authentication comes before the body and the era; metadata and preflights need none'),
+
   // Credentials for upstreams
   AU12: gw('all', "an upstream's 401 or 403 is 502, and its WWW-Authenticate never crosses"),
   AU14: mustNot('all', "the client's token is never passed on to an upstream"),

@@ -8,7 +8,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import express from 'express'
-import { clientCredentials, mcpGateway, tokenExchange } from 'express-mcp-gateway'
+import { clientCredentials, jwtBearer, mcpGateway, tokenExchange } from 'express-mcp-gateway'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { startAuthorizationServer } from './authorization-server.mjs'
 
@@ -49,10 +49,7 @@ const weather = await startProtected('weather')
 const AUDIENCE = 'https://app.example.com'
 const client = { issuer: login.issuer, clientId: registration.id, clientSecret: registration.secret }
 const gateway = mcpGateway({
-  async authenticate(request) {
-    const claims = await claimsOf(request.headers.authorization, AUDIENCE)
-    return claims && { id: `${claims.iss} ${claims.sub}` }
-  },
+  authenticate: jwtBearer({ issuer: login.issuer, audience: AUDIENCE }),
   servers: {
     notes: { url: notes.url, headers: tokenExchange(client) },
     weather: { url: weather.url, headers: clientCredentials(client) },

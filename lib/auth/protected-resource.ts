@@ -128,6 +128,9 @@ export class ProtectedServers {
   }
 
   #named(url: string | undefined, prefix: string): string | undefined {
-    return url?.startsWith(`${prefix}/`) === true ? this.#address(url.slice(prefix.length)) : undefined
+    if (url?.startsWith(prefix) !== true) return undefined
+    const rest = url.slice(prefix.length)
+    if (rest.startsWith('/')) return this.#address(rest)
+    return rest === '' || rest.startsWith('?') ? this.#address(`/${rest}`) : undefined
   }
 }

@@ -174,6 +174,8 @@ function adapterFor(storage: Storage): new (model: string) => object {
     }
 
     async upsert(id: string, payload: Record<string, unknown>, expiresInS = Infinity): Promise<void> {
+      // What a client registered with is not all it may ever ask for: step-up would be impossible.
+      if (this.#model === 'Client') delete payload['scope']
       storage.set(`${this.#model}:${id}`, { payload, expiresAt: Date.now() + expiresInS * 1000 })
     }
 

@@ -1,5 +1,6 @@
 // Compile-only: what `authenticate` answers is what the other hooks are given, and hooks may speak their host's types.
 import type { IncomingMessage } from 'node:http'
+import type { AuthInfo as SdkAuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import type { Request } from 'express'
 import type { Request as Request4 } from 'express4'
 import {
@@ -10,6 +11,8 @@ import {
   type Principal,
   type ServerConfig,
   tokenExchange,
+  jwtBearer,
+  type JwtPrincipal,
 } from '../../lib/index.ts'
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -122,3 +125,41 @@ mcpGateway({ authenticate: false, servers: { weather: { type: 'sse', url } } })
 mcpGateway({ authenticate: false, servers: { weather: {} } })
 // @ts-expect-error an option nobody knows
 mcpGateway({ authenticate: false, servers: {}, timeout: 5 })
+
+// jwtBearer() is a hook like any other: its principal reaches the other hooks, with what the option "principal" adds.
+mcpGateway({
+  authenticate: jwtBearer({
+    issuer: 'https://login.example.com',
+    principal: async ({ team }) => ({ team: String(team) }),
+  }),
+  servers: (_name, { principal }) => {
+    proven<Equals<typeof principal, (JwtPrincipal & { team: string }) | undefined>>()
+    const { sub } = principal?.claims ?? {}
+    proven<Equals<typeof sub, string | undefined>>()
+    return principal?.team === 'acme' && principal.scopes.includes('mcp') ? { url } : undefined
+  },
+  publicUrl: new URL('https://app.example.com'),
+})
+
+// What the SDK's `requireBearerAuth` leaves is a principal as it is.
+mcpGateway({ servers: {}, authenticate: ({ auth }: Request & { auth?: SdkAuthInfo }) => auth })
+mcpGateway({ servers: {}, authenticate: async (request: Request & { auth?: SdkAuthInfo }) => request.auth })
+
+// A hook may ask another one, and is told whom tokens are for.
+const bearer = jwtBearer({ issuer: 'https://login.example.com' })
+mcpGateway({
+  servers: {},
+  protectedResource: { authorizationServers: ['https://login.example.com'], has: async (name) => name === 'weather' },
+  authenticate: (request, context) => {
+    proven<Equals<typeof context.resource, string | undefined>>()
+    return request.headers['x-api-key'] === 'key' ? { id: 'key' } : bearer(request, context)
+  },
+})
+
+// @ts-expect-error Nobody: neither an id nor a token to tell them by.
+mcpGateway({ servers: {}, authenticate: () => ({ clientId: 'desktop', scopes: ['mcp'] }) })
+mcpGateway({
+  // @ts-expect-error A scope is one of a list.
+  servers: { weather: { url, scopes: { tools: { delete_file: 'write' } } } },
+  authenticate: () => undefined,
+})
