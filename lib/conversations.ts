@@ -4,6 +4,7 @@ import { Cache } from './cache/cache.ts'
 import { Carrier } from './carrier.ts'
 import { GatewayError, isCode } from './errors.ts'
 import { Journal } from './events/journal.ts'
+import { OwnEnquiries } from './enquiries.ts'
 import { Exchange, type Handle } from './exchange.ts'
 import { within } from './in-time.ts'
 import { checkVersion } from './inbound/headers.ts'
@@ -28,6 +29,7 @@ import type { Visit } from './visit.ts'
 const FAREWELL_MS = 1_000
 
 export class Conversations {
+  readonly enquiries: OwnEnquiries
   readonly #report: Config['report']
   readonly #sessions: Sessions
   readonly #upstream: HttpUpstream
@@ -49,6 +51,8 @@ export class Conversations {
     this.#journal = events && this.#openJournal(events, cached)
     this.#handle = this.#journal?.handle ?? cached
     this.#notices = new Notices(this.#handle, report)
+    const isOpen = (): boolean => this.#closed === undefined
+    this.enquiries = new OwnEnquiries(config, cached, this.#notices, this.#upstream, readAnswer, isOpen)
     this.#sessions = new Sessions(sessions, this.#running, (id, record) => this.#notices.expired(id, record))
     const tools = {
       handle: this.#handle,

@@ -2,19 +2,26 @@
 import type { ServerResponse } from 'node:http'
 import { challengeHeaders } from './auth/challenge.ts'
 import { answerMetadata } from './auth/metadata-endpoint.ts'
-import { principalOf } from './auth/principal.ts'
-import { requireScopes, scopeRulesOf, scopesOf } from './auth/scopes.ts'
 import { andThen, isPromise } from './awaitable.ts'
 import { Conversations } from './conversations.ts'
 import { GatewayError } from './errors.ts'
+import { identify, lookUp, permit } from './hooks.ts'
 import { admit } from './inbound/admit.ts'
 import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
+import { type Inside, reveal } from './inside.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
-import { checkExpiry } from './expiry.ts'
-import type { Awaitable, Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
+import type {
+  Awaitable,
+  ErrorContext,
+  Gateway,
+  GatewayOptions,
+  GatewayRequest,
+  Principal,
+  ServerConfig,
+} from './types.ts'
 import { Visit } from './visit.ts'
 
 type Next = (error?: unknown) => void
@@ -59,18 +66,38 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   }
 
   function fail(visit: Visit, error: unknown): void {
-    const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
+    const known = faultOf(config, error, visit)
     const asked = challengeHeaders(known, protectedServers.asked(visit.server))
     refuse(visit.request, visit.response, known, visit.id, asked)
-    // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
-    const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
-    if (isSwallowed) config.report(error, visit)
   }
 
-  return Object.assign(gateway, {
-    wellKnown,
-    close: ({ graceMs = 5_000 }: { readonly graceMs?: number | undefined } = {}) => conversations.close(graceMs),
-  })
+  const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => conversations.close(graceMs)
+  return reveal(Object.assign(gateway, { wellKnown, close }), insideOf(config, conversations))
+}
+
+/** What to answer for a fault. */
+function faultOf({ report }: Config, error: unknown, context: Partial<ErrorContext>): GatewayError {
+  const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
+  // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
+  const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
+  if (isSwallowed) report(error, context)
+  return known
+}
+
+/** Who lists the servers asks the very functions that every message goes through. */
+function insideOf(config: Config, { enquiries }: Conversations): Inside {
+  const { path, onlyServer, publicUrl, servers } = config
+  return {
+    path,
+    onlyServer,
+    publicUrl,
+    servers,
+    admit: (request) => checkIn(request, config),
+    identify: async (request, server) => identify(request, server, config),
+    lookUp: async (request, server, principal) => lookUp(request, server, principal, config),
+    faultOf: (error, context) => faultOf(config, error, context),
+    enquiries,
+  }
 }
 
 /**
@@ -78,17 +105,21 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
  * at once is not waited for, here and in what follows.
  */
 function serve(visit: Visit, config: Config, conversations: Conversations): Awaitable<void> {
-  const { request } = visit
+  const { request, server } = visit
   const converse = CONVERSE[request.method ?? '']
   if (!converse) throw new GatewayError('method_not_allowed', 'Method not allowed')
-  admit(config.admission, request.headers.host, request.headers.origin, request.socket.localAddress)
-  return andThen(identify(visit, config), (principal) => {
+  checkIn(request, config)
+  return andThen(identify(request, server, config), (principal) => {
     visit.principal = principal
-    return andThen(lookUp(visit, config), (server) => {
-      visit.config = server
+    return andThen(lookUp(request, server, principal, config), (found) => {
+      visit.config = found
       return converse(visit, config, conversations)
     })
   })
+}
+
+function checkIn({ headers, socket }: GatewayRequest, { admission }: Config): void {
+  admit(admission, headers.host, headers.origin, socket.localAddress)
 }
 
 type Converse = (visit: Visit, config: Config, conversations: Conversations) => Awaitable<void>
@@ -101,7 +132,7 @@ const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
       const message = classify(json, visit.standardHeaders())
       if ('id' in message) visit.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
-      if (visit.config!.scopes) permit(visit, config, json)
+      permit(json, visit.server, visit.config!, visit.principal, config)
       return conversations.say(visit, message, bytes)
     })
   },
@@ -123,31 +154,4 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
   return protocol === 'legacy' && era === 'modern'
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
-}
-
-/** Who is asking, with the scopes that every request needs. */
-function identify({ request, server }: Visit, config: Config): Awaitable<Principal | undefined> {
-  const { authenticate, protectedServers } = config
-  if (authenticate === false) return undefined
-  const resource = protectedServers.uriOf(server)
-  return andThen(authenticate(request, { server, resource }), (answer) => {
-    const principal = principalOf(answer, request, resource)
-    checkExpiry(principal)
-    requireScopes(principal, protectedServers.scopes)
-    return principal
-  })
-}
-
-/** The body is what counts: what the headers say of it has been compared by now. */
-function permit({ server, config, principal }: Visit, { protectedServers }: Config, json: unknown): void {
-  requireScopes(principal, scopesOf(scopeRulesOf(server, config!), protectedServers.scopes, json))
-}
-
-function lookUp({ request, server, principal }: Visit, { lookup }: Config): Awaitable<ServerConfig> {
-  return andThen(lookup(server, { principal, request }), checkFound)
-}
-
-function checkFound(config: ServerConfig | undefined): ServerConfig {
-  if (config === undefined) throw new GatewayError('not_found', 'Unknown server')
-  return config
 }

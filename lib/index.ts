@@ -5,6 +5,7 @@
  *
  *     gateway.ts          mcpGateway(): the way of a request; knows every folder
  *     options.ts          GatewayOptions -> Config: checks and defaults
+ *     hooks.ts            asks the embedder who is asking, and for which server
  *     visit.ts            one HTTP request, and what is known of it so far
  *     inbound/            what arrived, and may it pass?
  *       address.ts          the path -> a server name
@@ -87,6 +88,29 @@
  *       event-stream.ts     whole events out of bytes
  *       owed.ts             which answers a stream still owes
  *
+ *     directory/          which servers are there?
+ *       directory.ts        serverDirectory(): the way of a request to the list
+ *       settings.ts         ServerDirectoryOptions -> Settings: checks and defaults
+ *       place.ts            where things are, as the one who asks reaches them
+ *       negotiate.ts        a page or JSON?
+ *       listing.ts          what one principal may use, as plain values
+ *       health.ts           which upstreams answered lately
+ *       interview.ts        what a server says of itself and offers
+ *       talk.ts             a conversation with it, message by message
+ *       memo.ts             what it said, kept for a moment
+ *       documents.ts        the list as JSON, server cards, the catalog
+ *       page.ts             the pages
+ *       card.ts             a server's card on them
+ *       offer.ts            what it offers, on its card
+ *       snippets.ts         what is pasted into clients
+ *       ago.ts              how long ago, in words
+ *       html.ts             escapes whatever is put in
+ *       style.ts            how they look
+ *       script.ts           what they do in the browser
+ *       respond.ts          headers, policy and tags of an answer
+ *
+ * The directory knows a gateway by inside.ts alone, and asks upstreams through enquiries.ts.
+ *
  * Everybody may use types.ts (contract and glossary), protocol.ts (the wire by name), errors.ts (codes and statuses),
  * json.ts, slots.ts (a set for what comes and goes), awaitable.ts, in-time.ts, redis.ts and expiry.ts (when a proof of
  * identity ends). create-server.ts makes Express itself cheap.
@@ -101,6 +125,10 @@
 
 // The middleware.
 export { mcpGateway } from './gateway.ts'
+
+// The list of servers, for people and for machines.
+export { serverDirectory, type DirectoryHandler, type ServerDirectory } from './directory/directory.ts'
+export type { ListServers, ServerDirectoryOptions } from './directory/settings.ts'
 
 // A server that makes Express itself cheap.
 export { createServer, type ExpressApp, type ExpressServerOptions } from './create-server.ts'

@@ -21,10 +21,16 @@ import { targetOf } from './upstream/target.ts'
 /** What the gateway runs on: complete and checked. */
 export interface Config {
   readonly address: Address
+  /** The option `path`, and the server's name where it names none. */
+  readonly path: string
+  readonly onlyServer: string | undefined
+  readonly publicUrl: URL | undefined
   readonly admission: Admission
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
   readonly protectedServers: ProtectedServers
+  /** The servers by name, unless they are looked up. */
+  readonly servers: ReadonlyMap<string, ServerConfig> | undefined
   readonly sessions: SessionStore
   readonly events: EventLog | undefined
   /** The bytes the cache may hold; without a cache 0. */
@@ -61,14 +67,22 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   rejectUnknown(given, KNOWN, '')
   rejectUnknown(given.limits ?? {}, { bodyBytes: true, stallMs: true }, 'limits.')
   rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, recheckMs: true }, 'timeouts.')
-  const { path = '/:name/mcp', limits, timeouts } = given
-  const address = compileAddress(parsePath(path), parseOnlyServer(path, given.servers))
+  const { limits, timeouts } = given
+  const path = parsePath(given.path ?? '/:name/mcp')
+  const onlyServer = parseOnlyServer(path, given.servers)
+  const publicUrl = parsePublicUrl(given.publicUrl)
+  const address = compileAddress(path, onlyServer)
   const authenticate = parseAuthenticate(given.authenticate)
+  const lookup = parseServers(given) as ServerLookup
   return {
     address,
-    admission: parseAdmission(given),
+    path,
+    onlyServer,
+    publicUrl,
+    admission: parseAdmission(given, publicUrl),
     authenticate,
-    lookup: parseServers(given) as ServerLookup,
+    lookup,
+    servers: typeof given.servers === 'function' ? undefined : new Map(Object.entries(given.servers)),
     protectedServers: parseProtectedResource(given, path, address),
     sessions: parseSessions(given.sessions),
     events: parseEvents(given.events),
@@ -169,22 +183,24 @@ function parseCache(cache: GatewayOptions['cache'] = false): number {
   return parseNumber('cache.maxBytes', maxBytes, 1)
 }
 
-function parseAdmission({
-  publicUrl,
-  allowedHosts,
-  allowedOrigins,
-}: Pick<GatewayOptions, 'publicUrl' | 'allowedHosts' | 'allowedOrigins'>): Admission {
+function parsePublicUrl(publicUrl: GatewayOptions['publicUrl']): URL | undefined {
+  if (publicUrl === undefined) return undefined
+  const url = URL.canParse(String(publicUrl)) ? new URL(publicUrl) : undefined
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url
+  throw new TypeError(`"publicUrl" must be an absolute http: or https: URL, not ${inspect(publicUrl)}`)
+}
+
+function parseAdmission(
+  { allowedHosts, allowedOrigins }: Pick<GatewayOptions, 'allowedHosts' | 'allowedOrigins'>,
+  publicUrl: URL | undefined,
+): Admission {
   const hosts = new Set(parseList('allowedHosts', allowedHosts, /^[^/\s]+$/, 'example.com or example.com:8443'))
   const origins = new Set(
     parseList('allowedOrigins', allowedOrigins, /^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/, 'https://example.com'),
   )
-  if (publicUrl !== undefined) {
-    const url = URL.canParse(String(publicUrl)) ? new URL(publicUrl) : undefined
-    if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-      throw new TypeError(`"publicUrl" must be an absolute http: or https: URL, not ${inspect(publicUrl)}`)
-    }
-    hosts.add(url.host)
-    origins.add(url.origin)
+  if (publicUrl) {
+    hosts.add(publicUrl.host)
+    origins.add(publicUrl.origin)
   }
   return { hosts, origins, everySocket: allowedHosts !== undefined }
 }

@@ -84,9 +84,12 @@ export interface ServerConfig<P extends Principal = Principal> {
    * scopes of every entry that fits it. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent.
    */
   readonly scopes?: ScopeRules | undefined
+  /** For people, in what `serverDirectory()` shows; the gateway itself reads none of these four. */
   readonly title?: string | undefined
   readonly description?: string | undefined
   readonly tags?: readonly string[] | undefined
+  /** For the server card. Without it the server itself is asked. */
+  readonly version?: string | undefined
 }
 
 /** Scopes by what they are needed for. */
@@ -117,7 +120,7 @@ export type ServerLookup<P extends Principal = Principal> = Hook<
   Awaitable<ServerConfig<P> | undefined>
 >
 
-/** Says who is asking. `undefined` answers 401. */
+/** Says who is asking. `undefined` answers 401. `server` is empty where `serverDirectory()` asks for the whole list. */
 export type Authenticate<P extends Principal = Principal> = Hook<
   [request: GatewayRequest, context: AuthenticateContext],
   Awaitable<P | AuthInfo | undefined>

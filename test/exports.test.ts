@@ -39,6 +39,7 @@ test('the package exports exactly these values', () => {
     'createServer',
     'jwtBearer',
     'mcpGateway',
+    'serverDirectory',
     'tokenExchange',
   ])
 })
@@ -52,6 +53,7 @@ test('the package exports exactly these types', () => {
     'BearerAuthenticate',
     'Challenge',
     'ClientCredentialsOptions',
+    'DirectoryHandler',
     'ErrorContext',
     'EventLog',
     'EventStreamName',
@@ -66,6 +68,7 @@ test('the package exports exactly these types', () => {
     'JwtBearerOptions',
     'JwtClaims',
     'JwtPrincipal',
+    'ListServers',
     'LoggedEvent',
     'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
@@ -77,6 +80,8 @@ test('the package exports exactly these types', () => {
     'ScopeRules',
     'SealedSessionStoreOptions',
     'ServerConfig',
+    'ServerDirectory',
+    'ServerDirectoryOptions',
     'ServerLookup',
     'SessionHost',
     'SessionRecord',

@@ -208,7 +208,14 @@ test('SC2: behind a proxy on the same machine, onError says what the README says
   }
 })
 
-const papers = ['README.md', 'CHANGELOG.md', 'docs/protocol.md', 'docs/sessions.md', 'docs/performance.md']
+const papers = [
+  'README.md',
+  'CHANGELOG.md',
+  'docs/protocol.md',
+  'docs/sessions.md',
+  'docs/directory.md',
+  'docs/performance.md',
+]
 
 test.each(papers)('every relative link of %s resolves', (file) => {
   const links = Array.from(read(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g))

@@ -2,6 +2,7 @@
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
 import { GatewayError } from '../errors.ts'
 import type { Exchange, Handle } from '../exchange.ts'
+import type { OnOutcome } from '../inside.ts'
 import { HEADER, JSON_TYPE } from '../protocol.ts'
 import type { Reply } from '../types.ts'
 import { sendWith } from './credentials.ts'
@@ -24,6 +25,7 @@ export class HttpUpstream {
   readonly #calls: Agent
   /** Who listens has a connection of their own, closed with it: thousands of idle ones never slow a call down. */
   readonly #streams = new Set<Client>()
+  #onOutcome: OnOutcome | undefined
 
   constructor({ connectMs, responseMs }: UpstreamTimeouts) {
     this.#responseMs = responseMs
@@ -38,6 +40,15 @@ export class HttpUpstream {
     const own = exchange.config.headers
     if (typeof own !== 'function') return this.#dispatch(exchange, target, [])
     return sendWith(own, exchange, target.url, (headers, refused) => this.#dispatch(exchange, target, headers, refused))
+  }
+
+  /** From now on tells how each exchange went. Without a watcher it costs nothing. */
+  watch(onOutcome: OnOutcome): void {
+    const before = this.#onOutcome
+    this.#onOutcome = (config, hasAnswered) => {
+      before?.(config, hasAnswered)
+      onOutcome(config, hasAnswered)
+    }
   }
 
   async close(): Promise<void> {
@@ -55,12 +66,18 @@ export class HttpUpstream {
       const client = exchange.listens ? this.#openStream(target.origin) : undefined
       const settle = (reply: UpstreamReply): void => {
         const error = verdict(asked(exchange), reply)
+        this.#onOutcome?.(exchange.config, reply.status < 500 && error?.code !== 'upstream_invalid')
         if (!error) return resolve(reply)
         reply.drain()
         if (refused && reply.status === 401) resolve(refused(error))
         else reject(error)
       }
-      const fail = (error: Error): void => reject(exchange.stopped ?? describe(error, reply.isSent))
+      const fail = (error: Error): void => {
+        // Who stopped waiting says nothing of the upstream, unless it was for too long.
+        const { stopped } = exchange
+        if (!stopped || stopped.code === 'upstream_timeout') this.#onOutcome?.(exchange.config, false)
+        reject(stopped ?? describe(error, reply.isSent))
+      }
       const reply = new UpstreamReply(settle, fail)
       exchange.onStop = (error) => reply.abort(error)
       const dispatcher: Dispatcher = client ?? this.#calls

@@ -1,0 +1,144 @@
+/** What a server offers, as HTML: who it says it is, its instructions, tools, prompts and resources. */
+import { isObject, type JsonObject, member } from '../json.ts'
+import { type Content, html, type Html } from './html.ts'
+import type { Offer, Offered } from './interview.ts'
+import type { Opened } from './listing.ts'
+
+export function offerOf(opened: Opened): Html {
+  if ('error' in opened) {
+    return html`<p class="fault" role="status"><strong>The server could not be asked.</strong> ${opened.error}</p>`
+  }
+  const { instructions, tools, prompts, resources, resourceTemplates } = opened.offer
+  const sections = [
+    section('Tools', tools, tool),
+    section('Prompts', prompts, prompt),
+    section('Resources', resources, resource),
+    section('Resource templates', resourceTemplates, resource),
+  ]
+  return html`${identity(opened.offer)}
+  ${
+    instructions !== undefined &&
+    html`<h3>Instructions</h3>
+      <p class="prose">${instructions}</p>`
+  }
+  ${sections}
+  ${sections.every((one) => one === undefined) && html`<p class="quiet">It offers no tools, prompts or resources.</p>`}`
+}
+
+function identity({ server, protocolVersions }: Offer): Html {
+  const name = text(server, 'title') ?? text(server, 'name') ?? 'It does not say its name'
+  const version = text(server, 'version')
+  return html`<p class="identity">
+    <strong>${name}</strong>${version !== undefined && html` <span>version ${version}</span>`}${
+      protocolVersions.length > 0 && html` <span>MCP ${protocolVersions.join(', ')}</span>`
+    }
+  </p>`
+}
+
+function section(
+  title: string,
+  { items, hasMore, error }: Offered,
+  show: (item: JsonObject) => Html,
+): Html | undefined {
+  if (items.length === 0 && error === undefined) return undefined
+  return html`<h3>${title} <span class="count">${items.length}${hasMore && '+'}</span></h3>
+    ${error !== undefined && html`<p class="fault">The server says: ${error}</p>`}
+    <ul class="items">
+      ${items.map((item) => html`<li>${show(item)}</li>`)}
+    </ul>
+    ${hasMore && html`<p class="quiet">There are more; these are the first ${items.length}.</p>`}`
+}
+
+function tool(item: JsonObject): Html {
+  const input = member(item, 'inputSchema')
+  const output = member(item, 'outputSchema')
+  return entry(item, hints(member(item, 'annotations')), [
+    parameters(input),
+    schema('Input schema', input),
+    schema('Output schema', output),
+  ])
+}
+
+function prompt(item: JsonObject): Html {
+  const given = member(item, 'arguments')
+  const rows = (Array.isArray(given) ? given.filter(isObject) : []).map((argument) =>
+    row(text(argument, 'name') ?? '', undefined, argument['required'] === true, text(argument, 'description')),
+  )
+  return entry(item, [], [rows.length > 0 && html`<dl class="parameters">${rows}</dl>`])
+}
+
+function resource(item: JsonObject): Html {
+  const address = text(item, 'uri') ?? text(item, 'uriTemplate')
+  const type = text(item, 'mimeType')
+  return entry(item, type === undefined ? [] : [type], [
+    address !== undefined && html`<p class="address"><code>${address}</code></p>`,
+  ])
+}
+
+/** A row that opens: its name, then what is to be said of it. */
+function entry(item: JsonObject, marks: readonly string[], more: readonly Content[]): Html {
+  const name = text(item, 'name') ?? ''
+  const title = text(item, 'title') ?? text(member(item, 'annotations'), 'title')
+  const description = text(item, 'description')
+  const shown = html`<span class="line">
+    <code>${name}</code>
+    ${title !== undefined && title !== name && html`<span class="title">${title}</span>`}
+    ${marks.map((mark) => html`<span class="mark">${mark}</span>`)}
+    ${description !== undefined && html`<span class="brief" aria-hidden="true">${description}</span>`}
+  </span>`
+  const details = [description !== undefined && html`<p class="prose">${description}</p>`, ...more].filter(Boolean)
+  return html`<details class="item">
+    <summary>${shown}</summary>
+    ${details.length > 0 ? details : html`<p class="quiet">No description.</p>`}
+  </details>`
+}
+
+/** The server's own claims about a tool: a help to people, nothing to rely on. */
+function hints(annotations: unknown): string[] {
+  const is = (hint: string, value: boolean): boolean => member(annotations, hint) === value
+  if (is('readOnlyHint', true)) return ['read-only']
+  return [is('destructiveHint', true) && 'destructive', is('idempotentHint', true) && 'idempotent'].filter(
+    (mark) => mark !== false,
+  )
+}
+
+function parameters(input: unknown): Content {
+  const properties = member(input, 'properties')
+  if (!isObject(properties) || Object.keys(properties).length === 0) return undefined
+  const required = member(input, 'required')
+  return html`<dl class="parameters">
+    ${Object.entries(properties).map(([name, property]) =>
+      row(name, typeOf(property), Array.isArray(required) && required.includes(name), text(property, 'description')),
+    )}
+  </dl>`
+}
+
+function row(name: string, type: string | undefined, required: boolean, description: string | undefined): Html {
+  return html`<div>
+    <dt>
+      <code>${name}</code
+      >${type !== undefined && html` <span class="type">${type}</span>`}${required && html` <span class="mark">required</span>`}
+    </dt>
+    <dd>${description}</dd>
+  </div>`
+}
+
+function typeOf(property: unknown): string | undefined {
+  const options = member(property, 'enum')
+  if (Array.isArray(options)) return options.map((option) => JSON.stringify(option)).join(' | ')
+  const type = member(property, 'type')
+  return Array.isArray(type) ? type.join(' | ') : text(property, 'type')
+}
+
+function schema(title: string, value: unknown): Content {
+  if (!isObject(value)) return undefined
+  return html`<details class="schema">
+    <summary>${title}</summary>
+    <pre><code>${JSON.stringify(value, null, 2)}</code></pre>
+  </details>`
+}
+
+function text(object: unknown, key: string): string | undefined {
+  const value = member(object, key)
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

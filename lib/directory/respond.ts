@@ -1,0 +1,90 @@
+/** Answers: a page under a policy that lets nothing foreign in, or a document that can be asked for again cheaply. */
+import { createHash, randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import type { GatewayRequest } from '../types.ts'
+import type { Html } from './html.ts'
+
+/** Who may see a document, and keep it. */
+export type Audience = 'private' | 'public'
+
+/** What the extension asks of public cards. (experimental-ext-server-card, docs/discovery.md, CORS and Caching) */
+const PUBLIC_HEADERS: Readonly<Record<string, string>> = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'GET',
+  'access-control-allow-headers': 'Content-Type, If-None-Match',
+  'access-control-expose-headers': 'ETag',
+  'cache-control': 'public, max-age=3600',
+}
+
+const PRIVATE_HEADERS: Readonly<Record<string, string>> = { 'cache-control': 'private, no-cache' }
+
+/** Sends JSON, or 304 to who has it already. */
+export function sendDocument(
+  request: GatewayRequest,
+  response: ServerResponse,
+  document: object,
+  { type, audience }: { readonly type: string; readonly audience: Audience },
+): void {
+  const body = Buffer.from(`${JSON.stringify(document, null, 2)}\n`)
+  const tag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`
+  const headers = { ...(audience === 'public' ? PUBLIC_HEADERS : PRIVATE_HEADERS), ...SAFE_HEADERS, etag: tag }
+  response.appendHeader('vary', 'Accept')
+  if (hasAlready(request.headers['if-none-match'], tag)) {
+    response.writeHead(304, headers).end()
+    return
+  }
+  response.writeHead(200, { ...headers, 'content-type': type, 'content-length': body.length }).end(body)
+}
+
+/** Answers a page of another origin that asks whether it may fetch a public document. */
+export function sendPermission(response: ServerResponse): void {
+  response.writeHead(204, PUBLIC_HEADERS).end()
+}
+
+/** Makes a page with a nonce of its own and sends it. */
+export function sendPage(
+  response: ServerResponse,
+  page: (nonce: string) => Html,
+  {
+    status = 200,
+    headers = {},
+  }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+): void {
+  const nonce = randomBytes(18).toString('base64url')
+  const body = Buffer.from(page(nonce).text)
+  response.appendHeader('vary', 'Accept')
+  response
+    .writeHead(status, {
+      'cache-control': 'private, no-store',
+      ...headers,
+      ...SAFE_HEADERS,
+      'content-security-policy': policy(nonce),
+      'content-type': 'text/html; charset=utf-8',
+      'content-length': body.length,
+      'x-frame-options': 'DENY',
+    })
+    .end(body)
+}
+
+const SAFE_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+}
+
+function policy(nonce: string): string {
+  return [
+    "default-src 'none'",
+    `script-src 'nonce-${nonce}'`,
+    `style-src 'nonce-${nonce}'`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
+
+/** Weak comparison: a proxy that compressed it may have made the tag weak. (RFC 9110, 13.1.2) */
+function hasAlready(given: string | undefined, tag: string): boolean {
+  if (given === undefined) return false
+  return given.trim() === '*' || given.split(',').some((one) => one.trim().replace(/^W\//, '') === tag)
+}

@@ -1,0 +1,261 @@
+// What a server offers, fetched as the one who opens its card: in its own era, bounded, kept for a moment.
+import type supertest from 'supertest'
+import { interview } from '../../lib/directory/interview.ts'
+import { GatewayError, mcpGateway, type ServerConfig } from '../../lib/index.ts'
+import { insideOf } from '../../lib/inside.ts'
+import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
+import { authenticate, BROWSER, type DirectoryParts, type RunningDirectory, startDirectory } from './setup.ts'
+
+const running: Array<{ close(): Promise<void> }> = []
+afterEach(async () => {
+  for (const one of running.splice(0).toReversed()) await one.close()
+})
+
+async function use<T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+  const started = await starting
+  running.push(started)
+  return started
+}
+
+const start = (parts: DirectoryParts): Promise<RunningDirectory> => use(startDirectory(parts))
+
+/** A scripted legacy server that says of the modern era what most of them say. */
+async function startLegacy(): Promise<Upstream> {
+  const upstream = await use(startUpstream())
+  upstream.on('server/discover', (exchange) => exchange.error(-32000, 'Bad Request: Server not initialized', 400))
+  return upstream
+}
+
+async function offerOf({ agent }: RunningDirectory, headers = {}) {
+  const { body } = await agent.get('/mcp-servers?server=one').set(headers).expect(200)
+  return body
+}
+
+describe('real servers', () => {
+  test.each([
+    ['of both eras', {}, '2026-07-28'],
+    ['with sessions alone', { modern: false }, '2025-11-25'],
+    ['without sessions alone', { legacy: 'reject' }, '2026-07-28'],
+  ] as const)('UC2: a server %s says who it is and what it offers', async (_what, eras, version) => {
+    const server = await use(startDualEraServer(eras))
+    const { offer, health } = await offerOf(await start({ gateway: { servers: { one: { url: server.url } } } }))
+    expect(offer).toMatchObject({
+      protocolVersions: [version],
+      server: { name: 'dual-era-fixture', title: 'Dual-era fixture', version: '1.0.0' },
+      instructions: 'A fixture: every feature of the protocol, in every revision.',
+    })
+    expect(offer.tools.items.length).toBeGreaterThan(10)
+    expect(offer.tools.items[0]).toMatchObject({ name: 'test_simple_text', inputSchema: { type: 'object' } })
+    expect(offer.prompts.items.length).toBeGreaterThan(2)
+    expect(offer.resources.items.map(({ uri }: { uri: string }) => uri)).toContain('test://static-text')
+    expect(offer.resourceTemplates.items).toHaveLength(1)
+    expect(health.status).toBe('answering')
+  })
+
+  test('without a script the page of a server shows all of it', async () => {
+    const server = await use(startDualEraServer({}))
+    const { agent } = await start({ gateway: { servers: { one: { url: server.url, title: 'One' } } } })
+    const { text } = await agent.get('/mcp-servers').set('accept', BROWSER)
+    expect(text).toContain('<a href="?server=one">Ask One what it offers</a>')
+    const page = await agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(200)
+    for (const part of [
+      'Dual-era fixture',
+      'version 1.0.0',
+      'test_simple_text',
+      'test://static-text',
+      'Input schema',
+    ]) {
+      expect(page.text).toContain(part)
+    }
+    expect(page.text).toMatch(/<a href="\?">All servers<\/a>/)
+  })
+})
+
+describe('the conversation', () => {
+  test('LC2 UC5: a legacy server gets a handshake, is told that it is over, and no session of ours is left', async () => {
+    const upstream = await startLegacy()
+    const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
+    const { offer } = await offerOf(directory)
+    await upstream.nextRequest('DELETE')
+    const kinds = upstream.requests().map(({ kind }) => kind)
+    expect(kinds).toEqual(['server/discover', 'initialize', 'notifications/initialized', 'tools/list', 'DELETE'])
+    for (const { headers } of upstream.requests().slice(2)) {
+      expect(headers['mcp-session-id']).toMatch(/^upstream-/)
+      expect(headers['mcp-protocol-version']).toBe('2025-11-25')
+    }
+    expect(upstream.sessions.size).toBe(0)
+    expect(offer.tools.items).toEqual([{ name: 'echo', inputSchema: { type: 'object' } }])
+  })
+
+  test.each([
+    ['legacy', ['initialize', 'notifications/initialized', 'tools/list', 'DELETE']],
+    ['modern', ['server/discover']],
+  ] as const)('a server that is %s by its config is asked for nothing else', async (protocol, kinds) => {
+    const upstream = await startLegacy()
+    const directory = await start({ gateway: { servers: { one: { url: upstream.url, protocol } } } })
+    await offerOf(directory)
+    if (protocol === 'legacy') await upstream.nextRequest('DELETE')
+    expect(upstream.requests().map(({ kind }) => kind)).toEqual(kinds)
+  })
+
+  test('a server that cannot be reached is not asked twice in two eras', async () => {
+    const upstream = await use(startUpstream())
+    upstream.on('server/discover', (exchange) => exchange.status(503, 'down'))
+    const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
+    expect(await offerOf(directory)).toMatchObject({
+      error: 'The upstream answered 503',
+      health: { status: 'failing' },
+    })
+    expect(upstream.requests()).toHaveLength(1)
+  })
+
+  test('the server gets its own credentials, asked for as this principal, and none of theirs', async () => {
+    const upstream = await startLegacy()
+    const headers: ServerConfig['headers'] = ({ principal, server }) => ({
+      authorization: `${principal!.id}@${server}`,
+    })
+    const directory = await start({ gateway: { servers: { one: { url: upstream.url, headers } }, authenticate } })
+    await offerOf(directory, { 'x-user': 'ada', authorization: 'Bearer of-ada', cookie: 'session=ada' })
+    await upstream.nextRequest('DELETE')
+    for (const request of upstream.requests()) {
+      expect(request.headers['authorization']).toBe('ada@one')
+      expect(request.headers['cookie']).toBeUndefined()
+    }
+  })
+
+  test('a list that goes on for ever ends here', async () => {
+    const upstream = await startLegacy()
+    const page = Array.from({ length: 100 }, (_, index) => ({ name: `tool-${index}`, inputSchema: {} }))
+    upstream.on('tools/list', (exchange) => exchange.result({ tools: page, nextCursor: 'more' }))
+    const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
+    const { offer } = await offerOf(directory)
+    expect(upstream.requests('tools/list')).toHaveLength(5)
+    expect(upstream.requests('tools/list')[1]?.message?.params).toEqual({ cursor: 'more' })
+    expect(offer.tools).toMatchObject({ hasMore: true })
+    expect(offer.tools.items).toHaveLength(500)
+  })
+
+  test('empty pages without end are given up as well', async () => {
+    const upstream = await startLegacy()
+    upstream.on('tools/list', (exchange) => exchange.result({ tools: [], nextCursor: 'more' }))
+    const { offer } = await offerOf(await start({ gateway: { servers: { one: { url: upstream.url } } } }))
+    expect(upstream.requests('tools/list')).toHaveLength(20)
+    expect(offer.tools).toEqual({ items: [], hasMore: true })
+  })
+
+  test('a list that the server refuses is said to be missing, and takes no other along', async () => {
+    const upstream = await startLegacy()
+    upstream.on('initialize', (exchange) =>
+      exchange.result({
+        protocolVersion: '2025-06-18',
+        capabilities: { tools: {}, prompts: {}, resources: {} },
+        serverInfo: { name: 'one', version: '1' },
+      }),
+    )
+    upstream.on('prompts/list', (exchange) => exchange.error(-32603, 'The <b>prompts</b> are locked'))
+    for (const kind of ['notifications/initialized', 'DELETE']) upstream.on(kind, (exchange) => exchange.status(202))
+    upstream.on('tools/list', (exchange) => exchange.result({ tools: [{ name: 'echo' }, 'no object', null] }))
+    upstream.on('resources/list', (exchange) => exchange.result({ resources: 'no list' }))
+    upstream.on('resources/templates/list', (exchange) => exchange.error(-32601, 'Method not found'))
+    const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
+    const { offer } = await offerOf(directory)
+    expect(offer.tools).toEqual({ items: [{ name: 'echo' }] })
+    expect(offer.prompts).toEqual({ items: [], error: 'The <b>prompts</b> are locked' })
+    expect([offer.resources, offer.resourceTemplates]).toEqual([{ items: [] }, { items: [] }])
+    const { text } = await directory.agent.get('/mcp-servers?server=one').set('accept', BROWSER)
+    expect(text).toContain('The server says: The &lt;b&gt;prompts&lt;/b&gt; are locked')
+  })
+})
+
+describe('failures', () => {
+  test('a server that is down: the card says so, and onError why', async () => {
+    const directory = await start({ gateway: { servers: { one: { url: 'http://127.0.0.1:9/mcp' } } } })
+    expect(await offerOf(directory)).toMatchObject({ error: 'The upstream cannot be reached' })
+    expect(await directory.reported.next()).toMatchObject({ code: 'upstream_unreachable' })
+    const { text } = await directory.agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(200)
+    expect(text).toContain('The server could not be asked.')
+  })
+
+  test('what a `headers` function throws is not shown', async () => {
+    const headers = (): never => {
+      throw new Error('vault token hunter2 expired')
+    }
+    const directory = await start({ gateway: { servers: { one: { url: 'http://127.0.0.1:9/mcp', headers } } } })
+    expect((await offerOf(directory)).error).toBe('Internal error')
+    expect((await directory.reported.next()).message).toContain('hunter2')
+  })
+
+  test('an error of the server is shown in its words', async () => {
+    const upstream = await use(startUpstream())
+    upstream.on('initialize', (exchange) => exchange.error(-32600, 'Come back tomorrow'))
+    const directory = await start({ gateway: { servers: { one: { url: upstream.url, protocol: 'legacy' } } } })
+    expect((await offerOf(directory)).error).toBe('The server says: Come back tomorrow')
+  })
+
+  test.each([
+    ['never answers', undefined],
+    ['begins to answer and stops', 'stream'],
+  ] as const)('a server that %s is given up at the deadline, and its connection closed', async (_what, how) => {
+    const upstream = await use(startUpstream())
+    upstream.on('initialize', (exchange) => {
+      if (how) exchange.stream()
+    })
+    const gateway = mcpGateway({ servers: {}, authenticate: false })
+    running.push(gateway)
+    const config: ServerConfig = { url: upstream.url, protocol: 'legacy' }
+    const subject = { server: 'one', config, principal: undefined, request: {} as never }
+    const asking = interview(insideOf(gateway)!.enquiries, subject, 50)
+    await expect(asking).rejects.toMatchObject({
+      code: 'upstream_timeout',
+      message: 'The server took longer than 0.05 s',
+    })
+    expect(await (await upstream.nextRequest('initialize')).over).toBe('cut')
+  })
+
+  test('a hook that never answers does not keep anybody waiting either', async () => {
+    const gateway = mcpGateway({ servers: {}, authenticate: false })
+    running.push(gateway)
+    const config: ServerConfig = { url: 'http://127.0.0.1:9/mcp', headers: () => new Promise(() => {}) }
+    const subject = { server: 'one', config, principal: undefined, request: {} as never }
+    await expect(interview(insideOf(gateway)!.enquiries, subject, 20)).rejects.toBeInstanceOf(GatewayError)
+  })
+
+  test('a gateway that is closed asks nobody', async () => {
+    const upstream = await use(startUpstream())
+    const { agent, gateway } = await start({ gateway: { servers: { one: { url: upstream.url } } } })
+    await gateway.close({ graceMs: 0 })
+    const { body } = await agent.get('/mcp-servers?server=one').expect(200)
+    expect(body.error).toBe('The gateway is shutting down')
+    expect(upstream.requests()).toEqual([])
+  })
+})
+
+describe('kept for a moment', () => {
+  test('the same visitor asks once, at the same time or again; another one asks for themselves', async () => {
+    const upstream = await startLegacy()
+    const { agent } = await start({ gateway: { servers: { one: { url: upstream.url } }, authenticate } })
+    const look = (user: string, token = 'one'): supertest.Test =>
+      agent.get('/mcp-servers?server=one').set({ 'x-user': user, authorization: token }).expect(200)
+    await Promise.all([look('ada'), look('ada')])
+    await look('ada')
+    expect(upstream.requests('initialize')).toHaveLength(1)
+    await look('bob')
+    expect(upstream.requests('initialize')).toHaveLength(2)
+    // Another token of hers may let her see more, or less.
+    await look('ada', 'two')
+    expect(upstream.requests('initialize')).toHaveLength(3)
+  })
+
+  test('taking a server away from somebody takes away what was kept', async () => {
+    const upstream = await startLegacy()
+    let isHers = true
+    const servers = (): ServerConfig | undefined => (isHers ? { url: upstream.url } : undefined)
+    const { agent } = await start({ gateway: { servers }, directory: { list: () => ({}) } })
+    await agent.get('/mcp-servers?server=one').expect(200)
+    isHers = false
+    await agent.get('/mcp-servers?server=one').expect(404)
+    const page = await agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(404)
+    expect(page.text).toContain('Unknown server')
+  })
+})
