@@ -105,7 +105,11 @@ function* steps(from: number, to: number, by: number): Generator<number> {
 }
 
 /** What an unbroken call brings over the wire to the client, and where its events begin. */
-async function measure({ front }: Stage, session: Session, message: object): Promise<{ length: number; start: number }> {
+async function measure(
+  { front }: Stage,
+  session: Session,
+  message: object,
+): Promise<{ length: number; start: number }> {
   await callPatiently(session, message)
   const wire = front.connections.entries.at(-1)!.passed.down
   return { length: wire.length, start: wire.indexOf('\r\n\r\n') + 4 }
