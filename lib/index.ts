@@ -36,10 +36,16 @@
  *       members.ts          where a JSON object's members stand in its text
  *     events/             what of it may be missed, and asked for again?
  *       journal.ts          a Handle before a Handle
+ *       writers.ts          which streams are written here
+ *       leases.ts           so that nobody else writes them
+ *       turns.ts            one after the other
  *       recorder.ts         reads an upstream's stream to its end
+ *       bookmark.ts         where that can be resumed
  *       log-writer.ts       into the log first, then to the client
+ *       audience.ts         which client that is
  *       follower.ts         out of the log, then live
  *       tail.ts             the body of a stream that is kept
+ *       prompt-log.ts       a log that answers in time or has failed
  *       entry.ts            what is kept of an event, and the ids that clients see
  *       memory-event-log.ts a log in this process
  *       redis-event-log.ts  one for many nodes

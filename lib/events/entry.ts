@@ -1,5 +1,5 @@
 /** What the log says of an event, the ids that clients see, and what an upstream's event says. Pure. */
-import type { LoggedEvent, RequestId } from '../types.ts'
+import type { LoggedEvent, RequestId, Session } from '../types.ts'
 
 /** What is kept of one event: enough for another node to go on after it. */
 export interface Entry {
@@ -10,10 +10,17 @@ export interface Entry {
   readonly retryMs?: number | undefined
   /** The requests still without an answer after this event. */
   readonly owed: readonly RequestId[]
+  /** All requests that the stream is to answer, where some are answered: who misses events may miss answers. */
+  readonly asked?: readonly RequestId[] | undefined
   /** Whether the stream has ended with this. */
   readonly over?: boolean | undefined
-  /** Whether there were more events, which could not be kept. */
+  /** Whether there was an event here, or more of them, which could not be kept. */
   readonly lost?: boolean | undefined
+}
+
+/** The requests whose answers may be missing where this entry is there and not those before it. */
+export function doubtful({ asked, owed }: Entry): readonly RequestId[] {
+  return asked ?? owed
 }
 
 export function encode(position: number, entry: Entry): LoggedEvent {
@@ -29,7 +36,7 @@ export function eventIdOf(stream: string, position: number): string {
   return `${stream}.${position}`
 }
 
-const EVENT_ID = /^([\w-]{1,32})\.(\d{1,15})$/
+const EVENT_ID = /^([\w-]{1,32})\.([1-9]\d{0,14})$/
 
 /** `undefined` for an id that is none of ours. */
 export function parseEventId(id: string): { readonly stream: string; readonly after: number } | undefined {
@@ -44,6 +51,18 @@ export function withId(stream: string, position: number, event: string): Buffer 
 
 /** An event without a message: it gives a client an id to come back with. (SE2) */
 export const PRIMING = 'data: \n\n'
+
+/** The same as clients get it, with an id to come back behind which nothing is missed. */
+export function primingEvent(stream: string, position: number): Buffer {
+  return withId(stream, position, PRIMING)
+}
+
+/** The first revision whose clients know events without a message; some earlier ones fail on it. */
+const FIRST_VERSION_WITH_PRIMING = '2025-11-25'
+
+export function wantsPriming(session: Session | undefined): boolean {
+  return (session?.record.protocolVersion ?? '') >= FIRST_VERSION_WITH_PRIMING
+}
 
 /** What an event of an upstream says. */
 export interface UpstreamEvent {

@@ -1,20 +1,24 @@
 /** Gives a client what it missed of a stream, out of the log, and then what comes. */
 import { GatewayError } from '../errors.ts'
-import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
-import { decode, withId } from './entry.ts'
-import type { Recorder } from './recorder.ts'
 import { messageEvent } from '../sse/event-stream.ts'
+import type { EventLog, EventStreamName, LoggedEvent, RequestId } from '../types.ts'
+import { decode, doubtful, withId } from './entry.ts'
+import type { Recorder } from './recorder.ts'
 import type { Tail } from './tail.ts'
 
 /** How long the log is waited for at a time; after that somebody looks whether the stream is still being written. */
 const WAIT_MS = 5_000
 
+/** How long is waited at least: a log that does not wait would leave time for nothing else. */
+const PAUSE_MS = 100
+
 export interface FollowerTools {
   readonly log: EventLog
   /** Who writes this stream here, if anybody does. */
   readonly recorderOf: () => Recorder | undefined
-  /** Has this gateway write the stream, when nobody does any more; `false` while somebody does. */
-  readonly takeOver: (newest: LoggedEvent) => Promise<boolean>
+  /** Has this gateway write the stream from a position on, when nobody does any more; `false` when that is not so. */
+  readonly takeOver: (after: number) => Promise<boolean>
+  readonly report: (error: unknown) => void
 }
 
 export class Follower {
@@ -35,52 +39,67 @@ export class Follower {
   /** Follows to the end of the stream, or until a recorder of this gateway takes over. */
   async run(first: readonly LoggedEvent[]): Promise<void> {
     try {
-      let events = first
-      for (;;) {
-        if (!this.#give(events)) return
-        if (this.#tail.isFull) await this.#taken()
-        if (this.#tail.isOver) return
+      let events: readonly LoggedEvent[] | undefined = first
+      while (events && (await this.#give(events))) {
         const recorder = this.#tools.recorderOf()
         if (recorder?.attach(this.#tail, this.#after)) return
-        if (recorder?.isLost) throw gone()
-        events = await this.#read(recorder ? 0 : WAIT_MS)
+        events = recorder ? await this.#catchUp(recorder) : await this.#wait()
       }
     } catch (error) {
-      this.#tail.fail(error as Error)
-    }
-  }
-
-  /** Looks at once whether anybody writes the stream: a client may come back because nobody does. */
-  async #read(waitMs: number): Promise<readonly LoggedEvent[]> {
-    const { log } = this.#tools
-    const events = await log.read(this.#name, this.#after, 0)
-    if (events.length > 0 || waitMs === 0) return events
-    const last = await log.last(this.#name)
-    if (!last) throw gone()
-    if (last.position !== this.#after || (await this.#tools.takeOver(last))) return []
-    return log.read(this.#name, this.#after, waitMs)
-  }
-
-  /** `false` when the stream is over. */
-  #give(events: readonly LoggedEvent[]): boolean {
-    for (const logged of events) {
-      const { event, owed, over, lost } = decode(logged)
-      if (lost || (this.#after > 0 && logged.position !== this.#after + 1)) {
-        // Whoever still waits for an answer here gets to know that it waits in vain.
-        for (const id of owed) this.#tail.push(messageEvent(gone().toJsonRpc(id)))
-        throw gone()
-      }
-      this.#after = logged.position
-      if (event !== undefined) this.#tail.push(withId(this.#name.stream, logged.position, event))
-      if (!over) continue
+      // The client may come back for the rest, and gets a status then.
+      this.#tools.report(error)
       this.#tail.end()
-      return false
     }
-    return true
   }
 
-  #taken(): Promise<void> {
-    return new Promise((resolve) => (this.#onWake = resolve))
+  /** What a recorder has delivered already. */
+  async #catchUp(recorder: Recorder): Promise<readonly LoggedEvent[]> {
+    const events = await this.#read(0)
+    if (events.length === 0 && !recorder.isOver) this.#miss(recorder.asked)
+    return events
+  }
+
+  /**
+   * What another gateway writes. First it is looked whether anybody does: a client may come back because nobody does.
+   * `undefined` when the stream is written here from now on.
+   */
+  async #wait(): Promise<readonly LoggedEvent[] | undefined> {
+    const there = await this.#read(0)
+    if (there.length > 0) return there
+    if (await this.#tools.takeOver(this.#after)) return undefined
+    if (this.#tools.recorderOf()) return []
+    const events = await this.#read(WAIT_MS)
+    if (events.length === 0) await new Promise((resolve) => void setTimeout(resolve, PAUSE_MS).unref())
+    return events
+  }
+
+  async #read(waitMs: number): Promise<readonly LoggedEvent[]> {
+    return this.#tools.log.read(this.#name, this.#after, waitMs)
+  }
+
+  /** `false` when that was the end, for the stream or for the client. */
+  async #give(events: readonly LoggedEvent[]): Promise<boolean> {
+    for (const logged of events) {
+      // What a client does not take is not made ready for it.
+      while (this.#tail.isFull) await new Promise<void>((resolve) => (this.#onWake = resolve))
+      if (this.#tail.isOver) return false
+      const entry = decode(logged)
+      const { position } = logged
+      if (entry.lost || (this.#after > 0 && position !== this.#after + 1)) {
+        this.#miss(doubtful(entry))
+        return false
+      }
+      this.#after = position
+      if (entry.event !== undefined) this.#tail.push(withId(this.#name.stream, position, entry.event))
+      if (entry.over) this.#tail.end()
+    }
+    return !this.#tail.isOver
+  }
+
+  /** Whoever still waits for an answer here gets to know that it waits in vain. */
+  #miss(ids: readonly RequestId[]): void {
+    for (const id of ids) this.#tail.push(messageEvent(gone().toJsonRpc(id)))
+    this.#tail.end()
   }
 
   #wake(): void {

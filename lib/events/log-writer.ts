@@ -1,26 +1,26 @@
 /** Writes a stream into the log, and only then to the client. */
 import { isPromise } from '../awaitable.ts'
-import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
+import type { EventLog, EventStreamName, RequestId } from '../types.ts'
 import { encode, type Entry, withId } from './entry.ts'
 
 /** How many bytes may wait for the log before the upstream has to wait. */
 const QUEUE_BYTES = 1024 * 1024
 
 export interface LogWriterHooks {
-  /** Gets what is in the log now. */
-  readonly deliver: (bytes: Buffer) => void
+  /** Gets what is in the log now; without a position it is not kept. */
+  readonly deliver: (bytes: Buffer, position: number | undefined) => void
   /** Told when nothing waits for the log any more. */
   readonly onIdle: () => void
   /** Told once, when it turns out that somebody else writes this stream. */
   readonly onConflict: () => void
-  /** Told once, when the log failed. What comes after that is delivered without ids. */
+  /** Told once, when the log failed. What comes after that is delivered and not kept. */
   readonly onFailure: (error: unknown) => void
 }
 
-/** What is on its way to the client. Without an entry it is not kept. */
+/** What is on its way to the client. */
 interface Item {
   readonly bytes: Buffer
-  readonly logged: LoggedEvent | undefined
+  readonly kept?: { readonly position: number; readonly entry: Entry }
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -30,30 +30,39 @@ export class LogWriter {
   readonly #log: EventLog
   readonly #name: EventStreamName
   readonly #hooks: LogWriterHooks
-  /** The newest event's position, and the newest that the log has. */
+  /** The newest event's position, and the newest that was delivered. */
   #position: number
-  #keptPosition: number
+  #delivered: number
+  /** The requests without an answer in the log. */
+  #owed: readonly RequestId[]
   #queue: Item[] = []
   #queuedBytes = 0
   #isAppending = false
   #isLost = false
 
-  constructor(log: EventLog, name: EventStreamName, position: number, hooks: LogWriterHooks) {
+  constructor(
+    log: EventLog,
+    name: EventStreamName,
+    position: number,
+    owed: readonly RequestId[],
+    hooks: LogWriterHooks,
+  ) {
     this.#log = log
     this.#name = name
     this.#position = position
-    this.#keptPosition = position
+    this.#delivered = position
+    this.#owed = owed
     this.#hooks = hooks
   }
 
-  /** The position of the newest event that the log has. */
-  get keptPosition(): number {
-    return this.#keptPosition
+  /** The position of the newest event. */
+  get position(): number {
+    return this.#position
   }
 
-  /** Whether what came lately is missing from the log. */
-  get isLost(): boolean {
-    return this.#isLost
+  /** The position up to which everything has been delivered. */
+  get delivered(): number {
+    return this.#delivered
   }
 
   get isIdle(): boolean {
@@ -64,22 +73,17 @@ export class LogWriter {
     return this.#queuedBytes > QUEUE_BYTES
   }
 
+  /** Positions count on when the log has failed: who comes back with one that it does not have can be told so. */
   put(entry: Entry): void {
-    if (this.#isLost) return this.pass(Buffer.from(entry.event ?? ''))
     this.#position += 1
     const { event } = entry
     const bytes = event === undefined ? NOTHING : withId(this.#name.stream, this.#position, event)
-    this.#enqueue({ bytes, logged: encode(this.#position, entry) })
+    this.#enqueue({ bytes, kept: { position: this.#position, entry } })
   }
 
   /** Bytes that are not kept. */
   pass(bytes: Buffer): void {
-    this.#enqueue({ bytes, logged: undefined })
-  }
-
-  /** Leaves a gap for something that cannot be kept: whoever comes back for it will be told. */
-  skip(): void {
-    this.#position += 1
+    this.#enqueue({ bytes })
   }
 
   flush(): void {
@@ -92,9 +96,12 @@ export class LogWriter {
     if (!this.#isAppending) this.#hooks.onIdle()
   }
 
-  /** Sees to it that nobody takes for the whole stream what a log that failed has of it. */
+  /**
+   * Sees to it that nobody takes for the whole stream what a log that failed has of it: behind all that it may have
+   * kept without saying so.
+   */
   async admitLoss(): Promise<void> {
-    if (this.#isLost) await this.#log.append(this.#name, [encode(this.#keptPosition + 1, { owed: [], lost: true })])
+    if (this.#isLost) await this.#log.append(this.#name, [encode(this.#position + 1, { owed: this.#owed, lost: true })])
   }
 
   #enqueue(item: Item): void {
@@ -103,7 +110,7 @@ export class LogWriter {
   }
 
   #append(items: readonly Item[]): void {
-    const events = this.#isLost ? [] : items.flatMap(({ logged }) => logged ?? [])
+    const events = this.#isLost ? [] : items.flatMap(({ kept }) => (kept ? encode(kept.position, kept.entry) : []))
     if (events.length === 0) return this.#deliver(items)
     try {
       const answer = this.#log.append(this.#name, events)
@@ -124,7 +131,10 @@ export class LogWriter {
   }
 
   #settle(items: readonly Item[], isOurs: boolean): void {
-    if (isOurs) return this.#deliver(items)
+    if (isOurs) {
+      this.#owed = items.findLast(({ kept }) => kept)?.kept?.entry.owed ?? this.#owed
+      return this.#deliver(items)
+    }
     this.#queue = []
     this.#hooks.onConflict()
   }
@@ -135,15 +145,10 @@ export class LogWriter {
     this.#deliver(items)
   }
 
-  /** Bytes with an id that the log may not have would promise too much. */
   #deliver(items: readonly Item[]): void {
-    for (const { bytes, logged } of items) {
-      if (logged && !this.#isLost) this.#keptPosition = logged.position
-      this.#hooks.deliver(logged && this.#isLost ? withoutId(bytes) : bytes)
+    for (const { bytes, kept } of items) {
+      this.#delivered = kept?.position ?? this.#delivered
+      this.#hooks.deliver(bytes, kept?.position)
     }
   }
-}
-
-function withoutId(bytes: Buffer): Buffer {
-  return bytes.subarray(bytes.indexOf('\n') + 1)
 }

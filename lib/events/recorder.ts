@@ -4,21 +4,14 @@ import type { Exchange } from '../exchange.ts'
 import { eventsOf, Framer, messageEvent } from '../sse/event-stream.ts'
 import { Owed } from '../sse/owed.ts'
 import type { Body, EventLog, EventStreamName, RequestId, Sink } from '../types.ts'
-import { type Entry, PRIMING, readEvent } from './entry.ts'
+import { Audience } from './audience.ts'
+import { Bookmark } from './bookmark.ts'
+import { type Entry, PRIMING, primingEvent, readEvent, wantsPriming } from './entry.ts'
 import { LogWriter } from './log-writer.ts'
 import type { Tail } from './tail.ts'
 
-/** The first revision whose clients know events without a message. (SE2) */
-const FIRST_VERSION_WITH_PRIMING = '2025-11-25'
-
 /** The longest event that is kept, in bytes. A longer one goes to the client as it comes, and cannot be had again. */
 const EVENT_BYTES = 16 * 1024 * 1024
-
-/** How often in a row an upstream's stream is resumed that brings nothing new. */
-const MAX_RESUMES = 5
-
-/** How long an upstream is listened to after the client has gone, who may be back any moment. */
-const LINGER_MS = 60_000
 
 export interface RecorderTools {
   readonly log: EventLog
@@ -38,6 +31,8 @@ export interface RecorderParts {
   /** Whether the session listens here for whatever comes, and is owed nothing. */
   readonly isStanding: boolean
   readonly owed: readonly RequestId[]
+  /** All that the stream is to answer, those included that are answered. */
+  readonly asked: readonly RequestId[]
   /** Where the upstream resumes, where that is known from before. */
   readonly upstreamId?: string | undefined
   readonly retryMs?: number | undefined
@@ -46,20 +41,19 @@ export interface RecorderParts {
 export class Recorder implements Sink {
   readonly name: EventStreamName
   readonly exchange: Exchange
+  /** All requests that the stream is to answer. */
+  readonly asked: readonly RequestId[]
   readonly #tools: RecorderTools
   readonly #writer: LogWriter
+  readonly #audience: Audience
   readonly #isStanding: boolean
   readonly #owed: Owed
+  readonly #bookmark: Bookmark
   readonly #framer = new Framer(EVENT_BYTES)
   #body: Body | undefined
   #isPaused = false
   #isMidEvent = false
-  #upstreamId: string | undefined
-  #retryMs: number | undefined
-  #resumes = 0
   #isResumed = false
-  #tail: Tail | undefined
-  #linger: NodeJS.Timeout | undefined
   /** How the upstream's stream ended, until that is dealt with. */
   #ending: 'ended' | Error | undefined
   /** Whether the last word is on its way into the log. */
@@ -67,57 +61,71 @@ export class Recorder implements Sink {
   #isOver = false
 
   constructor(
-    { name, exchange, position, isStanding, owed, upstreamId, retryMs }: RecorderParts,
+    { name, exchange, position, isStanding, owed, asked, upstreamId, retryMs }: RecorderParts,
     tools: RecorderTools,
   ) {
     this.name = name
     this.exchange = exchange
+    this.asked = asked
     this.#tools = tools
     this.#isStanding = isStanding
     this.#owed = new Owed(owed)
-    this.#upstreamId = upstreamId
-    this.#retryMs = retryMs
-    this.#writer = new LogWriter(tools.log, name, position, {
-      deliver: (bytes) => this.#tail?.push(bytes),
+    this.#bookmark = new Bookmark(upstreamId, retryMs)
+    this.#writer = new LogWriter(tools.log, name, position, owed, {
+      deliver: (bytes, at) => this.#audience.push(bytes, at),
       onIdle: () => this.#onIdle(),
       onConflict: () => this.#leave(),
       onFailure: (error) => tools.report(error, exchange),
     })
+    // The upstream takes one listener a session: a client that comes back soon finds it still listened to.
+    const onLonely = isStanding ? () => this.#leave() : undefined
+    this.#audience = new Audience({ onRoom: () => this.#flow(), onLonely })
     exchange.onStop = () => this.#leave()
   }
 
   /** Begins with an event that says what is owed here, and gives clients an id to come back with. */
-  start(body: Body): void {
-    const isPrimed = (this.exchange.session?.record.protocolVersion ?? '') >= FIRST_VERSION_WITH_PRIMING
-    this.#put({ event: isPrimed ? PRIMING : undefined })
+  start(body: Body, tail?: Tail): void {
+    if (tail) this.attach(tail, this.newest)
+    this.#put({ event: this.#isPrimed ? PRIMING : undefined })
     this.#writer.flush()
     this.#read(body)
   }
 
   /** Goes on where another had to leave: with the rest of the upstream's stream, or the news that there is none. */
-  goOn(): void {
+  goOn(tail: Tail): void {
+    this.attach(tail, this.newest)
     this.fail(new Error('The node that read the stream has gone'))
   }
 
-  /** Whether what came lately is missing from the log. */
-  get isLost(): boolean {
-    return this.#writer.isLost
+  /** The position of the newest event, and of the newest that was delivered. */
+  get newest(): number {
+    return this.#writer.position
   }
 
-  /** Gives a tail all that comes, once it has got from the log whatever is there. */
+  get delivered(): number {
+    return this.#writer.delivered
+  }
+
+  /** Whether it writes no more. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Gives a tail all that comes after a position, unless there is something before that to be had from the log. */
   attach(tail: Tail, after: number): boolean {
-    if (this.#isOver || this.isLost || after !== this.#writer.keptPosition) return false
-    this.listen(tail)
+    if (this.#isOver || after < this.delivered || after > this.newest) return false
+    this.#audience.admit(tail, after)
     return true
   }
 
-  /** Gives a tail all that comes. Whoever had it before has it no more: no message goes out twice. (SE10) */
-  listen(tail: Tail): void {
-    clearTimeout(this.#linger)
-    this.#tail?.end()
-    this.#tail = tail
-    tail.writer = { onResume: () => this.#flow(), onCancel: () => this.#detach(tail) }
-    this.#flow()
+  /** Gives a tail what comes from now on, and first an id to come back with. */
+  attachNow(tail: Tail): void {
+    this.#audience.admit(tail, this.delivered)
+    if (this.#isPrimed) tail.push(primingEvent(this.name.stream, this.delivered))
+  }
+
+  get #isPrimed(): boolean {
+    return wantsPriming(this.exchange.session)
   }
 
   data(chunk: Buffer): boolean {
@@ -128,7 +136,7 @@ export class Recorder implements Sink {
       else for (const event of eventsOf(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))) this.#take(event)
       this.#writer.flush()
     }
-    this.#isPaused = this.#isFull
+    this.#isPaused = this.#writer.isFull || this.#audience.isFull
     return !this.#isPaused
   }
 
@@ -143,37 +151,32 @@ export class Recorder implements Sink {
   }
 
   #take(event: Buffer): void {
-    const { event: kept, id, retryMs } = readEvent(event.toString())
+    const said = readEvent(event.toString())
     this.#owed.see([event], true)
-    if (id !== undefined) {
-      this.#upstreamId = id === '' ? undefined : id
-      this.#resumes = 0
-    }
-    if (retryMs !== undefined) {
-      this.#retryMs = retryMs
-      this.#writer.pass(Buffer.from(`retry: ${retryMs}\n\n`))
-    }
-    if (kept !== undefined || id !== undefined) this.#put({ event: kept })
+    this.#bookmark.note(said)
+    if (said.retryMs !== undefined) this.#writer.pass(Buffer.from(`retry: ${said.retryMs}\n\n`))
+    if (said.event !== undefined || said.id !== undefined) this.#put({ event: said.event })
   }
 
   /** An event too long to be kept, in pieces; what comes in one of them with its end is not looked for. */
   #pass(pieces: readonly Buffer[]): void {
+    if (!this.#isMidEvent) this.#put({ lost: true })
     this.#owed.see(pieces, false)
-    if (!this.#isMidEvent) this.#writer.skip()
+    // Whatever id it has is not looked for, and those before it would bring it once more.
+    this.#bookmark.lose()
     this.#isMidEvent = !this.#framer.atBoundary
     for (const piece of pieces) this.#writer.pass(piece)
   }
 
-  #put({ event, over }: Pick<Entry, 'event' | 'over'>): void {
-    this.#writer.put({ event, upstreamId: this.#upstreamId, retryMs: this.#retryMs, owed: this.#owed.ids, over })
-  }
-
-  get #isFull(): boolean {
-    return this.#writer.isFull || this.#tail?.isFull === true
+  #put(what: Pick<Entry, 'event' | 'over' | 'lost'>): void {
+    const owed = this.#owed.ids
+    const asked = owed.length < this.asked.length ? this.asked : undefined
+    const { upstreamId, retryMs } = this.#bookmark
+    this.#writer.put({ ...what, upstreamId, retryMs, owed, asked })
   }
 
   #flow(): void {
-    if (!this.#isPaused || this.#isFull) return
+    if (!this.#isPaused || this.#writer.isFull || this.#audience.isFull) return
     this.#isPaused = false
     this.#body?.resume()
   }
@@ -196,7 +199,7 @@ export class Recorder implements Sink {
   #conclude(ending: 'ended' | Error): void {
     if (this.#isStanding) return this.#leave()
     if (this.#owed.ids.length > 0 && this.#resume(ending)) return
-    if (this.#isMidEvent) this.#tail?.fail(new Error('An event broke off'))
+    if (this.#isMidEvent) this.#audience.fail(new Error('An event broke off'))
     else this.#disappoint(ending)
     this.#isComplete = true
     this.#put({ over: true })
@@ -206,13 +209,20 @@ export class Recorder implements Sink {
   /** A stream that ended in good order ends for the client too: its upstream wants to be polled. (SE3) */
   #resume(ending: 'ended' | Error): boolean {
     // A GatewayError is the last word of an upstream that was asked for the rest.
-    const isLast = ending instanceof GatewayError || this.#resumes === MAX_RESUMES
-    if (isLast || this.#upstreamId === undefined || !this.#framer.forget()) return false
-    if (ending === 'ended') this.#tail?.end()
+    const { upstreamId, retryMs } = this.#bookmark
+    if (ending instanceof GatewayError || upstreamId === undefined || !this.#framer.forget()) return false
+    const isPolled = ending === 'ended'
+    if (isPolled && this.#audience.isThere) this.#bookmark.renew()
+    if (isPolled) this.#audience.end()
+    if (this.#bookmark.isWornOut) {
+      // Nobody is there to poll it for: whoever comes back goes on.
+      if (isPolled) this.#leave()
+      return isPolled
+    }
+    this.#bookmark.use()
     this.#ending = undefined
-    this.#resumes += 1
     this.#isResumed = true
-    this.#read(this.#tools.resume(this.exchange, this.#upstreamId, this.#retryMs))
+    this.#read(this.#tools.resume(this.exchange, upstreamId, retryMs))
     return true
   }
 
@@ -228,21 +238,12 @@ export class Recorder implements Sink {
     this.#tools.report(fault, this.exchange)
   }
 
-  /** A client that comes back at once finds the upstream still listened to: it takes one listener a session. (SE10) */
-  #detach(tail: Tail): void {
-    if (this.#tail !== tail) return
-    this.#tail = undefined
-    if (this.#isStanding && !this.#isOver) this.#linger = setTimeout(() => this.#leave(), LINGER_MS).unref()
-    this.#flow()
-  }
-
   /** Writes no more: all is said, or it is for another to go on. */
   #leave(): void {
     if (this.#isOver) return
     this.#isOver = true
-    clearTimeout(this.#linger)
     this.#body?.cancel()
-    this.#tail?.end()
+    this.#audience.close()
     this.#writer.admitLoss().catch(() => {})
     this.#tools.onOver(this)
   }

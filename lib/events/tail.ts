@@ -20,9 +20,9 @@ export class Tail implements Body {
     this.#hooks = hooks
   }
 
-  /** Whether nothing should be written just now. */
+  /** Whether nothing should be written just now. What nobody reads any more holds nothing up. */
   get isFull(): boolean {
-    return this.#isFull
+    return this.#isFull && this.#over === undefined
   }
 
   get isOver(): boolean {

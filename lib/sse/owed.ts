@@ -13,6 +13,10 @@ const NO_RESPONSE = new RegExp(`${FIELDS}"method":`)
 /** Enough of an event to tell what it is. */
 const HEAD_BYTES = 512
 
+/** A reader waits behind a carriage return for the line feed that may belong to it. */
+const CR = 0x0d
+const LF = Buffer.from('\n')
+
 /** The first bytes of an event nearly always settle what it is; a batch, and what they don't settle, is read. */
 export class Owed {
   readonly #ids: Set<RequestId>
@@ -37,6 +41,7 @@ export class Owed {
     if (!this.#reads && (pieces.length > 1 || !areWhole)) this.#reads = !this.#tells(Buffer.concat(pieces, HEAD_BYTES))
     if (this.#reads) {
       for (const piece of pieces) this.#read(piece)
+      if (areWhole && pieces.at(-1)?.at(-1) === CR) this.#read(LF)
       return
     }
     const last = pieces.at(-1)
@@ -45,7 +50,7 @@ export class Owed {
 
   #look(stretch: Buffer): void {
     for (const event of eventsOf(stretch)) {
-      if (!this.#tells(event.subarray(0, HEAD_BYTES))) createMessageReader(this.#strike).feed(event.toString())
+      if (!this.#tells(event.subarray(0, HEAD_BYTES))) createMessageReader(this.#strike).feed(`${event.toString()}\n`)
       if (this.#ids.size === 0) return
     }
   }

@@ -31,6 +31,14 @@ const progress = event({ jsonrpc: '2.0', method: 'notifications/progress', param
 const question = event({ jsonrpc: '2.0', id: 1, method: 'sampling/createMessage', params: { result: { id: 1 } } })
 const result = { jsonrpc: '2.0', id: 1, result: { content: [] } }
 
+test.each([
+  ['LF', '\n'],
+  ['CRLF', '\r\n'],
+  ['CR', '\r'],
+])('the last answer of a batch is seen when it is there, not when something follows: %s', (_, end) => {
+  expect(owedAfter([1, 2], event({ ...result, id: 2 }, end), event(result, end))).toEqual([])
+})
+
 describe('a stream of one request', () => {
   test.each([
     ['nothing', '', [1]],
