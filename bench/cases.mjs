@@ -6,12 +6,15 @@ import { rounds } from './cases/rounds.mjs'
 import { stalledReaders } from './cases/stalled-readers.mjs'
 import { PROXIES } from './harness/fleet.mjs'
 
-/** The cache has nothing to do but in its own case. */
-const ALL = PROXIES.filter((name) => name !== 'gateway-http-cache')
+/** The gateway with one thing set otherwise: each is for a case of its own. */
+const ALL = PROXIES.filter((name) => !name.startsWith('gateway-http-'))
 /** The SDK's transports in session mode refuse a call without a session. */
 const STATELESS = ALL.filter((name) => !name.startsWith('sdk-'))
 const PIPES = ['pipe', 'undici', 'nginx', 'haproxy', 'http-proxy-3']
 const GATEWAYS = ALL.filter((name) => name.startsWith('gateway-'))
+/** A heap with room, as that of most apps: see docs/performance.md on long results. */
+const ROOMY_HEAP = ['--initial-old-space-size=256']
+const LONG_RESULTS = ['pipe', 'undici', 'http-proxy-3', 'http-proxy-middleware', ...GATEWAYS]
 /** For a quick look: those that the targets of most cases are made of. */
 const FEW = ['pipe', 'undici', 'gateway-http']
 const TWO = ['pipe', 'gateway-http']
@@ -72,6 +75,14 @@ export const CASES = [
     proxies: [...PIPES, 'gateway-http', 'gateway-http-cache'],
   }),
   rounds({
+    name: 'calls-stores',
+    title: 'tools/call answered as JSON, 16 connections, sessions in this store and that',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16 },
+    proxies: ['pipe', 'gateway-http', 'gateway-http-sealed', 'gateway-http-redis'],
+  }),
+  rounds({
     name: 'session-setup',
     title: 'a session opened and ended: initialize, initialized, DELETE, 16 connections',
     unit: 'session',
@@ -128,6 +139,27 @@ export const CASES = [
     proxies: ALL,
     quick: TWO,
   }),
+  rounds({
+    name: 'result-1mb-roomy',
+    title: `results of 1 MB, 4 connections, node ${ROOMY_HEAP.join(' ')}`,
+    unit: 'MB',
+    job: 'calls',
+    params: { connections: 4, bytes: 1_000_000 },
+    nodeOptions: ROOMY_HEAP,
+    memory: true,
+    proxies: LONG_RESULTS,
+    quick: TWO,
+  }),
+  rounds({
+    name: 'result-10mb-roomy',
+    title: `results of 10 MB, 4 connections, node ${ROOMY_HEAP.join(' ')}`,
+    unit: 'MB',
+    job: 'calls',
+    params: { connections: 4, bytes: 10_000_000 },
+    nodeOptions: ROOMY_HEAP,
+    memory: true,
+    proxies: LONG_RESULTS,
+  }),
   idleStreams({
     name: 'idle-streams',
     title: 'memory per idle GET stream, its session included',
@@ -140,6 +172,7 @@ export const CASES = [
     name: 'idle-sessions',
     title: (count) => `CPU per call with ${count} idle sessions, 16 connections`,
     count: 5000,
+    quickCount: 1000,
     proxies: TWO,
     quick: ['gateway-http'],
   }),

@@ -29,6 +29,8 @@ const TARGETS = [
   { words: 'mcp-proxy ÷ gateway', value: against('calls-json', 'mcp-proxy', GATEWAY), atLeast: 20 },
   { words: 'SDK v1 back to back ÷ gateway', value: against('calls-json', 'sdk-v1', GATEWAY), atLeast: 20 },
   { words: 'SDK v2 back to back ÷ gateway', value: against('calls-json', 'sdk-v2', GATEWAY), atLeast: 20 },
+  { words: 'sealed store ÷ memory store', value: against('calls-stores', `${GATEWAY}-sealed`, GATEWAY), atMost: 1.1 },
+  { words: 'Redis store ÷ memory store', value: against('calls-stores', `${GATEWAY}-redis`, GATEWAY), atMost: 1.6 },
   {
     words: 'SSE answer ÷ JSON answer',
     value: (figure) => figure('calls-sse', GATEWAY) / figure('calls-json', GATEWAY),
@@ -44,6 +46,8 @@ const TARGETS = [
   { words: '64 KB events ÷ bare pipe', value: againstPipe('events-64k'), atMost: 1.3 },
   { words: '1 MB result ÷ bare pipe', value: againstPipe('result-1mb'), atMost: 1.3 },
   { words: '10 MB result ÷ bare pipe', value: againstPipe('result-10mb'), atMost: 1.3 },
+  { words: '1 MB result ÷ bare pipe, both with room in the heap', value: againstPipe('result-1mb-roomy'), atMost: 1.3 },
+  { words: '10 MB result ÷ bare pipe, both with room', value: againstPipe('result-10mb-roomy'), atMost: 1.3 },
   {
     words: 'peak RSS with 10 MB results less with 1 MB results, MB',
     value: (figure) => peakRss(figure, 'result-10mb') - peakRss(figure, 'result-1mb'),

@@ -8,20 +8,24 @@ import { median } from '../harness/stats.mjs'
 const CALLS = { connections: 16 }
 
 /**
- * @param {{ name: string, title: (count: number) => string, count: number, proxies: string[], quick: string[] }} spec
+ * @param {{ name: string, title: (count: number) => string, count: number, quickCount: number, proxies: string[], quick: string[] }} spec
  * @returns {import('../harness/bench.mjs').Case}
  */
-export function idleSessions({ title, count, ...rest }) {
-  const columns = [
+export function idleSessions({ title, count, quickCount, ...rest }) {
+  /** @param {boolean} quick */
+  const countOf = (quick) => (quick ? quickCount : count)
+  /** @param {boolean} quick */
+  const columns = (quick) => [
     { key: 'without', heading: 'CPU µs/call, none', digits: 1 },
-    { key: 'cpu', heading: `with ${count}`, digits: 1 },
+    { key: 'cpu', heading: `with ${countOf(quick)}`, digits: 1 },
     { key: 'ratio', heading: 'with ÷ without', digits: 2 },
     { key: 'kib', heading: 'KiB/session', digits: 2 },
   ]
   return {
     ...rest,
-    describe: () => ({ title: title(count), columns }),
-    run: (bench, names) => eachFresh(bench, names, (loaded) => compare(bench, loaded, count)),
+    comparesWithItself: true,
+    describe: (quick) => ({ title: title(countOf(quick)), columns: columns(quick) }),
+    run: (bench, names) => eachFresh(bench, names, (loaded) => compare(bench, loaded, countOf(bench.pace.quick))),
   }
 }
 
@@ -38,7 +42,7 @@ async function compare(bench, loaded, count) {
     const [after] = await inTurn(both, (proxy) => proxy.memory())
     // Full collections throw compiled code away, and the figure is a small difference: both as warm as can be.
     await warm()
-    await warm()
+    if (!bench.pace.quick) await warm()
     const pairs = []
     for (let round = 0; round < 2 * bench.pace.rounds; round++) {
       const { cpu: without } = await bench.measure(empty, 'calls', CALLS)

@@ -14,6 +14,7 @@ import { median } from '../harness/stats.mjs'
  * @property {string[]} proxies
  * @property {string[]} [quick]
  * @property {boolean} [direct] also run without a proxy, and say what each adds to the time on the way
+ * @property {string[]} [nodeOptions] those that every proxy in Node is started with
  * @property {boolean} [memory] also say how far the proxy's memory grew
  */
 
@@ -45,7 +46,7 @@ function columnsOf({ unit, direct, memory }) {
 
 /** @param {Bench} bench @param {string[]} names @param {Rounds} spec */
 async function runRounds(bench, names, spec) {
-  const entries = await startAll(bench, names)
+  const entries = await startAll(bench, names, spec)
   for (const entry of entries) {
     bench.progress(`warming up ${entry.proxy.name}`)
     await attempt(bench, entry, () => warmUp(bench, entry, spec))
@@ -67,13 +68,13 @@ async function runRounds(bench, names, spec) {
   return entries.map((entry) => toRow(entry, pipe, direct))
 }
 
-/** @param {Bench} bench @param {string[]} names */
-async function startAll(bench, names) {
+/** @param {Bench} bench @param {string[]} names @param {Rounds} spec */
+async function startAll(bench, names, { nodeOptions }) {
   /** @type {Entry[]} */
   const entries = []
   for (const name of names) {
     bench.progress(`starting ${name}`)
-    const proxy = await bench.fleet.get(name)
+    const proxy = await bench.fleet.get(name, nodeOptions)
     if (proxy) entries.push({ proxy, samples: [], rssBefore: 0, rssPeak: 0 })
   }
   return entries
@@ -95,7 +96,7 @@ async function attempt(bench, entry, work) {
     return await work()
   } catch (error) {
     entry.failed = /** @type {Error} */ (error).message
-    await bench.fleet.drop(entry.proxy.name)
+    await bench.fleet.drop(entry.proxy)
     return undefined
   }
 }

@@ -11,6 +11,7 @@ import { start } from './processes.mjs'
  * @property {string} name for --only and the JSON
  * @property {string[]} proxies those measured
  * @property {string[] | undefined} quick those measured in a quick run; none leaves the case out
+ * @property {boolean} [comparesWithItself] needs no bare pipe beside it
  * @property {(quick: boolean) => { title: string, columns: Column[] }} describe in plain words
  * @property {(bench: Bench, names: string[]) => Promise<Row[]>} run
  *

@@ -23,7 +23,7 @@ export const PROXIES = readdirSync(new URL('../proxies/', import.meta.url))
 
 export class Fleet {
   #origin
-  /** @type {Map<string, Proxy>} */
+  /** By name and options of its Node. @type {Map<string, Proxy>} */
   #running = new Map()
   /** Why a proxy could not be measured, by name. @type {Map<string, string>} */
   absent = new Map()
@@ -38,17 +38,18 @@ export class Fleet {
     this.#origin = `http://127.0.0.1:${upstreamPort}`
   }
 
-  /** A proxy that stays up for the cases to come. @param {string} name */
-  async get(name) {
-    const proxy = this.#running.get(name) ?? (await this.fresh(name))
-    if (proxy) this.#running.set(name, proxy)
+  /** A proxy that stays up for the cases to come. @param {string} name @param {string[]} [nodeOptions] */
+  async get(name, nodeOptions) {
+    const key = [name, ...(nodeOptions ?? [])].join(' ')
+    const proxy = this.#running.get(key) ?? (await this.fresh(name, nodeOptions))
+    if (proxy) this.#running.set(key, proxy)
     return proxy
   }
 
-  /** A proxy of one's own, with nothing behind it; the caller ends it. @param {string} name @returns {Promise<Proxy | undefined>} */
-  async fresh(name) {
+  /** A proxy of one's own, with nothing behind it; the caller ends it. @param {string} name @param {string[]} [nodeOptions] @returns {Promise<Proxy | undefined>} */
+  async fresh(name, nodeOptions = []) {
     if (this.absent.has(name)) return undefined
-    const child = await this.#start(name)
+    const child = await this.#start(name, nodeOptions)
     if (!child) return undefined
     const { title, port, pid } = child.started
     return {
@@ -62,10 +63,10 @@ export class Fleet {
     }
   }
 
-  /** @param {string} name */
-  async #start(name) {
+  /** @param {string} name @param {string[]} nodeOptions */
+  async #start(name, nodeOptions) {
     try {
-      const child = await start('proxies/common/host.mjs', [name, this.#origin], this.#nodeOptions)
+      const child = await start('proxies/common/host.mjs', [name, this.#origin], [...this.#nodeOptions, ...nodeOptions])
       if (!child.started.absent) return child
       this.absent.set(name, child.started.absent)
       await child.end()
@@ -76,14 +77,13 @@ export class Fleet {
     return undefined
   }
 
-  /** Ends a proxy that failed: the next case gets a new one. @param {string} name */
-  async drop(name) {
-    const proxy = this.#running.get(name)
-    this.#running.delete(name)
-    await proxy?.end()
+  /** Ends a proxy that failed: the next case gets a new one. @param {Proxy} proxy */
+  async drop(proxy) {
+    for (const [key, one] of this.#running) if (one === proxy) this.#running.delete(key)
+    await proxy.end()
   }
 
   async end() {
-    await Promise.all([...this.#running.keys()].map((name) => this.drop(name)))
+    await Promise.all([...this.#running.values()].map((proxy) => this.drop(proxy)))
   }
 }
