@@ -120,7 +120,7 @@ class KeptBody implements Body {
   }
 
   whole(): Buffer {
-    return Buffer.concat(this.#chunks)
+    return this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks)
   }
 
   pipe(sink: Sink): void {

@@ -1,5 +1,5 @@
 /** What may be kept, under which key, for whom and for how long. Pure. (2026-07-28 caching; ST10-ST14) */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Exchange } from '../exchange.ts'
 import { isObject, member } from '../json.ts'
 import { META } from '../protocol.ts'
@@ -50,8 +50,8 @@ export function questionOf({ server, config, message }: Exchange): Question | un
 /** The key of a private result: this principal, with this very token. Without a principal there is no such key. (ST12) */
 export function privateKey({ key }: Question, { principal, request }: Exchange): string | undefined {
   if (!principal) return undefined
-  const token = createHash('sha256').update(request?.headers.authorization ?? '')
-  return JSON.stringify([key, principal.id, token.digest('base64')])
+  const token = hash('sha256', request?.headers.authorization ?? '', 'base64')
+  return key + JSON.stringify([principal.id, token])
 }
 
 /** How long a result stays fresh, and whether anybody may have it; `undefined` when it may not be kept. */

@@ -1,4 +1,4 @@
-/** Kept results, bounded in bytes: the least recently used goes first. */
+/** Kept results, bounded in bytes: the oldest goes first, unless it was used since its turn came last. */
 import type { Subject } from './policy.ts'
 
 /** A result as text, around the number that says how long it stays fresh. */
@@ -9,9 +9,16 @@ export interface Kept {
   readonly freshUntil: number
 }
 
+/** A hit only leaves a mark: moving it to the end of the map would cost more than all the rest of looking it up. */
+interface Place {
+  readonly kept: Kept
+  readonly bytes: number
+  isUsed: boolean
+}
+
 export class Shelf {
   readonly #maxBytes: number
-  readonly #kept = new Map<string, Kept>()
+  readonly #places = new Map<string, Place>()
   #bytes = 0
 
   constructor(maxBytes: number) {
@@ -20,36 +27,47 @@ export class Shelf {
 
   /** A result that is still fresh. */
   get(key: string): Kept | undefined {
-    const kept = this.#kept.get(key)
-    if (!kept) return undefined
-    this.delete(key)
-    if (kept.freshUntil <= Date.now()) return undefined
-    this.set(key, kept)
-    return kept
+    const place = this.#places.get(key)
+    if (!place) return undefined
+    if (place.kept.freshUntil <= Date.now()) {
+      this.delete(key)
+      return undefined
+    }
+    place.isUsed = true
+    return place.kept
   }
 
   set(key: string, kept: Kept): void {
     this.delete(key)
     const bytes = weight(key, kept)
     if (bytes > this.#maxBytes) return
-    this.#kept.set(key, kept)
-    this.#bytes += bytes
-    for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= this.#maxBytes) return
-      this.delete(oldest)
-    }
+    this.#makeRoom(this.#maxBytes - bytes)
+    this.#put(key, { kept, bytes, isUsed: false })
   }
 
   delete(key: string): void {
-    const kept = this.#kept.get(key)
-    if (!kept) return
-    this.#kept.delete(key)
-    this.#bytes -= weight(key, kept)
+    const place = this.#places.get(key)
+    if (!place) return
+    this.#places.delete(key)
+    this.#bytes -= place.bytes
   }
 
   /** Takes away whatever the test is true of. */
   drop(test: (subject: Subject) => boolean): void {
-    for (const [key, { subject }] of this.#kept) if (test(subject)) this.delete(key)
+    for (const [key, { kept }] of this.#places) if (test(kept.subject)) this.delete(key)
+  }
+
+  #makeRoom(bytes: number): void {
+    for (const [oldest, place] of this.#places) {
+      if (this.#bytes <= bytes) return
+      this.delete(oldest)
+      if (place.isUsed) this.#put(oldest, { ...place, isUsed: false })
+    }
+  }
+
+  #put(key: string, place: Place): void {
+    this.#places.set(key, place)
+    this.#bytes += place.bytes
   }
 }
 

@@ -12,13 +12,24 @@ function kept(text: string, uri?: string): Kept {
 /** Two bytes a character, of the key too. */
 const WEIGHT = 2 * (1 + 100 + 1)
 
-test('what does not fit pushes out the least recently used', () => {
+test('what does not fit pushes out the oldest that was not used', () => {
   const shelf = new Shelf(2 * WEIGHT)
   shelf.set('a', kept('a'.repeat(100)))
   shelf.set('b', kept('b'.repeat(100)))
   expect(shelf.get('a')).toBeDefined()
   shelf.set('c', kept('c'.repeat(100)))
   expect(['a', 'b', 'c'].filter((key) => shelf.get(key))).toEqual(['a', 'c'])
+})
+
+test('where all is in use, the oldest makes room all the same', () => {
+  const shelf = new Shelf(2 * WEIGHT)
+  const there = (): string[] => ['a', 'b', 'c', 'd'].filter((key) => shelf.get(key))
+  shelf.set('a', kept('a'.repeat(100)))
+  shelf.set('b', kept('b'.repeat(100)))
+  expect(there()).toEqual(['a', 'b'])
+  shelf.set('c', kept('c'.repeat(100)))
+  shelf.set('d', kept('d'.repeat(100)))
+  expect(there()).toEqual(['c', 'd'])
 })
 
 test('what is larger than the shelf is not kept, and pushes nothing out', () => {
