@@ -238,11 +238,21 @@ describe('an issuer that answers', () => {
   test.each<[string, RequestListener]>([
     ['no JSON', (_request, response) => void response.end('<html>')],
     ['JSON that is no key set', json({ keys: 'none' })],
-    ['a redirect', (_request, response) => void response.writeHead(302, { location: 'https://a.example/' }).end()],
     ['an error', (_request, response) => void response.writeHead(500).end()],
     ['a cut', (request) => void request.socket.destroy()],
   ])('%s has no keys', async (_, answer) => {
     await expect(askAt(answer)).rejects.toMatchObject({ code: 'unavailable', cause: { name: 'KeysUnavailable' } })
+  })
+
+  test('a redirect is not followed, wherever it leads (SC4)', async () => {
+    const keys = json({ keys: [publicKey(issuer.signingKey())] })
+    const { origin } = await startIssuer({
+      '/keys': keys,
+      '/jwks': (_request, response) => void response.writeHead(302, { location: '/keys' }).end(),
+    })
+    const authenticate = bearer({ jwksUri: `${origin}/jwks` })
+    await expect(ask(authenticate, await sign())).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(ask(bearer({ jwksUri: `${origin}/keys` }), await sign())).resolves.toBeDefined()
   })
 
   test('with a key set that holds a secret gives nobody a key to sign with', async () => {

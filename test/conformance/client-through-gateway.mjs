@@ -4,9 +4,10 @@
 import { playScenario } from './client.mjs'
 import { startGateway } from './gateway.mjs'
 
-const gateway = await startGateway(process.argv[2] ?? '')
+const upstream = process.argv[2] ?? ''
+const { url, fetch, close } = await startGateway(upstream, process.env['MCP_CONFORMANCE_SCENARIO'])
 try {
-  await playScenario(gateway.url)
+  await playScenario(url, fetch)
 } finally {
-  await gateway.close()
+  await close()
 }

@@ -4,6 +4,7 @@
 
 import { pathToFileURL } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { Login } from './oauth.mjs'
 
 /** @typedef {(client: Client) => Promise<unknown>} Scenario */
 
@@ -25,9 +26,11 @@ const SCENARIOS = {
 /**
  * Connects to `url`, plays the scenario the suite has asked for and ends the session.
  * @param {string} url
+ * @param {typeof fetch} [fetching]
  */
-export async function playScenario(url) {
+export async function playScenario(url, fetching = fetch) {
   const name = process.env['MCP_CONFORMANCE_SCENARIO'] ?? ''
+  if (name.startsWith('auth/')) return logIn(url, fetching)
   const scenario = SCENARIOS[name]
   if (!scenario) throw new Error(`No such scenario: ${name}`)
 
@@ -36,6 +39,30 @@ export async function playScenario(url) {
   await client.connect(transport)
   await scenario(client)
   await transport.terminateSession()
+  await client.close()
+}
+
+/**
+ * Connects as somebody who must log in for it, lists the tools and calls one.
+ * @param {string} url
+ * @param {typeof fetch} fetching
+ */
+async function logIn(url, fetching) {
+  const login = new Login()
+  const mode = process.env['MCP_CONFORMANCE_PROTOCOL_VERSION'] === '2026-07-28' ? 'auto' : 'legacy'
+  /** @type {Client} */
+  let client
+  /** @type {StreamableHTTPClientTransport} */
+  let transport
+  const finish = (/** @type {URLSearchParams} */ back) => transport.finishAuth(back)
+  await login.attempt(async () => {
+    transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: login.provider, fetch: fetching })
+    client = createClient(mode)
+    await client.connect(transport)
+  }, finish)
+  await login.attempt(() => client.listTools(), finish)
+  await login.attempt(() => client.callTool({ name: 'test-tool', arguments: {} }), finish)
+  // @ts-expect-error It is assigned by now.
   await client.close()
 }
 

@@ -1,28 +1,40 @@
 // @ts-check
-// The gateway as the conformance suite meets it: built, on bare node:http, in front of one server, without a login.
+// The gateway as the conformance suite meets it: built, on bare node:http, in front of one server; with a login where the
+// scenario is about it.
 
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { resourceServer } from './resource-server.mjs'
 
 const BUILT = new URL('../../dist/index.js', import.meta.url)
 
 /**
  * @param {string} upstream
- * @returns {Promise<{ url: string, close(): Promise<void> }>}
+ * @param {string} [scenario] of the client leg
+ * @returns {Promise<{ url: string, fetch: typeof fetch, close(): Promise<void> }>}
  */
-export async function startGateway(upstream) {
+export async function startGateway(upstream, scenario = '') {
   if (!existsSync(BUILT)) throw new Error('The gateway is not built. Run: npm run build')
   /** @type {typeof import('../../lib/index.ts')} */
-  const { mcpGateway } = await import(BUILT.href)
-  const gateway = mcpGateway({ servers: { everything: { url: upstream } }, authenticate: false, onError: report })
-  const listener = createServer(gateway)
+  const lib = await import(BUILT.href)
+  const listener = createServer()
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
   const { port } = /** @type {import('node:net').AddressInfo} */ (listener.address())
+  const publicUrl = `http://127.0.0.1:${port}`
+  const login = scenario.startsWith('auth/') ? await resourceServer(scenario, upstream, lib) : undefined
+  const gateway = lib.mcpGateway({
+    servers: { everything: { url: upstream } },
+    authenticate: false,
+    onError: report,
+    ...(login && { publicUrl, ...login.options }),
+  })
+  listener.on('request', (request, response) => gateway.wellKnown(request, response, () => gateway(request, response)))
 
   return {
-    url: `http://127.0.0.1:${port}/everything/mcp`,
+    url: `${publicUrl}/everything/mcp`,
+    fetch: login?.fetch ?? fetch,
     async close() {
       const closed = once(listener, 'close')
       listener.close()

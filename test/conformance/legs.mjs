@@ -7,7 +7,16 @@
  * @property {'server' | 'client'} side what the suite tests: servers with a client of its own, or the reverse
  * @property {string[][]} runs the arguments of each run of the suite
  * @property {{ scenarios: number, checks: number }} expected passed ones
+ * @property {false} [compared] where the gateway answers for the server behind, which is asked less then
  */
+
+const LOGINS = [
+  'auth/scope-from-www-authenticate',
+  'auth/scope-from-scopes-supported',
+  'auth/scope-omitted-when-undefined',
+  'auth/scope-step-up',
+  'auth/scope-retry-limit',
+]
 
 /** @type {readonly Leg[]} */
 export const LEGS = [
@@ -63,10 +72,27 @@ export const LEGS = [
     ]),
     expected: { scenarios: 8, checks: 62 },
   },
+  // With the gateway as the resource server: its metadata, its challenges, its step-up. The other `auth/*` scenarios are about
+  // authorization servers and clients alone, or check that `resource` is the URL of the suite's own server, where it is the
+  // gateway's here: of `auth/metadata-*` that is the one check that fails, and all there is to `auth/resource-mismatch`.
+  {
+    name: '2025-11-25, logins',
+    side: 'client',
+    runs: clientRuns('2025-11-25', LOGINS),
+    expected: { scenarios: 5, checks: 75 },
+    compared: false,
+  },
+  {
+    name: '2026-07-28, logins',
+    side: 'client',
+    runs: clientRuns('2026-07-28', LOGINS),
+    expected: { scenarios: 5, checks: 75 },
+    compared: false,
+  },
 ]
 
 /**
- * The suite runs a client's scenarios one by one, or all of them including authorization, which is another matter.
+ * The suite runs a client's scenarios one by one, or all of them.
  * @param {string} version
  * @param {string[]} scenarios
  */

@@ -23,6 +23,9 @@ const SUITE = join(HERE, 'node_modules/@modelcontextprotocol/conformance/dist/in
 /** A hanging scenario should not take the suite's half minute. */
 const SCENARIO_MS = '15000'
 
+/** The end of the folder that each scenario leaves. */
+const TIMESTAMP = /-\d{4}-\d{2}-\d{2}T[\d-]+Z$/
+
 /** A scenario that throws leaves an empty folder. @type {Check} */
 const NOT_COMPLETED = { id: 'scenario', name: 'Completed', status: 'FAILURE', errorMessage: 'The scenario broke off' }
 
@@ -61,8 +64,10 @@ export async function runSuite(node, suiteArguments, directory) {
 async function readScenarios(directory) {
   /** @type {Outcome['scenarios']} */
   const scenarios = new Map()
-  for (const entry of await readdir(directory)) {
-    const scenario = entry.replace(/^server-(?=.*-\d{4}-)/, '').replace(/-\d{4}-\d{2}-\d{2}T[\d-]+Z$/, '')
+  // A scenario with a slash in its name has a folder in a folder.
+  for (const entry of await readdir(directory, { recursive: true })) {
+    if (!TIMESTAMP.test(entry)) continue
+    const scenario = entry.replace(/^server-(?=.*-\d{4}-)/, '').replace(TIMESTAMP, '')
     const file = join(directory, entry, 'checks.json')
     scenarios.set(scenario, existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : [NOT_COMPLETED])
   }
