@@ -12,6 +12,7 @@ const ALL = PROXIES.filter((name) => !name.startsWith('gateway-http-'))
 const STATELESS = ALL.filter((name) => !name.startsWith('sdk-'))
 const PIPES = ['pipe', 'undici', 'nginx', 'haproxy', 'http-proxy-3']
 const GATEWAYS = ALL.filter((name) => name.startsWith('gateway-'))
+const LOGS = ['pipe', 'gateway-http', 'gateway-http-log', 'gateway-http-redis-log']
 /** A heap with room, as that of most apps: see docs/performance.md on long results. */
 const ROOMY_HEAP = ['--initial-old-space-size=256']
 const LONG_RESULTS = ['pipe', 'undici', 'http-proxy-3', 'http-proxy-middleware', ...GATEWAYS]
@@ -83,6 +84,14 @@ export const CASES = [
     proxies: ['pipe', 'gateway-http', 'gateway-http-sealed', 'gateway-http-redis'],
   }),
   rounds({
+    name: 'calls-log',
+    title: 'tools/call answered as SSE, 16 connections, with and without an event log',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16, as: 'sse' },
+    proxies: LOGS,
+  }),
+  rounds({
     name: 'session-setup',
     title: 'a session opened and ended: initialize, initialized, DELETE, 16 connections',
     unit: 'session',
@@ -99,6 +108,14 @@ export const CASES = [
     params: { connections: 1 },
     proxies: ALL,
     quick: FEW,
+  }),
+  rounds({
+    name: 'events-log',
+    title: 'one stream, a flood of small events, with and without an event log',
+    unit: 'event',
+    job: 'streams',
+    params: { connections: 1 },
+    proxies: LOGS,
   }),
   rounds({
     name: 'events-64k',

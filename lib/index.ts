@@ -48,6 +48,7 @@
  *       prompt-log.ts       a log that answers in time or has failed
  *       entry.ts            what is kept of an event, and the ids that clients see
  *       memory-event-log.ts a log in this process
+ *       queue.ts            first in, first out
  *       redis-event-log.ts  one for many nodes
  *       stream-watch.ts     waits for events in Redis
  *     upstream/           there

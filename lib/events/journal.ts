@@ -19,6 +19,8 @@ export class Journal {
   readonly #log: EventLog
   readonly #report: JournalTools['report']
   readonly #writers: Writers
+  readonly #own = `${randomBytes(9).toString('base64url')}-`
+  #streams = 0
 
   constructor(inner: Handle, log: EventLog, tools: JournalTools) {
     this.#inner = inner
@@ -48,10 +50,16 @@ export class Journal {
     )
   }
 
+  /** A name that no stream of any gateway has. */
+  #nextStream(): string {
+    this.#streams += 1
+    return this.#own + this.#streams.toString(36)
+  }
+
   /** The stream that answers a POST. */
   #keep(reply: Reply, exchange: Exchange, session: Session): Reply {
     if (!isStream(reply) || exchange.stopped) return reply
-    const name = { session: digestOf(session.id), stream: randomBytes(9).toString('base64url') }
+    const name = { session: digestOf(session.id), stream: this.#nextStream() }
     const { waiting } = exchange
     const recorder = this.#writers.open(name, exchange, {
       position: 0,

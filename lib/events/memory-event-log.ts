@@ -1,5 +1,6 @@
 /** An event log in this process, bounded in events, bytes and age. */
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
+import { Queue } from './queue.ts'
 
 export interface MemoryEventLogOptions {
   /** How many events of a session are kept. Defaults to 1 000. */
@@ -18,9 +19,11 @@ interface Kept extends LoggedEvent {
   readonly expiresAt: number
 }
 
-/** What is kept of a session, oldest first. */
+/** What is kept of a session. */
 interface Shelf {
-  events: Kept[]
+  /** All of it, and the same by stream: what is the oldest of all is the oldest of its stream. */
+  readonly events: Queue<Kept>
+  readonly streams: Map<string, Queue<Kept>>
   bytes: number
 }
 
@@ -56,17 +59,7 @@ export class MemoryEventLog implements EventLog {
     const [first] = events
     const newest = this.last(name)
     if (!first || (newest && newest.position >= first.position)) return false
-    const shelf = this.#shelves.get(name.session) ?? { events: [], bytes: 0 }
-    this.#shelves.delete(name.session)
-    this.#shelves.set(name.session, shelf)
-    const expiresAt = Date.now() + this.#ttlMs
-    for (const { position, text } of events) {
-      const bytes = 2 * text.length + OVERHEAD_BYTES
-      shelf.events.push({ position, text, stream: name.stream, bytes, expiresAt })
-      shelf.bytes += bytes
-      this.#bytes += bytes
-    }
-    this.#drop(shelf, (_, left) => left > this.#maxEvents || shelf.bytes > this.#maxBytes)
+    this.#put(name, events)
     for (const [session, oldest] of this.#shelves) {
       if (this.#bytes <= this.#maxTotalBytes) break
       this.#drop(oldest, () => this.#bytes > this.#maxTotalBytes)
@@ -85,7 +78,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   last({ session, stream }: EventStreamName): LoggedEvent | undefined {
-    return this.#shelves.get(session)?.events.findLast((event) => event.stream === stream)
+    return this.#shelves.get(session)?.streams.get(stream)?.last
   }
 
   claim(name: EventStreamName, writer: string, leaseMs: number): boolean {
@@ -115,8 +108,12 @@ export class MemoryEventLog implements EventLog {
   }
 
   #find({ session, stream }: EventStreamName, after: number): LoggedEvent[] {
-    const events = this.#shelves.get(session)?.events ?? []
-    return events.filter((event) => event.stream === stream && event.position > after)
+    return (
+      this.#shelves
+        .get(session)
+        ?.streams.get(stream)
+        ?.tail(({ position }) => position > after) ?? []
+    )
   }
 
   #wait(key: string, waitMs: number): Promise<void> {
@@ -137,16 +134,35 @@ export class MemoryEventLog implements EventLog {
     for (const wake of this.#waiting.get(key) ?? []) wake()
   }
 
-  /** Drops a session's oldest events while there is reason to. */
-  #drop(shelf: Shelf, isReason: (oldest: Kept, left: number) => boolean): void {
-    let count = 0
-    for (const event of shelf.events) {
-      if (!isReason(event, shelf.events.length - count)) break
-      count += 1
-      shelf.bytes -= event.bytes
-      this.#bytes -= event.bytes
+  #put({ session, stream }: EventStreamName, events: readonly LoggedEvent[]): void {
+    const shelf: Shelf = this.#shelves.get(session) ?? { events: new Queue(), streams: new Map(), bytes: 0 }
+    this.#shelves.delete(session)
+    this.#shelves.set(session, shelf)
+    const queue = shelf.streams.get(stream) ?? new Queue()
+    shelf.streams.set(stream, queue)
+    const expiresAt = Date.now() + this.#ttlMs
+    for (const { position, text } of events) {
+      const bytes = 2 * text.length + OVERHEAD_BYTES
+      const kept = { position, text, stream, bytes, expiresAt }
+      queue.push(kept)
+      shelf.events.push(kept)
+      shelf.bytes += bytes
+      this.#bytes += bytes
     }
-    if (count > 0) shelf.events = shelf.events.slice(count)
+    this.#drop(shelf, () => shelf.events.length > this.#maxEvents || shelf.bytes > this.#maxBytes)
+  }
+
+  /** Drops a session's oldest events while there is reason to. */
+  #drop(shelf: Shelf, isReason: (oldest: Kept) => boolean): void {
+    const { events, streams } = shelf
+    for (let oldest = events.first; oldest && isReason(oldest); oldest = events.first) {
+      events.shift()
+      shelf.bytes -= oldest.bytes
+      this.#bytes -= oldest.bytes
+      const queue = streams.get(oldest.stream)
+      queue?.shift()
+      if (queue?.length === 0) streams.delete(oldest.stream)
+    }
   }
 
   #sweep(): void {

@@ -1,0 +1,25 @@
+// @ts-check
+// A local redis-server, when that is installed, for as long as the process lives. Its own CPU does not count.
+import { createClient } from 'redis'
+import { startNative } from './native.mjs'
+
+/** A function that makes connections to it. */
+export async function startRedis() {
+  const { port, end } = await startNative(
+    'redis-server',
+    (_folder, file) => [file],
+    (free, folder) => `
+bind 127.0.0.1
+port ${free}
+dir ${folder}
+save ""
+loglevel warning
+`,
+  )
+  process.once('exit', end)
+  return async () => {
+    const client = createClient({ socket: { host: '127.0.0.1', port, tls: false } })
+    await client.connect()
+    return (/** @type {string[]} */ ...args) => client.sendCommand(args)
+  }
+}
