@@ -251,6 +251,26 @@ test('a token of the real issuer opens a session, and one that lacks a scope is 
   await upstream.close()
 })
 
+test('a stream ends when its token does, and the client goes on in the same session with a fresh one (AU11)', async () => {
+  const upstream = await startUpstream()
+  upstream.on('GET', (exchange) => void exchange.stream())
+  const gateway = await startProtectedGateway({
+    servers: { files: { url: upstream.url } },
+    authenticate: jwtBearer({ issuer: issuer.issuer, clockToleranceS: 0 }),
+  })
+  const aud = gateway.url('files')
+  const bearing = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
+  const session = await initialize(aud, { headers: bearing(await issuer.sign({ aud, exp: nowS() + 2 })) })
+  const stream = await session.listen()
+  expect(stream.status).toBe(200)
+  await expect(stream.over).resolves.toBe('complete')
+  expect((await session.request('ping')).status).toBe(401)
+  const fresh = bearing(await issuer.sign({ aud }))
+  expect((await session.post({ jsonrpc: '2.0', id: 1, method: 'ping' }, fresh)).status).toBe(200)
+  await gateway.close()
+  await upstream.close()
+})
+
 describe('a configuration that cannot work says so', () => {
   const issuerUrl = 'https://login.example.com'
   test.each<[string, unknown]>([

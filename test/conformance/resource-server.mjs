@@ -46,7 +46,7 @@ export async function resourceServer(scenario, upstream, { bearerToken }) {
   /** @type {typeof fetch} */
   const overhear = async (input, init) => {
     const response = await fetch(input, init)
-    if (String(input).endsWith('/token') && response.ok) {
+    if (response.url.endsWith('/token') && response.ok) {
       const { access_token: token, scope = '' } = /** @type {Record<string, string>} */ (await response.clone().json())
       granted.set(String(token), scope.split(' '))
     }
