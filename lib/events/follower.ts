@@ -92,6 +92,8 @@ export class Follower {
       this.#after = position
       if (entry.event !== undefined) this.#tail.push(withId(this.#name.stream, position, entry.event))
       if (entry.over) this.#tail.end()
+      // What is pushed is written at the end of this tick: only then is it known whether it was too much.
+      await new Promise<void>((resolve) => process.nextTick(resolve))
     }
     return !this.#tail.isOver
   }
