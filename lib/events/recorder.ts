@@ -87,8 +87,9 @@ export class Recorder implements Sink {
   start(body: Body, tail?: Tail): void {
     if (tail) this.attach(tail, this.newest)
     this.#put({ event: this.#isPrimed ? PRIMING : undefined })
-    this.#writer.flush()
+    // What is there already goes into the log along with it.
     this.#read(body)
+    this.#writer.flush()
   }
 
   /** Goes on where another had to leave: with the rest of the upstream's stream, or the news that there is none. */

@@ -53,8 +53,11 @@ export class Tail implements Body {
     else if (!this.#isFull) this.#hooks?.onResume()
   }
 
-  whole(): undefined {
-    return undefined
+  whole(): Buffer | undefined {
+    if (this.#over !== 'ended' || this.#sink) return undefined
+    const kept = this.#kept
+    this.#kept = []
+    return Buffer.concat(kept)
   }
 
   unread(chunks: readonly Buffer[]): void {
