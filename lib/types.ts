@@ -120,7 +120,7 @@ export type ServerLookup<P extends Principal = Principal> = Hook<
   Awaitable<ServerConfig<P> | undefined>
 >
 
-/** Says who is asking. `undefined` answers 401. `server` is empty where `serverDirectory()` asks for the whole list. */
+/** Says who is asking. `undefined` answers 401. */
 export type Authenticate<P extends Principal = Principal> = Hook<
   [request: GatewayRequest, context: AuthenticateContext],
   Awaitable<P | AuthInfo | undefined>
@@ -128,9 +128,12 @@ export type Authenticate<P extends Principal = Principal> = Hook<
 
 /** What an `authenticate` hook is told beside the request. */
 export interface AuthenticateContext {
-  /** The server's name. */
+  /** The server's name; empty where `serverDirectory()` asks for the whole list. */
   readonly server: string
-  /** The canonical URI of this server's endpoint, the audience of its tokens (RFC 8707); `undefined` without `publicUrl`. */
+  /**
+   * The canonical URI of this server's endpoint, for the whole list that of the mount: the audience of its tokens (RFC
+   * 8707). `undefined` without `publicUrl`.
+   */
   readonly resource: string | undefined
 }
 

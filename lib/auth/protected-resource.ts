@@ -69,6 +69,8 @@ export class ProtectedServers {
   /** The scopes that every request needs. */
   readonly scopes: readonly string[]
   readonly #described: ProtectedResource | undefined
+  /** The URI of the whole list. */
+  readonly #mount: string | undefined
   readonly #uriOf: ((server: string) => string) | undefined
   readonly #urlOf: ((server: string) => string) | undefined
   readonly #address: Address
@@ -86,19 +88,19 @@ export class ProtectedServers {
     this.#address = address
     this.#titles = servers && new Map(Object.entries(servers).map(([name, { title }]) => [name, title]))
     this.#uriOf = base && compileResource(base.publicUrl, base.path)
-    const mount = base?.publicUrl.replace(/\/$/, '') ?? ''
-    this.#urlOf = this.#described && compileResource(mount + WELL_KNOWN, base?.path ?? '')
+    this.#mount = base?.publicUrl.replace(/\/$/, '')
+    this.#urlOf = this.#described && compileResource(this.#mount + WELL_KNOWN, base?.path ?? '')
     this.#atRoot = base ? WELL_KNOWN + new URL(base.publicUrl).pathname.replace(/\/$/, '') : ''
   }
 
-  /** The canonical URI of a server's endpoint; `undefined` where nobody said under which URL clients reach it. */
+  /** The canonical URI of a server's endpoint, or of the whole list; `undefined` where nobody said which URL clients use. */
   uriOf(server: string): string | undefined {
-    return this.#uriOf?.(server)
+    return server === '' ? this.#mount : this.#uriOf?.(server)
   }
 
   /** What a challenge tells who asked for this server. */
   asked(server: string): Asked {
-    return { metadataUrl: this.#urlOf?.(server), scopes: this.scopes }
+    return { metadataUrl: server === '' ? undefined : this.#urlOf?.(server), scopes: this.scopes }
   }
 
   /** The server whose metadata is at this URL below the mount. */

@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import connect from 'connect'
 import express from 'express'
 import supertest from 'supertest'
-import { mcpGateway, serverDirectory, type ServerConfig } from '../../lib/index.ts'
+import { jwtBearer, mcpGateway, serverDirectory, type ServerConfig } from '../../lib/index.ts'
+import { startAuthorizationServer } from '../support/authorization-server.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { authenticate, BROWSER, type DirectoryParts, type RunningDirectory, startDirectory } from './setup.ts'
 
@@ -325,4 +326,27 @@ describe('options', () => {
     expect(() => catalog()).toThrow('catalog takes the path the gateway is mounted at')
     expect(() => catalog('mcp-servers')).toThrow(TypeError)
   })
+})
+
+test('a token for the mount lists the servers, a token for a server does not (AU8)', async () => {
+  const issuer = await startAuthorizationServer()
+  const publicUrl = 'https://app.example.com/mcp-servers'
+  const running = await startDirectory({
+    gateway: {
+      servers: { a: { url: 'http://127.0.0.1:9/mcp' } },
+      publicUrl,
+      authenticate: jwtBearer({ issuer: issuer.issuer }),
+    },
+  })
+  try {
+    const list = async (resource: string): Promise<supertest.Response> =>
+      running.agent.get('/mcp-servers').auth(await issuer.clientToken({ resource }), { type: 'bearer' })
+    expect((await list(publicUrl)).body).toMatchObject({ servers: [{ name: 'a' }] })
+    const refused = await list(`${publicUrl}/a/mcp`)
+    expect(refused.status).toBe(401)
+    expect(refused.headers['www-authenticate']).not.toContain('resource_metadata')
+  } finally {
+    await running.close()
+    await issuer.close()
+  }
 })
