@@ -112,6 +112,13 @@ export class GatewayError extends Error {
   }
 }
 
+/** What an upstream owes and will not answer: it ended its stream, or the connection broke. (ER14) */
+export function brokenOff(cause: Error | undefined): GatewayError {
+  return cause
+    ? new GatewayError('upstream_broken', 'The connection to the upstream broke', { cause })
+    : new GatewayError('upstream_broken', 'The upstream ended its stream without an answer')
+}
+
 export function isCode(error: unknown, code: GatewayErrorCode): boolean {
   return error instanceof GatewayError && error.code === code
 }

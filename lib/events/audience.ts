@@ -8,7 +8,7 @@ export interface AudienceHooks {
   /** Told when more may be pushed. */
   readonly onRoom: () => void
   /** Told when nobody has been there for a while, where that matters. */
-  readonly onLonely: (() => void) | undefined
+  readonly onLonely: (() => void) | false
 }
 
 export class Audience {

@@ -1,5 +1,5 @@
 /** Reads an upstream's stream to its end, whoever listens, and has all of it written down. (SE4) */
-import { GatewayError } from '../errors.ts'
+import { brokenOff, GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { eventsOf, Framer, messageEvent } from '../sse/event-stream.ts'
 import { Owed } from '../sse/owed.ts'
@@ -78,8 +78,7 @@ export class Recorder implements Sink {
       onFailure: (error) => tools.report(error, exchange),
     })
     // The upstream takes one listener a session: a client that comes back soon finds it still listened to.
-    const onLonely = isStanding ? () => this.#leave() : undefined
-    this.#audience = new Audience({ onRoom: () => this.#flow(), onLonely })
+    this.#audience = new Audience({ onRoom: () => this.#flow(), onLonely: isStanding && (() => this.#leave()) })
     exchange.onStop = () => this.#leave()
   }
 
@@ -98,11 +97,12 @@ export class Recorder implements Sink {
     this.fail(new Error('The node that read the stream has gone'))
   }
 
-  /** The position of the newest event, and of the newest that was delivered. */
+  /** The position of the newest event. */
   get newest(): number {
     return this.#writer.position
   }
 
+  /** The position up to which everything was delivered. */
   get delivered(): number {
     return this.#writer.delivered
   }
@@ -231,10 +231,7 @@ export class Recorder implements Sink {
   #disappoint(ending: 'ended' | Error): void {
     const { ids } = this.#owed
     if (ids.length === 0) return
-    const fault =
-      ending === 'ended'
-        ? new GatewayError('upstream_broken', 'The upstream ended its stream without an answer')
-        : new GatewayError('upstream_broken', 'The connection to the upstream broke', { cause: ending })
+    const fault = brokenOff(ending === 'ended' ? undefined : ending)
     for (const id of ids) this.#put({ event: messageEvent(fault.toJsonRpc(id)).toString() })
     this.#tools.report(fault, this.exchange)
   }

@@ -1,6 +1,6 @@
 /** What every way of writing a reply shares: backpressure, a client that stalls or leaves, an exchange that is stopped. */
 import type { ServerResponse } from 'node:http'
-import { GatewayError } from '../errors.ts'
+import { brokenOff, GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Body, Sink } from '../types.ts'
 import { type Beating, type Heartbeat, TICK_MS } from './heartbeat.ts'
@@ -76,15 +76,13 @@ export abstract class Writer implements Sink, Beating {
   end(): void {
     if (this.#isOver) return
     let fault: GatewayError | undefined
-    this.conclude(
-      () => (fault ??= new GatewayError('upstream_broken', 'The upstream ended its stream without an answer')),
-    )
+    this.conclude(() => (fault ??= brokenOff(undefined)))
     this.over(fault)
   }
 
   fail(cause: Error): void {
     if (this.#isOver) return
-    const fault = new GatewayError('upstream_broken', 'The connection to the upstream broke', { cause })
+    const fault = brokenOff(cause)
     this.conclude(() => fault, true)
     this.over(fault)
   }

@@ -331,7 +331,7 @@ describe('options', () => {
 test('a token for the mount lists the servers, a token for a server does not (AU8)', async () => {
   const issuer = await startAuthorizationServer()
   const publicUrl = 'https://app.example.com/mcp-servers'
-  const running = await startDirectory({
+  const one = await start({
     gateway: {
       servers: { a: { url: 'http://127.0.0.1:9/mcp' } },
       publicUrl,
@@ -340,13 +340,12 @@ test('a token for the mount lists the servers, a token for a server does not (AU
   })
   try {
     const list = async (resource: string): Promise<supertest.Response> =>
-      running.agent.get('/mcp-servers').auth(await issuer.clientToken({ resource }), { type: 'bearer' })
+      one.agent.get('/mcp-servers').auth(await issuer.clientToken({ resource }), { type: 'bearer' })
     expect((await list(publicUrl)).body).toMatchObject({ servers: [{ name: 'a' }] })
     const refused = await list(`${publicUrl}/a/mcp`)
     expect(refused.status).toBe(401)
     expect(refused.headers['www-authenticate']).not.toContain('resource_metadata')
   } finally {
-    await running.close()
     await issuer.close()
   }
 })
