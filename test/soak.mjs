@@ -34,7 +34,7 @@ const server = createServer(async (incoming, response) => {
     response.writeHead(202).end()
   } else {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
-    const name = method === undefined ? `GET ${incoming.headers['x-column']}` : String(id)
+    const name = method === undefined ? `GET ${String(incoming.headers['x-column'])}` : String(id)
     response.once('close', () => silent.delete(name))
     silent.set(name, response)
   }
