@@ -50,10 +50,10 @@ afterEach(async () => {
 })
 
 const call = { jsonrpc: '2.0', id: 'call-1', method: 'tools/call', params: { name: 'slow' } }
-const progress = (step: number, filling = ''): RpcMessage => ({
+const progress = (step: number, padding = ''): RpcMessage => ({
   jsonrpc: '2.0',
   method: 'notifications/progress',
-  params: { step, filling },
+  params: { step, padding },
 })
 const answer: RpcMessage = { jsonrpc: '2.0', id: 'call-1', result: { content: [] } }
 const gone = { id: 'call-1', error: { code: 400 } }

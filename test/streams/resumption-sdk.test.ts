@@ -1,36 +1,13 @@
 // The real SDK as an upstream that keeps its events: its streams break at every byte.
 import { randomUUID } from 'node:crypto'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { StreamableHTTPServerTransport, type EventStore } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import type { RpcMessage } from '../support/exchange.ts'
+import { MemoryEventStore } from '../support/memory-event-store.ts'
 import { initialize, type OpenStream, type Session } from '../support/rpc.ts'
 import { serveSessions, type RunningServer } from '../support/sessions.ts'
-
-/** Ids say which stream they are of, and where in it. */
-class MemoryEventStore implements EventStore {
-  readonly #streams = new Map<string, JSONRPCMessage[]>()
-
-  storeEvent(stream: string, message: JSONRPCMessage): Promise<string> {
-    const events = this.#streams.get(stream) ?? []
-    this.#streams.set(stream, events)
-    return Promise.resolve(`${stream}/${events.push(message)}`)
-  }
-
-  async replayEventsAfter(
-    last: string,
-    { send }: { send: (id: string, message: JSONRPCMessage) => Promise<void> },
-  ): Promise<string> {
-    const stream = last.slice(0, last.lastIndexOf('/'))
-    const from = Number(last.slice(stream.length + 1))
-    for (const [index, message] of (this.#streams.get(stream) ?? []).slice(from).entries()) {
-      await send(`${stream}/${from + index + 1}`, message)
-    }
-    return stream
-  }
-}
 
 let server: RunningServer
 let proxy: FaultProxy

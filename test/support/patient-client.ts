@@ -30,7 +30,10 @@ export function callPatiently(session: Session, message: object, patience: Patie
   const harvest = { messages: [] as RpcMessage[], ids: [] as string[], statuses: [] as number[], isLost: false }
   let timer: NodeJS.Timeout | undefined
   const hang = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`hangs with ${JSON.stringify(harvest)}`)), hangMs)
+    timer = setTimeout(() => {
+      reject(new Error(`hangs with ${JSON.stringify(harvest)}`))
+      harvest.isLost = true
+    }, hangMs)
   })
   return Promise.race([reap(session, message, harvest, patience), hang]).finally(() => clearTimeout(timer))
 }
@@ -51,7 +54,7 @@ async function reap(session: Session, message: object, harvest: Growing, patienc
       onOpen?.(client, visit)
       await take(client, harvest, waiting)
     }
-    if (waiting.size === 0) return harvest
+    if (waiting.size === 0 || harvest.isLost) return harvest
     harvest.isLost = harvest.ids.length === 0 || (client !== undefined && client.status >= 400 && client.status < 500)
     if (harvest.isLost) return harvest
     await new Promise((resolve) => void setTimeout(resolve, retryMs))
