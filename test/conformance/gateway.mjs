@@ -9,13 +9,19 @@ const BUILT = new URL('../../dist/index.js', import.meta.url)
 
 /**
  * @param {string} upstream
+ * @param {{ withEvents?: boolean }} [options] whether it has an event log
  * @returns {Promise<{ url: string, close(): Promise<void> }>}
  */
-export async function startGateway(upstream) {
+export async function startGateway(upstream, { withEvents = false } = {}) {
   if (!existsSync(BUILT)) throw new Error('The gateway is not built. Run: npm run build')
   /** @type {typeof import('../../lib/index.ts')} */
-  const { mcpGateway } = await import(BUILT.href)
-  const gateway = mcpGateway({ servers: { everything: { url: upstream } }, authenticate: false, onError: report })
+  const { MemoryEventLog, mcpGateway } = await import(BUILT.href)
+  const gateway = mcpGateway({
+    servers: { everything: { url: upstream } },
+    authenticate: false,
+    events: withEvents ? new MemoryEventLog() : undefined,
+    onError: report,
+  })
   const listener = createServer(gateway)
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
