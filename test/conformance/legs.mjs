@@ -7,7 +7,11 @@
  * @property {'server' | 'client'} side what the suite tests: servers with a client of its own, or the reverse
  * @property {string[][]} runs the arguments of each run of the suite
  * @property {{ scenarios: number, checks: number }} expected passed ones
+<<<<<<< HEAD
  * @property {false} [compared] where the gateway answers for the server behind, which is asked less then
+=======
+ * @property {boolean} [withEvents] whether it is run once more through a gateway with an event log
+>>>>>>> streams
  */
 
 const LOGINS = [
@@ -25,6 +29,7 @@ export const LEGS = [
     side: 'server',
     runs: [['--requirements', '2025-11-25']],
     expected: { scenarios: 33, checks: 84 },
+    withEvents: true,
   },
   {
     name: '2025-06-18, all',
@@ -56,6 +61,7 @@ export const LEGS = [
       'json-schema-2020-12-preservation',
     ]),
     expected: { scenarios: 5, checks: 20 },
+    withEvents: true,
   },
   {
     name: '2026-07-28, clients',

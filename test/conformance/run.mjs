@@ -19,7 +19,7 @@ import { findSuiteNode, runSuite } from './suite.mjs'
 /**
  * @typedef {import('./legs.mjs').Leg} Leg
  * @typedef {import('./suite.mjs').Outcome} Outcome
- * @typedef {'direct' | 'gateway'} Column
+ * @typedef {'direct' | 'gateway' | 'events'} Column `events`: through a gateway with an event log
  * @typedef {{ node: string, urls: Record<Column, string>, directory: string }} Context
  */
 
@@ -37,11 +37,14 @@ async function main() {
   const directory = options.out ?? (await mkdtemp(join(tmpdir(), 'mcp-conformance-')))
   const fixture = await startFixture()
   try {
-    const gateway = options.direct ? undefined : await startGateway(fixture.url)
+    const gateways = options.direct
+      ? []
+      : await Promise.all([startGateway(fixture.url), startGateway(fixture.url, { withEvents: true })])
     try {
-      return await runLegs({ node, directory, urls: { direct: fixture.url, gateway: gateway?.url ?? '' } })
+      const [gateway = '', events = ''] = gateways.map(({ url }) => url)
+      return await runLegs({ node, directory, urls: { direct: fixture.url, gateway, events } })
     } finally {
-      await gateway?.close()
+      await Promise.all(gateways.map((gateway) => gateway.close()))
     }
   } finally {
     await fixture.close()
@@ -67,17 +70,38 @@ async function runLegs(context) {
  */
 async function runLeg(leg, context) {
   const direct = await runColumn(leg, 'direct', context)
-  const gateway = options.direct ? undefined : await runColumn(leg, 'gateway', context)
+  const totals = count(direct)
+  const lines = shortfalls('direct', leg, totals, direct)
+  if (options.direct) return print({ name: leg.name, direct: totals, gateway: '' }, lines)
+  const faults = await runThrough('gateway', leg, direct, lines, context)
+  return leg.withEvents ? faults + (await runThrough('events', leg, direct, [], context)) : faults
+}
 
-  const directTotals = count(direct)
-  const gatewayTotals = gateway && count(gateway)
-  console.log(formatRow({ name: leg.name, direct: directTotals, gateway: gatewayTotals ?? '' }))
-
+/**
+ * @param {'gateway' | 'events'} column
+ * @param {Leg} leg
+ * @param {Outcome} direct
+ * @param {string[]} before what is to be said of the direct column
+ * @param {Context} context
+ */
+async function runThrough(column, leg, direct, before, context) {
+  const gateway = await runColumn(leg, column, context)
+  const totals = count(gateway)
   const lines = [
-    ...shortfalls('direct', leg, directTotals, direct),
-    ...(gateway && gatewayTotals ? shortfalls('through the gateway', leg, gatewayTotals, gateway) : []),
-    ...(gateway && leg.compared !== false ? differences(direct, gateway) : []),
+    ...before,
+    ...shortfalls('through the gateway', leg, totals, gateway),
+    ...(leg.compared === false ? [] : differences(direct, gateway)),
   ]
+  const name = column === 'events' ? '  with an event log' : leg.name
+  return print({ name, direct: column === 'events' ? '' : count(direct), gateway: totals }, lines)
+}
+
+/**
+ * @param {Parameters<typeof formatRow>[0]} row
+ * @param {string[]} lines faults
+ */
+function print(row, lines) {
+  console.log(formatRow(row))
   for (const line of lines) console.log(`    ${line}`)
   return lines.length
 }
@@ -106,7 +130,8 @@ function shortfalls(column, { expected }, { scenarios, checks }, outcome) {
  */
 async function runColumn({ name, side, runs }, column, { node, urls, directory }) {
   const program = join(HERE, column === 'direct' ? 'client.mjs' : 'client-through-gateway.mjs')
-  const target = side === 'server' ? ['--url', urls[column]] : ['--command', `"${process.execPath}" "${program}"`]
+  const command = `"${process.execPath}" "${program}"${column === 'events' ? ' --events' : ''}`
+  const target = side === 'server' ? ['--url', urls[column]] : ['--command', command]
 
   /** @type {Outcome} */
   const all = { ok: true, output: '', scenarios: new Map() }

@@ -98,7 +98,7 @@ describe('the form', () => {
     expect(head.text).toBeFalsy()
   })
 
-  test('a page may load nothing but its own script and style, by a nonce that is never the same', async () => {
+  test('SC11 a page may load nothing but its own script and style, by a nonce that is never the same, in no frame', async () => {
     const { agent } = await start({ gateway: { servers: { weather } } })
     const nonces = new Set<string>()
     for (let times = 0; times < 3; times += 1) {
@@ -107,6 +107,7 @@ describe('the form', () => {
       const [, nonce = ''] = /script-src 'nonce-([\w-]{24})'/.exec(policy) ?? []
       nonces.add(nonce)
       expect(policy).toContain("default-src 'none'")
+      expect(policy).toContain("frame-ancestors 'none'")
       expect(policy).not.toContain('unsafe')
       expect(text).toContain(`<script nonce="${nonce}">`)
       expect(text).toContain(`<style nonce="${nonce}">`)
