@@ -5,12 +5,10 @@
 import { playScenario } from './client.mjs'
 import { startGateway } from './gateway.mjs'
 
-<<<<<<< HEAD
-const upstream = process.argv[2] ?? ''
-const { url, fetch, close } = await startGateway(upstream, process.env['MCP_CONFORMANCE_SCENARIO'])
-=======
-const gateway = await startGateway(process.argv.at(-1) ?? '', { withEvents: process.argv.includes('--events') })
->>>>>>> streams
+const { url, fetch, close } = await startGateway(process.argv.at(-1) ?? '', {
+  scenario: process.env['MCP_CONFORMANCE_SCENARIO'],
+  withEvents: process.argv.includes('--events'),
+})
 try {
   await playScenario(url, fetch)
 } finally {

@@ -11,31 +11,14 @@ const BUILT = new URL('../../dist/index.js', import.meta.url)
 
 /**
  * @param {string} upstream
-<<<<<<< HEAD
- * @param {string} [scenario] of the client leg
+ * @param {{ scenario?: string | undefined, withEvents?: boolean }} [options] the scenario of a client leg; an event log
  * @returns {Promise<{ url: string, fetch: typeof fetch, close(): Promise<void> }>}
  */
-export async function startGateway(upstream, scenario = '') {
+export async function startGateway(upstream, { scenario = '', withEvents = false } = {}) {
   if (!existsSync(BUILT)) throw new Error('The gateway is not built. Run: npm run build')
   /** @type {typeof import('../../lib/index.ts')} */
   const lib = await import(BUILT.href)
   const listener = createServer()
-=======
- * @param {{ withEvents?: boolean }} [options] whether it has an event log
- * @returns {Promise<{ url: string, close(): Promise<void> }>}
- */
-export async function startGateway(upstream, { withEvents = false } = {}) {
-  if (!existsSync(BUILT)) throw new Error('The gateway is not built. Run: npm run build')
-  /** @type {typeof import('../../lib/index.ts')} */
-  const { MemoryEventLog, mcpGateway } = await import(BUILT.href)
-  const gateway = mcpGateway({
-    servers: { everything: { url: upstream } },
-    authenticate: false,
-    events: withEvents ? new MemoryEventLog() : undefined,
-    onError: report,
-  })
-  const listener = createServer(gateway)
->>>>>>> streams
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
   const { port } = /** @type {import('node:net').AddressInfo} */ (listener.address())
@@ -44,6 +27,7 @@ export async function startGateway(upstream, { withEvents = false } = {}) {
   const gateway = lib.mcpGateway({
     servers: { everything: { url: upstream } },
     authenticate: false,
+    events: withEvents ? new lib.MemoryEventLog() : undefined,
     onError: report,
     ...(login && { publicUrl, ...login.options }),
   })
