@@ -7,11 +7,8 @@
  * @property {'server' | 'client'} side what the suite tests: servers with a client of its own, or the reverse
  * @property {string[][]} runs the arguments of each run of the suite
  * @property {{ scenarios: number, checks: number }} expected passed ones
-<<<<<<< HEAD
  * @property {false} [compared] where the gateway answers for the server behind, which is asked less then
-=======
  * @property {boolean} [withEvents] whether it is run once more through a gateway with an event log
->>>>>>> streams
  */
 
 const LOGINS = [
