@@ -21,8 +21,9 @@ export interface RedisEventLogOptions {
   readonly timeoutMs?: number | undefined
 }
 
-/** How many events are read at a time. */
-const PORTION = 100
+/** How many events are read at a time, and how many bytes of them: clients that do not read hold that much each. */
+const PORTION = '100'
+const PORTION_BYTES = String(256 * 1024)
 
 /** Adds events at positions of the writer's choice, all or none: Redis refuses those that do not come last. */
 const APPEND = `
@@ -31,6 +32,19 @@ if newest and tonumber(string.match(newest[1], '%d+')) >= tonumber(ARGV[3]) then
 for i = 3, #ARGV, 2 do redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], ARGV[i] .. '-0', 'e', ARGV[i + 1]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`
+
+/** Gives the events behind a position, of which there is always one that fits. */
+const READ = `
+local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
+local bytes = 0
+for at, entry in ipairs(found) do
+  bytes = bytes + #entry[2][2]
+  if at > 1 and bytes > tonumber(ARGV[3]) then
+    for behind = #found, at, -1 do found[behind] = nil end
+    break
+  end
+end
+return found`
 
 const CLAIM = `
 local writer = redis.call('GET', KEYS[1])
@@ -100,8 +114,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async #range(name: EventStreamName, after: number): Promise<LoggedEvent[]> {
-    const answer = await this.#ask('XRANGE', this.#key(name), `(${after}-0`, '+', 'COUNT', String(PORTION))
-    return eventsOf(answer)
+    return eventsOf(await this.#ask('EVAL', READ, '1', this.#key(name), `(${after}-0`, PORTION, PORTION_BYTES))
   }
 
   #key({ session, stream }: EventStreamName): string {
