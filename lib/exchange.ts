@@ -35,6 +35,8 @@ export class Exchange implements Slotted {
   /** What crosses to the upstream, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | undefined
+  /** Whether it is a GET for the rest of a call's stream: it has an end, and a gateway that closes waits for that. */
+  awaitsAnswer = false
   slot = -1
   #stopped: GatewayError | undefined
   #onStop: ((error: GatewayError) => void) | undefined

@@ -46,6 +46,8 @@ function inTime<T>(method: string, answer: Awaitable<T>, waitMs = 0): Awaitable<
   return new Promise((resolve, reject) => {
     const late = (): void => reject(new Error(`The event log did not answer ${method}() in time`))
     const timer = setTimeout(late, waitMs + ANSWER_MS).unref()
-    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+    void Promise.resolve(answer)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer))
   })
 }
