@@ -117,7 +117,7 @@ export class Conversations {
   }
 
   async #close(deadline: number): Promise<void> {
-    this.#running.stop(closing(), ({ listens }) => listens)
+    this.#running.stop(closing(), ({ listens, awaitsAnswer }) => listens && !awaitsAnswer)
     await within(deadline, this.#running.idle())
     this.#running.stop(closing(), () => true)
     this.#rechecks.close()

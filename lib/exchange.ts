@@ -40,6 +40,8 @@ export class Exchange implements Slotted {
   readonly isBackground: boolean
   /** Whether its stream is read in the background, too: it can end here and be resumed. */
   isRecorded = false
+  /** Whether it is a GET for the rest of a call's stream: it has an end, and a gateway that closes waits for that. */
+  awaitsAnswer = false
   slot = -1
   #stopped: GatewayError | undefined
   #onStop: ((error: GatewayError) => void) | undefined

@@ -85,6 +85,7 @@ export class Journal {
     const last = await ask(() => this.#log.last(name))
     const newest = this.#writers.of(name)?.newest ?? last?.position
     if (newest === undefined || point.after > newest) throw gone()
+    exchange.awaitsAnswer = true
     return this.#follow(name, point.after, last, exchange)
   }
 

@@ -44,5 +44,5 @@ export class PromptLog implements EventLog {
 
 function answered<T>(method: string, answer: Awaitable<T>, waitMs = 0): Awaitable<T> {
   if (!isPromise(answer)) return answer
-  return inTime(waitMs + ANSWER_MS, answer, `The event log did not answer ${method}() in time`)
+  return inTime(waitMs + ANSWER_MS, Promise.resolve(answer), `The event log did not answer ${method}() in time`)
 }

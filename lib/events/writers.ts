@@ -58,6 +58,7 @@ export class Writers {
   /** Has a stream written here from now on. */
   open(name: EventStreamName, exchange: Exchange, parts: Omit<RecorderParts, 'name' | 'exchange'>): Recorder {
     const background = exchange.with({ isBackground: true })
+    background.awaitsAnswer = !parts.isStanding
     const recorder = new Recorder({ ...parts, name, exchange: background }, this.#recorderTools)
     this.#recorders.set(keyOf(name), recorder)
     this.#running.add(background)

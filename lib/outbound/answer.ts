@@ -71,7 +71,9 @@ class StreamPeek extends Peek {
   }
 
   end(): void {
-    this.settle(undefined)
+    // A reader waits behind a carriage return for the line feed that may belong to it.
+    this.#reader.feed('\n')
+    this.settle(this.#answer)
   }
 }
 

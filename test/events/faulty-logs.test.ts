@@ -339,6 +339,21 @@ describe.each(kinds)('a log that answers %s', (_, isAsync) => {
   })
 })
 
+test('a log that answers late holds nothing up for long, and gets at once what came meanwhile (SE7)', async () => {
+  await setUp(new FaultyLog(true))
+  const { session, client, stream, id } = await begin()
+  const before = log.calls.filter((method) => method === 'append').length
+  const late: Fault = (usual) => new Promise((resolve) => void setTimeout(() => resolve(usual()), 50))
+  for (const method of ['append', 'read', 'last'] as const) log.faults.set(method, late)
+  const all = Array.from({ length: 200 }, (_, step) => progress(step))
+  for (const message of all) await stream.send(message)
+  await stream.send(answer)
+  stream.end()
+  expect(await rest(client)).toEqual([...all, answer])
+  expect(await rest(await resume(session, id))).toEqual([...all, answer])
+  expect(log.calls.filter((method) => method === 'append').length - before).toBeLessThan(50)
+})
+
 describe('a log that does not answer', () => {
   /** Lets so much time pass, and whatever it brings about. */
   async function pass(ms: number): Promise<void> {

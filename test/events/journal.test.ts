@@ -346,6 +346,20 @@ test('a drain lets an answer finish behind a client that has moved on, then tell
   await closing
 })
 
+test('a drain lets an answer finish for a client that has come back for it as well', async () => {
+  const { session, client, stream } = await begin()
+  const [id] = await take(client)
+  client.close()
+  await client.over
+  const again = await resume(session, id)
+  const closing = gateway.gateway.close({ graceMs: 5_000 })
+  await stream.send(progress(2))
+  await stream.send(answer)
+  stream.end()
+  expect(await rest(again)).toEqual([progress(2), answer])
+  await closing
+})
+
 test('modern requests and JSON answers are not touched', async () => {
   const session = await initialize(gateway.url('a'))
   upstream.on('tools/call', (exchange) => exchange.result({ content: [] }))

@@ -206,7 +206,7 @@ function suite(createLog: () => EventLog | Promise<EventLog>, by: number, limitM
 }
 
 describe('out of memory', () => {
-  suite(() => new MemoryEventLog(), 2, 4_000)
+  suite(() => new MemoryEventLog(), 2, 3_000)
 })
 
 describeRedis.each(REDIS_CLIENTS)('out of Redis, with the library %s', (_library, connect) => {
@@ -230,6 +230,6 @@ describeRedis.each(REDIS_CLIENTS)('out of Redis, with the library %s', (_library
       })
     },
     19,
-    1_500,
+    1_000,
   )
 })

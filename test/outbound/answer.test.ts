@@ -49,6 +49,12 @@ const stream = `id: 1\nretry: 500\ndata: \n\n: ping\n\nevent: message\ndata: {"j
 const expected = { message: { id: 1, result: { protocolVersion: '2025-11-25' } }, text: response }
 
 describe('readAnswer', () => {
+  test('finds a response at the end of a stream of carriage returns', async () => {
+    const { reply, rest } = replyOf('text/event-stream', [`data: ${response}\r\r`])
+    expect(await readAnswer(reply)).toMatchObject(expected)
+    expect(rest()).toEqual({ bytes: `data: ${response}\r\r`, over: 'ended' })
+  })
+
   test.each([
     ['whole', [response]],
     ['in pieces', [response.slice(0, 20), response.slice(20, 21), response.slice(21)]],
