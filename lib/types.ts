@@ -84,7 +84,7 @@ export interface ServerConfig<P extends Principal = Principal> {
    * scopes of every entry that fits it. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent.
    */
   readonly scopes?: ScopeRules | undefined
-  /** For people, in what `serverDirectory()` shows; the gateway itself reads none of these four. */
+  /** For people, in what `serverDirectory()` shows, these four; the title stands in the metadata for clients, too. */
   readonly title?: string | undefined
   readonly description?: string | undefined
   readonly tags?: readonly string[] | undefined
@@ -243,8 +243,9 @@ export interface Gateway {
    */
   readonly wellKnown: (request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void) => void
   /**
-   * Ends service: new requests and streams get 503, streams that listen end, running requests finish or are cut after `graceMs` milliseconds
-   * (5 000 by default), then sockets and the session store close. Calling again gives the same promise.
+   * Ends service: new requests and streams get 503, streams that listen end, running requests finish or are cut after
+   * `graceMs` milliseconds (5 000 by default), then sockets, the session store and the event log close. Calling again
+   * gives the same promise.
    */
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>
 }

@@ -32,7 +32,7 @@ export function decode({ text }: LoggedEvent): Entry {
 }
 
 /** Unique in the session, and names the stream. (SE6) */
-export function eventIdOf(stream: string, position: number): string {
+function eventIdOf(stream: string, position: number): string {
   return `${stream}.${position}`
 }
 
