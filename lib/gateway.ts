@@ -1,18 +1,24 @@
-/** mcpGateway(): the way of a request, top to bottom. The only file that knows every folder. */
+/** mcpGateway(): the way of a request, top to bottom. */
 import type { ServerResponse } from 'node:http'
-import { challengeHeaders } from './auth/challenge.ts'
-import { answerMetadata } from './auth/metadata-endpoint.ts'
-import { andThen, isPromise } from './awaitable.ts'
-import { Conversations } from './conversations.ts'
-import { GatewayError } from './errors.ts'
-import { identify, lookUp, permit } from './hooks.ts'
-import { admit } from './inbound/admit.ts'
+import { GatewayError, isCode } from './errors.ts'
+import { type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
+import { expose, type GatewayInternals } from './exchange/gateway-internals.ts'
+import { Lifetime } from './exchange/lifetime.ts'
+import type { Message } from './exchange/message.ts'
+import { checkAccept, checkVersion, GET_ACCEPTS, POST_ACCEPTS } from './inbound/accept.ts'
+import { challengeHeaders } from './inbound/access/challenge.ts'
+import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
+import { answerMetadata } from './inbound/access/metadata-endpoint.ts'
 import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
-import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/headers.ts'
-import { type Inside, reveal } from './inside.ts'
+import { checkHostAndOrigin } from './inbound/host-origin.ts'
+import { InboundRequest } from './inbound/inbound-request.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
+import { createGatewayParts, type GatewayParts } from './pipeline.ts'
+import { BATCH_VERSION, HEADER, negotiatedVersionHeader } from './protocol.ts'
+import { ANY_UPSTREAM } from './session/session-record.ts'
+import { gatewayOrigin } from './session/upstream-session.ts'
 import type {
   Awaitable,
   ErrorContext,
@@ -22,29 +28,34 @@ import type {
   Principal,
   ServerConfig,
 } from './types.ts'
-import { Visit } from './visit.ts'
+import { clientHeadersToServer } from './upstream/http/headers.ts'
+import { andThen, isPromise } from './util/awaitable.ts'
+import { within } from './util/timeout.ts'
 
 type Next = (error?: unknown) => void
+
+/** How long servers may take to hear that their sessions have ended, also when the grace is used up. */
+const FAREWELL_MS = 1_000
 
 /** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
   const config = parseOptions(options)
   const { protectedServers } = config
-  const conversations = new Conversations(config)
+  const running = new RunningGateway(config)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {
-    let visit: Visit | undefined
+    let inbound: InboundRequest | undefined
     try {
-      const server = config.address(request.url)
+      const server = config.serverPath(request.url)
       const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
       if (described !== undefined) return describe(described, request, response)
       if (next && (server === undefined || request.method === 'OPTIONS')) return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
-      visit = new Visit(request, response, server)
-      const served = serve(visit, config, conversations)
-      if (isPromise(served)) served.catch((error: unknown) => fail(visit!, error))
+      inbound = new InboundRequest(request, response, server)
+      const served = running.serve(inbound)
+      if (isPromise(served)) served.catch((error: unknown) => fail(inbound!, error))
     } catch (error) {
-      fail(visit ?? new Visit(request, response, ''), error)
+      fail(inbound ?? new InboundRequest(request, response, ''), error)
     }
   }
 
@@ -55,24 +66,24 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (next) return next()
       throw new GatewayError('not_found', 'Not found')
     } catch (error) {
-      fail(new Visit(request, response, ''), error)
+      fail(new InboundRequest(request, response, ''), error)
     }
   }
 
   function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
     answerMetadata(protectedServers, server, request, response).catch((error: unknown) =>
-      fail(new Visit(request, response, server), error),
+      fail(new InboundRequest(request, response, server), error),
     )
   }
 
-  function fail(visit: Visit, error: unknown): void {
-    const known = faultOf(config, error, visit)
-    const asked = challengeHeaders(known, protectedServers.asked(visit.server))
-    refuse(visit.request, visit.response, known, visit.id, asked)
+  function fail(inbound: InboundRequest, error: unknown): void {
+    const known = faultOf(config, error, inbound)
+    const asked = challengeHeaders(known, protectedServers.asked(inbound.server))
+    refuse(inbound.request, inbound.response, known, inbound.id, asked)
   }
 
-  const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => conversations.close(graceMs)
-  return reveal(Object.assign(gateway, { wellKnown, close }), insideOf(config, conversations))
+  const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => running.close(graceMs)
+  return expose(Object.assign(gateway, { wellKnown, close }), running.internals())
 }
 
 /** What to answer for a fault. */
@@ -84,69 +95,182 @@ function faultOf({ report }: Config, error: unknown, context: Partial<ErrorConte
   return known
 }
 
-/** Who lists the servers asks the very functions that every message goes through. */
-function insideOf(config: Config, { enquiries }: Conversations): Inside {
-  const { path, onlyServer, publicUrl, servers } = config
-  return {
-    path,
-    onlyServer,
-    publicUrl,
-    servers,
-    admit: (request) => checkIn(request, config),
-    identify: async (request, server) => identify(request, server, config),
-    lookUp: async (request, server, principal) => lookUp(request, server, principal, config),
-    faultOf: (error, context) => faultOf(config, error, context),
-    enquiries,
+/** A gateway with its parts, until it closes. What hooks answer at once is not waited for. */
+class RunningGateway {
+  readonly #config: Config
+  readonly #parts: GatewayParts
+  #closed: Promise<void> | undefined
+
+  constructor(config: Config) {
+    this.#config = config
+    this.#parts = createGatewayParts(config)
   }
-}
 
-/**
- * The order is also the order of what leaks to whom: nobody unknown learns which servers there are. What hooks answer
- * at once is not waited for, here and in what follows.
- */
-function serve(visit: Visit, config: Config, conversations: Conversations): Awaitable<void> {
-  const { request, server } = visit
-  const converse = CONVERSE[request.method ?? '']
-  if (!converse) throw new GatewayError('method_not_allowed', 'Method not allowed')
-  checkIn(request, config)
-  return andThen(identify(request, server, config), (principal) => {
-    visit.principal = principal
-    return andThen(lookUp(request, server, principal, config), (found) => {
-      visit.config = found
-      return converse(visit, config, conversations)
+  /** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
+  serve(inbound: InboundRequest): Awaitable<void> {
+    const { request, server } = inbound
+    const { method } = request
+    if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {
+      throw new GatewayError('method_not_allowed', 'Method not allowed')
+    }
+    this.#checkHostAndOrigin(request)
+    return andThen(authenticate(request, server, this.#config), (principal) => {
+      inbound.principal = principal
+      return andThen(lookUpServer(request, server, principal, this.#config), (config) => {
+        inbound.config = config
+        if (method === 'POST') return this.#post(inbound, config)
+        return method === 'GET' ? this.#get(inbound, config) : this.#delete(inbound, config)
+      })
     })
-  })
-}
+  }
 
-function checkIn({ headers, socket }: GatewayRequest, { admission }: Config): void {
-  admit(admission, headers.host, headers.origin, socket.localAddress)
-}
-
-type Converse = (visit: Visit, config: Config, conversations: Conversations) => Awaitable<void>
-
-const CONVERSE: Readonly<Record<string, Converse | undefined>> = {
   /** A message: body, then what it is, then where it belongs. */
-  POST(visit, config, conversations) {
-    checkAccept(visit.header('accept'), POST_ACCEPTS)
-    return andThen(readContent(visit.request, config.bodyBytes), ({ bytes, json }) => {
-      const message = classify(json, visit.standardHeaders())
-      if ('id' in message) visit.id = message.id
-      if (message.kind === 'rejection') throw refusalOf(message, visit.config!)
-      permit(json, visit.server, visit.config!, visit.principal, config)
-      return conversations.say(visit, message, bytes)
+  #post(inbound: InboundRequest, config: ServerConfig): Awaitable<void> {
+    checkAccept(inbound.header('accept'), POST_ACCEPTS)
+    return andThen(readContent(inbound.request, this.#config.bodyBytes), ({ bytes, text, json }) => {
+      const message = classify(json, inbound.standardHeaders(), text)
+      if ('id' in message && message.kind !== 'response') inbound.id = message.id
+      if (message.kind === 'rejection') throw refusalOf(message, config)
+      if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
+      this.#parts.eras.check(config, message)
+      return andThen(this.#sessionOf(inbound, message), (session) => {
+        if (session) checkTerms(session, inbound, message)
+        return this.#dispatch(inbound, 'POST', session, message, bytes)
+      })
     })
-  },
+  }
 
-  /** A listener. */
-  GET(visit, _config, conversations) {
-    checkAccept(visit.header('accept'), GET_ACCEPTS)
-    return conversations.listen(visit)
-  },
+  /** A client that listens. */
+  async #get(inbound: InboundRequest, config: ServerConfig): Promise<void> {
+    checkAccept(inbound.header('accept'), GET_ACCEPTS)
+    if (this.#closed) throw closing()
+    const session = await this.#findOwn(inbound, config)
+    return this.#dispatch(inbound, 'GET', session, undefined, undefined)
+  }
 
-  /** The end of a session. */
-  DELETE(visit, _config, conversations) {
-    return conversations.end(visit)
-  },
+  /** A client that ends its session. It has ended, whatever the server says to it. */
+  async #delete(inbound: InboundRequest, config: ServerConfig): Promise<void> {
+    const session = await this.#findOwn(inbound, config)
+    await this.#parts.forget(session.id)
+    const { server, principal, request } = inbound
+    await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
+    inbound.response.writeHead(200, { 'content-length': 0 }).end()
+  }
+
+  #dispatch(
+    inbound: InboundRequest,
+    verb: 'POST' | 'GET',
+    session: ClientSession | undefined,
+    message: Message | undefined,
+    body: Buffer | undefined,
+  ): Promise<void> {
+    const { server, principal, request, response } = inbound
+    const config = inbound.config!
+    const era = message?.era ?? 'legacy'
+    const isGone = (): boolean => response.destroyed
+    const accepts = { json: true, events: true }
+    const state = session?.record.upstream
+    const headers = {
+      ...(state && negotiatedVersionHeader(state.protocolVersion)),
+      ...clientHeadersToServer(verb, request.headers),
+    }
+    const origin = new Origin({ server, principal, request, era, session, accepts, isGone })
+    const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
+    const exchange = new Exchange(parts, body)
+    return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
+  }
+
+  /** The session that a message belongs to: none in the modern era, nor before a handshake. */
+  #sessionOf(inbound: InboundRequest, message: Message): Awaitable<ClientSession | undefined> {
+    if (message.era === 'modern') return undefined
+    const id = inbound.header(HEADER.sessionId)
+    const opens = message.kind === 'request' && message.method === 'initialize'
+    return opens ? this.#liveSession(inbound, id) : this.#find(inbound, id)
+  }
+
+  /** The live session that an `initialize` names, if any: an ended one does not keep a client from starting anew. */
+  async #liveSession(inbound: InboundRequest, id: string | undefined): Promise<ClientSession | undefined> {
+    if (id === undefined) return undefined
+    try {
+      return await this.#find(inbound, id)
+    } catch (error) {
+      if (isCode(error, 'session_not_found')) return undefined
+      throw error
+    }
+  }
+
+  /** The session of a GET or DELETE; where there are no sessions, there is neither of them. (RT4) */
+  async #findOwn(inbound: InboundRequest, config: ServerConfig): Promise<ClientSession> {
+    const { upstreams, eras } = this.#parts
+    if (eras.isModernOnly(config, upstreams.of(inbound.server, config).id)) {
+      throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
+    }
+    const session = await this.#find(inbound, inbound.header(HEADER.sessionId))
+    checkVersion(inbound.header(HEADER.protocolVersion), session.record.protocolVersion)
+    return session
+  }
+
+  /** A session is good for the upstream it was opened at, and for no other that the name may stand for by now. */
+  #find({ server, principal, config }: InboundRequest, id: string | undefined): Awaitable<ClientSession> {
+    return andThen(this.#parts.sessions.find(id, server, principal?.id ?? ''), (session) => {
+      const { upstream } = session.record.upstream
+      if (upstream === ANY_UPSTREAM || upstream === this.#parts.upstreams.of(server, config!).id) return session
+      throw new GatewayError('session_not_found', 'Session not found')
+    })
+  }
+
+  #checkHostAndOrigin({ headers, socket }: GatewayRequest): void {
+    checkHostAndOrigin(this.#config.hostRules, headers.host, headers.origin, socket.localAddress)
+  }
+
+  /** Calling again gives the same promise. */
+  close(graceMs: number): Promise<void> {
+    this.#closed ??= this.#close(Date.now() + graceMs)
+    return this.#closed
+  }
+
+  async #close(deadline: number): Promise<void> {
+    const { inFlight, accessMonitor, sessions, eventLog, upstreamSessions, upstreams } = this.#parts
+    const report = (error: unknown): void => this.#config.report(error, undefined)
+    inFlight.stop(closing(), ({ life }) => life.endless)
+    await within(deadline, inFlight.idle())
+    inFlight.stop(closing(), () => true)
+    accessMonitor.close()
+    await sessions.close().catch(report)
+    await eventLog?.close().catch(report)
+    await within(Math.max(deadline, Date.now() + FAREWELL_MS), upstreamSessions.done())
+    upstreamSessions.close()
+    await upstreams.close()
+  }
+
+  /** A directory asks the very functions that every message goes through. */
+  internals(): GatewayInternals {
+    const { path, onlyServer, publicUrl, servers } = this.#config
+    const { pipeline, upstreams, upstreamSessions } = this.#parts
+    return {
+      path,
+      onlyServer,
+      publicUrl,
+      servers,
+      checkHostAndOrigin: (request) => this.#checkHostAndOrigin(request),
+      authenticate: async (request, server) => authenticate(request, server, this.#config),
+      lookUpServer: async (request, server, principal) => lookUpServer(request, server, principal, this.#config),
+      faultOf: (error, context) => faultOf(this.#config, error, context),
+      connect: (subject) => {
+        const { server, config } = subject
+        const parts = { life: new Lifetime(), config, path: [server], verb: 'POST', state: undefined } as const
+        const origin = gatewayOrigin(subject, 'legacy')
+        const handle = pipeline.handleOf(config, 'gateway')
+        return {
+          parent: new Exchange({ ...parts, origin, message: undefined, headers: {} }),
+          handle: async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange)),
+        }
+      },
+      track: (work) => void upstreamSessions.track(work),
+      upstreamId: (server, config) => upstreams.of(server, config).id,
+      watch: (onOutcome) => upstreams.watch(onOutcome),
+    }
+  }
 }
 
 /** A server that is legacy by its config gives no evidence of the contrary, or a client of both eras comes back. */
@@ -154,4 +278,16 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
   return protocol === 'legacy' && era === 'modern'
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
+}
+
+/** Throws for what a session does not allow: another revision, or a batch where there are none. */
+function checkTerms({ record: { protocolVersion } }: ClientSession, inbound: InboundRequest, message: Message): void {
+  checkVersion(inbound.header(HEADER.protocolVersion), protocolVersion)
+  if (message.kind === 'batch' && protocolVersion > BATCH_VERSION) {
+    throw new GatewayError('invalid_request', `Revision ${protocolVersion} has no batches`)
+  }
+}
+
+function closing(): GatewayError {
+  return new GatewayError('closing', 'The gateway is shutting down')
 }

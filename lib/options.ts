@@ -1,11 +1,11 @@
 /** GatewayOptions -> Config: every check and every default, once, at construction. */
 import { IncomingMessage } from 'node:http'
-import { type ProtectedServers, parseProtectedResource } from './auth/protected-resource.ts'
-import { scopeRulesOf } from './auth/scopes.ts'
-import { type Address, compileAddress } from './inbound/address.ts'
-import type { Admission } from './inbound/admit.ts'
+import { type ProtectedServers, parseProtectedResource } from './inbound/access/protected-resource.ts'
+import { scopeRulesOf } from './inbound/access/scopes.ts'
+import { compilePath, type ServerPath } from './inbound/path.ts'
+import type { HostRules } from './inbound/host-origin.ts'
 import { GatewayError } from './errors.ts'
-import { MemorySessionStore } from './session/memory-store.ts'
+import { MemorySessionStore } from './stores/memory-session-store.ts'
 import type {
   Authenticate,
   ErrorContext,
@@ -16,16 +16,16 @@ import type {
   ServerLookup,
   SessionStore,
 } from './types.ts'
-import { targetOf } from './upstream/target.ts'
+import { targetOf } from './upstream/http/target.ts'
 
 /** What the gateway runs on: complete and checked. */
 export interface Config {
-  readonly address: Address
+  readonly serverPath: ServerPath
   /** The option `path`, and the server's name where it names none. */
   readonly path: string
   readonly onlyServer: string | undefined
   readonly publicUrl: URL | undefined
-  readonly admission: Admission
+  readonly hostRules: HostRules
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
   readonly protectedServers: ProtectedServers
@@ -71,19 +71,19 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   const path = parsePath(given.path ?? '/:name/mcp')
   const onlyServer = parseOnlyServer(path, given.servers)
   const publicUrl = parsePublicUrl(given.publicUrl)
-  const address = compileAddress(path, onlyServer)
+  const serverPath = compilePath(path, onlyServer)
   const authenticate = parseAuthenticate(given.authenticate)
   const lookup = parseServers(given) as ServerLookup
   return {
-    address,
+    serverPath,
     path,
     onlyServer,
     publicUrl,
-    admission: parseAdmission(given, publicUrl),
+    hostRules: parseHostRules(given, publicUrl),
     authenticate,
     lookup,
     servers: typeof given.servers === 'function' ? undefined : new Map(Object.entries(given.servers)),
-    protectedServers: parseProtectedResource(given, path, address),
+    protectedServers: parseProtectedResource(given, path, serverPath),
     sessions: parseSessions(given.sessions),
     events: parseEvents(given.events),
     cacheBytes: parseCache(given.cache),
@@ -190,10 +190,10 @@ function parsePublicUrl(publicUrl: GatewayOptions['publicUrl']): URL | undefined
   throw new TypeError(`"publicUrl" must be an absolute http: or https: URL, not ${inspect(publicUrl)}`)
 }
 
-function parseAdmission(
+function parseHostRules(
   { allowedHosts, allowedOrigins }: Pick<GatewayOptions, 'allowedHosts' | 'allowedOrigins'>,
   publicUrl: URL | undefined,
-): Admission {
+): HostRules {
   const hosts = new Set(parseList('allowedHosts', allowedHosts, /^[^/\s]+$/, 'example.com or example.com:8443'))
   const origins = new Set(
     parseList('allowedOrigins', allowedOrigins, /^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/, 'https://example.com'),

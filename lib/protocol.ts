@@ -9,6 +9,11 @@ export const BATCH_VERSION = '2025-03-26'
 /** The first revision whose requests name it in `MCP-Protocol-Version`. */
 export const FIRST_VERSION_WITH_HEADER = '2025-06-18'
 
+/** The header by which a request names the negotiated revision; none in revisions that have no such header. (UC1) */
+export function negotiatedVersionHeader(version: string): Record<string, string> {
+  return version >= FIRST_VERSION_WITH_HEADER ? { [HEADER.protocolVersion]: version } : {}
+}
+
 /** The revisions without a handshake. */
 export const MODERN_VERSIONS: readonly string[] = ['2026-07-28']
 

@@ -53,8 +53,26 @@ export interface AuthInfo {
   readonly extra?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** One server of the lookup, in the shape of an `mcpServers` JSON entry. */
-export interface ServerConfig<P extends Principal = Principal> {
+/** What every server has, whatever answers behind it. */
+export interface ServerInfo {
+  /**
+   * The scopes that messages need, by method and by tool name. In a name `*` stands for anything; a message needs the
+   * scopes of every entry that fits it. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent.
+   */
+  readonly scopes?: ScopeRules | undefined
+  /** For people, in what `serverDirectory()` shows, these four; the title stands in the metadata for clients, too. */
+  readonly title?: string | undefined
+  readonly description?: string | undefined
+  readonly tags?: readonly string[] | undefined
+  /** For the server card. Without it the server itself is asked. */
+  readonly version?: string | undefined
+}
+
+/** One server of the lookup: today one behind HTTP; whatever else a server may be joins this union. */
+export type ServerConfig<P extends Principal = Principal> = HttpServer<P>
+
+/** A server behind Streamable HTTP, in the shape of an `mcpServers` JSON entry. */
+export interface HttpServer<P extends Principal = Principal> extends ServerInfo {
   /** Streamable HTTP, under either of its names. Defaults to `http`. */
   readonly type?: 'http' | 'streamable-http' | undefined
   /** Absolute `http:` or `https:` URL of the upstream's MCP endpoint. */
@@ -79,17 +97,6 @@ export interface ServerConfig<P extends Principal = Principal> {
    * so it is off by default; the client gets the 404 then. Needs a session store with `update()`.
    */
   readonly recover?: boolean | undefined
-  /**
-   * The scopes that messages need, by method and by tool name. In a name `*` stands for anything; a message needs the
-   * scopes of every entry that fits it. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent.
-   */
-  readonly scopes?: ScopeRules | undefined
-  /** For people, in what `serverDirectory()` shows, these four; the title stands in the metadata for clients, too. */
-  readonly title?: string | undefined
-  readonly description?: string | undefined
-  readonly tags?: readonly string[] | undefined
-  /** For the server card. Without it the server itself is asked. */
-  readonly version?: string | undefined
 }
 
 /** Scopes by what they are needed for. */
@@ -256,22 +263,34 @@ export interface SessionRecord {
   readonly server: string
   /** The principal's id, empty without authentication: the session is of no use to another. */
   readonly principal: string
-  /** The upstream's own session id, when it gave one. */
-  readonly upstream?: string
-  /** The negotiated protocol revision. */
+  /** The protocol revision negotiated with the client. */
   readonly protocolVersion: string
-  /** What it takes to open the upstream's session anew; with `recover` alone. */
-  readonly recovery?: Recovery
+  /** The conversation behind. A store keeps it whole, whatever is in it. */
+  readonly upstream: UpstreamState
 }
 
-/** What a client told the upstream that the upstream must be told again. Plain JSON. */
-export interface Recovery {
-  /** The parameters of `initialize`. */
-  readonly handshake: unknown
+/** The conversation with what answers behind a server's name. Plain JSON, opaque to a store. */
+export interface UpstreamState {
+  /** Names what it was opened at: anything else gets none of it. */
+  readonly upstream: string
+  /** The revision negotiated there. */
+  readonly protocolVersion: string
+  /** Its own session id, where it gave one. */
+  readonly id?: string
+  /** What it takes to open it anew; with `recover` alone. */
+  readonly client?: ClientState
+  /** The conversations of an aggregate's members, by name. */
+  readonly members?: Readonly<Record<string, UpstreamState>>
+}
+
+/** What a client told its server, which the server must be told again when it has forgotten the session. */
+export interface ClientState {
+  /** The parameters of `initialize`, as they were sent. */
+  readonly handshake: Readonly<Record<string, unknown>>
   /** The parameters of the last `logging/setLevel`. */
-  readonly logLevel?: unknown
+  readonly logLevel?: Readonly<Record<string, unknown>>
   /** The parameters of each live `resources/subscribe`, by URI. */
-  readonly subscriptions?: Readonly<Record<string, unknown>>
+  readonly subscriptions?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
 /**
@@ -308,34 +327,6 @@ export interface SessionHost {
 export type Era = 'legacy' | 'modern'
 
 export type RequestId = string | number
-
-/** What a client sent, as far as anybody has to know. */
-export type Message =
-  | {
-      readonly kind: 'request'
-      readonly era: Era
-      readonly id: RequestId
-      readonly method: string
-      readonly params: unknown
-    }
-  | { readonly kind: 'notification'; readonly era: Era; readonly method: string }
-  | { readonly kind: 'response'; readonly era: Era }
-  | { readonly kind: 'batch'; readonly era: Era; readonly ids: readonly RequestId[] }
-
-/** The headers of a POST that repeat what its body says. */
-export interface StandardHeaders {
-  readonly protocolVersion: string | undefined
-  readonly method: string | undefined
-  readonly name: string | undefined
-  /** Whether one of them came more than once. (SC9) */
-  readonly repeated: boolean
-}
-
-/** A session as a request found it. */
-export interface Session {
-  readonly id: string
-  readonly record: SessionRecord
-}
 
 /** Names an event stream: the session's digest, and which of the session's streams it is. Both are `[A-Za-z0-9_-]`. */
 export interface EventStreamName {
@@ -377,44 +368,4 @@ export interface EventLog {
   forget?(session: string): Awaitable<void>
   /** Optional. Answers all who wait, and lets go of timers and connections. */
   close?(): Awaitable<void>
-}
-
-/** What came back for an exchange. */
-export interface Reply {
-  readonly status: number
-  /** By lower-case name; several values of one name are an array. */
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: Body
-}
-
-/** The JSON-RPC response in a reply. */
-export interface Answer {
-  readonly message: Readonly<Record<string, unknown>>
-  /** The same as it stood there. */
-  readonly text: string
-}
-
-/** The bytes of a reply, on their way. Nothing flows before `pipe`; what came earlier is kept. */
-export interface Body {
-  /** Sends the bytes to a sink: those kept first. Called again, it sends the rest to the new sink. */
-  pipe(sink: Sink): void
-  /** All the bytes, if they are all there already; nothing is left to pipe then. */
-  whole(): Buffer | undefined
-  /** Gives bytes back, so that the next sink gets them first. Nothing flows until it is there. */
-  unread(chunks: readonly Buffer[]): void
-  /** Lets a body flow again whose sink had enough. */
-  resume(): void
-  /** The bytes are no longer wanted: closes the connection they come over. */
-  cancel(): void
-  /** Reads away what nobody wants, if it is short, so that its connection can be used again. */
-  drain(): void
-}
-
-/** Takes the bytes of a body. */
-export interface Sink {
-  /** `false` says enough, until `resume()`. */
-  data(chunk: Buffer): boolean
-  end(): void
-  /** The body broke before its end. */
-  fail(error: Error): void
 }

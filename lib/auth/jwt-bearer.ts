@@ -1,13 +1,13 @@
 /** jwtBearer(): an `authenticate` hook for JWT access tokens. (RFC 9068, RFC 8707; OAuth 2.1 section 5.2; AU8) */
 import type { JSONWebKeySet, JWTPayload } from 'jose'
-import { isPromise } from '../awaitable.ts'
+import { isPromise } from '../util/awaitable.ts'
 import type { Awaitable, BearerAuthenticate, Principal } from '../types.ts'
-import { bearerToken } from './bearer.ts'
+import { bearerToken } from '../inbound/access/bearer.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { ALGORITHMS, checkJwtOptions } from './jwt-options.ts'
-import { hashOf, subjectId } from './principal.ts'
-import { isAudience } from './resource.ts'
-import { requireScopes } from './scopes.ts'
+import { hashOf, subjectId } from '../inbound/access/principal.ts'
+import { isAudience } from '../inbound/access/resource.ts'
+import { requireScopes } from '../inbound/access/scopes.ts'
 import { invalidToken, JwtVerifier } from './jwt-verifier.ts'
 
 /** The claims of a verified token. */

@@ -2,7 +2,7 @@
 import type { JSONWebKeySet } from 'jose'
 import { isSafe } from './bounded-fetch.ts'
 import type { JwtBearerOptions } from './jwt-bearer.ts'
-import { checkScopes } from './scopes.ts'
+import { checkScopes } from '../inbound/access/scopes.ts'
 
 /** Every signature with a public key that jose knows. (RFC 7518, 8037, 9864; the first ones first) */
 export const ALGORITHMS: readonly string[] = [

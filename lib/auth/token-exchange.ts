@@ -1,6 +1,6 @@
 /** tokenExchange(): the client's token, exchanged for one that is good at the upstream alone. (RFC 8693) */
 import { hash } from 'node:crypto'
-import { isPromise } from '../awaitable.ts'
+import { isPromise } from '../util/awaitable.ts'
 import { GatewayError } from '../errors.ts'
 import type { Awaitable, HeadersContext, Hook, Principal } from '../types.ts'
 import { TokenEndpoint } from './token-endpoint.ts'

@@ -1,6 +1,6 @@
 /** The contract every SessionStore keeps, as tests that any runner can run. */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert/strict'
-import type { Awaitable, Recovery, SessionRecord, SessionStore } from '../types.ts'
+import type { Awaitable, ClientState, SessionRecord, SessionStore } from '../types.ts'
 import { type ContractTest, contractOf, type RequirementOf, sleep } from './contract.ts'
 
 /** The store to be tested. */
@@ -27,12 +27,12 @@ export function sessionStoreContract(factory: SessionStoreFactory): ContractTest
 const RECORD: SessionRecord = {
   server: 'weather',
   principal: 'https://login.example.com user-1',
-  upstream: 'upstream-session-1',
   protocolVersion: '2025-11-25',
+  upstream: { upstream: 'b6CEZkMtVUjX', protocolVersion: '2025-11-25', id: 'upstream-session-1' },
 }
 
 /** As a client's handshake may be, and more. */
-const RECOVERY: Recovery = {
+const CLIENT: ClientState = {
   handshake: {
     protocolVersion: '2025-11-25',
     capabilities: { roots: { listChanged: true }, sampling: {}, experimental: { list: [0, -1.5, 1e21, null, ''] } },
@@ -99,8 +99,9 @@ const REQUIREMENTS: readonly Requirement[] = [
     'record-optional',
     'MUST keep a record without optional fields as it is',
     async (store) => {
-      const { upstream: _, ...bare } = RECORD
-      deepStrictEqual(await store.get(await store.create(bare)), bare)
+      const { id: _, ...bare } = RECORD.upstream
+      const record = { ...RECORD, upstream: bare }
+      deepStrictEqual(await store.get(await store.create(record)), record)
     },
   ],
   [
@@ -115,19 +116,33 @@ const REQUIREMENTS: readonly Requirement[] = [
     'record-large',
     'MUST keep a principal and an upstream session of 1 000 characters each',
     async (store) => {
-      const record = { ...RECORD, principal: 'p'.repeat(1_000), upstream: 'u'.repeat(1_000) }
+      const upstream = { ...RECORD.upstream, id: 'u'.repeat(1_000) }
+      const record = { ...RECORD, principal: 'p'.repeat(1_000), upstream }
+      deepStrictEqual(await store.get(await store.create(record)), record)
+    },
+  ],
+  [
+    'record-whole',
+    'MUST keep a record whole, whatever is in the tree of its field upstream',
+    async (store) => {
+      const members = {
+        crm: { ...RECORD.upstream, client: { handshake: { capabilities: {} }, logLevel: { level: 'debug' } } },
+        'mail "1"': { ...RECORD.upstream, members: { inner: { upstream: '', protocolVersion: '' } } },
+      }
+      const record = { ...RECORD, upstream: { ...RECORD.upstream, members, later: [null, { yes: true }] } }
       deepStrictEqual(await store.get(await store.create(record)), record)
     },
   ],
   [
     'record-json',
-    'MUST keep any JSON in the field recovery, 256 KiB of it too, where there is update()',
+    'MUST keep any JSON in the field upstream, 256 KiB of it too, where there is update()',
     async (store) => {
       if (!store.update) return
-      const record = { ...RECORD, recovery: RECOVERY }
+      const record = { ...RECORD, upstream: { ...RECORD.upstream, client: CLIENT } }
       const id = await store.create(record)
       deepStrictEqual(await store.get(id), record)
-      const next = { ...record, recovery: { ...RECOVERY, logLevel: { level: 'debug' } } }
+      const client = { ...CLIENT, logLevel: { level: 'debug' } }
+      const next = { ...record, upstream: { ...record.upstream, client } }
       await store.update(id, next)
       deepStrictEqual(await store.get(id), next)
     },
@@ -170,7 +185,7 @@ const REQUIREMENTS: readonly Requirement[] = [
     async (store) => {
       if (!store.update) return
       const id = await store.create(RECORD)
-      const next = { ...RECORD, upstream: 'upstream-session-2' }
+      const next = { ...RECORD, upstream: { ...RECORD.upstream, id: 'upstream-session-2' } }
       await store.update(id, next)
       deepStrictEqual(await store.get(id), next)
     },

@@ -50,18 +50,18 @@ interface Route {
 export function serverDirectory<P extends Principal = Principal>(options: ServerDirectoryOptions<P>): ServerDirectory {
   const settings = parseSettings(options)
   const directory = new Directory(settings)
-  const { inside, cardAddress } = settings
+  const { gateway, cardPath } = settings
 
   const handler = directory.handler((request) => {
     const path = pathOf(request.url)
     const type = path === '/' ? preferred(request.headers.accept, LIST_TYPES) : undefined
     if (type !== undefined) return { mayBePublic: false, serve: (req, res) => directory.serveList(req, res, type) }
-    const server = path === '/' ? undefined : cardAddress(request.url)
+    const server = path === '/' ? undefined : cardPath(request.url)
     if (server === undefined) return undefined
     return { mayBePublic: true, serve: (req, res) => directory.serveCard(req, res, server) }
   })
   const catalog = (mount?: string): DirectoryHandler => {
-    if (mount === undefined ? !inside.publicUrl : !/^\/[^?#]*$/.test(mount)) {
+    if (mount === undefined ? !gateway.publicUrl : !/^\/[^?#]*$/.test(mount)) {
       throw new TypeError(
         'catalog takes the path the gateway is mounted at, catalog("/mcp-servers"), or set "publicUrl"',
       )
@@ -109,7 +109,7 @@ class Directory {
       if (type === 'text/html') return sendPage(response, (nonce) => listPage(settings, all, nonce))
       return sendDocument(request, response, listDocument(settings.title, all), show)
     }
-    const config = await settings.inside.lookUp(request, name, visitor.principal)
+    const config = await settings.gateway.lookUpServer(request, name, visitor.principal)
     const opened = await this.#listing.open(name, config, visitor)
     // After it was asked: this says how it does.
     const listed = this.#listing.describe(name, config, visitor)
@@ -136,8 +136,8 @@ class Directory {
   }
 
   async serveCatalog(request: GatewayRequest, response: ServerResponse, path: string | undefined): Promise<void> {
-    const { inside, namespace, title } = this.#settings
-    const mount = mountOf(request, inside, path)
+    const { gateway, namespace, title } = this.#settings
+    const mount = mountOf(request, gateway, path)
     const visitor = { ...(await this.#reader(request, '')), mount }
     const publisher = reversed(namespace ?? reversed(new URL(mount).hostname))
     const document = catalogDocument(title, publisher, await this.#listing.all(visitor))
@@ -150,29 +150,29 @@ class Directory {
 
   /** Every check that a message goes through, in the same order. */
   async #visitor(request: GatewayRequest, server: string): Promise<Visitor> {
-    const { inside } = this.#settings
-    inside.admit(request)
-    const principal = await inside.identify(request, server)
-    return { principal, request, mount: mountOf(request, inside) }
+    const { gateway } = this.#settings
+    gateway.checkHostAndOrigin(request)
+    const principal = await gateway.authenticate(request, server)
+    return { principal, request, mount: mountOf(request, gateway) }
   }
 
   /** Who reads a card or the catalog: with public ones nobody is asked who they are. */
   async #reader(request: GatewayRequest, server: string): Promise<Visitor> {
     if (!this.#settings.publicCards) return this.#visitor(request, server)
-    return { principal: undefined, request, mount: mountOf(request, this.#settings.inside) }
+    return { principal: undefined, request, mount: mountOf(request, this.#settings.gateway) }
   }
 
   /** Public is what is listed without a principal, and nothing else. */
   async #configOf(server: string, { principal, request }: Visitor): Promise<ServerConfig> {
-    const { publicCards, inside } = this.#settings
-    if (!publicCards) return inside.lookUp(request, server, principal)
+    const { publicCards, gateway } = this.#settings
+    if (!publicCards) return gateway.lookUpServer(request, server, principal)
     const listed = await this.#listing.configs({ principal: undefined, request })
     if (Object.hasOwn(listed, server)) return listed[server]!
     throw new GatewayError('not_found', 'Unknown server')
   }
 
   #fail(request: GatewayRequest, response: ServerResponse, error: unknown): void {
-    const fault = this.#settings.inside.faultOf(error, { request })
+    const fault = this.#settings.gateway.faultOf(error, { request })
     const isPage = preferred(request.headers.accept, LIST_TYPES) === 'text/html'
     if (!isPage || response.headersSent || response.destroyed) return refuse(request, response, fault)
     sendPage(response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)

@@ -1,7 +1,7 @@
 /** What machines read: the list, a server's card, and the catalog of cards. */
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
-import type { JsonObject } from '../json.ts'
+import type { JsonObject } from '../util/json.ts'
 import type { Listed, Opened } from './listing.ts'
 
 /** The media types of experimental-ext-server-card, docs/discovery.md. */

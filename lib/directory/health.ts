@@ -1,6 +1,5 @@
 /** Which upstreams answered lately, from what the gateway saw anyway: nobody is polled. */
-import type { OnOutcome } from '../inside.ts'
-import type { ServerConfig } from '../types.ts'
+import { boundedSet } from '../util/bounded-map.ts'
 
 /** How an upstream did the last time it was asked, and when that was. */
 export interface Lately {
@@ -18,28 +17,26 @@ interface Seen {
 }
 
 export class Health {
-  /** By URL, since one name may stand for another upstream with another principal. */
+  /** By upstream id, since one name may stand for another upstream with another principal. */
   readonly #upstreams = new Map<string, Seen>()
 
   /** A look-up and a field written, and no more: this is on the way of every message. */
-  readonly note: OnOutcome = ({ url }, hasAnswered) => {
-    const seen = this.#upstreams.get(String(url)) ?? this.#add(String(url))
+  readonly note = (upstreamId: string, hasAnswered: boolean): void => {
+    const seen = this.#upstreams.get(upstreamId) ?? this.#add(upstreamId)
     if (hasAnswered) seen.answeredAt = Date.now()
     else seen.failedAt = Date.now()
   }
 
-  of({ url }: ServerConfig): Lately {
-    const { answeredAt, failedAt } = this.#upstreams.get(String(url)) ?? { answeredAt: 0, failedAt: 0 }
+  of(upstreamId: string): Lately {
+    const { answeredAt, failedAt } = this.#upstreams.get(upstreamId) ?? { answeredAt: 0, failedAt: 0 }
     if (answeredAt === 0 && failedAt === 0) return { status: 'unknown' }
     const at = new Date(Math.max(answeredAt, failedAt)).toISOString()
     return { status: answeredAt >= failedAt ? 'answering' : 'failing', at }
   }
 
-  #add(url: string): Seen {
+  #add(upstreamId: string): Seen {
     const seen = { answeredAt: 0, failedAt: 0 }
-    this.#upstreams.set(url, seen)
-    const [oldest] = this.#upstreams.keys()
-    if (this.#upstreams.size > MAX_UPSTREAMS) this.#upstreams.delete(oldest!)
+    boundedSet(this.#upstreams, MAX_UPSTREAMS, upstreamId, seen)
     return seen
   }
 }

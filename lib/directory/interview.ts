@@ -1,9 +1,12 @@
 /** Asks a server, as one principal, who it is and what it offers. */
 import { GatewayError } from '../errors.ts'
-import type { Enquiries } from '../inside.ts'
-import { isObject, type JsonObject, member } from '../json.ts'
+import type { Connection, GatewayInternals, Subject } from '../exchange/gateway-internals.ts'
+import { RpcError, UpstreamClient } from '../exchange/upstream-client.ts'
 import { META, MODERN_ERRORS } from '../protocol.ts'
-import { CLIENT_INFO, RpcError, type Subject, Talk } from './talk.ts'
+import { isObject, type JsonObject, member } from '../util/json.ts'
+
+/** How we introduce ourselves. */
+const CLIENT_INFO: JsonObject = { name: 'express-mcp-gateway-directory', version: '1' }
 
 /** One of a server's lists. */
 export interface Offered {
@@ -45,23 +48,18 @@ const LISTS = [
 ] as const
 
 /** Rejects with a GatewayError after `deadlineMs` milliseconds at the latest, whatever the server and hooks do. */
-export async function interview(enquiries: Enquiries, subject: Subject, deadlineMs: number): Promise<Offer> {
-  let talk: Talk | undefined
-  let fault: GatewayError | undefined
+export async function interview(gateway: GatewayInternals, subject: Subject, deadlineMs: number): Promise<Offer> {
+  const connection = gateway.connect(subject)
+  const { life } = connection.parent
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
+    life.onStop(reject)
     timer = setTimeout(() => {
-      fault = new GatewayError('upstream_timeout', `The server took longer than ${deadlineMs / 1_000} s`)
-      talk?.stop(fault)
-      reject(fault)
+      life.stop(new GatewayError('upstream_timeout', `The server took longer than ${deadlineMs / 1_000} s`))
     }, deadlineMs).unref()
   })
-  const begin: Begin = (era) => {
-    if (fault) throw fault
-    return (talk = new Talk(enquiries, subject, era))
-  }
   try {
-    return await Promise.race([meet(subject, begin), late])
+    return await Promise.race([introspect(gateway, connection), late])
   } catch (error) {
     // The server's words are for the one who asked it.
     throw error instanceof RpcError ? new GatewayError('upstream_refused', `The server says: ${error.message}`) : error
@@ -70,16 +68,15 @@ export async function interview(enquiries: Enquiries, subject: Subject, deadline
   }
 }
 
-type Begin = (era: 'legacy' | 'modern') => Talk
-
 /** UC2: modern first; what answers that with anything but a modern error is asked for a handshake. */
-async function meet({ config: { protocol = 'auto' } }: Subject, begin: Begin): Promise<Offer> {
-  if (protocol === 'legacy') return meetLegacy(begin('legacy'))
+async function introspect(gateway: GatewayInternals, connection: Connection): Promise<Offer> {
+  const { protocol = 'auto' } = connection.parent.config
+  if (protocol === 'legacy') return introspectLegacy(gateway, connection)
   try {
-    return await meetModern(begin('modern'))
+    return await introspectModern(connection)
   } catch (error) {
     if (protocol === 'modern' || !isLegacySign(error)) throw error
-    return meetLegacy(begin('legacy'))
+    return introspectLegacy(gateway, connection)
   }
 }
 
@@ -88,26 +85,26 @@ function isLegacySign(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'upstream_refused' && error.status < 500
 }
 
-async function meetModern(talk: Talk): Promise<Offer> {
-  const said = await talk.ask('server/discover', {})
+async function introspectModern({ handle, parent }: Connection): Promise<Offer> {
+  const client = UpstreamClient.modern(handle, parent, CLIENT_INFO)
+  const said = await client.request('server/discover', {})
   const versions = member(said, 'supportedVersions')
   const server = member(member(said, '_meta'), META.serverInfo)
-  return listAll(talk, said, server, Array.isArray(versions) ? versions.map(String) : [])
+  return listAll(client, said, server, Array.isArray(versions) ? versions.map(String) : [])
 }
 
-async function meetLegacy(talk: Talk): Promise<Offer> {
+async function introspectLegacy(gateway: GatewayInternals, { handle, parent }: Connection): Promise<Offer> {
   const handshake = { protocolVersion: LEGACY_OFFERED, capabilities: {}, clientInfo: CLIENT_INFO }
+  const [client, said] = await UpstreamClient.open(handle, parent, handshake)
   try {
-    const said = await talk.ask('initialize', handshake)
-    await talk.tell('notifications/initialized')
-    return await listAll(talk, said, member(said, 'serverInfo'), [String(member(said, 'protocolVersion'))])
+    return await listAll(client, said, member(said, 'serverInfo'), [String(member(said, 'protocolVersion'))])
   } finally {
-    talk.leave()
+    gateway.track(client.close())
   }
 }
 
 async function listAll(
-  talk: Talk,
+  client: UpstreamClient,
   said: JsonObject,
   server: unknown,
   protocolVersions: readonly string[],
@@ -116,7 +113,7 @@ async function listAll(
   const instructions = member(said, 'instructions')
   const lists = await Promise.all(
     LISTS.map(async ([capability, method, key]) =>
-      member(capabilities, capability) === undefined ? NOTHING : list(talk, method, key),
+      member(capabilities, capability) === undefined ? NOTHING : list(client, method, key),
     ),
   )
   const [tools, prompts, resources, resourceTemplates] = lists as [Offered, Offered, Offered, Offered]
@@ -132,12 +129,12 @@ async function listAll(
 }
 
 /** A list that the server refuses does not take the others along. */
-async function list(talk: Talk, method: string, key: string): Promise<Offered> {
+async function list(client: UpstreamClient, method: string, key: string): Promise<Offered> {
   const items: JsonObject[] = []
   let cursor: unknown
   try {
     for (let page = 0; page < MAX_PAGES && items.length < MAX_ITEMS; page += 1) {
-      const result = await talk.ask(method, cursor === undefined ? {} : { cursor })
+      const result = await client.request(method, cursor === undefined ? {} : { cursor })
       const found = member(result, key)
       if (Array.isArray(found)) items.push(...found.filter(isObject))
       cursor = member(result, 'nextCursor')

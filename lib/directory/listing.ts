@@ -44,7 +44,7 @@ export class Listing {
 
   constructor(settings: Settings) {
     this.#settings = settings
-    settings.inside.enquiries.watch(this.#health.note)
+    settings.gateway.watch(this.#health.note)
   }
 
   /** Every server this visitor may use, by title. */
@@ -57,14 +57,14 @@ export class Listing {
 
   /** What a server offers to this visitor. Never rejects. */
   open(server: string, config: ServerConfig, { principal, request }: Visitor): Promise<Opened> {
-    const { inside } = this.#settings
+    const { gateway } = this.#settings
     const subject = { server, config, principal, request }
-    return this.#opened.get(keyOf(server, config, principal, request), async () => {
+    return this.#opened.get(keyOf(server, gateway.upstreamId(server, config), principal, request), async () => {
       try {
-        const offer = await interview(inside.enquiries, subject, DEADLINE_MS)
+        const offer = await interview(gateway, subject, DEADLINE_MS)
         return { value: { offer }, bytes: 2 * JSON.stringify(offer).length, keepMs: KEEP_MS }
       } catch (error) {
-        const { message } = inside.faultOf(error, { server, principal, request })
+        const { message } = gateway.faultOf(error, { server, principal, request })
         return { value: { error: message }, bytes: 2 * message.length, keepMs: KEEP_FAULT_MS }
       }
     })
@@ -80,7 +80,8 @@ export class Listing {
   /** A server as this visitor sees it. */
   describe(name: string, config: ServerConfig, { mount }: Visitor): Listed {
     const { title, description, tags = [] } = config
-    const url = endpointOf(mount, this.#settings.inside, name)
+    const { gateway } = this.#settings
+    const url = endpointOf(mount, gateway, name)
     return {
       name,
       title: title || name,
@@ -88,16 +89,16 @@ export class Listing {
       tags,
       url,
       card: url + CARD_SUFFIX,
-      health: this.#health.of(config),
+      health: this.#health.of(gateway.upstreamId(name, config)),
     }
   }
 }
 
 /** What a server offers may depend on whatever a `headers` function sees of this request. */
-function keyOf(name: string, { url }: ServerConfig, principal: Principal | undefined, request: GatewayRequest): string {
+function keyOf(name: string, upstreamId: string, principal: Principal | undefined, request: GatewayRequest): string {
   const { authorization = '', cookie = '' } = request.headers
   const proof = createHash('sha256')
     .update(JSON.stringify([authorization, cookie]))
     .digest('base64')
-  return JSON.stringify([principal?.id, name, String(url), proof])
+  return JSON.stringify([principal?.id, name, upstreamId, proof])
 }

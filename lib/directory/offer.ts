@@ -1,5 +1,5 @@
 /** What a server offers, as HTML: who it says it is, its instructions, tools, prompts and resources. */
-import { isObject, type JsonObject, member } from '../json.ts'
+import { isObject, type JsonObject, member } from '../util/json.ts'
 import { type Content, html, type Html } from './html.ts'
 import type { Offer, Offered } from './interview.ts'
 import type { Opened } from './listing.ts'

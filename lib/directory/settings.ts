@@ -1,6 +1,6 @@
 /** ServerDirectoryOptions -> Settings: every check and every default, once, at construction. */
-import { type Address, compileAddress } from '../inbound/address.ts'
-import { type Inside, insideOf } from '../inside.ts'
+import { compilePath, type ServerPath } from '../inbound/path.ts'
+import { type GatewayInternals, internalsOf } from '../exchange/gateway-internals.ts'
 import type { Awaitable, Gateway, GatewayRequest, Hook, Principal, ServerConfig } from '../types.ts'
 
 /** Names the servers that a principal may use, in the shape of the gateway's `servers`. */
@@ -41,7 +41,7 @@ export interface ServerDirectoryOptions<P extends Principal = Principal> {
 
 /** What a directory runs on: complete and checked. */
 export interface Settings {
-  readonly inside: Inside
+  readonly gateway: GatewayInternals
   readonly list: ListServers
   readonly title: string
   readonly description: string | undefined
@@ -49,7 +49,7 @@ export interface Settings {
   readonly namespace: string | undefined
   readonly publicCards: boolean
   /** Finds the server's name in the path of a card. */
-  readonly cardAddress: Address
+  readonly cardPath: ServerPath
 }
 
 /** Kept complete by the compiler. */
@@ -75,22 +75,22 @@ export function parseSettings<P extends Principal>(given: ServerDirectoryOptions
   if (unknown !== undefined) {
     throw new TypeError(`"${unknown}" is not an option; there are: ${Object.keys(KNOWN).join(', ')}`)
   }
-  const inside = insideOf(given.gateway)
-  if (!inside) throw new TypeError('"gateway" must be what mcpGateway() returned, itself and not a function around it')
-  const { path, onlyServer } = inside
+  const gateway = internalsOf(given.gateway)
+  if (!gateway) throw new TypeError('"gateway" must be what mcpGateway() returned, itself and not a function around it')
+  const { path, onlyServer } = gateway
   return {
-    inside,
-    list: parseList(given.list, inside),
+    gateway,
+    list: parseList(given.list, gateway),
     title: parseText('title', given.title) ?? 'MCP servers',
     description: parseText('description', given.description),
     clientHeaders: parseHeaders(given.clientHeaders),
     namespace: parseNamespace(given.namespace),
     publicCards: parseFlag('publicCards', given.publicCards),
-    cardAddress: compileAddress(`${path.replace(/\/$/, '')}${CARD_SUFFIX}`, onlyServer),
+    cardPath: compilePath(`${path.replace(/\/$/, '')}${CARD_SUFFIX}`, onlyServer),
   }
 }
 
-function parseList(list: ListServers | undefined, { servers }: Inside): ListServers {
+function parseList(list: ListServers | undefined, { servers }: GatewayInternals): ListServers {
   if (typeof list === 'function') return list
   if (list !== undefined)
     throw new TypeError('"list" must be a function (principal, { request }) => ({ name: config })')

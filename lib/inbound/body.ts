@@ -3,12 +3,14 @@ import { isUtf8 } from 'node:buffer'
 import { GatewayError } from '../errors.ts'
 import { JSON_TYPE, mediaType } from '../protocol.ts'
 import type { Awaitable, GatewayRequest } from '../types.ts'
+import { ChunkList } from '../util/chunk-list.ts'
 import { hasDuplicateKeys } from './duplicate-keys.ts'
 
 /** A body as it arrived, and as it reads. */
 export interface Content {
   /** What goes upstream: the client's own bytes, unless a parser of the host has consumed them. */
   readonly bytes: Buffer
+  readonly text: string
   readonly json: unknown
 }
 
@@ -37,7 +39,8 @@ function fromHost(body: unknown, maxBytes: number): Content {
   if (typeof body === 'string') return parse(bounded(Buffer.from(body), maxBytes))
   if (Buffer.isBuffer(body)) return parse(bounded(body, maxBytes))
   if (typeof body === 'object' && body !== null) {
-    return { bytes: bounded(Buffer.from(JSON.stringify(body)), maxBytes), json: body }
+    const text = JSON.stringify(body)
+    return { bytes: bounded(Buffer.from(text), maxBytes), text, json: body }
   }
   throw new Error(
     'The request body was read before the gateway and not left in request.body. Mount the gateway before whatever reads it',
@@ -63,10 +66,10 @@ function readBytes(request: GatewayRequest, maxBytes: number): Promise<Buffer> {
       reject(brokeOff())
       return
     }
-    let chunks: Buffer[] = []
+    const chunks = new ChunkList()
     let length = 0
     const refuse = (error: GatewayError): void => {
-      chunks = []
+      chunks.clear()
       length = Infinity
       reject(error)
     }
@@ -79,8 +82,7 @@ function readBytes(request: GatewayRequest, maxBytes: number): Promise<Buffer> {
       }
     })
     request.on('end', () => {
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
-      chunks = []
+      resolve(chunks.concat())
     })
     request.on('close', () => {
       if (!request.readableEnded && length < Infinity) refuse(brokeOff())
@@ -103,5 +105,5 @@ function parse(bytes: Buffer): Content {
     throw new GatewayError('parse_error', 'The body is not valid JSON')
   }
   if (hasDuplicateKeys(text)) throw new GatewayError('invalid_request', 'A key of the message stands there twice')
-  return { bytes, json }
+  return { bytes, text, json }
 }

@@ -1,8 +1,11 @@
 /** What was sent: kind, era, id, method. Pure: plain values in, a union out; never throws. (requirements 2 and 4) */
 import type { GatewayErrorCode } from '../errors.ts'
+import { itemTexts } from '../exchange/json-text.ts'
+import type { Fault, Message } from '../exchange/message.ts'
 import { MAX_BATCH, META, MODERN_VERSIONS } from '../protocol.ts'
-import type { Era, Message, RequestId, StandardHeaders } from '../types.ts'
-import { isObject, type JsonObject, member } from '../json.ts'
+import type { Era, RequestId } from '../types.ts'
+import { isObject, type JsonObject, member } from '../util/json.ts'
+import type { StandardHeaders } from './inbound-request.ts'
 import { type Claim, climb } from './ladder.ts'
 
 /** A message that is refused, and the id to say so under, if it could be read. */
@@ -17,10 +20,10 @@ export interface Rejection {
   readonly data?: unknown
 }
 
-/** `json` is the parsed body, `headers` are those that repeat what it says. */
-export function classify(json: unknown, headers: StandardHeaders): Message | Rejection {
-  if (Array.isArray(json)) return classifyBatch(json, headers)
-  const message = classifyShape(json)
+/** `json` is the parsed body, `text` what stood on the wire, `headers` are those that repeat what it says. */
+export function classify(json: unknown, headers: StandardHeaders, text: string): Message | Rejection {
+  if (Array.isArray(json)) return classifyBatch(json, headers, text)
+  const message = classifyShape(json, text)
   if (message.kind === 'rejection') return message
   const { method, params } = json as JsonObject
   const found = member(params, '_meta')
@@ -52,7 +55,7 @@ function classifyModern(claim: Claim, message: Message, known: { readonly id?: R
 }
 
 /** One JSON-RPC 2.0 message: a request, a notification or a response. (RPC1, RPC2) */
-function classifyShape(json: unknown): Message | Rejection {
+function classifyShape(json: unknown, text: string): Message | Rejection {
   if (!isObject(json)) return reject('invalid_request', 'A message must be a JSON object')
   const { jsonrpc, id, method, params } = json
   const known = isId(id) ? { id } : {}
@@ -64,28 +67,34 @@ function classifyShape(json: unknown): Message | Rejection {
       return reject('invalid_request', '"params" must be an object', known)
     }
     return isId(id)
-      ? { kind: 'request', era: 'legacy', id, method, params }
-      : { kind: 'notification', era: 'legacy', method }
+      ? { kind: 'request', era: 'legacy', id, method, params, text }
+      : { kind: 'notification', era: 'legacy', method, params, text }
   }
   const outcomes = Number('result' in json) + Number('error' in json)
-  if (outcomes === 1 && (isId(id) || 'error' in json)) return { kind: 'response', era: 'legacy' }
+  if (outcomes === 1 && (isId(id) || 'error' in json)) {
+    const outcome = 'error' in json ? { error: json['error'] as Fault } : { result: json['result'] }
+    return { kind: 'response', era: 'legacy', id: isId(id) ? id : null, text, ...outcome }
+  }
   return reject('invalid_request', 'A message must have a "method", or one of "result" and "error"', known)
 }
 
 /** Requests and notifications, or responses; `initialize` stands alone. (RPC5, RPC6) */
-function classifyBatch(items: readonly unknown[], headers: StandardHeaders): Message | Rejection {
+function classifyBatch(items: readonly unknown[], headers: StandardHeaders, text: string): Message | Rejection {
   if (items.length === 0) return reject('invalid_request', 'A batch may not be empty')
   if (items.length > MAX_BATCH) return reject('invalid_request', `A batch may not hold more than ${MAX_BATCH} messages`)
-  const ids: RequestId[] = []
-  for (const item of items) {
-    const message = Array.isArray(item) ? classifyShape(item) : classify(item, headers)
+  const texts = itemTexts(text)
+  const messages: Message[] = []
+  for (const [index, item] of items.entries()) {
+    const own = texts[index]!
+    const message = Array.isArray(item) ? classifyShape(item, own) : classify(item, headers, own)
     if (message.kind === 'rejection') return reject('invalid_request', message.reason)
     if (message.era === 'modern') return reject('invalid_request', 'Revision 2026-07-28 has no batches')
-    if (message.kind !== 'request') continue
-    if (message.method === 'initialize') return reject('invalid_request', '"initialize" may not be part of a batch')
-    ids.push(message.id)
+    if (message.kind === 'request' && message.method === 'initialize') {
+      return reject('invalid_request', '"initialize" may not be part of a batch')
+    }
+    messages.push(message)
   }
-  return { kind: 'batch', era: 'legacy', ids }
+  return { kind: 'batch', era: 'legacy', items: messages, text }
 }
 
 /** An integer that no double tells from its neighbours could not be answered. */

@@ -1,9 +1,9 @@
 /** What a message of 2026-07-28 must keep to, as data: the first rung that does not hold is the answer. (CL11) */
 import type { GatewayErrorCode } from '../errors.ts'
 import { META, MODERN_VERSIONS, NAMED_BY } from '../protocol.ts'
-import type { StandardHeaders } from '../types.ts'
 import { decodeHeaderValue } from './header-value.ts'
-import { isObject, type JsonObject, member } from '../json.ts'
+import { isObject, type JsonObject, member } from '../util/json.ts'
+import type { StandardHeaders } from './inbound-request.ts'
 
 /** A request or notification that claims to be modern. */
 export interface Claim {

@@ -1,5 +1,5 @@
 /** Writes a JSON document as it comes. */
-import type { GatewayError } from '../errors.ts'
+import type { End } from '../exchange/body.ts'
 import { Writer } from './writer.ts'
 
 export class DocumentWriter extends Writer {
@@ -8,8 +8,8 @@ export class DocumentWriter extends Writer {
   }
 
   /** A document that breaks off must look broken. */
-  protected conclude(_: () => GatewayError, broken = false): void {
-    if (broken) this.response.destroy()
+  protected conclude({ how }: End): void {
+    if (how === 'broken') this.response.destroy()
     else this.response.end()
   }
 }

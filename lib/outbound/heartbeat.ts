@@ -1,25 +1,25 @@
 /** Keeps quiet streams alive: one timer for all of them. (SE15; field rule: at most 15 s of silence) */
 
-import { type Slotted, Slots } from '../slots.ts'
+import { type DenseItem, DenseSet } from '../util/dense-set.ts'
 
 /** How often streams are looked at: twice a period, so that none is silent for longer than one. */
 export const TICK_MS = 7_500
 
 /** What has to be looked at from time to time. */
-export interface Beating extends Slotted {
+export interface HeartbeatTarget extends DenseItem {
   tick(): void
 }
 
 export class Heartbeat {
-  readonly #streams = new Slots<Beating>()
+  readonly #streams = new DenseSet<HeartbeatTarget>()
   #timer: NodeJS.Timeout | undefined
 
-  add(stream: Beating): void {
+  add(stream: HeartbeatTarget): void {
     this.#streams.add(stream)
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref()
   }
 
-  delete(stream: Beating): void {
+  delete(stream: HeartbeatTarget): void {
     this.#streams.delete(stream)
   }
 

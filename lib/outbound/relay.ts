@@ -1,40 +1,49 @@
 /** Hands a reply on to the client: at once what is all there, the rest as it comes. */
-import type { Exchange } from '../exchange.ts'
-import { EVENT_STREAM_TYPE, mediaType } from '../protocol.ts'
-import type { Awaitable, Reply } from '../types.ts'
+import type { Body } from '../exchange/body.ts'
+import { cancelReply, type EventsReply, type JsonReply, type Reply } from '../exchange/reply.ts'
 import { DocumentWriter } from './document-writer.ts'
-import { Framer } from '../sse/event-stream.ts'
-import { Owed } from '../sse/owed.ts'
+import { clientHeaders, type Headers } from './response-headers.ts'
 import { StreamWriter, streamHeaders } from './stream-writer.ts'
-import type { Desk, Headers } from './writer.ts'
+import type { RelayOptions } from './writer.ts'
 
-/** Done when nothing of the reply is left to do. Throws when the exchange was stopped before. */
-export function relay({ status, body }: Reply, headers: Headers, desk: Omit<Desk, 'body' | 'settle'>): Awaitable<void> {
-  const { exchange, response } = desk
-  if (exchange.stopped) {
-    body.cancel()
-    throw exchange.stopped
+/** A promise when it goes on for a while. Throws when the exchange was stopped before. */
+export function relay(reply: Reply, options: RelayOptions): Promise<void> | undefined {
+  const { exchange, response } = options
+  if (exchange.life.stopped) cancelReply(reply, exchange.life.stopped)
+  const headers = clientHeaders(reply)
+  if (reply.kind === 'empty') {
+    response.writeHead(reply.status, headers).end()
+    return undefined
   }
-  const isStream = mediaType(headers['content-type']) === EVENT_STREAM_TYPE
-  const whole = body.whole()
-  if (whole && (!isStream || isAnswered(whole, exchange))) {
+  const whole = wholeOf(reply)
+  if (whole) {
     if (response.destroyed) return undefined
-    response.writeHead(status, isStream ? streamHeaders(headers) : { ...headers, 'content-length': whole.length })
+    const length = { 'content-length': whole.length }
+    response.writeHead(reply.status, reply.kind === 'events' ? streamHeaders(headers) : { ...headers, ...length })
     response.end(whole)
     return undefined
   }
-  if (whole) body.unread([whole])
-  return new Promise((settle) => {
-    const Kind = isStream ? StreamWriter : DocumentWriter
-    new Kind({ ...desk, body, settle }).start(status, headers)
-  })
+  return write(reply, headers, options)
 }
 
-/** A stream that was over before it could be relayed, and owes nothing. */
-function isAnswered(stream: Buffer, { waiting }: Exchange): boolean {
-  const owed = new Owed(waiting)
-  const framer = new Framer()
-  const [whole] = framer.feed(stream)
-  owed.see([stream], framer.atBoundary)
-  return owed.ids.length === 0 && whole?.length === stream.length
+/** A stream that was over before it could be relayed goes out at once, if it leaves no request without a response. */
+function wholeOf(reply: JsonReply | EventsReply): Buffer | undefined {
+  const whole = reply.body.whole()
+  if (!whole || reply.kind === 'json' || reply.pending().length === 0) return whole
+  giveBack(reply.body, whole)
+  return undefined
+}
+
+function giveBack(body: Body, whole: Buffer): void {
+  body.unread(whole.length > 0 ? [whole] : [])
+}
+
+function write(reply: JsonReply | EventsReply, headers: Headers, options: RelayOptions): Promise<void> {
+  return new Promise((settle) => {
+    const writer =
+      reply.kind === 'events'
+        ? new StreamWriter(reply, options, settle)
+        : new DocumentWriter(reply.body, options, settle)
+    writer.start(reply.status, headers)
+  })
 }

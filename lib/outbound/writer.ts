@@ -1,43 +1,42 @@
 /** What every way of writing a reply shares: backpressure, a client that stalls or leaves, an exchange that is stopped. */
 import type { ServerResponse } from 'node:http'
 import { brokenOff, GatewayError } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
-import type { Body, Sink } from '../types.ts'
-import { type Beating, type Heartbeat, TICK_MS } from './heartbeat.ts'
+import type { Body, End, Sink } from '../exchange/body.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { type Heartbeat, type HeartbeatTarget, TICK_MS } from './heartbeat.ts'
+import type { Headers } from './response-headers.ts'
 
-export type Headers = Readonly<Record<string, string>>
-
-/** What a writer works with. */
-export interface Desk {
-  readonly body: Body
+/** What relaying a reply takes beside the reply. */
+export interface RelayOptions {
   readonly exchange: Exchange
   readonly response: ServerResponse
   readonly heartbeat: Heartbeat
   /** How long a client may leave what is written to it unread, in milliseconds. */
   readonly stallMs: number
-  /** Gives the rest of a stream that broke off after an event. */
-  readonly reopen?: (lastEventId: string, retryMs: number | undefined) => Body
   /** Told what the operator should know of. */
   readonly report: (fault: GatewayError) => void
-  /** Told once, when nothing is left to do. */
-  readonly settle: () => void
 }
 
-export abstract class Writer implements Sink, Beating {
+export abstract class Writer implements Sink, HeartbeatTarget {
   slot = -1
-  protected body: Body
+  protected readonly body: Body
   protected readonly exchange: Exchange
   protected readonly response: ServerResponse
   readonly #heartbeat: Heartbeat
   readonly #stallMs: number
-  readonly #report: Desk['report']
+  readonly #report: RelayOptions['report']
   readonly #settle: () => void
   #isOver = false
   /** What the client had taken at the last tick, and for how long it has not become more. */
   #takenBytes = 0
   #stalledMs = 0
 
-  constructor({ body, exchange, response, heartbeat, stallMs, report, settle }: Desk) {
+  /** `settle` is told once, when nothing is left to do. */
+  constructor(
+    body: Body,
+    { exchange, response, heartbeat, stallMs, report }: RelayOptions,
+    settle: () => void,
+  ) {
     this.body = body
     this.exchange = exchange
     this.response = response
@@ -49,7 +48,7 @@ export abstract class Writer implements Sink, Beating {
 
   start(status: number, headers: Headers): void {
     const { response } = this
-    this.exchange.onStop = (error) => this.#stop(error)
+    this.exchange.life.onStop((reason) => this.#stop(reason))
     if (response.destroyed) this.#onGone()
     else {
       this.#heartbeat.add(this)
@@ -65,30 +64,24 @@ export abstract class Writer implements Sink, Beating {
   }
 
   /** A client that is gone holds nothing up. */
-  data(chunk: Buffer): boolean {
+  data(chunk: Buffer, atBoundary: boolean): boolean {
     if (this.response.destroyed) return true
-    this.write(chunk)
+    this.write(chunk, atBoundary)
     return !this.response.writableNeedDrain
   }
 
-  protected abstract write(chunk: Buffer): void
+  protected abstract write(chunk: Buffer, atBoundary: boolean): void
 
-  end(): void {
+  end(end: End): void {
     if (this.#isOver) return
     let fault: GatewayError | undefined
-    this.conclude(() => (fault ??= brokenOff(undefined)))
+    this.conclude(end, () => (fault ??= brokenOff(end.how === 'broken' ? end.error : undefined)))
+    if (end.how === 'broken') fault ??= brokenOff(end.error)
     this.over(fault)
   }
 
-  fail(cause: Error): void {
-    if (this.#isOver) return
-    const fault = brokenOff(cause)
-    this.conclude(() => fault, true)
-    this.over(fault)
-  }
-
-  /** Ends the response; `error` makes what is said where an answer is still owed. (Made in vain, it costs 10 µs.) */
-  protected abstract conclude(error: () => GatewayError, broken?: boolean): void
+  /** Ends the response; `error` makes what is said for a request without a response. (Made in vain, it costs 10 µs.) */
+  protected abstract conclude(end: End, error: () => GatewayError): void
 
   /** Whether a client that leaves may still want what is on its way. */
   protected get outlivesClient(): boolean {
@@ -114,10 +107,10 @@ export abstract class Writer implements Sink, Beating {
     this.#settle()
   }
 
-  #stop(error: GatewayError): void {
+  #stop(reason: GatewayError): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.conclude(() => error, true)
+    this.conclude({ how: 'broken', error: reason }, () => reason)
     this.body.cancel()
     this.over()
   }

@@ -1,14 +1,20 @@
 /** Opens, resumes and ends sessions, and knows which are in use here. (requirements section 6) */
-import { isPromise } from '../awaitable.ts'
 import { GatewayError } from '../errors.ts'
+import type { ClientSession, UpstreamState } from '../exchange/exchange.ts'
 import { VISIBLE_ASCII } from '../protocol.ts'
-import type { Awaitable, Session, SessionRecord, SessionStore } from '../types.ts'
+import type { Awaitable, SessionRecord, SessionStore } from '../types.ts'
+import { isPromise } from '../util/awaitable.ts'
+import { boundedSet } from '../util/bounded-map.ts'
+import { KeyedMutex } from '../util/keyed-mutex.ts'
+import { recordOf } from './session-record.ts'
 
-/** What goes on in sessions here. */
-interface GoingOn {
+/** What goes on in sessions here: an `InFlight`. */
+interface Activity {
   sessions(): ReadonlySet<string>
-  stop(error: GatewayError, test: (what: { readonly session: Session | undefined }) => boolean): void
+  stopSession(id: string, reason: GatewayError): void
 }
+
+type Change = (state: UpstreamState) => UpstreamState
 
 /** Told when a store ended a session by itself. */
 type OnExpired = (id: string, record: SessionRecord) => void
@@ -16,25 +22,26 @@ type OnExpired = (id: string, record: SessionRecord) => void
 /** The longest id that is looked up at all, in characters. */
 const MAX_ID_LENGTH = 4096
 
+/** How many sessions have a state of their own at this node, each of 64 KiB at most. */
+const MAX_OWN_STATES = 1_000
+
 export class Sessions {
   readonly #store: SessionStore
-  readonly #running: GoingOn
+  readonly #activity: Activity
+  readonly #changes = new KeyedMutex()
+  /** By id, what has changed in sessions of a store that cannot change a record: it holds at this node alone. */
+  readonly #ownStates = new Map<string, UpstreamState>()
 
-  constructor(store: SessionStore, running: GoingOn, onExpired: OnExpired) {
+  constructor(store: SessionStore, activity: Activity, onExpired: OnExpired) {
     this.#store = store
-    this.#running = running
+    this.#activity = activity
     store.attach?.({
-      inUse: () => running.sessions(),
+      inUse: () => activity.sessions(),
       ended: (id, record) => {
         this.stop(id)
-        onExpired(id, record)
+        onExpired(id, recordOf(record))
       },
     })
-  }
-
-  /** Whether the store can keep another record of a session. */
-  get canUpdate(): boolean {
-    return this.#store.update !== undefined
   }
 
   /** Whether the store ends sessions by itself, and tells. */
@@ -53,12 +60,19 @@ export class Sessions {
    * The session a request names. Throws `session_required` without an id; and for an id that is unknown, ended, another
    * principal's or another server's one and the same `session_not_found`, so that nobody learns which it was.
    */
-  find(id: string | undefined, server: string, principal: string): Awaitable<Session> {
+  find(id: string | undefined, server: string, principal: string): Awaitable<ClientSession> {
     if (id === undefined) throw new GatewayError('session_required', 'Mcp-Session-Id is required')
     if (id.length > MAX_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
-    const check = (record: SessionRecord | undefined): Session => {
-      if (record?.server !== server || record.principal !== principal) throw notFound()
-      return { id, record }
+    const check = (found: SessionRecord | undefined): ClientSession => {
+      if (found?.server !== server || found.principal !== principal) throw notFound()
+      const session = {
+        id,
+        record: this.#current(id, recordOf(found)),
+        keep: async (change: Change): Promise<void> => {
+          session.record = (await this.#keep(id, change)) ?? session.record
+        },
+      }
+      return session
     }
     const record = this.#ask(() => this.#store.get(id))
     return isPromise(record) ? record.then(check) : check(record)
@@ -69,13 +83,9 @@ export class Sessions {
     return this.#ask(() => this.#store.get(id))
   }
 
-  /** Keeps another record of a live session, where the store can. */
-  async update(id: string, record: SessionRecord): Promise<void> {
-    await this.#ask(() => this.#store.update?.(id, record))
-  }
-
   /** Ends a session here and now: what goes on in it stops, and from now on its id is not found. */
   async end(id: string): Promise<void> {
+    this.#ownStates.delete(id)
     await this.#ask(() => this.#store.delete(id))
     this.stop(id)
   }
@@ -86,10 +96,29 @@ export class Sessions {
 
   /** Stops what goes on here in a session that has ended. */
   stop(id: string): void {
-    this.#running.stop(
-      new GatewayError('session_not_found', 'The session has ended'),
-      ({ session }) => session?.id === id,
-    )
+    this.#activity.stopSession(id, new GatewayError('session_not_found', 'The session has ended'))
+  }
+
+  /**
+   * Changes the state behind that is kept of a session, where the store can. Changes at this node take turns; of two
+   * nodes the later one wins.
+   */
+  #keep(id: string, change: Change): Promise<SessionRecord | undefined> {
+    return this.#changes.run(id, async () => {
+      const found = await this.#ask(() => this.#store.get(id))
+      if (!found) return undefined
+      const before = this.#current(id, recordOf(found))
+      const record = { ...before, upstream: change(before.upstream) }
+      if (record.upstream === before.upstream) return record
+      if (this.#store.update) await this.#ask(() => this.#store.update!(id, record))
+      else boundedSet(this.#ownStates, MAX_OWN_STATES, id, record.upstream)
+      return record
+    })
+  }
+
+  #current(id: string, record: SessionRecord): SessionRecord {
+    const upstream = this.#ownStates.get(id)
+    return upstream ? { ...record, upstream } : record
   }
 
   /** A store that throws or rejects is a 503; only its own GatewayErrors speak for themselves. */

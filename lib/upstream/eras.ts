@@ -1,8 +1,10 @@
 /** Which eras an upstream speaks: as its config says, or learnt from its answers and remembered for a while. */
 import { GatewayError } from '../errors.ts'
-import { member } from '../json.ts'
+import type { Message } from '../exchange/message.ts'
 import { MODERN_ERRORS, MODERN_VERSIONS } from '../protocol.ts'
-import type { Message, ServerConfig } from '../types.ts'
+import type { ServerConfig } from '../types.ts'
+import { boundedSet } from '../util/bounded-map.ts'
+import { member } from '../util/json.ts'
 
 /** How long a lesson lasts, in milliseconds. */
 const MEMORY_MS = 5 * 60_000
@@ -11,13 +13,13 @@ const MEMORY_MS = 5 * 60_000
 const MAX_UPSTREAMS = 1_000
 
 export class Eras {
-  /** Upstreams that refused the handshake by a modern error, and until when that counts. */
+  /** By upstream id: those that refused the handshake by a modern error, and until when that counts. */
   readonly #modernOnly = new Map<string, number>()
 
   /** Whether an upstream is known to have no sessions. */
-  isModernOnly({ protocol = 'auto', url }: ServerConfig): boolean {
+  isModernOnly({ protocol = 'auto' }: ServerConfig, upstreamId: string): boolean {
     if (protocol !== 'auto') return protocol === 'modern'
-    return (this.#modernOnly.get(String(url)) ?? 0) > Date.now()
+    return (this.#modernOnly.get(upstreamId) ?? 0) > Date.now()
   }
 
   /**
@@ -33,13 +35,10 @@ export class Eras {
     })
   }
 
-  /** Takes a lesson from the answer to a handshake. */
-  learn({ url }: ServerConfig, answer: unknown): void {
-    const key = String(url)
-    this.#modernOnly.delete(key)
+  /** Learns from the answer to a handshake. */
+  learn(upstreamId: string, answer: unknown): void {
+    this.#modernOnly.delete(upstreamId)
     if (!MODERN_ERRORS.has(member(member(answer, 'error'), 'code'))) return
-    this.#modernOnly.set(key, Date.now() + MEMORY_MS)
-    const [oldest] = this.#modernOnly.keys()
-    if (this.#modernOnly.size > MAX_UPSTREAMS) this.#modernOnly.delete(oldest!)
+    boundedSet(this.#modernOnly, MAX_UPSTREAMS, upstreamId, Date.now() + MEMORY_MS)
   }
 }

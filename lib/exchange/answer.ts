@@ -1,0 +1,143 @@
+/** A reply of our own making: JSON where the response comes first, else an event stream that says what comes before it. */
+import { GatewayError } from '../errors.ts'
+import { EVENT_STREAM_TYPE, JSON_TYPE } from '../protocol.ts'
+import { BufferBody, type End } from './body.ts'
+import type { Exchange } from './exchange.ts'
+import { PushBody } from './push-body.ts'
+import { drainReply, type Reply, type ReplyHeaders } from './reply.ts'
+import { messageEvent } from './sse.ts'
+
+/** How long a client waits for the first byte: a stream that has begun is kept alive by heartbeats. (SE15) */
+const HEAD_MS = 7_500
+
+/** The stream of an answer. */
+export interface Out {
+  /** Hands on stretches of another stream. `false` says enough, until `ready`. */
+  bytes(chunk: Buffer, atBoundary: boolean): boolean
+  /** Says a message. */
+  say(json: string, id?: string): boolean
+  /** Resolves when more is taken again; `undefined` while it is. */
+  readonly ready: Promise<void> | undefined
+}
+
+/** What an answer ends with: a response as text, or the reply of somebody else. */
+export type Answer = { readonly text: string } | { readonly reply: Reply }
+
+/** A JSON document that is all there. */
+export function jsonReply(text: string, headers: ReplyHeaders = {}, status = 200): Reply {
+  const bytes = Buffer.from(text)
+  const own = { 'content-type': JSON_TYPE, 'content-length': String(bytes.length) }
+  return { kind: 'json', status, headers: { ...headers, ...own }, body: new BufferBody(bytes) }
+}
+
+/**
+ * Makes the reply to a request: whatever `run` says before its answer makes it an event stream, and so does a heartbeat
+ * interval of silence. What `run` throws is the reply's rejection, or the stream's last message once it has begun. A
+ * client that takes JSON alone is told the response and nothing else.
+ */
+export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const stream = new AnswerStream(exchange, resolve)
+    const off = exchange.life.onStop((reason) => reject(reason))
+    run(stream)
+      .then(
+        (said) => stream.finish(said),
+        (error: unknown) => (stream.isOpen ? stream.fail(error) : reject(error as Error)),
+      )
+      .finally(off)
+  })
+}
+
+class AnswerStream implements Out {
+  readonly #exchange: Exchange
+  readonly #resolve: (reply: Reply) => void
+  readonly #body = new PushBody()
+  readonly #opening: NodeJS.Timeout
+  #isAnswered = false
+  #isOpen = false
+  #onReady: (() => void) | undefined
+  #ready: Promise<void> | undefined
+
+  constructor(exchange: Exchange, resolve: (reply: Reply) => void) {
+    this.#exchange = exchange
+    this.#resolve = resolve
+    this.#body.writer = { onResume: () => this.#wake(), onCancel: () => this.#wake() }
+    this.#opening = setTimeout(() => this.#open(), HEAD_MS).unref()
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  get ready(): Promise<void> | undefined {
+    if (!this.#isOpen || !this.#body.isFull) return undefined
+    return (this.#ready ??= new Promise((resolve) => (this.#onReady = resolve)))
+  }
+
+  bytes(chunk: Buffer, atBoundary: boolean): boolean {
+    if (!this.#exchange.origin.accepts.events) return true
+    this.#open()
+    this.#body.push(chunk, atBoundary)
+    return !this.#body.isFull
+  }
+
+  say(json: string, id?: string): boolean {
+    return this.bytes(Buffer.concat([Buffer.from(id === undefined ? '' : `id: ${id}\n`), messageEvent(json)]), true)
+  }
+
+  finish(said: Answer): void {
+    clearTimeout(this.#opening)
+    if (!this.#isOpen) return this.#resolve('reply' in said ? said.reply : jsonReply(said.text))
+    if ('text' in said) {
+      this.#isAnswered = true
+      this.#body.push(messageEvent(said.text))
+      return this.#body.end()
+    }
+    this.#handOn(said.reply)
+  }
+
+  fail(error: unknown): void {
+    clearTimeout(this.#opening)
+    const known = error instanceof Error ? error : new Error(String(error))
+    this.#body.end({ how: 'broken', error: known })
+  }
+
+  #handOn(reply: Reply): void {
+    if (reply.kind !== 'events') {
+      drainReply(reply)
+      return this.fail(new GatewayError('upstream_invalid', 'The rest of a stream must be a stream'))
+    }
+    this.#isAnswered = true
+    const { body } = reply
+    this.#body.writer = { onResume: () => body.resume(), onCancel: () => body.cancel() }
+    body.pipe({
+      data: (chunk, atBoundary) => {
+        this.#body.push(chunk, atBoundary)
+        return !this.#body.isFull
+      },
+      end: (end: End) => this.#body.end(end),
+    })
+  }
+
+  #open(): void {
+    if (this.#isOpen || !this.#exchange.origin.accepts.events) return
+    this.#isOpen = true
+    clearTimeout(this.#opening)
+    this.#resolve({
+      kind: 'events',
+      status: 200,
+      headers: { 'content-type': EVENT_STREAM_TYPE },
+      body: this.#body,
+      pending: () => (this.#isAnswered ? [] : this.#exchange.requestIds),
+      resumeAfter: () => undefined,
+      endless: this.#exchange.listens,
+      kept: false,
+    })
+  }
+
+  #wake(): void {
+    this.#onReady?.()
+    this.#ready = undefined
+  }
+}
+

@@ -1,0 +1,132 @@
+/** An upstream's event stream as it enters: framed once, its responses and its last event id taken notice of. */
+import type { RequestId } from '../types.ts'
+import { type Body, COMPLETE, type End, type Sink } from './body.ts'
+import { Framer } from './framer.ts'
+import { PendingIds } from './pending-ids.ts'
+import { ResumePoint } from './resume-point.ts'
+
+export class FramedBody implements Body, Sink {
+  readonly #raw: Body
+  readonly #requestIds: readonly RequestId[]
+  readonly #tracksIds: boolean
+  #framer = new Framer()
+  #pending: PendingIds
+  #point = new ResumePoint()
+  #sink: Sink | undefined
+  /** Bytes given back, which were framed and scanned before. */
+  #unread: readonly Buffer[] = []
+  #isPiped = false
+  #flows = true
+  #end: End | undefined
+
+  /** `raw` ends as `complete` or `broken`; `tracksIds` says whether the stream can be resumed behind an event id. */
+  constructor(raw: Body, requestIds: readonly RequestId[], tracksIds: boolean) {
+    this.#raw = raw
+    this.#requestIds = requestIds
+    this.#tracksIds = tracksIds
+    this.#pending = new PendingIds(requestIds)
+  }
+
+  /** The requests without a response so far. */
+  readonly pending = (): readonly RequestId[] => this.#pending.ids
+
+  /** The id of the last event so far. */
+  readonly resumeAfter = (): string | undefined => this.#point.after
+
+  pipe(sink: Sink): void {
+    this.#sink = sink
+    this.#flows = true
+    const unread = this.#unread
+    this.#unread = []
+    for (const [index, chunk] of unread.entries()) {
+      this.#flows = sink.data(chunk, index === unread.length - 1)
+      if (this.#sink === sink) continue
+      this.#unread = [...this.#unread, ...unread.slice(index + 1)]
+      return
+    }
+    if (this.#end) return sink.end(this.#end)
+    if (this.#isPiped) {
+      if (this.#flows) this.#raw.resume()
+      return
+    }
+    this.#isPiped = true
+    this.#raw.pipe(this)
+  }
+
+  /** A stream that was over before anybody read it, and owes nothing, can be handed out as one. */
+  whole(): Buffer | undefined {
+    const bytes = this.#isPiped || this.#unread.length > 0 ? undefined : this.#raw.whole()
+    if (!bytes) return undefined
+    let isWhole = true
+    this.#framer.feed(bytes, (piece, atBoundary) => {
+      this.#scan(piece, atBoundary)
+      isWhole &&= atBoundary && piece.length === bytes.length
+    })
+    if (isWhole && this.#pending.isEmpty && bytes.length > 0) return bytes
+    this.#framer = new Framer()
+    this.#pending = new PendingIds(this.#requestIds)
+    this.#point = new ResumePoint()
+    this.#raw.unread([bytes])
+    return undefined
+  }
+
+  unread(chunks: readonly Buffer[]): void {
+    this.#sink = undefined
+    this.#unread = [...chunks, ...this.#unread]
+  }
+
+  resume(): void {
+    this.#flows = true
+    this.#raw.resume()
+  }
+
+  cancel(): void {
+    this.#sink = undefined
+    this.#raw.cancel()
+  }
+
+  drain(): void {
+    this.#sink = undefined
+    if (this.#isPiped) this.#raw.cancel()
+    else this.#raw.drain()
+  }
+
+  data(chunk: Buffer): boolean {
+    this.#flows = true
+    this.#framer.feed(chunk, this.#emit)
+    return this.#flows
+  }
+
+  end(end: End): void {
+    this.#end = this.#endOf(end)
+    this.#sink?.end(this.#end)
+  }
+
+  readonly #emit = (piece: Buffer, atBoundary: boolean): void => {
+    this.#scan(piece, atBoundary)
+    if (this.#sink) this.#flows = this.#sink.data(piece, atBoundary)
+    else {
+      // The reader gave bytes back, and this one came with them.
+      this.#unread = [...this.#unread, piece]
+      this.#flows = false
+    }
+  }
+
+  #scan(piece: Buffer, atBoundary: boolean): void {
+    this.#pending.see(piece, atBoundary)
+    if (this.#tracksIds) this.#point.see(piece, atBoundary)
+  }
+
+  /**
+   * An event that was cut off is dropped: it comes once more where the stream is resumed, and half of it says nothing.
+   * One that is half out already can be neither resumed nor completed.
+   */
+  #endOf(end: End): End {
+    const { after, retryMs } = this.#framer.atBoundary ? this.#point : { after: undefined, retryMs: undefined }
+    if (end.how === 'broken') return { ...end, after, retryMs }
+    if (!this.#framer.atBoundary) return { how: 'broken', error: new Error('The last event broke off') }
+    return after !== undefined && (!this.#pending.isEmpty || this.#requestIds.length === 0)
+      ? { how: 'poll', after, retryMs }
+      : COMPLETE
+  }
+}

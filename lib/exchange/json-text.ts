@@ -1,0 +1,114 @@
+/** Where values stand in the text of valid JSON, so that one can be replaced and the rest stay byte for byte. */
+import { isObject } from '../util/json.ts'
+
+/** A member of an object: the text of its key, and the range of its value. */
+interface MemberRange {
+  readonly key: string
+  readonly keyStart: number
+  readonly start: number
+  readonly end: number
+}
+
+/** The members of the object that opens at `open`, in the order of the text; a key that stands twice is there twice. */
+function* membersOf(text: string, open: number): Generator<MemberRange> {
+  let at = afterSpace(text, open + 1)
+  while (text[at] === '"') {
+    const keyStart = at
+    const keyEnd = afterString(text, at)
+    const start = afterSpace(text, afterSpace(text, keyEnd) + 1)
+    const end = afterValue(text, start)
+    yield { key: JSON.parse(text.slice(keyStart, keyEnd)) as string, keyStart, start, end }
+    at = afterSpace(text, end)
+    if (text[at] === ',') at = afterSpace(text, at + 1)
+  }
+}
+
+/** The range of a member's value in the object that opens at `open`; the last one counts, as in JSON.parse. */
+export function rangeOfMember(text: string, open: number, name: string): readonly [number, number] | undefined {
+  let found: readonly [number, number] | undefined
+  for (const { key, start, end } of membersOf(text, open)) if (key === name) found = [start, end]
+  return found
+}
+
+/** The texts of the items of an array. */
+export function itemTexts(text: string): string[] {
+  const items: string[] = []
+  let at = afterSpace(text, text.indexOf('[') + 1)
+  while (at < text.length && text[at] !== ']') {
+    const end = afterValue(text, at)
+    items.push(text.slice(at, end))
+    at = afterSpace(text, end)
+    if (text[at] === ',') at = afterSpace(text, at + 1)
+  }
+  return items
+}
+
+/**
+ * The text of an object with these members in place of its own: `undefined` takes one away, a new one is added, objects
+ * are patched member by member. Whatever keeps its value keeps its bytes, numbers beyond 2^53 and escapes included; of
+ * a key that stands twice nothing is left but the new value.
+ */
+export function patchObject(text: string, changes: Readonly<Record<string, unknown>>): string {
+  const open = text.indexOf('{')
+  const members = [...membersOf(text, open)]
+  const lastOf = new Map(members.map((member) => [member.key, member]))
+  const kept = [...lastOf.values()].flatMap((member) => {
+    const value = text.slice(member.start, member.end)
+    if (!Object.hasOwn(changes, member.key)) return text.slice(member.keyStart, member.end)
+    const change = changes[member.key]
+    return change === undefined ? [] : `${text.slice(member.keyStart, member.start)}${patchValue(value, change)}`
+  })
+  const added = Object.entries(changes).flatMap(([key, value]) =>
+    value === undefined || lastOf.has(key) ? [] : `${JSON.stringify(key)}:${JSON.stringify(value)}`,
+  )
+  const isSame = added.length === 0 && members.length === lastOf.size && kept.length === members.length
+  if (!isSame) return `{${[...kept, ...added].join(',')}}`
+  // Every member stays in its place: so does the white space between them.
+  let patched = text.slice(0, members[0]?.keyStart ?? text.length)
+  for (const [index, member] of members.entries()) {
+    patched += kept[index]! + text.slice(member.end, members[index + 1]?.keyStart ?? text.length)
+  }
+  return patched
+}
+
+/** A value of the text in place of which another one is to stand. */
+function patchValue(text: string, value: unknown): string {
+  const before: unknown = JSON.parse(text)
+  if (isObject(before) && isObject(value)) {
+    const removed = Object.keys(before).filter((key) => value[key] === undefined)
+    return patchObject(text, { ...value, ...Object.fromEntries(removed.map((key) => [key, undefined])) })
+  }
+  if (Array.isArray(before) && Array.isArray(value) && before.length === value.length) {
+    const items = itemTexts(text)
+    return `[${value.map((item, index) => patchValue(items[index]!, item)).join(',')}]`
+  }
+  return before === value ? text : JSON.stringify(value)
+}
+
+function afterSpace(text: string, from: number): number {
+  let at = from
+  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at += 1
+  return at
+}
+
+function afterString(text: string, start: number): number {
+  let at = start + 1
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  return at + 1
+}
+
+/** `text` is valid JSON, so brackets are counted, not matched. */
+function afterValue(text: string, start: number): number {
+  let depth = 0
+  let at = start
+  while (at < text.length) {
+    const letter = text[at]!
+    if (letter === '"') at = afterString(text, at) - 1
+    else if (letter === '{' || letter === '[') depth += 1
+    else if (depth === 0 && (letter === ',' || letter === '}' || letter === ']')) return at
+    else if (letter === '}' || letter === ']') depth -= 1
+    if (depth === 0 && (letter === '"' || letter === '}' || letter === ']')) return at + 1
+    at += 1
+  }
+  return at
+}

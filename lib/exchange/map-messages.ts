@@ -1,0 +1,237 @@
+/** Changes messages of a reply on their way to the client: what is not wanted stays the very bytes. */
+import { GatewayError } from '../errors.ts'
+import type { Awaitable } from '../types.ts'
+import { isPromise } from '../util/awaitable.ts'
+import { ChunkList } from '../util/chunk-list.ts'
+import { type Body, COMPLETE, type End, type Sink } from './body.ts'
+import { type Message, messageOf } from './message.ts'
+import type { Reply } from './reply.ts'
+import { eventsOf, formatEvent, parseEvent } from './sse.ts'
+
+/** The longest message that is shown, in bytes. A longer one ends the reply: nothing passes unseen. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** Which messages are parsed. */
+export interface Wants {
+  /** Requests and notifications of the server, by method. */
+  readonly methods?: (method: string) => boolean
+  readonly responses?: boolean
+  /** Another id for an event; `undefined` withholds it. */
+  readonly eventIds?: (id: string) => string | undefined
+}
+
+/** What becomes of a message: as it is, gone (an `id:` it had stays), or other JSON. */
+export type Mapped = undefined | 'drop' | { readonly text: string }
+
+/** `fn` sees each wanted message in order; while it takes its time, nothing else is read. What it throws breaks the reply. */
+export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) => Awaitable<Mapped>): Reply {
+  if (reply.kind === 'events') return { ...reply, body: new MappedEvents(reply.body, wants, fn) }
+  if (reply.kind !== 'json' || !wants.responses) return reply
+  const { 'content-length': _, ...headers } = reply.headers
+  return { ...reply, headers, body: new MappedDocument(reply.body, fn) }
+}
+
+abstract class MappedBody implements Body, Sink {
+  protected readonly body: Body
+  protected readonly held = new ChunkList()
+  #sink: Sink | undefined
+  #isPiped = false
+  #flows = true
+  /** Mapped bytes without a reader: given back, or mapped meanwhile. */
+  #unread: Buffer[] = []
+  #end: End | undefined
+
+  constructor(body: Body) {
+    this.body = body
+  }
+
+  abstract data(chunk: Buffer, atBoundary: boolean): boolean
+  abstract end(end: End): void
+
+  pipe(sink: Sink): void {
+    this.#sink = sink
+    this.#flows = true
+    for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
+      this.#flows = sink.data(chunk, true)
+      if (this.#sink !== sink) return
+    }
+    if (this.#end) return sink.end(this.#end)
+    if (!this.#isPiped) {
+      this.#isPiped = true
+      this.body.pipe(this)
+    } else if (this.#flows) this.body.resume()
+  }
+
+  whole(): undefined {
+    return undefined
+  }
+
+  unread(chunks: readonly Buffer[]): void {
+    this.#sink = undefined
+    this.#unread.unshift(...chunks)
+  }
+
+  resume(): void {
+    this.#flows = true
+    this.body.resume()
+  }
+
+  cancel(): void {
+    this.#sink = undefined
+    this.body.cancel()
+  }
+
+  drain(): void {
+    this.cancel()
+  }
+
+  protected get flows(): boolean {
+    return this.#flows
+  }
+
+  protected hand(bytes: Buffer): void {
+    if (bytes.length === 0) return
+    if (this.#sink) this.#flows = this.#sink.data(bytes, true)
+    else {
+      this.#unread.push(bytes)
+      this.#flows = false
+    }
+  }
+
+  protected conclude(end: End): void {
+    this.#end = end
+    this.#sink?.end(end)
+  }
+
+  protected isTooLong(): boolean {
+    return this.held.byteLength > MAX_BYTES
+  }
+
+  protected break(cause: unknown): void {
+    if (this.#end) return
+    const error =
+      cause instanceof Error ? cause : new GatewayError('upstream_invalid', 'The server sent a message that is too long')
+    this.body.cancel()
+    this.conclude({ how: 'broken', error })
+  }
+}
+
+class MappedDocument extends MappedBody {
+  readonly #fn: (message: Message) => Awaitable<Mapped>
+
+  constructor(body: Body, fn: (message: Message) => Awaitable<Mapped>) {
+    super(body)
+    this.#fn = fn
+  }
+
+  data(chunk: Buffer): boolean {
+    this.held.push(chunk)
+    if (!this.isTooLong()) return true
+    this.break(undefined)
+    return false
+  }
+
+  end(end: End): void {
+    if (end.how === 'broken') return this.conclude(end)
+    const bytes = this.held.concat()
+    void this.#map(bytes).then(
+      (mapped) => {
+        this.hand(mapped)
+        this.conclude(COMPLETE)
+      },
+      (error: unknown) => this.break(error),
+    )
+  }
+
+  async #map(bytes: Buffer): Promise<Buffer> {
+    const text = bytes.toString()
+    const message = parse(text)
+    const mapped = message && (await this.#fn(message))
+    if (mapped === 'drop') throw new TypeError('The response to a request cannot be dropped')
+    return mapped ? Buffer.from(mapped.text) : bytes
+  }
+}
+
+class MappedEvents extends MappedBody {
+  readonly #wants: Wants
+  readonly #fn: (message: Message) => Awaitable<Mapped>
+  #queue: Buffer[] = []
+  #isBusy = false
+  #end: End | undefined
+
+  constructor(body: Body, wants: Wants, fn: (message: Message) => Awaitable<Mapped>) {
+    super(body)
+    this.#wants = wants
+    this.#fn = fn
+  }
+
+  data(chunk: Buffer, atBoundary: boolean): boolean {
+    this.held.push(chunk)
+    if (this.isTooLong()) {
+      this.break(undefined)
+      return false
+    }
+    if (!atBoundary) return true
+    this.#queue.push(...eventsOf(this.held.concat()))
+    this.#run()
+    return !this.#isBusy && this.flows
+  }
+
+  end(end: End): void {
+    this.#end = end
+    if (!this.#isBusy) this.conclude(end)
+  }
+
+  /** Synchronous until a function takes its time. */
+  #run(): void {
+    if (this.#isBusy) return
+    for (let event = this.#queue.shift(); event; event = this.#queue.shift()) {
+      const mapped = this.#map(event)
+      if (isPromise(mapped)) {
+        this.#isBusy = true
+        mapped.then(
+          (bytes) => this.#goOn(bytes),
+          (error: unknown) => this.break(error),
+        )
+        return
+      }
+      this.hand(mapped)
+    }
+  }
+
+  #goOn(bytes: Buffer): void {
+    this.hand(bytes)
+    this.#isBusy = false
+    this.#run()
+    if (this.#isBusy) return
+    if (this.#end) this.conclude(this.#end)
+    else if (this.flows) this.body.resume()
+  }
+
+  #map(bytes: Buffer): Awaitable<Buffer> {
+    const event = parseEvent(bytes.toString())
+    const { eventIds } = this.#wants
+    const id = event.id !== undefined && eventIds ? eventIds(event.id) : event.id
+    const message = event.data === '' ? undefined : parse(event.data)
+    const mapped = message && this.#isWanted(message) ? this.#fn(message) : undefined
+    const format = (said: Mapped): Buffer => {
+      if (said === undefined && id === event.id) return bytes
+      if (said === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
+      return formatEvent({ ...event, id, data: said?.text ?? event.data })
+    }
+    return isPromise(mapped) ? mapped.then(format) : format(mapped)
+  }
+
+  #isWanted(message: Message): boolean {
+    if (message.kind === 'response') return this.#wants.responses === true
+    return message.kind !== 'batch' && this.#wants.methods?.(message.method) === true
+  }
+}
+
+function parse(text: string): Message | undefined {
+  try {
+    return messageOf(JSON.parse(text), text, 'legacy')
+  } catch {
+    return undefined
+  }
+}

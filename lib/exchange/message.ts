@@ -1,0 +1,90 @@
+/** JSON-RPC messages, parsed once, with the very text that stood on the wire. */
+import type { Era, RequestId } from '../types.ts'
+import type { JsonObject } from '../util/json.ts'
+
+/** The error of a response. (JSON-RPC 2.0, 5.1) */
+export interface Fault {
+  readonly code: number
+  readonly message: string
+  readonly data?: unknown
+}
+
+interface Wire {
+  /** The revision family whose rules it keeps to. */
+  readonly era: Era
+  /** Exactly what stood on the wire: the source of every splice. */
+  readonly text: string
+}
+
+export interface RequestMessage extends Wire {
+  readonly kind: 'request'
+  readonly id: RequestId
+  readonly method: string
+  readonly params: JsonObject | undefined
+}
+
+export interface NotificationMessage extends Wire {
+  readonly kind: 'notification'
+  readonly method: string
+  readonly params: JsonObject | undefined
+}
+
+export interface ResponseMessage extends Wire {
+  readonly kind: 'response'
+  /** `null` where the other side could not read the request's. */
+  readonly id: RequestId | null
+  readonly result?: unknown
+  readonly error?: Fault
+}
+
+export interface BatchMessage extends Wire {
+  readonly kind: 'batch'
+  readonly items: readonly Message[]
+}
+
+export type Message = RequestMessage | NotificationMessage | ResponseMessage | BatchMessage
+
+/** The ids of the requests in a message: each of them is pending until its response. */
+export function requestIdsOf(message: Message | undefined): readonly RequestId[] {
+  if (message?.kind === 'request') return [message.id]
+  if (message?.kind === 'batch') return message.items.flatMap(requestIdsOf)
+  return []
+}
+
+/** The text of a request of our own. */
+export function requestText(id: RequestId, method: string, params: JsonObject | undefined): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, method, params })
+}
+
+/** A request of our own. */
+export function requestOf(era: Era, id: RequestId, method: string, params?: JsonObject): RequestMessage {
+  return { kind: 'request', era, id, method, params, text: requestText(id, method, params) }
+}
+
+/** A notification of our own. */
+export function notificationOf(era: Era, method: string, params?: JsonObject): NotificationMessage {
+  return { kind: 'notification', era, method, params, text: JSON.stringify({ jsonrpc: '2.0', method, params }) }
+}
+
+/** The text of a response of our own. */
+export function responseText(
+  id: RequestId | null,
+  outcome: { readonly result: unknown } | { readonly error: unknown },
+): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, ...outcome })
+}
+
+/** A parsed message of a server, which may be of any shape; `undefined` for what is no JSON-RPC message. */
+export function messageOf(json: unknown, text: string, era: Era): Message | undefined {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined
+  const { id, method, params, result, error } = json as Partial<Record<string, unknown>>
+  if (typeof method === 'string') {
+    const known = { era, text, method, params: params as JsonObject | undefined }
+    return id === undefined || id === null
+      ? { kind: 'notification', ...known }
+      : { kind: 'request', id: id as RequestId, ...known }
+  }
+  if (method !== undefined || !('result' in json || 'error' in json)) return undefined
+  const outcome = 'error' in json ? { error: error as Fault } : { result }
+  return { kind: 'response', era, text, id: (id ?? null) as RequestId | null, ...outcome }
+}

@@ -1,0 +1,109 @@
+/** A body that is written here: what a layer says, and what a client sees of a stream out of a log. */
+import { type Body, COMPLETE, type End, type Sink } from './body.ts'
+
+export interface PushBodyHooks {
+  /** The reader takes more again. */
+  readonly onResume: () => void
+  /** The rest is not wanted any more. */
+  readonly onCancel: () => void
+}
+
+interface Piece {
+  readonly bytes: Buffer
+  readonly atBoundary: boolean
+}
+
+export class PushBody implements Body {
+  #hooks: PushBodyHooks | undefined
+  #sink: Sink | undefined
+  #kept: Piece[] = []
+  #keptBytes = 0
+  #isFull = true
+  #end: End | undefined
+  #isCancelled = false
+
+  /** Who writes here from now on. */
+  set writer(hooks: PushBodyHooks) {
+    this.#hooks = hooks
+  }
+
+  /** Whether nothing should be written just now. What is not read any more holds nothing up. */
+  get isFull(): boolean {
+    return this.#isFull && !this.isOver
+  }
+
+  get isOver(): boolean {
+    return this.#end !== undefined || this.#isCancelled
+  }
+
+  /** How many bytes wait for a reader. */
+  get keptBytes(): number {
+    return this.#keptBytes
+  }
+
+  push(bytes: Buffer, atBoundary = true): void {
+    if (this.isOver || bytes.length === 0) return
+    if (this.#sink) this.#isFull = !this.#sink.data(bytes, atBoundary)
+    else this.#keep({ bytes, atBoundary })
+  }
+
+  end(end: End = COMPLETE): void {
+    if (this.isOver) return
+    this.#end = end
+    this.#sink?.end(end)
+  }
+
+  pipe(sink: Sink): void {
+    this.#sink = sink
+    this.#isFull = false
+    for (let piece = this.#kept.shift(); piece; piece = this.#kept.shift()) {
+      this.#keptBytes -= piece.bytes.length
+      this.#isFull = !sink.data(piece.bytes, piece.atBoundary)
+      if (this.#sink !== sink) return
+    }
+    if (this.#end) sink.end(this.#end)
+    else if (!this.#isFull) this.#hooks?.onResume()
+  }
+
+  whole(): Buffer | undefined {
+    if (this.#end?.how !== 'complete' || this.#sink) return undefined
+    return Buffer.concat(this.#takeKept().map(({ bytes }) => bytes))
+  }
+
+  unread(chunks: readonly Buffer[]): void {
+    this.#sink = undefined
+    this.#isFull = true
+    const kept = this.#takeKept()
+    for (const [index, bytes] of chunks.entries()) this.#keep({ bytes, atBoundary: index === chunks.length - 1 })
+    for (const piece of kept) this.#keep(piece)
+  }
+
+  resume(): void {
+    this.#isFull = false
+    if (!this.isOver) this.#hooks?.onResume()
+  }
+
+  cancel(): void {
+    this.#sink = undefined
+    this.#takeKept()
+    if (this.isOver) return
+    this.#isCancelled = true
+    this.#hooks?.onCancel()
+  }
+
+  drain(): void {
+    this.cancel()
+  }
+
+  #keep(piece: Piece): void {
+    this.#kept.push(piece)
+    this.#keptBytes += piece.bytes.length
+  }
+
+  #takeKept(): Piece[] {
+    const kept = this.#kept
+    this.#kept = []
+    this.#keptBytes = 0
+    return kept
+  }
+}

@@ -1,0 +1,172 @@
+/** Reads a reply as far as its first response. */
+import { StringDecoder } from 'node:string_decoder'
+import { ChunkList } from '../util/chunk-list.ts'
+import type { Body, Sink } from './body.ts'
+import type { Out } from './answer.ts'
+import { type Message, messageOf, type ResponseMessage } from './message.ts'
+import type { EventsReply, Reply } from './reply.ts'
+import { createMessageReader, eventsOf } from './sse.ts'
+
+/** A response longer than this is not read, in bytes. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+/**
+ * The first response in a reply, `undefined` when there is none or it is too long to be read. The bytes are given back:
+ * the reply can be relayed as if untouched. Rejects with nothing.
+ */
+export function peekResponse(reply: Reply, maxBytes: number = MAX_BYTES): Promise<ResponseMessage | undefined> {
+  if (reply.kind === 'empty') return Promise.resolve(undefined)
+  return new Promise((resolve) => {
+    const Peek = reply.kind === 'events' ? EventsPeek : JsonPeek
+    reply.body.pipe(new Peek(reply.body, resolve, maxBytes))
+  })
+}
+
+/**
+ * The first response in a reply, which is used up by it. What an event stream says before that goes to `out` as the
+ * bytes it came in; without `out` it is dropped. `undefined` when there is none, or it is longer than `maxBytes`.
+ */
+export function readResponse(
+  reply: Reply,
+  out?: Out,
+  maxBytes: number = MAX_BYTES,
+): Promise<ResponseMessage | undefined> {
+  if (reply.kind === 'events') return new Promise((resolve) => new EventsReader(reply, out, maxBytes, resolve).start())
+  return peekResponse(reply, maxBytes).finally(() => reply.kind === 'json' && reply.body.drain())
+}
+
+/** Collects what it is given until it has seen enough. */
+abstract class PeekSink implements Sink {
+  protected readonly chunks = new ChunkList()
+  protected readonly maxBytes: number
+  readonly #body: Body
+  readonly #resolve: (response: ResponseMessage | undefined) => void
+  #isSettled = false
+
+  constructor(body: Body, resolve: (response: ResponseMessage | undefined) => void, maxBytes: number) {
+    this.#body = body
+    this.#resolve = resolve
+    this.maxBytes = maxBytes
+  }
+
+  data(chunk: Buffer): boolean {
+    this.chunks.push(chunk)
+    if (this.chunks.byteLength > this.maxBytes) this.settle(undefined)
+    return !this.#isSettled
+  }
+
+  abstract end(): void
+
+  protected settle(response: ResponseMessage | undefined): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#body.unread(this.chunks.take())
+    this.#resolve(response)
+  }
+}
+
+class JsonPeek extends PeekSink {
+  end(): void {
+    const bytes = this.chunks.concat()
+    this.chunks.push(bytes)
+    this.settle(responseIn(bytes.toString()))
+  }
+}
+
+class EventsPeek extends PeekSink {
+  readonly #decoder = new StringDecoder()
+  #response: ResponseMessage | undefined
+  readonly #reader = createMessageReader((json, text) => (this.#response ??= responseOf(json, text)), this.maxBytes)
+
+  override data(chunk: Buffer): boolean {
+    const flows = super.data(chunk)
+    if (!flows) return false
+    this.#reader.feed(this.#decoder.write(chunk))
+    if (this.#response) this.settle(this.#response)
+    return this.#response === undefined
+  }
+
+  end(): void {
+    // A reader waits behind a carriage return for the line feed that may belong to it.
+    this.#reader.feed('\n')
+    this.settle(this.#response)
+  }
+}
+
+/** Hands on stretches until one has a response; what follows the response in its stream is not wanted. */
+class EventsReader implements Sink {
+  readonly #reply: EventsReply
+  readonly #out: Out | undefined
+  readonly #maxBytes: number
+  readonly #resolve: (response: ResponseMessage | undefined) => void
+  readonly #held = new ChunkList()
+  #isSettled = false
+
+  constructor(
+    reply: EventsReply,
+    out: Out | undefined,
+    maxBytes: number,
+    resolve: (response: ResponseMessage | undefined) => void,
+  ) {
+    this.#reply = reply
+    this.#out = out
+    this.#maxBytes = maxBytes
+    this.#resolve = resolve
+  }
+
+  start(): void {
+    this.#reply.body.pipe(this)
+  }
+
+  data(chunk: Buffer, atBoundary: boolean): boolean {
+    this.#held.push(chunk)
+    if (this.#held.byteLength > this.#maxBytes) {
+      this.#settle(undefined)
+      return false
+    }
+    if (!atBoundary) return true
+    let flows = true
+    for (const event of eventsOf(this.#held.concat())) {
+      const response = responseInEvent(event)
+      if (response) {
+        this.#settle(response)
+        return false
+      }
+      flows = this.#out?.bytes(event, true) ?? true
+    }
+    if (!flows && this.#out?.ready) void this.#out.ready.then(() => this.#reply.body.resume())
+    return flows
+  }
+
+  end(): void {
+    this.#settle(undefined)
+  }
+
+  #settle(response: ResponseMessage | undefined): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#reply.body.cancel()
+    this.#resolve(response)
+  }
+}
+
+function responseInEvent(event: Buffer): ResponseMessage | undefined {
+  let response: ResponseMessage | undefined
+  if (event.includes('"result"') || event.includes('"error"')) {
+    createMessageReader((json, text) => (response ??= responseOf(json, text))).feed(`${event.toString()}\n`)
+  }
+  return response
+}
+
+function responseIn(text: string): ResponseMessage | undefined {
+  try {
+    return responseOf(JSON.parse(text), text)
+  } catch {
+    return undefined
+  }
+}
+
+function responseOf(json: unknown, text: string): ResponseMessage | undefined {
+  const message: Message | undefined = messageOf(json, text, 'legacy')
+  return message?.kind === 'response' ? message : undefined
+}

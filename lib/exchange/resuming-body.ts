@@ -1,0 +1,197 @@
+/** The one resumption engine: the rest of a stream whose connection broke, by GET with Last-Event-ID. (SE7, UC6) */
+import { GatewayError } from '../errors.ts'
+import { HEADER } from '../protocol.ts'
+import type { RequestId } from '../types.ts'
+import { type Body, COMPLETE, type End, type Sink } from './body.ts'
+import type { Exchange } from './exchange.ts'
+import type { Lifetime } from './lifetime.ts'
+import { PendingIds } from './pending-ids.ts'
+import type { EventsReply, Handle } from './reply.ts'
+import { ResumePoint } from './resume-point.ts'
+
+/** How often an upstream is asked for the rest before it counts as gone. */
+const ATTEMPTS = 5
+
+/** How long the first attempt waits where the stream said nothing of it, and the least and longest that any waits. */
+const RETRY_MS = 1_000
+const MIN_RETRY_MS = 100
+const MAX_RETRY_MS = 30_000
+
+/** Where a stream goes on: behind an event, after a while. */
+export interface Continuation {
+  readonly after: string
+  readonly retryMs: number | undefined
+}
+
+/**
+ * Reads a stream, and on where it breaks: as long as responses are pending and something new comes now and then. A
+ * stream that ends in good order is not asked for: `poll` goes on outwards. It shares the lifetime of its exchange.
+ */
+export class ResumingBody implements Body, Sink {
+  readonly #exchange: Exchange
+  readonly #next: Handle
+  readonly #point: ResumePoint
+  #pendingOf: () => readonly RequestId[]
+  /** Counts the responses that come after the first break. */
+  #pending: PendingIds | undefined
+  #body: Body | undefined
+  #sink: Sink | undefined
+  /** Of the requests of its own: they end with the exchange, and can be given up before. */
+  #life: Lifetime | undefined
+  #timer: NodeJS.Timeout | undefined
+  #end: End | undefined
+  #isCancelled = false
+
+  /** The body of a reply, and what comes after it. */
+  static of(reply: EventsReply, exchange: Exchange, next: Handle): ResumingBody {
+    const body = new ResumingBody(exchange, next, reply.pending, new ResumePoint())
+    body.#body = reply.body
+    return body
+  }
+
+  /** What comes after an event, of which these ids are pending. */
+  static from(
+    { after, retryMs }: Continuation,
+    pending: readonly RequestId[],
+    exchange: Exchange,
+    next: Handle,
+  ): ResumingBody {
+    const body = new ResumingBody(exchange, next, () => pending, new ResumePoint(after, retryMs))
+    body.#reopen()
+    return body
+  }
+
+  private constructor(exchange: Exchange, next: Handle, pendingOf: () => readonly RequestId[], point: ResumePoint) {
+    this.#exchange = exchange
+    this.#next = next
+    this.#pendingOf = pendingOf
+    this.#point = point
+  }
+
+  /** The requests without a response so far. */
+  readonly pending = (): readonly RequestId[] => this.#pending?.ids ?? this.#pendingOf()
+
+  /** The id of the last event since the first break. */
+  get after(): string | undefined {
+    return this.#point.after
+  }
+
+  pipe(sink: Sink): void {
+    this.#sink = sink
+    if (this.#end) sink.end(this.#end)
+    else this.#body?.pipe(this)
+  }
+
+  whole(): Buffer | undefined {
+    return this.#pending || this.#sink ? undefined : this.#body?.whole()
+  }
+
+  unread(chunks: readonly Buffer[]): void {
+    this.#sink = undefined
+    this.#body?.unread(chunks)
+  }
+
+  resume(): void {
+    this.#body?.resume()
+  }
+
+  cancel(): void {
+    this.#isCancelled = true
+    this.#sink = undefined
+    clearTimeout(this.#timer)
+    this.#life?.stop(new GatewayError('bad_request', 'The rest of the stream is not wanted any more'))
+    this.#body?.cancel()
+  }
+
+  drain(): void {
+    if (this.#pending) return this.cancel()
+    this.#sink = undefined
+    this.#body?.drain()
+  }
+
+  data(chunk: Buffer, atBoundary: boolean): boolean {
+    if (!this.#pending) return this.#sink?.data(chunk, atBoundary) ?? false
+    this.#pending.see(chunk, atBoundary)
+    this.#point.see(chunk, atBoundary)
+    const takesMore = this.#sink?.data(chunk, atBoundary) ?? false
+    // A resumed stream may stay open behind the response.
+    if (atBoundary && this.#pending.isEmpty && this.#hasAsked) process.nextTick(() => this.#finish())
+    return takesMore
+  }
+
+  end(end: End): void {
+    if (this.#end || this.#isCancelled) return
+    if (end.how === 'complete') return this.#conclude(this.#pending && this.pending().length > 0 ? this.#polled() : end)
+    if (end.how === 'poll') return this.#conclude({ ...end, retryMs: end.retryMs ?? this.#point.retryMs })
+    const after = end.after ?? (this.#pending ? this.#point.after : undefined)
+    // A GatewayError is the last word of an upstream that was asked for the rest.
+    const isLost = end.error instanceof GatewayError || this.#exchange.life.stopped !== undefined
+    if (isLost || after === undefined || this.pending().length === 0 || this.#point.isWornOut) {
+      return this.#conclude({ how: 'broken', error: end.error })
+    }
+    this.#point.mark(after, end.retryMs)
+    this.#reopen()
+  }
+
+  get #hasAsked(): boolean {
+    return this.#pendingOf().length > 0
+  }
+
+  /** A resumed stream that ended in good order without its response wants to be asked again. */
+  #polled(): End {
+    const { after, retryMs } = this.#point
+    return after === undefined ? COMPLETE : { how: 'poll', after, retryMs }
+  }
+
+  #reopen(): void {
+    this.#pending ??= new PendingIds(this.#pendingOf())
+    this.#body = undefined
+    this.#point.use()
+    this.#wait(Math.max(this.#point.retryMs ?? RETRY_MS, MIN_RETRY_MS), 1)
+  }
+
+  #wait(delayMs: number, attempt: number): void {
+    const attemptNow = this.#exchange.origin.bind(() => void this.#attempt(delayMs, attempt))
+    this.#timer = setTimeout(attemptNow, Math.min(delayMs, MAX_RETRY_MS)).unref()
+  }
+
+  async #attempt(delayMs: number, attempt: number): Promise<void> {
+    const { life, headers } = this.#exchange
+    if (life.stopped) return this.#conclude({ how: 'broken', error: life.stopped })
+    this.#life ??= life.child()
+    const asked = { ...headers, [HEADER.lastEventId]: this.#point.after! }
+    try {
+      const reply = await this.#next(this.#exchange.fork({ verb: 'GET', message: undefined, headers: asked }, this.#life))
+      if (reply.kind !== 'events') {
+        if (reply.kind === 'json') reply.body.drain()
+        throw new GatewayError('upstream_refused', `The server answered ${reply.status}`, { status: reply.status })
+      }
+      if (this.#isCancelled) return reply.body.cancel()
+      this.#body = reply.body
+      if (this.#sink) reply.body.pipe(this)
+    } catch (error) {
+      if (this.#isCancelled) return
+      if (attempt < ATTEMPTS && isPassing(error)) this.#wait(delayMs * 2, attempt + 1)
+      else this.#conclude({ how: 'broken', error: error as Error })
+    }
+  }
+
+  #finish(): void {
+    if (this.#end || this.#isCancelled) return
+    const body = this.#body
+    this.#conclude(COMPLETE)
+    body?.cancel()
+  }
+
+  #conclude(end: End): void {
+    this.#end = end
+    this.#sink?.end(end)
+  }
+}
+
+/** Whether asking again may help: the upstream cannot be reached, or has not noticed yet that the first one is gone. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof GatewayError)) return false
+  if (error.code === 'upstream_refused') return error.status === 409 || error.status === 503
+  return error.code === 'upstream_unreachable' || error.code === 'upstream_broken'
+}

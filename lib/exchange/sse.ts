@@ -1,0 +1,173 @@
+/** What the events of a stream say, and events of our own. (WHATWG HTML, 9.2) */
+import { createParser } from 'eventsource-parser'
+
+const BYTE_ORDER_MARK = '\uFEFF'
+const LF = 0x0a
+const CR = 0x0d
+const COLON = 0x3a
+
+/** A comment, which every client ignores: it keeps connections open and finds the dead ones. */
+export const HEARTBEAT: Buffer = Buffer.from(':\n\n')
+
+const BLANK_LINE = /\r\n\r\n|\n\n|\r\r|\r\n\r|\n\r\n?|\r\n\n/g
+
+/** The events of a stretch, one by one. */
+export function* eventsOf(stretch: Buffer): Generator<Buffer> {
+  const text = stretch.toString('latin1')
+  let start = 0
+  for (const { index, 0: end } of text.matchAll(BLANK_LINE)) {
+    yield stretch.subarray(start, index + end.length)
+    start = index + end.length
+  }
+  if (start < stretch.length) yield stretch.subarray(start)
+}
+
+/** The index just past the first event that ends in a piece, given the bytes in front of it; its length when none does. */
+export function endOfFirstEvent(before: Buffer, piece: Buffer): number {
+  const front = before.subarray(-3).toString('latin1')
+  BLANK_LINE.lastIndex = 0
+  const text = front + piece.toString('latin1')
+  for (const { index, 0: end } of text.matchAll(BLANK_LINE)) {
+    const at = index + end.length - front.length
+    if (at > 0) return at
+  }
+  return piece.length
+}
+
+/** Whether any event has an id, which means that its stream can be resumed. `before` is the byte in front of them. */
+export function hasEventId(pieces: readonly Buffer[], before: number = LF): boolean {
+  if (pieces.length > 1 && pieces.some(({ length }) => length < 4)) return hasEventId([Buffer.concat(pieces)], before)
+  let previous = before
+  for (const [index, piece] of pieces.entries()) {
+    for (let at = piece.indexOf('id'); at !== -1; at = piece.indexOf('id', at + 1)) {
+      const isField = piece[at + 2] === COLON || isLineEnd(piece[at + 2] ?? COLON)
+      if (isField && isLineEnd(at === 0 ? previous : piece[at - 1]!)) return true
+    }
+    const next = pieces[index + 1]
+    if (next && CUT_ID.test(piece.toString('latin1', piece.length - 3) + next.toString('latin1', 0, 2))) return true
+    previous = piece.at(-1) ?? previous
+  }
+  return false
+}
+
+function isLineEnd(byte: number): boolean {
+  return byte === LF || byte === CR
+}
+
+/** An id that is cut in two by the edge between pieces: three bytes in front of it and two behind are looked at. */
+const CUT_ID = /[\r\n]id[:\r\n]/
+
+/** Reads messages out of an event stream, in chunks of any size. */
+export interface MessageReader {
+  feed(chunk: string): void
+}
+
+/**
+ * Calls back with the JSON of each event's data, parsed and as it stands; what is no JSON is passed over. Of an event
+ * longer than `maxChars` nothing is kept, and nothing is read from there on.
+ */
+export function createMessageReader(
+  onMessage: (message: unknown, text: string) => void,
+  maxChars: number = Infinity,
+): MessageReader {
+  let isFirst = true
+  let unfinished = 0
+  let isTooLong = false
+  const parser = createParser({
+    onEvent: ({ data }) => {
+      unfinished = 0
+      if (data === '') return
+      let message: unknown
+      try {
+        message = JSON.parse(data)
+      } catch {
+        return
+      }
+      onMessage(message, data)
+    },
+  })
+  return {
+    feed(chunk) {
+      if (isTooLong) return
+      unfinished += chunk.length
+      parser.feed(isFirst && chunk.startsWith(BYTE_ORDER_MARK) ? chunk.slice(1) : chunk)
+      isFirst = false
+      if (unfinished <= maxChars) return
+      isTooLong = true
+      parser.reset()
+    },
+  }
+}
+
+const ID_LINE = /(?:^|[\r\n])id(?:: ?([^\r\n]*))?(?=[\r\n])/g
+const RETRY_LINE = /(?:^|[\r\n])retry: ?(\d+)(?=[\r\n])/g
+
+/** The last id in events that have one; empty when it was taken back. */
+export function lastEventId(events: Buffer): string {
+  return lastMatch(events, ID_LINE) ?? ''
+}
+
+/** The last reconnection time in a stretch, in milliseconds. */
+export function retryMsOf(pieces: readonly Buffer[]): number | undefined {
+  const found = pieces.some((piece) => piece.includes('retry:')) ? lastMatch(Buffer.concat(pieces), RETRY_LINE) : undefined
+  return found === undefined ? undefined : Number(found)
+}
+
+function lastMatch(events: Buffer, line: RegExp): string | undefined {
+  return [...events.toString().matchAll(line)].at(-1)?.[1]
+}
+
+/** Tells a client to come back in a second, here or at another node. */
+export const RETRY: Buffer = Buffer.from('retry: 1000\n\n')
+
+/** An event of our own. */
+export function messageEvent(json: string): Buffer {
+  return Buffer.from(`event: message\ndata: ${json}\n\n`)
+}
+
+/** The fields of an event. */
+export interface EventFields {
+  readonly id?: string | undefined
+  readonly event?: string | undefined
+  readonly retryMs?: number | undefined
+  /** Its lines of data, joined by line feeds; empty when there are none. */
+  readonly data: string
+}
+
+const LINE_END = /\r\n|\n|\r/
+
+/** What an event says. */
+export function parseEvent(text: string): EventFields {
+  let id: string | undefined
+  let event: string | undefined
+  let retryMs: number | undefined
+  const data: string[] = []
+  const stream = text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
+  for (const line of stream.split(LINE_END)) {
+    if (line === '' || line.startsWith(':')) continue
+    const [name, value] = fieldOf(line)
+    if (name === 'id') id = value
+    else if (name === 'event') event = value
+    else if (name === 'data') data.push(value)
+    else if (name === 'retry') retryMs = /^\d+$/.test(value) ? Number(value) : retryMs
+  }
+  return { id, event, retryMs, data: data.join('\n') }
+}
+
+/** The name and the value of a line. */
+export function fieldOf(line: string): [name: string, value: string] {
+  const colon = line.indexOf(':')
+  if (colon === -1) return [line, '']
+  return [line.slice(0, colon), line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)]
+}
+
+/** The bytes of an event. */
+export function formatEvent({ id, event, retryMs, data }: EventFields): Buffer {
+  const lines = [
+    ...(id === undefined ? [] : [`id: ${id}`]),
+    ...(event === undefined ? [] : [`event: ${event}`]),
+    ...(retryMs === undefined ? [] : [`retry: ${retryMs}`]),
+    ...data.split('\n').map((line) => `data: ${line}`),
+  ]
+  return Buffer.from(`${lines.join('\n')}\n\n`)
+}

@@ -1,0 +1,147 @@
+/** The one MCP client of our own: what the gateway itself asks of servers, over any door of the pipeline. */
+import { GatewayError } from '../errors.ts'
+import { HEADER, LISTEN_METHOD, META, MODERN_VERSIONS, negotiatedVersionHeader } from '../protocol.ts'
+import type { Awaitable, Era, RequestId, UpstreamState } from '../types.ts'
+import { isObject, type JsonObject, member } from '../util/json.ts'
+import type { Out } from './answer.ts'
+import type { Exchange } from './exchange.ts'
+import type { Lifetime } from './lifetime.ts'
+import { mapMessages } from './map-messages.ts'
+import { type Fault, type Message, notificationOf, requestOf, responseText } from './message.ts'
+import { readResponse } from './read-response.ts'
+import { drainReply, type Handle, type Reply } from './reply.ts'
+
+/** The server's own error, in a reply that came all right. */
+export class RpcError extends Error {
+  readonly code: unknown
+  readonly data: unknown
+
+  constructor(error: unknown) {
+    const message = member(error, 'message')
+    super(typeof message === 'string' ? message : 'an error without a message')
+    this.code = member(error, 'code')
+    this.data = member(error, 'data')
+  }
+}
+
+/** Where a client of our own speaks, and how it introduces itself. */
+interface ClientParts {
+  readonly handle: Handle
+  /** Whose server, principal, request and config are spoken for. */
+  readonly parent: Exchange
+  readonly era: Era
+  /** `_meta` of every modern request. */
+  readonly envelope?: JsonObject
+  readonly state: UpstreamState | undefined
+}
+
+export class UpstreamClient {
+  readonly #parts: ClientParts
+  readonly #life: Lifetime
+  #state: UpstreamState | undefined
+  #ids = 0
+
+  /** Opens a session behind with these parameters of `initialize`. Throws the server's RpcError, or a GatewayError. */
+  static async open(handle: Handle, parent: Exchange, handshake: JsonObject): Promise<[UpstreamClient, JsonObject]> {
+    const client = new UpstreamClient({ handle, parent, era: 'legacy', state: undefined })
+    try {
+      const result = await client.request('initialize', handshake)
+      if (!client.#state) throw new GatewayError('upstream_invalid', 'The server agreed to no revision')
+      await client.notify('notifications/initialized')
+      return [client, result]
+    } catch (error) {
+      void client.close()
+      throw error
+    }
+  }
+
+  /** Speaks the revision without sessions, introducing itself with every request. */
+  static modern(handle: Handle, parent: Exchange, client: JsonObject): UpstreamClient {
+    const envelope = { [META.protocolVersion]: MODERN_VERSIONS[0], [META.clientCapabilities]: {}, [META.clientInfo]: client }
+    return new UpstreamClient({ handle, parent, era: 'modern', envelope, state: undefined })
+  }
+
+  constructor(parts: ClientParts) {
+    this.#parts = parts
+    this.#state = parts.state
+    this.#life = parts.parent.life.child()
+  }
+
+  /** The conversation behind; `undefined` in the modern era. */
+  get state(): UpstreamState | undefined {
+    return this.#state
+  }
+
+  /** The result of a request. Throws the server's RpcError, or a GatewayError when no answer came. */
+  async request(method: string, params?: JsonObject, out?: Out): Promise<JsonObject> {
+    const { era, envelope } = this.#parts
+    const said = envelope ? { ...params, _meta: { ...(member(params, '_meta') as JsonObject), ...envelope } } : params
+    const message = requestOf(era, `gateway-${(this.#ids += 1)}`, method, said)
+    const reply = await this.#send(message)
+    if (reply.opened) this.#state = reply.opened
+    const response = await readResponse(reply, out)
+    if (this.#life.stopped) throw this.#life.stopped
+    if (response?.error !== undefined) throw new RpcError(response.error)
+    if (isObject(response?.result)) return response.result
+    throw new GatewayError('upstream_invalid', 'The server answered nothing that could be read')
+  }
+
+  async notify(method: string, params?: JsonObject): Promise<void> {
+    drainReply(await this.#send(notificationOf(this.#parts.era, method, params)))
+  }
+
+  /** Answers a question of the server. */
+  async respond(id: RequestId, answer: { readonly result: unknown } | { readonly error: Fault }): Promise<void> {
+    const text = responseText(id, answer)
+    drainReply(await this.#send({ kind: 'response', era: this.#parts.era, id, ...answer, text }))
+  }
+
+  /** Hears what the server says of its own accord, until it is closed. Legacy servers take no filter. */
+  async listen(filter: JsonObject, fn: (message: Message) => Awaitable<void>): Promise<{ close(): void }> {
+    const life = this.#life.child()
+    const { era, envelope } = this.#parts
+    const reply = await (era === 'modern'
+      ? this.#send(requestOf(era, `gateway-${(this.#ids += 1)}`, LISTEN_METHOD, { ...filter, _meta: envelope }), life)
+      : this.#exchange({ verb: 'GET', message: undefined }, life))
+    if (reply.kind !== 'events') {
+      drainReply(reply)
+      throw new GatewayError('upstream_invalid', 'The server answered a listener without a stream')
+    }
+    const heard = mapMessages(reply, { methods: () => true, responses: true }, async (message) => {
+      await fn(message)
+      return 'drop' as const
+    })
+    if (heard.kind === 'events') heard.body.pipe({ data: () => true, end: () => {} })
+    return { close: () => life.stop(new GatewayError('bad_request', 'Nobody listens any more')) }
+  }
+
+  /** Ends the session behind, if one was opened, and gives up whatever is under way. Never rejects. */
+  async close(): Promise<void> {
+    const state = this.#state
+    this.#state = undefined
+    if (state?.id !== undefined) {
+      const life = this.#life.detach()
+      const exchange = this.#parts.parent.fork({ verb: 'DELETE', message: undefined, state, headers: versionOf(state) }, life)
+      await this.#parts.handle(exchange).then(drainReply, () => {})
+    }
+  }
+
+  #send(message: Message, life?: Lifetime): Promise<Reply> {
+    return this.#exchange({ verb: 'POST', message }, life)
+  }
+
+  #exchange(
+    { verb, message }: { readonly verb: 'POST' | 'GET'; readonly message: Message | undefined },
+    life: Lifetime = this.#life,
+  ): Promise<Reply> {
+    const { handle, parent, era } = this.#parts
+    const method = message && 'method' in message ? message.method : undefined
+    const modern = { [HEADER.protocolVersion]: MODERN_VERSIONS[0]!, ...(method !== undefined && { [HEADER.method]: method }) }
+    const headers = era === 'modern' ? modern : versionOf(this.#state)
+    return handle(parent.fork({ verb, message, state: this.#state, headers }, life))
+  }
+}
+
+function versionOf(state: UpstreamState | undefined): Record<string, string> {
+  return state ? negotiatedVersionHeader(state.protocolVersion) : {}
+}

@@ -1,0 +1,46 @@
+/** The Bearer token of a request: from the one place where it may be. (RFC 6750 section 2; OAuth 2.1 section 5.1) */
+import { GatewayError } from '../../errors.ts'
+import type { GatewayRequest } from '../../types.ts'
+
+const TOKEN = /^Bearer +([\w.~+/-]+=*) *$/i
+const SCHEME = /^Bearer(?: |$)/i
+
+/**
+ * The token in `Authorization`, `undefined` when there is none or another scheme. Throws a `GatewayError`
+ * `bad_request` for a token in the query, for two `Authorization` headers, and for what is no token. (AU9)
+ */
+export function bearerToken(request: GatewayRequest): string | undefined {
+  const { authorization } = request.headers
+  if (request.url?.includes('?') === true) refuseQuery(request.url)
+  if (authorization === undefined) return undefined
+  if (repeats(request.rawHeaders)) throw malformed('There is more than one Authorization header')
+  const token = TOKEN.exec(authorization)?.[1]
+  if (token === undefined && SCHEME.test(authorization)) throw malformed('The Authorization header holds no token')
+  return token
+}
+
+/** Whether the request shows a token, whatever it is worth. */
+export function showsToken({ headers }: GatewayRequest): boolean {
+  return headers.authorization !== undefined && SCHEME.test(headers.authorization)
+}
+
+function refuseQuery(url: string): void {
+  const query = new URLSearchParams(url.slice(url.indexOf('?')))
+  if (query.has('access_token')) throw malformed('Access tokens are taken in the Authorization header alone')
+}
+
+/** node keeps the first and drops the others: somebody in front may have looked at another one. */
+function repeats(rawHeaders: readonly string[]): boolean {
+  let found = false
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    if (name.length !== 'authorization'.length || name.toLowerCase() !== 'authorization') continue
+    if (found) return true
+    found = true
+  }
+  return false
+}
+
+function malformed(what: string): GatewayError {
+  return new GatewayError('bad_request', what, { challenge: { error: 'invalid_request' } })
+}

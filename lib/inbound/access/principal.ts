@@ -1,0 +1,52 @@
+/** What an `authenticate` hook answered -> a principal. */
+import { hash } from 'node:crypto'
+import { GatewayError } from '../../errors.ts'
+import type { AuthInfo, GatewayRequest, Principal } from '../../types.ts'
+import { showsToken } from './bearer.ts'
+import { isAudience } from './resource.ts'
+
+/** Throws `unauthorized` for nobody, and a TypeError for what no hook may answer. */
+export function principalOf(answer: unknown, request: GatewayRequest, resource: string | undefined): Principal {
+  if (answer === undefined) throw unauthorized(request)
+  if (hasId(answer)) return answer
+  if (isAuthInfo(answer)) return fromAuthInfo(answer, resource)
+  throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
+}
+
+/** Who showed a token is told that it is the token. (RFC 6750, section 3.1) */
+function unauthorized(request: GatewayRequest): GatewayError {
+  return showsToken(request)
+    ? new GatewayError('unauthorized', 'The access token is not valid', { challenge: { error: 'invalid_token' } })
+    : new GatewayError('unauthorized', 'Authentication required')
+}
+
+function hasId(answer: unknown): answer is Principal {
+  const id = (answer as Principal | null)?.id
+  return typeof id === 'string' && id !== ''
+}
+
+function isAuthInfo(answer: unknown): answer is AuthInfo {
+  const { id, token, clientId } = (answer ?? {}) as Partial<AuthInfo & Principal>
+  return id === undefined && typeof token === 'string' && token !== '' && typeof clientId === 'string'
+}
+
+function fromAuthInfo(info: AuthInfo, resource: string | undefined): Principal {
+  if (info.resource !== undefined && resource !== undefined && !isAudience(String(info.resource), resource)) {
+    throw new GatewayError('unauthorized', 'The access token is for another resource', {
+      challenge: { error: 'invalid_token' },
+    })
+  }
+  const { iss, sub } = info.extra ?? {}
+  const isSubject = typeof iss === 'string' && typeof sub === 'string' && iss !== '' && sub !== ''
+  return { ...info, id: isSubject ? subjectId(iss, sub) : `token ${hashOf(info.token)}` }
+}
+
+/** An issuer is a URL: there is no space in it. */
+export function subjectId(issuer: string, subject: string): string {
+  return `${issuer} ${subject}`
+}
+
+/** What stands for a token where the token itself had better not be. */
+export function hashOf(token: string): string {
+  return hash('sha256', token, 'base64url')
+}

@@ -1,0 +1,106 @@
+/** Which scopes a message needs, and whether the principal has them. */
+import { GatewayError } from '../../errors.ts'
+import type { Message } from '../../exchange/message.ts'
+import type { Principal, ScopeRules, ServerConfig } from '../../types.ts'
+import { isObject, member } from '../../util/json.ts'
+
+/** A name with `*` in it, and what fits it needs. */
+interface Rule {
+  readonly fits: (name: string) => boolean
+  readonly scopes: readonly string[]
+}
+
+interface Rules {
+  readonly methods: readonly Rule[]
+  readonly tools: readonly Rule[]
+}
+
+/** RFC 6749, appendix A.4. */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+const NONE: Rules = { methods: [], tools: [] }
+
+const known = new WeakMap<ScopeRules, Rules>()
+
+/** Throws a TypeError that names the fault and the cure. Rules that are the same object are compiled once. */
+export function scopeRulesOf(server: string, { scopes: given }: ServerConfig): Rules {
+  if (given === undefined) return NONE
+  const before = isObject(given) ? known.get(given) : undefined
+  if (before) return before
+  const option = `Server ${JSON.stringify(server)}: "scopes`
+  if (!isObject(given)) throw new TypeError(`${option}" must be an object with "methods" and "tools"`)
+  for (const name of Object.keys(given)) {
+    if (name !== 'methods' && name !== 'tools')
+      throw new TypeError(`${option}" has "methods" and "tools", not "${name}"`)
+  }
+  const { methods = {}, tools = {} } = given as ScopeRules
+  const rules = { methods: compile(`${option}.methods"`, methods), tools: compile(`${option}.tools"`, tools) }
+  known.set(given, rules)
+  return rules
+}
+
+/** Scopes as an option has them. Throws a TypeError for what is none, and for what is no scope of a resource. (AU7) */
+export function checkScopes(option: string, scopes: readonly string[]): readonly string[] {
+  if (!Array.isArray(scopes)) throw new TypeError(`${option} must be an array of scopes`)
+  for (const scope of scopes) {
+    if (typeof scope !== 'string' || !SCOPE.test(scope)) {
+      throw new TypeError(`${option} has ${JSON.stringify(scope)}, which is no scope`)
+    }
+    if (scope === 'offline_access') {
+      throw new TypeError(
+        `${option} may not have "offline_access": whether there are refresh tokens is no matter of a resource`,
+      )
+    }
+  }
+  return scopes
+}
+
+/** Throws `insufficient_scope`, which names all of them, unless the principal has each. */
+export function requireScopes(principal: Principal | undefined, scopes: readonly string[]): void {
+  if (scopes.every((scope) => principal?.scopes?.includes(scope))) return
+  throw new GatewayError('insufficient_scope', 'This takes a scope that was not granted', {
+    challenge: { error: 'insufficient_scope', scopes },
+  })
+}
+
+/** What a message, or each message of a batch, needs by the rules, beside what every request does. */
+export function scopesOf({ methods, tools }: Rules, base: readonly string[], message: Message): string[] {
+  const needed = new Set(base)
+  const need = (rules: readonly Rule[], name: unknown): void => {
+    for (const { fits, scopes } of rules) {
+      // A name that is none fits nothing a server has; should one take it all the same, it takes every scope.
+      if (typeof name !== 'string' || fits(name)) for (const scope of scopes) needed.add(scope)
+    }
+  }
+  for (const each of message.kind === 'batch' ? message.items : [message]) {
+    if (!('method' in each)) continue
+    need(methods, each.method)
+    if (each.method === 'tools/call') need(tools, member(each.params, 'name'))
+  }
+  return [...needed]
+}
+
+function compile(option: string, given: Readonly<Record<string, readonly string[]>>): Rule[] {
+  if (!isObject(given)) throw new TypeError(`${option} must map names to arrays of scopes`)
+  return Object.entries(given).map(([name, scopes]) => ({
+    fits: fitting(name),
+    scopes: checkScopes(`${option} at ${JSON.stringify(name)}`, scopes),
+  }))
+}
+
+/** Piece by piece, so that no name takes longer than it is long. */
+function fitting(pattern: string): Rule['fits'] {
+  const [first = '', ...rest] = pattern.split('*')
+  const last = rest.pop()
+  if (last === undefined) return (name) => name === pattern
+  return (name) => {
+    if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false
+    let from = first.length
+    for (const piece of rest) {
+      const at = name.indexOf(piece, from)
+      if (at === -1 || at + piece.length > name.length - last.length) return false
+      from = at + piece.length
+    }
+    return true
+  }
+}

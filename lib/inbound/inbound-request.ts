@@ -1,0 +1,50 @@
+/** One HTTP request at the gateway, and what is known of it so far. */
+import type { ServerResponse } from 'node:http'
+import { HEADER } from '../protocol.ts'
+import type { GatewayRequest, Principal, RequestId, ServerConfig } from '../types.ts'
+
+/** The headers of a POST that repeat what its body says. */
+export interface StandardHeaders {
+  readonly protocolVersion: string | undefined
+  readonly method: string | undefined
+  readonly name: string | undefined
+  /** Whether one of them came more than once. (SC9) */
+  readonly repeated: boolean
+}
+
+export class InboundRequest {
+  readonly request: GatewayRequest
+  readonly response: ServerResponse
+  /** The server's name, from the path. */
+  readonly server: string
+  principal: Principal | undefined
+  config: ServerConfig | undefined
+  /** The id of the JSON-RPC request, for an error to name. */
+  id: RequestId | undefined
+
+  constructor(request: GatewayRequest, response: ServerResponse, server: string) {
+    this.request = request
+    this.response = response
+    this.server = server
+  }
+
+  /** The value of a header; one that came more than once is joined with commas. */
+  header(name: string): string | undefined {
+    const value = this.request.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
+  }
+
+  /** The headers that repeat what the body of a POST says. */
+  standardHeaders(): StandardHeaders {
+    const protocolVersion = this.header(HEADER.protocolVersion)
+    const method = this.header(HEADER.method)
+    const name = this.header(HEADER.name)
+    const mayRepeat = protocolVersion?.includes(',') || method?.includes(',') || name?.includes(',')
+    return { protocolVersion, method, name, repeated: mayRepeat === true && this.#repeats() }
+  }
+
+  #repeats(): boolean {
+    const { headersDistinct } = this.request
+    return [HEADER.protocolVersion, HEADER.method, HEADER.name].some((name) => (headersDistinct[name]?.length ?? 0) > 1)
+  }
+}

@@ -1,0 +1,171 @@
+/** Keeps the events of session streams, so that clients can resume them. (SE6, SE7) */
+import { createHash, randomBytes } from 'node:crypto'
+import { GatewayError } from '../../errors.ts'
+import type { ClientSession, Exchange } from '../../exchange/exchange.ts'
+import type { Layer } from '../../exchange/layer.ts'
+import type { Handle, Reply } from '../../exchange/reply.ts'
+import { HEADER } from '../../protocol.ts'
+import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
+import { within } from '../../util/timeout.ts'
+import { decode, eventsGone, parseEventId, possiblyUnanswered, wantsPriming } from './entry.ts'
+import { EventLogBody } from './event-log-body.ts'
+import { Replay } from './replay.ts'
+import { askingAgain, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
+import { TimedEventLog } from './timed-event-log.ts'
+
+/** How long a log may take to close. */
+const FAREWELL_MS = 1_000
+
+export class EventLogLayer implements Layer {
+  readonly name = 'eventLog'
+  readonly #log: TimedEventLog
+  readonly #report: EventLogParts['report']
+  readonly #registry: StreamRegistry
+  readonly #own = `${randomBytes(9).toString('base64url')}-`
+  #streams = 0
+
+  constructor(log: EventLog, parts: EventLogParts) {
+    this.#log = new TimedEventLog(log)
+    this.#report = parts.report
+    this.#registry = new StreamRegistry(this.#log, parts)
+  }
+
+  applies(): boolean {
+    return true
+  }
+
+  handle(exchange: Exchange, next: Handle): Promise<Reply> {
+    const { verb, requestIds, origin } = exchange
+    const { session } = origin
+    if (!session || origin.era !== 'legacy' || verb === 'DELETE') return next(exchange)
+    if (verb === 'GET') return this.#listen(exchange, session, next)
+    return requestIds.length > 0 ? this.#call(exchange, session, next) : next(exchange)
+  }
+
+  /** A session has ended: nobody comes back for what was said in it. */
+  async forget(sessionId: string): Promise<void> {
+    await this.#log.forget?.(digestOf(sessionId))
+  }
+
+  async close(): Promise<void> {
+    await this.#registry.close()
+    await within(
+      Date.now() + FAREWELL_MS,
+      ask(() => this.#log.close?.()),
+    )
+  }
+
+  /** A name that no stream of any gateway has. */
+  #nextStream(): string {
+    this.#streams += 1
+    return this.#own + this.#streams.toString(36)
+  }
+
+  /** A call goes on in a lifetime of its own once its stream is kept; until then it ends with its client's. */
+  async #call(exchange: Exchange, session: ClientSession, next: Handle): Promise<Reply> {
+    const background = exchange.fork({}, exchange.life.detach())
+    const release = exchange.life.adopt(background.life)
+    const reply = await next(background)
+    if (reply.kind !== 'events' || exchange.life.stopped) return reply
+    release()
+    const name = { session: digestOf(session.id), stream: this.#nextStream() }
+    const { requestIds } = exchange
+    const parts = { position: 0, isStanding: false, owed: requestIds, asked: requestIds }
+    const recorder = this.#registry.open(name, background, next, parts)
+    void this.#registry.claim(name).catch((error: unknown) => this.#report(error, exchange))
+    const body = new EventLogBody(name, requestIds)
+    recorder.start(reply.body, body)
+    return body.reply(false, reply.headers)
+  }
+
+  async #listen(exchange: Exchange, session: ClientSession, next: Handle): Promise<Reply> {
+    const lastEventId = exchange.headers[HEADER.lastEventId]
+    const point = lastEventId === undefined ? undefined : parseEventId(lastEventId)
+    if (lastEventId !== undefined && !point) throw eventsGone()
+    const name = { session: digestOf(session.id), stream: point?.stream ?? LISTEN_STREAM }
+    if (!point || name.stream === LISTEN_STREAM) {
+      return this.#registry.inTurn(name, () => this.#openListenStream(name, point?.after, exchange, next))
+    }
+    const last = await ask(() => this.#log.last(name))
+    const newest = this.#registry.of(name)?.newest ?? last?.position
+    if (newest === undefined || point.after > newest) throw eventsGone()
+    return this.#follow(name, point.after, last, exchange, next)
+  }
+
+  /** The one stream on which a session listens, whoever opens it, as often as it is opened. (SE10) */
+  async #openListenStream(
+    name: EventStreamName,
+    after: number | undefined,
+    exchange: Exchange,
+    next: Handle,
+  ): Promise<Reply> {
+    const last = await ask(() => this.#log.last(name))
+    const recorder = this.#registry.of(name)
+    const newest = recorder?.newest ?? last?.position
+    const from = newest !== undefined && after !== undefined && after <= newest ? after : undefined
+    const body = new EventLogBody(name)
+    if (recorder) {
+      if (from !== undefined) return this.#follow(name, from, last, exchange, next)
+      recorder.attachNow(body)
+      return body.reply(true)
+    }
+    if (await ask(() => this.#registry.claim(name))) {
+      const resumed = from === undefined ? undefined : last
+      const asking = askingAgain(exchange, resumed)
+      const release = exchange.life.adopt(asking.life)
+      const position = last?.position ?? Math.max(after ?? 0, Date.now())
+      const parts = { position, resumed, tail: from === undefined ? body : undefined }
+      const refusal = await this.#registry.listen(name, asking, next, parts)
+      if (refusal) return refusal
+      release()
+      return from === undefined ? body.reply(true) : this.#follow(name, from, last, exchange, next)
+    }
+    if (from !== undefined) return this.#follow(name, from, last, exchange, next)
+    if (newest !== undefined && wantsPriming(exchange.origin.session)) body.prime(newest)
+    return this.#follow(name, newest ?? 0, last, exchange, next, body)
+  }
+
+  /** What comes after an event: from the log, then live. */
+  async #follow(
+    name: EventStreamName,
+    after: number,
+    last: LoggedEvent | undefined,
+    exchange: Exchange,
+    next: Handle,
+    given?: EventLogBody,
+  ): Promise<Reply> {
+    const endless = name.stream === LISTEN_STREAM
+    const body = given ?? new EventLogBody(name)
+    if (this.#registry.of(name)?.attach(body, after)) return body.reply(endless)
+    const missed = await ask(() => this.#log.read(name, after, 0))
+    const recorder = this.#registry.of(name)
+    const first = missed[0] && decode(missed[0])
+    const isGap = first
+      ? first.lost || (after > 0 && missed[0]!.position !== after + 1)
+      : after < (recorder?.delivered ?? last?.position ?? 0)
+    const pending = first ? possiblyUnanswered(first) : (recorder?.asked ?? [])
+    if (isGap && pending.length === 0) throw eventsGone()
+    const replay = new Replay(name, body, after, {
+      log: this.#log,
+      recorderOf: () => this.#registry.of(name),
+      takeOver: (from) => this.#registry.takeOver(name, from, body, exchange, next),
+      report: (error) => this.#report(error, exchange),
+    })
+    void replay.run(missed)
+    return body.reply(endless)
+  }
+}
+
+/** A log that fails is a 503. */
+async function ask<T>(question: () => Awaitable<T>): Promise<T> {
+  try {
+    return await question()
+  } catch (cause) {
+    throw new GatewayError('unavailable', 'The event log is unavailable', { cause })
+  }
+}
+
+/** Whoever reads the log gets to know no session. */
+function digestOf(sessionId: string): string {
+  return createHash('sha256').update(sessionId).digest('base64url')
+}

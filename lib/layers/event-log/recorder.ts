@@ -1,0 +1,262 @@
+/** Reads an upstream's stream to its end, whoever listens, and has all of it written down. (SE4) */
+import { brokenOff } from '../../errors.ts'
+import type { Body, End, Sink } from '../../exchange/body.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import { PendingIds } from '../../exchange/pending-ids.ts'
+import type { Handle } from '../../exchange/reply.ts'
+import { ResumePoint } from '../../exchange/resume-point.ts'
+import { ResumingBody } from '../../exchange/resuming-body.ts'
+import { eventsOf, messageEvent } from '../../exchange/sse.ts'
+import type { EventStreamName, RequestId } from '../../types.ts'
+import { ChunkList } from '../../util/chunk-list.ts'
+import type { EventLogBody } from './event-log-body.ts'
+import { type Entry, PRIMING, readEvent, wantsPriming } from './entry.ts'
+import { LogWriter } from './log-writer.ts'
+import { Subscriber } from './subscriber.ts'
+import type { TimedEventLog } from './timed-event-log.ts'
+
+/** The longest event that is kept, in bytes. A longer one goes to the client as it comes, and cannot be had again. */
+const EVENT_BYTES = 16 * 1024 * 1024
+
+/** How often in a row a stream is polled for while no client is there. */
+const MAX_UNHEARD_POLLS = 5
+
+export interface RecorderTools {
+  readonly log: TimedEventLog
+  /** The layers below: the rest of a stream is asked for there. */
+  readonly next: Handle
+  readonly report: (error: unknown, exchange: Exchange) => void
+  /** Told once, when nothing more will be written. */
+  readonly onOver: (recorder: Recorder) => void
+}
+
+export interface RecorderParts {
+  readonly name: EventStreamName
+  /** Of its own: it goes on when the client's has ended. */
+  readonly exchange: Exchange
+  /** The position of the newest event there is. */
+  readonly position: number
+  /** Whether the session listens here for whatever comes, and is owed nothing. */
+  readonly isStanding: boolean
+  readonly owed: readonly RequestId[]
+  /** All that the stream is to answer, those included that are answered. */
+  readonly asked: readonly RequestId[]
+  /** Where the upstream resumes, where that is known from before. */
+  readonly upstreamId?: string | undefined
+  readonly retryMs?: number | undefined
+}
+
+export class Recorder implements Sink {
+  readonly name: EventStreamName
+  readonly exchange: Exchange
+  /** The log, asked on behalf of the request. */
+  readonly log: TimedEventLog
+  /** All requests that the stream is to answer. */
+  readonly asked: readonly RequestId[]
+  readonly #tools: RecorderTools
+  readonly #writer: LogWriter
+  readonly #subscriber: Subscriber
+  readonly #isStanding: boolean
+  readonly #pending: PendingIds
+  readonly #point: ResumePoint
+  /** What has come of an event that goes on. */
+  readonly #held = new ChunkList()
+  #body: Body | undefined
+  #isPaused = false
+  #isMidEvent = false
+  #unheardPolls = 0
+  /** How the upstream's stream ended, until that is dealt with. */
+  #ending: End | undefined
+  /** Whether the last word is on its way into the log. */
+  #isComplete = false
+  #isOver = false
+
+  constructor(
+    { name, exchange, position, isStanding, owed, asked, upstreamId, retryMs }: RecorderParts,
+    tools: RecorderTools,
+  ) {
+    this.name = name
+    this.exchange = exchange
+    this.asked = asked
+    this.#tools = tools
+    this.#isStanding = isStanding
+    this.log = tools.log.for(exchange.origin)
+    this.#pending = new PendingIds(owed)
+    this.#point = new ResumePoint(upstreamId, retryMs)
+    this.#writer = new LogWriter(this.log, name, position, owed, {
+      deliver: (bytes, at, pending) => this.#subscriber.pushKept(bytes, at, pending),
+      pass: (bytes, atBoundary) => this.#subscriber.push(bytes, atBoundary),
+      onIdle: () => this.#onIdle(),
+      onConflict: () => this.#leave(),
+      onFailure: (error) => tools.report(error, exchange),
+    })
+    // The upstream takes one listener a session: a client that comes back soon finds it still listened to.
+    this.#subscriber = new Subscriber({ onRoom: () => this.#flow(), onLonely: isStanding && (() => this.#leave()) })
+    exchange.life.onStop(() => this.#leave())
+  }
+
+  /** Begins with an event that says what is owed here, and gives clients an id to come back with. */
+  start(body: Body, tail?: EventLogBody): void {
+    if (tail) this.attach(tail, this.newest)
+    this.#put({ event: this.#isPrimed ? PRIMING : undefined })
+    // What is there already goes into the log along with it.
+    this.#read(body)
+    this.#writer.flush()
+  }
+
+  /** Goes on where another had to leave: with the rest of the upstream's stream, or the news that there is none. */
+  goOn(tail: EventLogBody): void {
+    this.attach(tail, this.newest)
+    const { after, retryMs } = this.#point
+    if (after !== undefined && !this.#pending.isEmpty) this.#readOn(after, retryMs)
+    else this.end({ how: 'broken', error: new Error('The node that read the stream has gone') })
+  }
+
+  /** The position of the newest event. */
+  get newest(): number {
+    return this.#writer.position
+  }
+
+  /** The position up to which everything was delivered. */
+  get delivered(): number {
+    return this.#writer.delivered
+  }
+
+  /** Whether it writes no more. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Gives a tail all that comes after a position, unless there is something before that to be had from the log. */
+  attach(tail: EventLogBody, after: number): boolean {
+    if (this.#isOver || after < this.delivered || after > this.newest) return false
+    this.#subscriber.admit(tail, after)
+    return true
+  }
+
+  /** Gives a tail what comes from now on, and first an id to come back with. */
+  attachNow(tail: EventLogBody): void {
+    this.#subscriber.admit(tail, this.delivered)
+    if (this.#isPrimed) tail.prime(this.delivered)
+  }
+
+  get #isPrimed(): boolean {
+    return wantsPriming(this.exchange.origin.session)
+  }
+
+  data(chunk: Buffer, atBoundary: boolean): boolean {
+    if (this.#isOver) return true
+    if (this.#isMidEvent) this.#pass(chunk, atBoundary)
+    else this.#collect(chunk, atBoundary)
+    this.#writer.flush()
+    this.#isPaused = this.#writer.isFull || this.#subscriber.isFull
+    return !this.#isPaused
+  }
+
+  end(end: End): void {
+    this.#ending ??= end
+    if (this.#writer.isIdle) this.#onIdle()
+  }
+
+  #collect(chunk: Buffer, atBoundary: boolean): void {
+    if (atBoundary && this.#held.byteLength === 0) return this.#takeAll(chunk)
+    this.#held.push(chunk)
+    if (atBoundary) return this.#takeAll(this.#held.concat())
+    if (this.#held.byteLength <= EVENT_BYTES) return
+    this.#put({ lost: true })
+    for (const piece of this.#held.take()) this.#pass(piece, false)
+  }
+
+  #takeAll(stretch: Buffer): void {
+    for (const event of eventsOf(stretch)) this.#take(event)
+  }
+
+  #take(event: Buffer): void {
+    const said = readEvent(event.toString())
+    this.#pending.see(event, true)
+    this.#point.note(said)
+    if (said.retryMs !== undefined) this.#writer.pass(Buffer.from(`retry: ${said.retryMs}\n\n`), true)
+    if (said.event !== undefined || said.id !== undefined) this.#put({ event: said.event })
+  }
+
+  /** A piece of an event too long to be kept. */
+  #pass(piece: Buffer, atBoundary: boolean): void {
+    this.#pending.see(piece, atBoundary)
+    // Whatever id it has is not looked for, and those before it would bring it once more.
+    this.#point.lose()
+    this.#isMidEvent = !atBoundary
+    this.#writer.pass(piece, atBoundary)
+  }
+
+  #put(what: Pick<Entry, 'event' | 'over' | 'lost'>): void {
+    const owed = this.#pending.ids
+    const asked = owed.length < this.asked.length ? this.asked : undefined
+    const { after, retryMs } = this.#point
+    this.#writer.put({ ...what, upstreamId: after, retryMs, owed, asked })
+  }
+
+  #flow(): void {
+    if (!this.#isPaused || this.#writer.isFull || this.#subscriber.isFull) return
+    this.#isPaused = false
+    this.#body?.resume()
+  }
+
+  #read(body: Body): void {
+    this.#body = body
+    body.pipe(this)
+  }
+
+  /** All that came is written. */
+  #onIdle(): void {
+    if (this.#isOver) return
+    if (this.#isComplete) return this.#leave()
+    if (this.#ending !== undefined) this.#conclude(this.#ending)
+    else this.#flow()
+  }
+
+  #conclude(ending: End): void {
+    if (this.#isStanding) return this.#leave()
+    if (ending.how === 'poll' && !this.#pending.isEmpty) return this.#poll(ending.after, ending.retryMs)
+    if (this.#isMidEvent) this.#subscriber.fail(new Error('An event broke off'))
+    else this.#failPending(ending)
+    this.#isComplete = true
+    this.#put({ over: true })
+    this.#writer.flush()
+  }
+
+  /** The server wants to be asked again: the stream ends for the client, too, and is read on for its return. (SE3) */
+  #poll(after: string, retryMs: number | undefined): void {
+    this.#unheardPolls = this.#subscriber.isThere ? 0 : this.#unheardPolls + 1
+    this.#subscriber.end()
+    // Whoever comes back goes on from here.
+    if (this.#unheardPolls > MAX_UNHEARD_POLLS) return this.#leave()
+    this.#readOn(after, retryMs)
+  }
+
+  #readOn(after: string, retryMs: number | undefined): void {
+    this.#ending = undefined
+    this.#read(ResumingBody.from({ after, retryMs }, this.#pending.ids, this.exchange, this.#tools.next))
+  }
+
+  /** Says to the client what it will not get. (ER14) */
+  #failPending(ending: End): void {
+    if (this.#pending.isEmpty) return
+    const fault = brokenOff(ending.how === 'broken' ? ending.error : undefined)
+    for (const id of this.#pending.ids) {
+      const event = messageEvent(fault.toJsonRpc(id))
+      this.#pending.see(event, true)
+      this.#put({ event: event.toString() })
+    }
+    this.#tools.report(fault, this.exchange)
+  }
+
+  /** Writes no more: all is said, or it is for another to go on. */
+  #leave(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#body?.cancel()
+    this.#subscriber.close()
+    this.#writer.writeGap().catch(() => {})
+    this.#tools.onOver(this)
+  }
+}

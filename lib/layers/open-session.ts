@@ -1,0 +1,81 @@
+/** The reply to a handshake -> a session of ours. (SS1, SS2) */
+import type { ClientSession, Exchange } from '../exchange/exchange.ts'
+import type { Layer } from '../exchange/layer.ts'
+import type { Handle, Reply } from '../exchange/reply.ts'
+import type { Sessions } from '../session/sessions.ts'
+import type { UpstreamContext, UpstreamSessions } from '../session/upstream-session.ts'
+import type { SessionRecord, UpstreamState } from '../types.ts'
+
+export class OpenSession implements Layer {
+  readonly name = 'openSession'
+  readonly #sessions: Sessions
+  readonly #upstreamSessions: UpstreamSessions
+  readonly #report: (error: unknown, exchange: Exchange) => void
+
+  constructor(
+    sessions: Sessions,
+    upstreamSessions: UpstreamSessions,
+    report: (error: unknown, exchange: Exchange) => void,
+  ) {
+    this.#report = report
+    this.#sessions = sessions
+    this.#upstreamSessions = upstreamSessions
+  }
+
+  applies(): boolean {
+    return true
+  }
+
+  /** What is kept comes from inside, so that it is the handshake as the server got it. */
+  handle(exchange: Exchange, next: Handle): Promise<Reply> {
+    return exchange.opens && !exchange.origin.session ? this.#open(exchange, next) : next(exchange)
+  }
+
+  async #open(exchange: Exchange, next: Handle): Promise<Reply> {
+    const reply = await next(exchange)
+    if (!reply.opened) return reply
+    const sessionId = await this.#keep(reply.opened, exchange, reply)
+    if (exchange.origin.isGone()) await this.#abandon(sessionId, reply.opened, exchange)
+    return { ...reply, sessionId }
+  }
+
+  async #keep(state: UpstreamState, exchange: Exchange, reply: Reply): Promise<string> {
+    const { server, principal } = exchange.origin
+    const context = contextOf(exchange)
+    try {
+      const { protocolVersion } = state
+      const id = await this.#create({ server, principal: principal?.id ?? '', protocolVersion, upstream: state }, exchange)
+      if (this.#sessions.endByThemselves) this.#upstreamSessions.remember(id, context)
+      return id
+    } catch (error) {
+      if (reply.kind !== 'empty') reply.body.cancel()
+      void this.#upstreamSessions.terminate(state, context)
+      throw error
+    }
+  }
+
+  /** What a store cannot keep with what it takes to recover, it keeps without: the session ends with its server's. */
+  async #create(record: SessionRecord, exchange: Exchange): Promise<string> {
+    const { client, ...upstream } = record.upstream
+    if (!client) return this.#sessions.open(record)
+    try {
+      return await this.#sessions.open(record)
+    } catch (error) {
+      const id = await this.#sessions.open({ ...record, upstream })
+      this.#report(error, exchange)
+      return id
+    }
+  }
+
+  /** A client that left before it learnt its id will never use it. */
+  async #abandon(id: ClientSession['id'], state: UpstreamState, exchange: Exchange): Promise<void> {
+    this.#upstreamSessions.forget(id)
+    await this.#sessions.end(id)
+    void this.#upstreamSessions.terminate(state, contextOf(exchange))
+  }
+}
+
+/** Without the client's request, which a session outlives. */
+function contextOf({ origin: { server, principal }, config }: Exchange): UpstreamContext {
+  return { server, principal, config }
+}

@@ -1,0 +1,124 @@
+/** Opens a server's session anew when the server has forgotten it, so that its client need not notice. (SS8) */
+import { GatewayError, isCode } from '../errors.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import type { Layer } from '../exchange/layer.ts'
+import { peekResponse } from '../exchange/read-response.ts'
+import type { Handle, Reply } from '../exchange/reply.ts'
+import { UpstreamClient } from '../exchange/upstream-client.ts'
+import { HEADER } from '../protocol.ts'
+import type { ClientState, ServerConfig, UpstreamState } from '../types.ts'
+import { type JsonObject, member } from '../util/json.ts'
+
+/** The most that is kept of what a client told its server: its parameters as JSON, and how many subscriptions. */
+const MAX_STATE_CHARS = 64 * 1024
+const MAX_SUBSCRIPTIONS = 500
+
+export class RecoverSession implements Layer {
+  readonly name = 'recoverSession'
+  /** By session id: sessions that are being opened anew. Requests that arrive meanwhile wait for the same promise. */
+  readonly #recoveries = new Map<string, Promise<UpstreamState>>()
+
+  applies(config: ServerConfig): boolean {
+    return config.recover === true
+  }
+
+  /** It shares the lifetime of what it sends again, so that the layers below speak in the new session. */
+  async handle(exchange: Exchange, next: Handle): Promise<Reply> {
+    try {
+      return await this.#noted(exchange, await next(exchange))
+    } catch (error) {
+      if (!isCode(error, 'session_not_found') || exchange.life.stopped || !exchange.origin.session) throw error
+      const state = await this.#recover(exchange, next).catch((cause: unknown) => {
+        throw new GatewayError('session_not_found', 'Session not found', { cause })
+      })
+      // Its event ids were the old session's.
+      const { [HEADER.lastEventId]: _, ...headers } = exchange.headers
+      return this.#noted(exchange, await next(exchange.with({ state, headers })))
+    }
+  }
+
+  /** Keeps what the server would have to be told again, once it has agreed to it. */
+  async #noted(exchange: Exchange, reply: Reply): Promise<Reply> {
+    const { message, origin } = exchange
+    const change = message?.kind === 'request' && origin.session ? CHANGES.get(message.method) : undefined
+    if (!change || message?.kind !== 'request') return reply
+    const response = await peekResponse(reply)
+    if (response && response.error === undefined) {
+      await origin.session!.keep((state) => withClient(state, (client) => change(client, message.params ?? {})))
+    }
+    return reply
+  }
+
+  async #recover(exchange: Exchange, next: Handle): Promise<UpstreamState> {
+    const session = exchange.origin.session!
+    const running = this.#recoveries.get(session.id)
+    if (running) return running
+    const recovery = this.#open(exchange, next)
+    this.#recoveries.set(session.id, recovery)
+    try {
+      return await recovery
+    } finally {
+      this.#recoveries.delete(session.id)
+    }
+  }
+
+  async #open(exchange: Exchange, next: Handle): Promise<UpstreamState> {
+    const session = exchange.origin.session!
+    const [kept] = await Promise.all([latestState(exchange)])
+    if (!kept?.client) throw gone()
+    // Another node, or another request, was here first.
+    if (kept.id !== exchange.state?.id) return kept
+    const { client: told } = kept
+    const [client] = await UpstreamClient.open(next, exchange, told.handshake)
+    const opened = client.state
+    if (opened?.protocolVersion !== kept.protocolVersion) {
+      await client.close()
+      throw gone()
+    }
+    if (told.logLevel) await client.request('logging/setLevel', told.logLevel)
+    for (const params of Object.values(told.subscriptions ?? {})) await client.request('resources/subscribe', params)
+    const state: UpstreamState = { ...opened, client: told }
+    await session.keep((now) => ({ ...state, client: now.client ?? told }))
+    return state
+  }
+}
+
+/** The state as the store has it now, which may be another than the request found. */
+async function latestState({ origin, state }: Exchange): Promise<UpstreamState | undefined> {
+  let latest = state
+  await origin.session?.keep((now) => (latest = now))
+  return latest
+}
+
+function withClient(state: UpstreamState, change: (client: ClientState) => ClientState): UpstreamState {
+  if (!state.client) return state
+  const client = change(state.client)
+  const isTooMuch = Object.keys(client.subscriptions ?? {}).length > MAX_SUBSCRIPTIONS
+  return isTooMuch || JSON.stringify(client).length > MAX_STATE_CHARS ? state : { ...state, client }
+}
+
+type Change = (client: ClientState, params: JsonObject) => ClientState
+
+/** How the requests of a client change what its next session has to be told. */
+const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
+  ['logging/setLevel', (client, params) => ({ ...client, logLevel: params })],
+  [
+    'resources/subscribe',
+    (client, params) => ({ ...client, subscriptions: { ...client.subscriptions, [uriOf(params)]: params } }),
+  ],
+  [
+    'resources/unsubscribe',
+    (client, params) => {
+      const { [uriOf(params)]: _, ...subscriptions } = client.subscriptions ?? {}
+      return { ...client, subscriptions }
+    },
+  ],
+])
+
+function uriOf(params: JsonObject): string {
+  return String(member(params, 'uri'))
+}
+
+function gone(): GatewayError {
+  return new GatewayError('session_not_found', 'Session not found')
+}

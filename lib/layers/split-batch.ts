@@ -1,0 +1,62 @@
+/** Sends the messages of a batch one by one, where something below takes no batches. (2025-03-26, RPC5) */
+import { GatewayError } from '../errors.ts'
+import { answer, type Out } from '../exchange/answer.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import type { Layer } from '../exchange/layer.ts'
+import type { BatchMessage } from '../exchange/message.ts'
+import { readResponse } from '../exchange/read-response.ts'
+import { drainReply, type Handle, type Reply } from '../exchange/reply.ts'
+import type { RequestId, ServerConfig } from '../types.ts'
+
+export class SplitBatch implements Layer {
+  readonly name = 'splitBatch'
+  readonly #needsSingles: (config: ServerConfig) => boolean
+
+  constructor(needsSingles: (config: ServerConfig) => boolean) {
+    this.#needsSingles = needsSingles
+  }
+
+  applies(config: ServerConfig): boolean {
+    return this.#needsSingles(config)
+  }
+
+  handle(exchange: Exchange, next: Handle): Promise<Reply> {
+    const { message } = exchange
+    if (message?.kind !== 'batch') return next(exchange)
+    if (exchange.requestIds.length === 0) return this.#accept(message, exchange, next)
+    return answer(exchange, async (out) => ({ text: `[${(await this.#ask(message, exchange, next, out)).join(',')}]` }))
+  }
+
+  /** Responses and notifications: accepted when each of them is. */
+  async #accept({ items }: BatchMessage, exchange: Exchange, next: Handle): Promise<Reply> {
+    let refusal: Reply | undefined
+    for (const message of items) {
+      const reply = await next(exchange.with({ message }))
+      if (reply.status >= 300) refusal ??= reply
+      else drainReply(reply)
+    }
+    return refusal ?? { kind: 'empty', status: 202, headers: {} }
+  }
+
+  /** The responses as text, in the order of the batch. What a request says before its response leaves at once. */
+  async #ask({ items }: BatchMessage, exchange: Exchange, next: Handle, out: Out): Promise<string[]> {
+    const answers = await Promise.all(
+      items.map(async (message) => {
+        const single = exchange.with({ message })
+        if (message.kind !== 'request') return void drainReply(await next(single))
+        try {
+          const response = await readResponse(await next(single), out)
+          return response?.text ?? noAnswer(message.id)
+        } catch (error) {
+          if (exchange.life.stopped) throw exchange.life.stopped
+          return error instanceof GatewayError ? error.toJsonRpc(message.id) : noAnswer(message.id)
+        }
+      }),
+    )
+    return answers.filter((text) => text !== undefined)
+  }
+}
+
+function noAnswer(id: RequestId): string {
+  return new GatewayError('upstream_broken', 'The server did not answer this request').toJsonRpc(id)
+}

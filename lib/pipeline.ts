@@ -1,0 +1,138 @@
+/** The layers between a client's message and its server: one list, outermost first, with four doors into it. */
+import type { Exchange } from './exchange/exchange.ts'
+import { InFlight } from './exchange/in-flight.ts'
+import type { Layer, UpstreamOf } from './exchange/layer.ts'
+import type { Handle } from './exchange/reply.ts'
+import { Authorize } from './layers/authorize.ts'
+import { Cache } from './layers/cache/cache.ts'
+import { CancelOnStop } from './layers/cancel-on-stop.ts'
+import { EventLogLayer } from './layers/event-log/event-log-layer.ts'
+import { OpenSession } from './layers/open-session.ts'
+import { RecoverSession } from './layers/recover-session.ts'
+import { ResumeUpstream } from './layers/resume-upstream.ts'
+import { SplitBatch } from './layers/split-batch.ts'
+import type { Config } from './options.ts'
+import { Dispatcher } from './outbound/dispatch.ts'
+import { AccessMonitor } from './session/access-monitor.ts'
+import { Sessions } from './session/sessions.ts'
+import { UpstreamSessions } from './session/upstream-session.ts'
+import type { ServerConfig } from './types.ts'
+import { Eras } from './upstream/eras.ts'
+import { Upstreams } from './upstream/upstreams.ts'
+
+/**
+ * Where an exchange enters. `client`: what a client sent. `gateway`: what the gateway asks for a principal, as a
+ * directory does. `member`: what an aggregate sends to one of its servers. `farewell`: the end of a session, which no
+ * hook judges.
+ */
+export type Door = 'client' | 'gateway' | 'member' | 'farewell'
+
+/** A layer, and the outermost door behind which it stands. */
+type Place = readonly [door: Door, layer: Layer]
+
+const DOORS: readonly Door[] = ['client', 'gateway', 'member', 'farewell']
+
+/** Chains are made once for each shape of a config: for the set of layers that apply to it. */
+export class Pipeline {
+  readonly #places: readonly Place[]
+  readonly #upstreamOf: UpstreamOf
+  readonly #chains = new Map<number, Handle>()
+
+  constructor(places: readonly Place[], upstreamOf: UpstreamOf) {
+    this.#places = places
+    this.#upstreamOf = upstreamOf
+  }
+
+  /** What answers an exchange of this config that enters by this door. */
+  handleOf(config: ServerConfig, door: Door): Handle {
+    const height = DOORS.indexOf(door)
+    let shape = 0
+    for (const [index, [place, layer]] of this.#places.entries()) {
+      if (DOORS.indexOf(place) >= height && layer.applies(config)) shape |= 1 << index
+    }
+    return this.#chains.get(shape) ?? this.#chain(shape)
+  }
+
+  #chain(shape: number): Handle {
+    const send: Handle = (exchange) => this.#upstreamOf(exchange.path.at(-1)!, exchange.config).send(exchange)
+    const layers = this.#places.filter((_, index) => (shape & (1 << index)) !== 0).map(([, layer]) => layer)
+    const chain = layers.reduceRight<Handle>((next, layer) => (exchange) => layer.handle(exchange, next), send)
+    this.#chains.set(shape, chain)
+    return chain
+  }
+}
+
+/** What a gateway is made of, behind its hooks. */
+export interface GatewayParts {
+  readonly pipeline: Pipeline
+  readonly sessions: Sessions
+  readonly upstreamSessions: UpstreamSessions
+  readonly upstreams: Upstreams
+  readonly eras: Eras
+  readonly inFlight: InFlight
+  readonly accessMonitor: AccessMonitor
+  readonly dispatcher: Dispatcher
+  readonly eventLog: EventLogLayer | undefined
+  /** Ends a session here: in the store, in what goes on in it, and in the event log. */
+  forget(sessionId: string): Promise<void>
+}
+
+export function createGatewayParts(config: Config): GatewayParts {
+  const { lookup, stallMs, recheckMs, events, cacheBytes, protectedServers } = config
+  const report = (error: unknown, { origin }: Exchange): void => origin.bind(config.report)(error, origin)
+  const eras = new Eras()
+  const upstreams = new Upstreams(config, eras)
+  const inFlight = new InFlight()
+  const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)
+  const sessions = new Sessions(config.sessions, inFlight, (id, { upstream }) => upstreamSessions.expired(id, upstream))
+  const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
+  const eventLog = events && new EventLogLayer(events, { report, inFlight })
+
+  const places: Place[] = [
+    ['client', new OpenSession(sessions, upstreamSessions, report)],
+    ...(eventLog ? [['client', eventLog] as const] : []),
+    ['gateway', new Authorize('said', protectedServers.scopes)],
+    // interceptors of the gateway: what the client sees
+    // interceptors of the server: what this server sees
+    ['member', new Authorize('sent', protectedServers.scopes)],
+    ['member', new SplitBatch(needsSingles)],
+    // bridge: the client's era -> the server's
+    ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes)] as const] : []),
+    ['farewell', new RecoverSession()],
+    ['farewell', new ResumeUpstream()],
+    ['farewell', new CancelOnStop({ upstreamOf: upstreams.of, track, report })],
+  ]
+  const pipeline = new Pipeline(places, upstreams.of)
+
+  const accessMonitor = new AccessMonitor({
+    inFlight,
+    sessions,
+    upstreamSessions,
+    lookup,
+    report: config.report,
+    recheckMs,
+  })
+  const forget = async (sessionId: string): Promise<void> => {
+    upstreamSessions.forget(sessionId)
+    await sessions.end(sessionId)
+    await eventLog?.forget(sessionId).catch((error: unknown) => config.report(error, undefined))
+  }
+  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, stallMs, report })
+  return {
+    pipeline,
+    sessions,
+    upstreamSessions,
+    upstreams,
+    eras,
+    inFlight,
+    accessMonitor,
+    dispatcher,
+    eventLog,
+    forget,
+  }
+}
+
+/** Batches are a matter of Streamable HTTP: whatever else answers takes messages one by one. */
+function needsSingles(config: ServerConfig): boolean {
+  return !('url' in config)
+}

@@ -1,0 +1,23 @@
+/** The record of a session as it is now, out of one that 0.1 kept: stores outlive an upgrade by a day. */
+import type { SessionRecord, UpstreamState } from '../types.ts'
+
+/** What 0.1 kept. */
+interface OldRecord extends Omit<SessionRecord, 'upstream'> {
+  readonly upstream?: string
+  readonly recovery?: Required<UpstreamState>['client']
+}
+
+/** Stands for an upstream that a record of 0.1 does not name: such a session is good for whatever its server is now. */
+export const ANY_UPSTREAM = ''
+
+export function recordOf(record: SessionRecord): SessionRecord {
+  if (typeof record.upstream === 'object') return record
+  const { server, principal, protocolVersion, upstream: id, recovery: client } = record as unknown as OldRecord
+  const upstream: UpstreamState = {
+    upstream: ANY_UPSTREAM,
+    protocolVersion,
+    ...(id !== undefined && { id }),
+    ...(client !== undefined && { client }),
+  }
+  return { server, principal, protocolVersion, upstream }
+}

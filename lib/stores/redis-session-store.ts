@@ -1,0 +1,163 @@
+/** A session store in Redis, through whatever client the embedder has. */
+import { createHash, randomFillSync } from 'node:crypto'
+import { askRedis, type SendCommand } from './redis.ts'
+import type { SessionRecord, SessionStore } from '../types.ts'
+
+export interface RedisSessionStoreOptions {
+  /**
+   * Sends one command: `(...args) => client.sendCommand(args)` with `redis`, `(command, ...args) =>
+   * client.call(command, ...args)` with `ioredis`.
+   */
+  readonly sendCommand: SendCommand
+  /** How long a session lives without use, in milliseconds. Defaults to 30 minutes. */
+  readonly ttlMs?: number | undefined
+  /** How long a session lives at most, used or not, in milliseconds. Defaults to 24 hours, or to a longer `ttlMs`. */
+  readonly lifetimeMs?: number | undefined
+  /**
+   * How many sessions one principal has. Past that the one of theirs that was not used for longest ends. `Infinity` sets
+   * no cap. Defaults to 1 000.
+   */
+  readonly maxSessionsPerPrincipal?: number | undefined
+  /**
+   * What keys begin with; give every gateway its own. In a Redis Cluster put a hash tag into it, as in
+   * `{mcp}:session:`. Defaults to `mcp:session:`.
+   */
+  readonly prefix?: string | undefined
+  /** How long an answer may take, in milliseconds; then the client gets 503. Defaults to 2 000. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** An id is this many random bytes, and the time when the session ends at the latest. */
+const RANDOM_BYTES = 24
+const TIME_BYTES = 6
+const ID_BYTES = RANDOM_BYTES + TIME_BYTES
+
+/**
+ * Keeps a session and notes whose it is. Who has too many already loses those with the least time left: these were not
+ * used for longest. What Redis has ended by itself is struck off here.
+ */
+const CREATE = `
+local kept = redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX')
+local most = tonumber(ARGV[4])
+if kept and redis.call('SCARD', KEYS[2]) >= most then
+  local live = {}
+  for _, key in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+    local left = redis.call('PTTL', key)
+    if left > 0 then table.insert(live, { key, left }) else redis.call('SREM', KEYS[2], key) end
+  end
+  table.sort(live, function(one, other) return one[2] < other[2] end)
+  for index = 1, #live - most + 1 do
+    redis.call('DEL', live[index][1])
+    redis.call('SREM', KEYS[2], live[index][1])
+  end
+end
+if kept then
+  redis.call('SADD', KEYS[2], KEYS[1])
+  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+end
+return kept`
+
+/**
+ * One round trip a request. Keys are hashes of ids, so that whoever reads the database has no session. Redis ends
+ * sessions without telling: their upstreams are not told then.
+ */
+export class RedisSessionStore implements SessionStore {
+  readonly #send: SendCommand
+  readonly #ttlMs: number
+  readonly #lifetimeMs: number
+  readonly #maxPerPrincipal: number
+  readonly #prefix: string
+  readonly #timeoutMs: number
+
+  constructor(options: RedisSessionStoreOptions) {
+    const { sendCommand, ttlMs = 30 * 60_000, prefix = 'mcp:session:', timeoutMs = 2_000 } = options ?? {}
+    const { lifetimeMs = Math.max(ttlMs, 24 * 60 * 60_000), maxSessionsPerPrincipal = 1_000 } = options ?? {}
+    if (typeof sendCommand !== 'function') {
+      throw new TypeError(
+        '"sendCommand" of RedisSessionStore must be a function, such as (...args) => client.sendCommand(args)',
+      )
+    }
+    for (const [option, value] of Object.entries({ ttlMs, timeoutMs, lifetimeMs, maxSessionsPerPrincipal })) {
+      const isUncapped = option === 'maxSessionsPerPrincipal' && value === Infinity
+      if (!isUncapped && (!Number.isInteger(value) || value <= 0)) {
+        throw new TypeError(`"${option}" of RedisSessionStore must be a positive integer, not ${value}`)
+      }
+    }
+    this.#send = sendCommand
+    this.#ttlMs = ttlMs
+    this.#lifetimeMs = lifetimeMs
+    this.#maxPerPrincipal = maxSessionsPerPrincipal
+    this.#prefix = prefix
+    this.#timeoutMs = timeoutMs
+  }
+
+  async create(record: SessionRecord): Promise<string> {
+    const bytes = Buffer.alloc(ID_BYTES)
+    randomFillSync(bytes, 0, RANDOM_BYTES).writeUIntBE(Date.now() + this.#lifetimeMs, RANDOM_BYTES, TIME_BYTES)
+    const id = bytes.toString('base64url')
+    const firstMs = String(Math.min(this.#ttlMs, this.#lifetimeMs))
+    const [key, json] = [this.#key(id), JSON.stringify(record)]
+    const isCapped = record.principal !== '' && this.#maxPerPrincipal !== Infinity
+    const answer = isCapped
+      ? await this.#ask(
+          'EVAL',
+          CREATE,
+          '2',
+          key,
+          this.#ownerKey(record.principal),
+          json,
+          firstMs,
+          String(this.#lifetimeMs),
+          String(this.#maxPerPrincipal),
+        )
+      : await this.#ask('SET', key, json, 'PX', firstMs, 'NX')
+    if (answer?.toString() !== 'OK') throw new Error('Redis did not keep the session')
+    return id
+  }
+
+  async get(id: string): Promise<SessionRecord | undefined> {
+    const leftMs = this.#leftMs(id)
+    if (leftMs <= 0) return undefined
+    const answer = await this.#ask('GETEX', this.#key(id), 'PX', String(leftMs))
+    if (answer === null) return undefined
+    // Taken for "no such session", any other answer would have clients throw away sessions that are alive.
+    if (typeof answer !== 'string' && !Buffer.isBuffer(answer)) throw new Error('Redis answered GETEX with no text')
+    return JSON.parse(answer.toString()) as SessionRecord
+  }
+
+  async update(id: string, record: SessionRecord): Promise<void> {
+    const leftMs = this.#leftMs(id)
+    if (leftMs > 0) await this.#ask('SET', this.#key(id), JSON.stringify(record), 'PX', String(leftMs), 'XX')
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#ask('DEL', this.#key(id))
+  }
+
+  #key(id: string): string {
+    return this.#prefix + hash(id)
+  }
+
+  /** Where the keys of a principal's sessions are noted. */
+  #ownerKey(principal: string): string {
+    return `${this.#prefix}owner:${hash(principal)}`
+  }
+
+  /**
+   * How long a session lives on if it is not used again. Its end is in its id, which nobody can change: another id has
+   * another key.
+   */
+  #leftMs(id: string): number {
+    const bytes = Buffer.from(id, 'base64url')
+    if (bytes.length !== ID_BYTES) return 0
+    return Math.min(this.#ttlMs, bytes.readUIntBE(RANDOM_BYTES, TIME_BYTES) - Date.now())
+  }
+
+  #ask(...command: string[]): Promise<unknown> {
+    return askRedis(this.#send, this.#timeoutMs, command)
+  }
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}

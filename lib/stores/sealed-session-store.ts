@@ -1,0 +1,169 @@
+/** A session store that stores nothing: the id is the record itself, encrypted and authenticated. */
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+import type { SessionRecord, SessionStore } from '../types.ts'
+
+export interface SealedSessionStoreOptions {
+  /**
+   * Secrets of 32 bytes or characters at least, the same on every node. The first seals, all of them open: to rotate,
+   * put a new one in front and drop the old one when its sessions have expired.
+   */
+  readonly keys: readonly (string | Uint8Array)[]
+  /** How long a session lives from its beginning, used or not, in milliseconds. Defaults to 24 hours. */
+  readonly ttlMs?: number | undefined
+}
+
+/** A secret made ready for use, once. */
+interface Key {
+  /** Names the key in an id, so that no other is tried. */
+  readonly name: Buffer
+  readonly secret: Buffer
+}
+
+/** What an opened id says. */
+interface Opened {
+  readonly record: SessionRecord
+  readonly expiresAt: number
+}
+
+const NAME_BYTES = 4
+const IV_BYTES = 12
+const TAG_BYTES = 16
+const HEAD_BYTES = NAME_BYTES + IV_BYTES
+
+/** How many opened ids are remembered, and how many that were deleted here. */
+const MAX_REMEMBERED = 10_000
+const MAX_DELETED = 100_000
+
+/** The longest id that is handed out, in characters: a longer one would not be looked up. */
+const MAX_ID_LENGTH = 4096
+
+const PURPOSE = 'express-mcp-gateway session'
+
+/**
+ * Any node opens what any node sealed, with no infrastructure. In return `delete()` holds on this node alone, until the
+ * session expires, and a record cannot change.
+ */
+export class SealedSessionStore implements SessionStore {
+  readonly #keys: readonly Key[]
+  readonly #ttlMs: number
+  /** Opening costs as much as all the rest of a request, remembering next to nothing. */
+  readonly #opened = new Map<string, Opened>()
+  /** Deleted ids, with the time when they would have expired anyway. */
+  readonly #deleted = new Map<string, number>()
+
+  constructor(options: SealedSessionStoreOptions) {
+    const { keys, ttlMs = 24 * 60 * 60_000 } = options ?? {}
+    if (!Array.isArray(keys) || keys.length === 0) {
+      throw new TypeError('"keys" of SealedSessionStore must be an array of secrets; the first one seals')
+    }
+    if (!Number.isFinite(ttlMs) || ttlMs <= 0) {
+      throw new TypeError(`"ttlMs" of SealedSessionStore must be a positive number, not ${ttlMs}`)
+    }
+    this.#keys = keys.map(deriveKey)
+    this.#ttlMs = ttlMs
+  }
+
+  /** Throws a RangeError, which says which part is too long, for a record that makes an id of over 4 096 characters. */
+  create(record: SessionRecord): string {
+    const expiresAt = Date.now() + this.#ttlMs
+    const id = seal(this.#keys[0]!, JSON.stringify([expiresAt, record])).toString('base64url')
+    if (id.length <= MAX_ID_LENGTH) return id
+    throw new RangeError(`A session id of ${id.length} characters is too long to be sent: ${longestPart(record)}`)
+  }
+
+  get(id: string): SessionRecord | undefined {
+    if (this.#deleted.has(id)) return undefined
+    const opened = this.#opened.get(id) ?? this.#open(id)
+    if (opened && opened.expiresAt > Date.now()) return opened.record
+    this.#opened.delete(id)
+    return undefined
+  }
+
+  delete(id: string): void {
+    const opened = this.#opened.get(id) ?? this.#open(id)
+    this.#opened.delete(id)
+    if (!opened) return
+    this.#forgetExpired()
+    this.#deleted.set(id, opened.expiresAt)
+  }
+
+  close(): void {
+    this.#opened.clear()
+  }
+
+  /** Ids stand in the order of their deletion, not of their expiry: none stays longer than `ttlMs` for that. */
+  #forgetExpired(): void {
+    const now = Date.now()
+    for (const [id, expiresAt] of this.#deleted) {
+      if (expiresAt > now && this.#deleted.size < MAX_DELETED) return
+      this.#deleted.delete(id)
+    }
+  }
+
+  #open(id: string): Opened | undefined {
+    const opened = parse(open(this.#keys, Buffer.from(id, 'base64url'), id))
+    if (!opened) return undefined
+    if (this.#opened.size >= MAX_REMEMBERED) {
+      const [first] = this.#opened.keys()
+      this.#opened.delete(first!)
+    }
+    this.#opened.set(id, opened)
+    return opened
+  }
+}
+
+function deriveKey(key: unknown): Key {
+  const bytes = typeof key === 'string' ? Buffer.from(key) : key
+  if (!(bytes instanceof Uint8Array) || bytes.length < 32) {
+    throw new TypeError('"keys" of SealedSessionStore must be secrets of 32 bytes or characters at least')
+  }
+  const secret = Buffer.from(hkdfSync('sha256', bytes, '', PURPOSE, 32))
+  return { secret, name: createHash('sha256').update(secret).digest().subarray(0, NAME_BYTES) }
+}
+
+/** name | iv | encrypted | tag */
+function seal({ name, secret }: Key, text: string): Buffer {
+  const iv = randomBytes(IV_BYTES)
+  const cipher = createCipheriv('aes-256-gcm', secret, iv).setAAD(name)
+  return Buffer.concat([name, iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
+}
+
+/** What was sealed; `undefined` for anything that none of the keys has sealed, to the letter. */
+function open(keys: readonly Key[], sealed: Buffer, id: string): string | undefined {
+  // Two spellings of the same bytes would be two sessions to whoever compares ids.
+  if (sealed.length <= HEAD_BYTES + TAG_BYTES || sealed.toString('base64url') !== id) return undefined
+  const name = sealed.subarray(0, NAME_BYTES)
+  const key = keys.find((each) => each.name.equals(name))
+  if (!key) return undefined
+  const decipher = createDecipheriv('aes-256-gcm', key.secret, sealed.subarray(NAME_BYTES, HEAD_BYTES))
+  decipher.setAAD(name).setAuthTag(sealed.subarray(-TAG_BYTES))
+  try {
+    return decipher.update(sealed.subarray(HEAD_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** It was sealed by us, so it is what `create` wrote. */
+function parse(text: string | undefined): Opened | undefined {
+  if (text === undefined) return undefined
+  const [expiresAt, record, ...old] = JSON.parse(text) as [number, SessionRecord | string, ...(string | null)[]]
+  return { expiresAt, record: typeof record === 'object' ? record : recordOf01(record, old) }
+}
+
+/** A record as 0.1 sealed it. Its ids live for `ttlMs` at most, so a later version need not read them. */
+function recordOf01(protocolVersion: string, [server, principal, upstream]: (string | null)[]): SessionRecord {
+  return { server, principal, protocolVersion, ...(upstream !== null && { upstream }) } as unknown as SessionRecord
+}
+
+/** What to make shorter. */
+function longestPart({ principal, upstream }: SessionRecord): string {
+  const parts: readonly [what: string, length: number][] = [
+    ["the principal's id", principal.length],
+    ["the server's own session id", upstream.id?.length ?? 0],
+    ['what "recover" keeps of the handshake', JSON.stringify(upstream.client ?? '').length],
+    ["what is kept of an aggregate's members", JSON.stringify(upstream.members ?? '').length],
+  ]
+  const [what, length] = parts.toSorted(([, one], [, other]) => other - one)[0]!
+  return `${what} alone takes ${length}`
+}

@@ -1,0 +1,65 @@
+/** What an upstream's status and content type mean: a reply to relay, or the error that stands for it. Pure. */
+import { GatewayError } from '../../errors.ts'
+import type { ReplyHeaders } from '../../exchange/reply.ts'
+import { EVENT_STREAM_TYPE, JSON_TYPE, mediaType } from '../../protocol.ts'
+import type { Era } from '../../types.ts'
+
+/** What a response is checked against. */
+export interface Expected {
+  /** An answer, an event stream, or mere acceptance. */
+  readonly expects: 'answer' | 'stream' | 'acceptance'
+  readonly era: Era
+  readonly inSession: boolean
+}
+
+/** Statuses of a moment, which a client of both eras would take for the answer of a legacy server. (ER9) */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429])
+
+interface Head {
+  readonly status: number
+  readonly headers: ReplyHeaders
+}
+
+/** `undefined` when the reply can be relayed. */
+export function checkResponse({ expects, era, inSession }: Expected, { status, headers }: Head): GatewayError | undefined {
+  const type = mediaType(single(headers['content-type']))
+  const encoding = single(headers['content-encoding']) ?? 'identity'
+  if (encoding !== 'identity') return invalid(`content-encoding ${encoding}, though identity was asked for`)
+  if (status < 300) return fits(expects, type) ? undefined : invalid(`${status} ${type || 'without a content type'}`)
+  if (status < 400) return invalid(`a redirect (${status}), which is not followed: configure the final URL`)
+  if (status === 401 || status === 403 || status === 407) {
+    return new GatewayError('upstream_unauthorized', `The upstream refused the gateway's credentials (${status})`)
+  }
+  if (status === 404 && inSession) return new GatewayError('session_not_found', 'Session not found')
+  if (era === 'modern') return PASSING.has(status) ? refused(status, headers, 503) : unlessJson(type, status, headers)
+  return status === 404 ? invalid('404: is the URL right?') : unlessJson(type, status, headers)
+}
+
+function unlessJson(type: string, status: number, headers: Head['headers']): GatewayError | undefined {
+  return type === JSON_TYPE && status !== 405 ? undefined : refused(status, headers)
+}
+
+function fits(expects: Expected['expects'], type: string): boolean {
+  if (expects === 'answer') return type === JSON_TYPE || type === EVENT_STREAM_TYPE
+  return expects === 'acceptance' || type === EVENT_STREAM_TYPE
+}
+
+/** An error page says nothing to an MCP client, its status does. A 5xx of its own stays a fault behind the gateway. */
+function refused(answered: number, headers: Head['headers'], status: number = answered): GatewayError {
+  const retryAfter = single(headers['retry-after']) ?? (status === 503 ? '1' : undefined)
+  return new GatewayError('upstream_refused', `The upstream answered ${answered}`, {
+    status: status < 500 || status === 503 || status === 504 ? status : 502,
+    headers: {
+      ...(status === 405 && { allow: single(headers['allow']) ?? 'POST, DELETE' }),
+      ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
+    },
+  })
+}
+
+function invalid(what: string): GatewayError {
+  return new GatewayError('upstream_invalid', `The upstream answered ${what}`)
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(', ') : value
+}

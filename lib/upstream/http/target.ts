@@ -1,0 +1,95 @@
+/** A server's config -> where its messages go, checked and ready for sending. */
+import { createHash } from 'node:crypto'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { EVENT_STREAM_TYPE, JSON_TYPE } from '../../protocol.ts'
+import type { HttpServer } from '../../types.ts'
+import { boundedSet } from '../../util/bounded-map.ts'
+import { OWN_HEADERS } from './headers.ts'
+
+/** Where messages go, with the headers that every one of them carries: name, value, name, value ... */
+export interface Target {
+  /** Names the endpoint, with no secret in it. */
+  readonly id: string
+  readonly url: string
+  readonly origin: string
+  readonly path: string
+  readonly headers: readonly string[]
+}
+
+/** HD1: both media types, always. HD17: nothing encoded, so that bytes can be relayed. */
+const EVERY_REQUEST = ['accept', `${JSON_TYPE}, ${EVENT_STREAM_TYPE}`, 'accept-encoding', 'identity']
+
+const known = new WeakMap<
+  HttpServer,
+  { readonly url: string | URL; readonly headers: unknown; readonly target: Target }
+>()
+
+/** Throws a TypeError that names the fault and the cure. A config object that has not changed is checked once. */
+export function targetOf(server: string, config: HttpServer): Target {
+  const before = known.get(config)
+  if (before && before.url === config.url && before.headers === config.headers) return before.target
+  const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
+  const { type = 'http', url: given, headers, protocol = 'auto', recover = false } = config
+  if (type !== 'http' && type !== 'streamable-http') {
+    throw fault(`"type" must be "http" or "streamable-http", not ${JSON.stringify(type)}`)
+  }
+  if (protocol !== 'auto' && protocol !== 'legacy' && protocol !== 'modern') {
+    throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
+  }
+  if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
+  const url = URL.canParse(String(given)) ? new URL(given) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(withoutCredentials(given))}`)
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw fault('"url" may not hold credentials; put them into "headers"')
+  }
+  const target: Target = {
+    id: idOf(url.href),
+    url: url.href,
+    origin: url.origin,
+    path: url.pathname + url.search,
+    headers: typeof headers === 'object' ? [...EVERY_REQUEST, ...checkHeaders(server, headers)] : EVERY_REQUEST,
+  }
+  known.set(config, { url: given, headers, target })
+  return target
+}
+
+/** How many ids are remembered: a lookup may make a new config for each request. */
+const MAX_IDS = 1_000
+
+const ids = new Map<string, string>()
+
+/** The digest of an endpoint's URL, which may have secrets in its query. */
+function idOf(url: string): string {
+  const before = ids.get(url)
+  if (before !== undefined) return before
+  const id = createHash('sha256').update(url).digest('base64url').slice(0, 22)
+  boundedSet(ids, MAX_IDS, url, id)
+  return id
+}
+
+function withoutCredentials(url: unknown): string {
+  return String(url).replace(/\/\/[^/]*@/, '//***@')
+}
+
+/** The headers of a server's config, flat. Throws a TypeError for one that cannot be sent. */
+export function checkHeaders(server: string, headers: Readonly<Record<string, string>>): string[] {
+  const flat: string[] = []
+  for (const [name, value] of Object.entries(headers)) {
+    if (OWN_HEADERS.has(name.toLowerCase())) {
+      throw new TypeError(`Server ${JSON.stringify(server)}: "headers" may not set ${name}, the gateway does`)
+    }
+    try {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    } catch {
+      // Its value may be a secret.
+      throw new TypeError(
+        `Server ${JSON.stringify(server)}: "headers" has ${JSON.stringify(name)}, which cannot be sent`,
+      )
+    }
+    flat.push(name, value)
+  }
+  return flat
+}

@@ -1,0 +1,135 @@
+/** One answer of an upstream as it arrives: head first, then bytes when somebody wants them. */
+import type { Dispatcher } from 'undici'
+import { type Body, COMPLETE, type End, type Sink } from '../../exchange/body.ts'
+import type { ReplyHeaders } from '../../exchange/reply.ts'
+import { ChunkList } from '../../util/chunk-list.ts'
+
+/** How many bytes of an unwanted body are read away to keep its connection, and for how long. */
+const DRAIN_BYTES = 64 * 1024
+const DRAIN_MS = 1_000
+
+/** How many bytes are kept before anybody wants them; then the upstream waits. */
+const KEEP_BYTES = 64 * 1024
+
+/** undici's handler and our Body in one object: nothing is copied or wrapped on the way. */
+export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
+  status = 0
+  headers: ReplyHeaders = {}
+  readonly #onHead: (reply: UpstreamReply) => void
+  readonly #onFail: (error: Error) => void
+  #controller: Dispatcher.DispatchController | undefined
+  #sink: Sink | undefined
+  readonly #onOver: (() => void) | undefined
+  #kept = new ChunkList()
+  #end: End | undefined
+
+  /** `onHead` is called when the head is there, `onFail` when it never will be, `onOver` when the body has ended. */
+  constructor(onHead: (reply: UpstreamReply) => void, onFail: (error: Error) => void, onOver?: () => void) {
+    this.#onOver = onOver
+    this.#onHead = onHead
+    this.#onFail = onFail
+  }
+
+  /** Whether a connection was there to send the request over. */
+  get isSent(): boolean {
+    return this.#controller !== undefined
+  }
+
+  pipe(sink: Sink): void {
+    this.#sink = sink
+    const kept = this.#kept.take()
+    let flowing = true
+    for (const [index, chunk] of kept.entries()) {
+      flowing = sink.data(chunk, true)
+      if (this.#sink === sink) continue
+      for (const later of kept.slice(index + 1)) this.#kept.push(later)
+      return
+    }
+    if (this.#end) sink.end(this.#end)
+    else if (flowing) this.#controller?.resume()
+    else this.#controller?.pause()
+  }
+
+  whole(): Buffer | undefined {
+    return this.#end?.how === 'complete' && !this.#sink ? this.#kept.concat() : undefined
+  }
+
+  unread(chunks: readonly Buffer[]): void {
+    this.#sink = undefined
+    const later = this.#kept.take()
+    for (const chunk of [...chunks, ...later]) this.#kept.push(chunk)
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  cancel(): void {
+    this.#sink = undefined
+    this.#kept.clear()
+    // An error made in vain costs 10 µs.
+    if (!this.#end) this.abort(new Error('Cancelled'))
+  }
+
+  drain(): void {
+    if (this.#end) return this.#kept.clear()
+    let left = DRAIN_BYTES
+    const timer = setTimeout(() => this.cancel(), DRAIN_MS).unref()
+    this.pipe({
+      data: (chunk) => {
+        left -= chunk.length
+        if (left < 0) this.cancel()
+        return true
+      },
+      end: () => clearTimeout(timer),
+    })
+  }
+
+  /** Ends the request wherever it is; one that waits for a connection fails at once. */
+  abort(error: Error): void {
+    if (this.#end) return
+    if (this.#controller) this.#controller.abort(error)
+    else {
+      this.#end = { how: 'broken', error }
+      this.#onFail(error)
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#end?.how === 'broken') controller.abort(this.#end.error)
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
+    if (status < 200) return
+    this.status = status
+    this.headers = headers
+    this.#onHead(this)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#sink) {
+      if (!this.#sink.data(chunk, true)) controller.pause()
+      return
+    }
+    this.#kept.push(chunk)
+    if (this.#kept.byteLength >= KEEP_BYTES) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    this.#finish(COMPLETE)
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    if (this.#end) return
+    if (this.status !== 0) return this.#finish({ how: 'broken', error })
+    this.#end = { how: 'broken', error }
+    this.#onFail(error)
+  }
+
+  #finish(end: End): void {
+    this.#end = end
+    this.#onOver?.()
+    this.#sink?.end(end)
+  }
+}
