@@ -2,7 +2,7 @@
 import type supertest from 'supertest'
 import { interview } from '../../lib/directory/interview.ts'
 import { GatewayError, mcpGateway, type ServerConfig } from '../../lib/index.ts'
-import { insideOf } from '../../lib/inside.ts'
+import { insideOf } from '../../lib/exchange/gateway-internals.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { authenticate, BROWSER, type DirectoryParts, type RunningDirectory, startDirectory } from './setup.ts'

@@ -2,7 +2,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { jest } from '@jest/globals'
-import { Exchange } from '../../lib/exchange.ts'
+import { Exchange } from '../../lib/exchange/exchange.ts'
 import { type Beating, Heartbeat } from '../../lib/outbound/heartbeat.ts'
 import { StreamWriter } from '../../lib/outbound/stream-writer.ts'
 

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { initialize, type OpenStream, type Session } from '../support/rpc.ts'
 import { startUpstream, type EventStream, type Exchange, type Upstream } from '../support/upstream.ts'
-import { cutAt, cuts, streamOf } from '../sse/streams.ts'
+import { cutAt, cuts, streamOf } from '../exchange/streams.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway

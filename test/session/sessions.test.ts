@@ -1,7 +1,7 @@
 // Sessions over a store of any kind: who finds them, what goes on in them, what a broken store does.
-import { Exchange } from '../../lib/exchange.ts'
+import { Exchange } from '../../lib/exchange/exchange.ts'
 import { MemorySessionStore, type GatewayError, type SessionRecord, type SessionStore } from '../../lib/index.ts'
-import { Running } from '../../lib/running.ts'
+import { Running } from '../../lib/exchange/in-flight.ts'
 import { Sessions } from '../../lib/session/sessions.ts'
 
 const record: SessionRecord = { server: 'weather', principal: 'ann', protocolVersion: '2025-11-25' }
