@@ -140,4 +140,3 @@ class AnswerStream implements Out {
     this.#ready = undefined
   }
 }
-

@@ -14,7 +14,9 @@ export class FramedBody implements Body, Sink {
   #point = new ResumePoint()
   #sink: Sink | undefined
   /** Bytes given back, which were framed and scanned before. */
-  #unread: readonly Buffer[] = []
+  #unread: Buffer[] = []
+  /** Whether what was handed out so far ends with an event. */
+  #atBoundary = true
   #isPiped = false
   #flows = true
   #end: End | undefined
@@ -36,13 +38,9 @@ export class FramedBody implements Body, Sink {
   pipe(sink: Sink): void {
     this.#sink = sink
     this.#flows = true
-    const unread = this.#unread
-    this.#unread = []
-    for (const [index, chunk] of unread.entries()) {
-      this.#flows = sink.data(chunk, index === unread.length - 1)
-      if (this.#sink === sink) continue
-      this.#unread = [...this.#unread, ...unread.slice(index + 1)]
-      return
+    for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
+      this.#hand(sink, chunk, this.#atBoundary && this.#unread.length === 0)
+      if (this.#sink !== sink) return
     }
     if (this.#end) return sink.end(this.#end)
     if (this.#isPiped) {
@@ -72,7 +70,7 @@ export class FramedBody implements Body, Sink {
 
   unread(chunks: readonly Buffer[]): void {
     this.#sink = undefined
-    this.#unread = [...chunks, ...this.#unread]
+    this.#unread.unshift(...chunks)
   }
 
   resume(): void {
@@ -104,12 +102,19 @@ export class FramedBody implements Body, Sink {
 
   readonly #emit = (piece: Buffer, atBoundary: boolean): void => {
     this.#scan(piece, atBoundary)
-    if (this.#sink) this.#flows = this.#sink.data(piece, atBoundary)
+    this.#atBoundary = atBoundary
+    if (this.#sink) this.#hand(this.#sink, piece, atBoundary)
     else {
       // The reader gave bytes back, and this one came with them.
-      this.#unread = [...this.#unread, piece]
+      this.#unread.push(piece)
       this.#flows = false
     }
+  }
+
+  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
+  #hand(sink: Sink, piece: Buffer, atBoundary: boolean): void {
+    const takesMore = sink.data(piece, atBoundary)
+    if (this.#sink === sink) this.#flows = takesMore
   }
 
   #scan(piece: Buffer, atBoundary: boolean): void {

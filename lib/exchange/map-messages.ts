@@ -110,7 +110,9 @@ abstract class MappedBody implements Body, Sink {
   protected break(cause: unknown): void {
     if (this.#end) return
     const error =
-      cause instanceof Error ? cause : new GatewayError('upstream_invalid', 'The server sent a message that is too long')
+      cause instanceof Error
+        ? cause
+        : new GatewayError('upstream_invalid', 'The server sent a message that is too long')
     this.body.cancel()
     this.conclude({ how: 'broken', error })
   }

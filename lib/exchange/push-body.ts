@@ -19,6 +19,8 @@ export class PushBody implements Body {
   #kept: Piece[] = []
   #keptBytes = 0
   #isFull = true
+  /** Whether what was handed out so far ends with an event. */
+  #atBoundary = true
   #end: End | undefined
   #isCancelled = false
 
@@ -43,7 +45,7 @@ export class PushBody implements Body {
 
   push(bytes: Buffer, atBoundary = true): void {
     if (this.isOver || bytes.length === 0) return
-    if (this.#sink) this.#isFull = !this.#sink.data(bytes, atBoundary)
+    if (this.#sink) this.#hand(this.#sink, { bytes, atBoundary })
     else this.#keep({ bytes, atBoundary })
   }
 
@@ -58,7 +60,7 @@ export class PushBody implements Body {
     this.#isFull = false
     for (let piece = this.#kept.shift(); piece; piece = this.#kept.shift()) {
       this.#keptBytes -= piece.bytes.length
-      this.#isFull = !sink.data(piece.bytes, piece.atBoundary)
+      this.#hand(sink, piece)
       if (this.#sink !== sink) return
     }
     if (this.#end) sink.end(this.#end)
@@ -74,7 +76,9 @@ export class PushBody implements Body {
     this.#sink = undefined
     this.#isFull = true
     const kept = this.#takeKept()
-    for (const [index, bytes] of chunks.entries()) this.#keep({ bytes, atBoundary: index === chunks.length - 1 })
+    for (const [index, bytes] of chunks.entries()) {
+      this.#keep({ bytes, atBoundary: this.#atBoundary && index === chunks.length - 1 })
+    }
     for (const piece of kept) this.#keep(piece)
   }
 
@@ -93,6 +97,13 @@ export class PushBody implements Body {
 
   drain(): void {
     this.cancel()
+  }
+
+  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
+  #hand(sink: Sink, { bytes, atBoundary }: Piece): void {
+    this.#atBoundary = atBoundary
+    const takesMore = sink.data(bytes, atBoundary)
+    if (this.#sink === sink) this.#isFull = !takesMore
   }
 
   #keep(piece: Piece): void {

@@ -1,25 +1,31 @@
 /** Where an event stream can be resumed, when, and how often that was tried in vain. (SE6, SE7) */
 import { hasEventId, lastEventId, retryMsOf } from './sse.ts'
 
+const LF = 0x0a
+const CR = 0x0d
+
 /** How often in a row a stream is resumed that brings nothing new. */
 const MAX_RESUMES = 5
 
 /** Up to how many bytes a stretch is copied rather than kept as it is. */
 const COPY_BYTES = 4 * 1024
 
-/** Stands for a byte in the middle of a line. */
-const NO_LINE_END = 0
+/** The longest line that is put together out of pieces, in bytes: a longer one has no id that is of use. */
+const LINE_BYTES = 4 * 1024
+
+/** Stands for a line that is too long. */
+const TOO_LONG: Buffer = Buffer.from('x')
 
 export class ResumePoint {
   #after: string | undefined
   #retryMs: number | undefined
   #resumes = 0
-  /** The last bytes of an event that goes on: a line may begin there. */
-  #unfinished: Buffer | undefined
+  /** The unfinished line of an event that goes on. */
+  #line: Buffer | undefined
   /** The last stretch with an id in it, not read yet: most ids are overtaken before anybody asks. */
   #marked: Buffer | undefined
 
-  constructor(after?: string | undefined, retryMs?: number | undefined) {
+  constructor(after?: string, retryMs?: number) {
     this.#after = after
     this.#retryMs = retryMs
   }
@@ -44,21 +50,47 @@ export class ResumePoint {
     return this.#resumes >= MAX_RESUMES
   }
 
-  /** Takes notice of what goes to the client, as a `Framer` emits it. */
+  /** Takes notice of what goes to the client, as a `Framer` emits it: line by whole line. */
   see(piece: Buffer, atBoundary: boolean): void {
-    const before = this.#unfinished
-    const pieces = before ? [before, piece] : [piece]
-    this.#unfinished = atBoundary ? undefined : Buffer.from(Buffer.concat(pieces).subarray(-3))
-    this.#retryMs = retryMsOf(pieces) ?? this.#retryMs
-    if (!hasEventId(pieces, before ? NO_LINE_END : undefined)) return
+    const rest = this.#line ? this.#endLine(this.#line, piece) : piece
+    if (rest === undefined) return
+    if (atBoundary) {
+      this.#line = undefined
+      return this.#look(rest)
+    }
+    const end = Math.max(rest.lastIndexOf(LF), rest.lastIndexOf(CR)) + 1
+    this.#line = joined(rest.subarray(end))
+    if (end > 0) this.#look(rest.subarray(0, end))
+  }
+
+  /** What follows the end of the unfinished line; `undefined` when it goes on. */
+  #endLine(line: Buffer, piece: Buffer): Buffer | undefined {
+    const ends = [piece.indexOf(LF), piece.indexOf(CR)].filter((at) => at !== -1)
+    if (ends.length === 0) {
+      this.#line = joined(line, piece)
+      return undefined
+    }
+    const end = Math.min(...ends) + 1
+    this.#look(joined(line, piece.subarray(0, end)))
+    return piece.subarray(end)
+  }
+
+  #look(lines: Buffer): void {
+    this.#retryMs = retryMsOf(lines) ?? this.#retryMs
+    if (!hasEventId(lines)) return
     // A slice would keep all of the chunk alive that it was cut from, for as long as the stream is quiet.
-    const stretch = before ? Buffer.concat(pieces) : piece
-    this.#marked = stretch.length <= COPY_BYTES ? Buffer.from(stretch) : stretch
+    this.#marked = lines.length <= COPY_BYTES ? Buffer.from(lines) : lines
     this.#resumes = 0
   }
 
   /** Takes notice of an event that was read; one with an id is new, and an empty one takes the last id back. */
-  note({ id, retryMs = this.#retryMs }: { readonly id?: string | undefined; readonly retryMs?: number | undefined }): void {
+  note({
+    id,
+    retryMs = this.#retryMs,
+  }: {
+    readonly id?: string | undefined
+    readonly retryMs?: number | undefined
+  }): void {
     this.#retryMs = retryMs
     if (id === undefined) return
     this.#after = id === '' ? undefined : id
@@ -87,4 +119,10 @@ export class ResumePoint {
   renew(): void {
     this.#resumes = 0
   }
+}
+
+/** A copy, or a stand-in for what is too long. */
+function joined(...parts: Buffer[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  return length > LINE_BYTES ? TOO_LONG : Buffer.concat(parts)
 }

@@ -12,15 +12,19 @@ import { ResumePoint } from './resume-point.ts'
 /** How often an upstream is asked for the rest before it counts as gone. */
 const ATTEMPTS = 5
 
-/** How long the first attempt waits where the stream said nothing of it, and the least and longest that any waits. */
+/** How long the first attempt waits where the stream said nothing of it, and the longest that any waits. */
 const RETRY_MS = 1_000
-const MIN_RETRY_MS = 100
 const MAX_RETRY_MS = 30_000
+
+/** The least that is waited from the second time on: a server that says `retry: 0` may break off again and again. */
+const MIN_RETRY_MS = 100
 
 /** Where a stream goes on: behind an event, after a while. */
 export interface Continuation {
   readonly after: string
   readonly retryMs: number | undefined
+  /** Whether the stream was resumed before. */
+  readonly isRepeated: boolean
 }
 
 /**
@@ -36,11 +40,17 @@ export class ResumingBody implements Body, Sink {
   #pending: PendingIds | undefined
   #body: Body | undefined
   #sink: Sink | undefined
+  /** Bytes given back, which were scanned before: the body that they came from may be gone. */
+  readonly #unread: Buffer[] = []
+  /** Whether what was handed out so far ends with an event. */
+  #atBoundary = true
   /** Of the requests of its own: they end with the exchange, and can be given up before. */
   #life: Lifetime | undefined
   #timer: NodeJS.Timeout | undefined
   #end: End | undefined
   #isCancelled = false
+  /** Whether the stream was resumed before. */
+  #isRepeated = false
 
   /** The body of a reply, and what comes after it. */
   static of(reply: EventsReply, exchange: Exchange, next: Handle): ResumingBody {
@@ -51,12 +61,13 @@ export class ResumingBody implements Body, Sink {
 
   /** What comes after an event, of which these ids are pending. */
   static from(
-    { after, retryMs }: Continuation,
+    { after, retryMs, isRepeated }: Continuation,
     pending: readonly RequestId[],
     exchange: Exchange,
     next: Handle,
   ): ResumingBody {
     const body = new ResumingBody(exchange, next, () => pending, new ResumePoint(after, retryMs))
+    body.#isRepeated = isRepeated
     body.#reopen()
     return body
   }
@@ -78,17 +89,22 @@ export class ResumingBody implements Body, Sink {
 
   pipe(sink: Sink): void {
     this.#sink = sink
+    for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
+      sink.data(chunk, this.#atBoundary && this.#unread.length === 0)
+      if (this.#sink !== sink) return
+    }
     if (this.#end) sink.end(this.#end)
     else this.#body?.pipe(this)
   }
 
   whole(): Buffer | undefined {
-    return this.#pending || this.#sink ? undefined : this.#body?.whole()
+    return this.#pending || this.#sink || this.#unread.length > 0 ? undefined : this.#body?.whole()
   }
 
   unread(chunks: readonly Buffer[]): void {
     this.#sink = undefined
-    this.#body?.unread(chunks)
+    this.#unread.unshift(...chunks)
+    if (!this.#end) this.#body?.unread([])
   }
 
   resume(): void {
@@ -98,6 +114,7 @@ export class ResumingBody implements Body, Sink {
   cancel(): void {
     this.#isCancelled = true
     this.#sink = undefined
+    this.#unread.length = 0
     clearTimeout(this.#timer)
     this.#life?.stop(new GatewayError('bad_request', 'The rest of the stream is not wanted any more'))
     this.#body?.cancel()
@@ -110,6 +127,7 @@ export class ResumingBody implements Body, Sink {
   }
 
   data(chunk: Buffer, atBoundary: boolean): boolean {
+    this.#atBoundary = atBoundary
     if (!this.#pending) return this.#sink?.data(chunk, atBoundary) ?? false
     this.#pending.see(chunk, atBoundary)
     this.#point.see(chunk, atBoundary)
@@ -147,7 +165,8 @@ export class ResumingBody implements Body, Sink {
     this.#pending ??= new PendingIds(this.#pendingOf())
     this.#body = undefined
     this.#point.use()
-    this.#wait(Math.max(this.#point.retryMs ?? RETRY_MS, MIN_RETRY_MS), 1)
+    this.#wait(Math.max(this.#point.retryMs ?? RETRY_MS, this.#isRepeated ? MIN_RETRY_MS : 0), 1)
+    this.#isRepeated = true
   }
 
   #wait(delayMs: number, attempt: number): void {
@@ -161,7 +180,9 @@ export class ResumingBody implements Body, Sink {
     this.#life ??= life.child()
     const asked = { ...headers, [HEADER.lastEventId]: this.#point.after! }
     try {
-      const reply = await this.#next(this.#exchange.fork({ verb: 'GET', message: undefined, headers: asked }, this.#life))
+      const reply = await this.#next(
+        this.#exchange.fork({ verb: 'GET', message: undefined, headers: asked }, this.#life),
+      )
       if (reply.kind !== 'events') {
         if (reply.kind === 'json') reply.body.drain()
         throw new GatewayError('upstream_refused', `The server answered ${reply.status}`, { status: reply.status })

@@ -34,18 +34,11 @@ export function endOfFirstEvent(before: Buffer, piece: Buffer): number {
   return piece.length
 }
 
-/** Whether any event has an id, which means that its stream can be resumed. `before` is the byte in front of them. */
-export function hasEventId(pieces: readonly Buffer[], before: number = LF): boolean {
-  if (pieces.length > 1 && pieces.some(({ length }) => length < 4)) return hasEventId([Buffer.concat(pieces)], before)
-  let previous = before
-  for (const [index, piece] of pieces.entries()) {
-    for (let at = piece.indexOf('id'); at !== -1; at = piece.indexOf('id', at + 1)) {
-      const isField = piece[at + 2] === COLON || isLineEnd(piece[at + 2] ?? COLON)
-      if (isField && isLineEnd(at === 0 ? previous : piece[at - 1]!)) return true
-    }
-    const next = pieces[index + 1]
-    if (next && CUT_ID.test(piece.toString('latin1', piece.length - 3) + next.toString('latin1', 0, 2))) return true
-    previous = piece.at(-1) ?? previous
+/** Whether any of these lines is an event id, which means that their stream can be resumed. */
+export function hasEventId(lines: Buffer): boolean {
+  for (let at = lines.indexOf('id'); at !== -1; at = lines.indexOf('id', at + 1)) {
+    const isField = lines[at + 2] === COLON || isLineEnd(lines[at + 2] ?? COLON)
+    if (isField && (at === 0 || isLineEnd(lines[at - 1]!))) return true
   }
   return false
 }
@@ -53,9 +46,6 @@ export function hasEventId(pieces: readonly Buffer[], before: number = LF): bool
 function isLineEnd(byte: number): boolean {
   return byte === LF || byte === CR
 }
-
-/** An id that is cut in two by the edge between pieces: three bytes in front of it and two behind are looked at. */
-const CUT_ID = /[\r\n]id[:\r\n]/
 
 /** Reads messages out of an event stream, in chunks of any size. */
 export interface MessageReader {
@@ -107,9 +97,9 @@ export function lastEventId(events: Buffer): string {
   return lastMatch(events, ID_LINE) ?? ''
 }
 
-/** The last reconnection time in a stretch, in milliseconds. */
-export function retryMsOf(pieces: readonly Buffer[]): number | undefined {
-  const found = pieces.some((piece) => piece.includes('retry:')) ? lastMatch(Buffer.concat(pieces), RETRY_LINE) : undefined
+/** The last reconnection time in events, in milliseconds. */
+export function retryMsOf(events: Buffer): number | undefined {
+  const found = events.includes('retry:') ? lastMatch(events, RETRY_LINE) : undefined
   return found === undefined ? undefined : Number(found)
 }
 

@@ -57,7 +57,11 @@ export class UpstreamClient {
 
   /** Speaks the revision without sessions, introducing itself with every request. */
   static modern(handle: Handle, parent: Exchange, client: JsonObject): UpstreamClient {
-    const envelope = { [META.protocolVersion]: MODERN_VERSIONS[0], [META.clientCapabilities]: {}, [META.clientInfo]: client }
+    const envelope = {
+      [META.protocolVersion]: MODERN_VERSIONS[0],
+      [META.clientCapabilities]: {},
+      [META.clientInfo]: client,
+    }
     return new UpstreamClient({ handle, parent, era: 'modern', envelope, state: undefined })
   }
 
@@ -121,7 +125,10 @@ export class UpstreamClient {
     this.#state = undefined
     if (state?.id !== undefined) {
       const life = this.#life.detach()
-      const exchange = this.#parts.parent.fork({ verb: 'DELETE', message: undefined, state, headers: versionOf(state) }, life)
+      const exchange = this.#parts.parent.fork(
+        { verb: 'DELETE', message: undefined, state, headers: versionOf(state) },
+        life,
+      )
       await this.#parts.handle(exchange).then(drainReply, () => {})
     }
   }
@@ -136,7 +143,10 @@ export class UpstreamClient {
   ): Promise<Reply> {
     const { handle, parent, era } = this.#parts
     const method = message && 'method' in message ? message.method : undefined
-    const modern = { [HEADER.protocolVersion]: MODERN_VERSIONS[0]!, ...(method !== undefined && { [HEADER.method]: method }) }
+    const modern = {
+      [HEADER.protocolVersion]: MODERN_VERSIONS[0]!,
+      ...(method !== undefined && { [HEADER.method]: method }),
+    }
     const headers = era === 'modern' ? modern : versionOf(this.#state)
     return handle(parent.fork({ verb, message, state: this.#state, headers }, life))
   }

@@ -25,8 +25,13 @@ export class Authorize implements Layer {
     return scopes !== undefined
   }
 
-  async handle(exchange: Exchange, next: Handle): Promise<Reply> {
-    if (this.#judges === 'said' || exchange.isRewritten) this.#authorize(exchange)
+  handle(exchange: Exchange, next: Handle): Promise<Reply> {
+    const isJudged = exchange.message && (this.#judges === 'said' || exchange.isRewritten)
+    return isJudged ? this.#authorized(exchange, next) : next(exchange)
+  }
+
+  async #authorized(exchange: Exchange, next: Handle): Promise<Reply> {
+    this.#authorize(exchange)
     return next(exchange)
   }
 

@@ -44,7 +44,10 @@ export class OpenSession implements Layer {
     const context = contextOf(exchange)
     try {
       const { protocolVersion } = state
-      const id = await this.#create({ server, principal: principal?.id ?? '', protocolVersion, upstream: state }, exchange)
+      const id = await this.#create(
+        { server, principal: principal?.id ?? '', protocolVersion, upstream: state },
+        exchange,
+      )
       if (this.#sessions.endByThemselves) this.#upstreamSessions.remember(id, context)
       return id
     } catch (error) {

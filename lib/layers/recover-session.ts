@@ -22,12 +22,16 @@ export class RecoverSession implements Layer {
     return config.recover === true
   }
 
+  handle(exchange: Exchange, next: Handle): Promise<Reply> {
+    return exchange.origin.session ? this.#sendIn(exchange, next) : next(exchange)
+  }
+
   /** It shares the lifetime of what it sends again, so that the layers below speak in the new session. */
-  async handle(exchange: Exchange, next: Handle): Promise<Reply> {
+  async #sendIn(exchange: Exchange, next: Handle): Promise<Reply> {
     try {
       return await this.#noted(exchange, await next(exchange))
     } catch (error) {
-      if (!isCode(error, 'session_not_found') || exchange.life.stopped || !exchange.origin.session) throw error
+      if (!isCode(error, 'session_not_found') || exchange.life.stopped) throw error
       const state = await this.#recover(exchange, next).catch((cause: unknown) => {
         throw new GatewayError('session_not_found', 'Session not found', { cause })
       })
@@ -64,7 +68,7 @@ export class RecoverSession implements Layer {
 
   async #open(exchange: Exchange, next: Handle): Promise<UpstreamState> {
     const session = exchange.origin.session!
-    const [kept] = await Promise.all([latestState(exchange)])
+    const kept = await latestState(exchange)
     if (!kept?.client) throw gone()
     // Another node, or another request, was here first.
     if (kept.id !== exchange.state?.id) return kept

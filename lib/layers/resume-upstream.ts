@@ -12,9 +12,10 @@ export class ResumeUpstream implements Layer {
     return true
   }
 
+  /** A handshake has no session yet in which the rest of its answer could be asked for. */
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
-    const { verb, message } = exchange
-    if (verb !== 'POST' || message?.era !== 'legacy' || message.kind === 'notification') return next(exchange)
+    const { verb, message, opens } = exchange
+    if (verb !== 'POST' || message?.era !== 'legacy' || message.kind === 'notification' || opens) return next(exchange)
     return next(exchange).then((reply) => resumable(reply, exchange, next))
   }
 }

@@ -43,7 +43,10 @@ export class SplitBatch implements Layer {
     const answers = await Promise.all(
       items.map(async (message) => {
         const single = exchange.with({ message })
-        if (message.kind !== 'request') return void drainReply(await next(single))
+        if (message.kind !== 'request') {
+          drainReply(await next(single))
+          return undefined
+        }
         try {
           const response = await readResponse(await next(single), out)
           return response?.text ?? noAnswer(message.id)

@@ -32,11 +32,7 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   #stalledMs = 0
 
   /** `settle` is told once, when nothing is left to do. */
-  constructor(
-    body: Body,
-    { exchange, response, heartbeat, stallMs, report }: RelayOptions,
-    settle: () => void,
-  ) {
+  constructor(body: Body, { exchange, response, heartbeat, stallMs, report }: RelayOptions, settle: () => void) {
     this.body = body
     this.exchange = exchange
     this.response = response

@@ -1,5 +1,11 @@
 /** The servers as resources that tokens are for: their URIs, their metadata and where that is. (RFC 9728; AU2 to AU5) */
-import type { Authenticate, BearerAuthenticate, GatewayOptions, GatewayRequest, ProtectedResource } from '../../types.ts'
+import type {
+  Authenticate,
+  BearerAuthenticate,
+  GatewayOptions,
+  GatewayRequest,
+  ProtectedResource,
+} from '../../types.ts'
 import type { Asked } from './challenge.ts'
 import { compileResource } from './resource.ts'
 import { checkScopes } from './scopes.ts'

@@ -62,7 +62,8 @@ export function freshness(result: unknown): { readonly ttlMs: number; readonly i
 
 /** Whether what a notification of this upstream says makes a kept result stale. */
 export function isStale(target: CacheTarget, upstream: string, notification: unknown): boolean {
-  if (target.upstream !== upstream || !CHANGES.get(member(notification, 'method'))?.includes(target.method)) return false
+  if (target.upstream !== upstream || !CHANGES.get(member(notification, 'method'))?.includes(target.method))
+    return false
   return target.method !== 'resources/read' || target.uri === member(member(notification, 'params'), 'uri')
 }
 

@@ -12,10 +12,12 @@ export class EventLogBody extends PushBody {
   #pending: readonly RequestId[]
   #after: string | undefined
 
-  constructor(name: EventStreamName, pending: readonly RequestId[] = []) {
+  /** `resumedAt` is the position behind which the client asks for the rest. */
+  constructor(name: EventStreamName, pending: readonly RequestId[] = [], resumedAt?: number) {
     super()
     this.#name = name
     this.#pending = pending
+    this.#after = resumedAt === undefined ? undefined : eventIdOf(name.stream, resumedAt)
   }
 
   /** An event that the log has; `pending` are the requests without a response behind it. */

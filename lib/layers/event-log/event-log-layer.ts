@@ -135,7 +135,7 @@ export class EventLogLayer implements Layer {
     given?: EventLogBody,
   ): Promise<Reply> {
     const endless = name.stream === LISTEN_STREAM
-    const body = given ?? new EventLogBody(name)
+    const body = given ?? new EventLogBody(name, [], after)
     if (this.#registry.of(name)?.attach(body, after)) return body.reply(endless)
     const missed = await ask(() => this.#log.read(name, after, 0))
     const recorder = this.#registry.of(name)

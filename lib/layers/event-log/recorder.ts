@@ -65,6 +65,7 @@ export class Recorder implements Sink {
   #isPaused = false
   #isMidEvent = false
   #unheardPolls = 0
+  #isResumed = false
   /** How the upstream's stream ended, until that is dealt with. */
   #ending: End | undefined
   /** Whether the last word is on its way into the log. */
@@ -235,7 +236,9 @@ export class Recorder implements Sink {
 
   #readOn(after: string, retryMs: number | undefined): void {
     this.#ending = undefined
-    this.#read(ResumingBody.from({ after, retryMs }, this.#pending.ids, this.exchange, this.#tools.next))
+    const isRepeated = this.#isResumed
+    this.#isResumed = true
+    this.#read(ResumingBody.from({ after, retryMs, isRepeated }, this.#pending.ids, this.exchange, this.#tools.next))
   }
 
   /** Says to the client what it will not get. (ER14) */

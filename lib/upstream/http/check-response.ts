@@ -21,7 +21,10 @@ interface Head {
 }
 
 /** `undefined` when the reply can be relayed. */
-export function checkResponse({ expects, era, inSession }: Expected, { status, headers }: Head): GatewayError | undefined {
+export function checkResponse(
+  { expects, era, inSession }: Expected,
+  { status, headers }: Head,
+): GatewayError | undefined {
   const type = mediaType(single(headers['content-type']))
   const encoding = single(headers['content-encoding']) ?? 'identity'
   if (encoding !== 'identity') return invalid(`content-encoding ${encoding}, though identity was asked for`)

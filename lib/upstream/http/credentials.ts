@@ -31,7 +31,7 @@ export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, 
       const better = checkHeaders(server, isPromise(answer) ? await unlessStopped(exchange, answer) : answer)
       // A function that has nothing better to offer answers the same, and what the server said holds.
       if (better.length === sent.length && better.every((part, index) => part === sent[index])) throw error
-      return await send(better)
+      return send(better)
     }
   }
 

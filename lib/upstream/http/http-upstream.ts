@@ -99,7 +99,7 @@ export class HttpUpstream implements Upstream {
 
   /** Rejects with a GatewayError for whatever is not a reply to relay. */
   readonly send: Handle = (exchange) => {
-    const { headers } = exchange.config as HttpServer
+    const { headers } = exchange.config
     const reply =
       typeof headers === 'function'
         ? sendWith(headers, exchange, this.#target.url, (flat) => this.#dispatch(exchange, flat))
@@ -219,7 +219,8 @@ function replyOf(exchange: Exchange, raw: UpstreamReply): Reply {
     raw.drain()
     return { kind: 'empty', status: 202, headers: {} }
   }
-  if (mediaType(single(headers['content-type'])) !== EVENT_STREAM_TYPE) return { kind: 'json', status, headers, body: raw }
+  if (mediaType(single(headers['content-type'])) !== EVENT_STREAM_TYPE)
+    return { kind: 'json', status, headers, body: raw }
   const isLegacy = (exchange.message?.era ?? 'legacy') === 'legacy'
   const canResume = isLegacy && (exchange.verb === 'POST' || exchange.headers[HEADER.lastEventId] !== undefined)
   const body = new FramedBody(raw, exchange.requestIds, canResume)
