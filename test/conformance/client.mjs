@@ -6,13 +6,18 @@ import { pathToFileURL } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Login } from './oauth.mjs'
 
-/** @typedef {(client: Client) => Promise<unknown>} Scenario */
+/** @typedef {(client: Client, standing: Promise<unknown>) => Promise<unknown>} Scenario */
 
 /** @type {Record<string, Scenario>} */
 const SCENARIOS = {
   initialize: (client) => client.listTools(),
   tools_call: (client) => call(client, 'add_numbers', { a: 5, b: 3 }),
-  'elicitation-sep1034-client-defaults': (client) => call(client, 'test_client_elicitation_defaults'),
+  // The server asks on the standing stream and forgets it without one; the SDK opens that in passing, and whoever calls
+  // sooner than it arrives waits for nothing.
+  'elicitation-sep1034-client-defaults': async (client, standing) => {
+    await standing
+    await call(client, 'test_client_elicitation_defaults')
+  },
   'sse-retry': (client) => call(client, 'test_reconnection'),
   'json-schema-2020-12-preservation': echoSchema,
   'request-metadata': (client) => client.listTools(),
@@ -34,12 +39,33 @@ export async function playScenario(url, fetching = fetch) {
   const scenario = SCENARIOS[name]
   if (!scenario) throw new Error(`No such scenario: ${name}`)
 
-  const transport = new StreamableHTTPClientTransport(new URL(url))
+  const { standing, watched } = watchStreams(fetching)
+  const transport = new StreamableHTTPClientTransport(new URL(url), { fetch: watched })
   const client = createClient(process.env['MCP_CONFORMANCE_PROTOCOL_VERSION'] === '2026-07-28' ? 'auto' : 'legacy')
   await client.connect(transport)
-  await scenario(client)
+  await scenario(client, standing)
   await transport.terminateSession()
   await client.close()
+}
+
+/**
+ * @param {typeof fetch} fetching
+ * @returns `standing` resolves when the first GET has been answered
+ */
+function watchStreams(fetching) {
+  /** @type {(answered: Response) => void} */
+  let answered
+  /** @type {Promise<Response>} */
+  const standing = new Promise((resolve) => {
+    answered = resolve
+  })
+  /** @type {typeof fetch} */
+  const watched = async (input, init) => {
+    const response = await fetching(input, init)
+    if (init?.method === 'GET') answered(response)
+    return response
+  }
+  return { standing, watched }
 }
 
 /**

@@ -5,16 +5,18 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { GATEWAYS } from './gateways.mjs'
 import { resourceServer } from './resource-server.mjs'
 
 const BUILT = new URL('../../dist/index.js', import.meta.url)
 
 /**
  * @param {string} upstream
- * @param {{ scenario?: string | undefined, withEvents?: boolean }} [options] the scenario of a client leg; an event log
+ * @param {import('./gateways.mjs').GatewayName} kind
+ * @param {string} [scenario] of a client leg
  * @returns {Promise<{ url: string, fetch: typeof fetch, close(): Promise<void> }>}
  */
-export async function startGateway(upstream, { scenario = '', withEvents = false } = {}) {
+export async function startGateway(upstream, kind, scenario = '') {
   if (!existsSync(BUILT)) throw new Error('The gateway is not built. Run: npm run build')
   /** @type {typeof import('../../lib/index.ts')} */
   const lib = await import(BUILT.href)
@@ -27,8 +29,8 @@ export async function startGateway(upstream, { scenario = '', withEvents = false
   const gateway = lib.mcpGateway({
     servers: { everything: { url: upstream } },
     authenticate: false,
-    events: withEvents ? new lib.MemoryEventLog() : undefined,
     onError: report,
+    ...GATEWAYS[kind](upstream, lib),
     ...(login && { publicUrl, ...login.options }),
   })
   listener.on('request', (request, response) => gateway.wellKnown(request, response, () => gateway(request, response)))

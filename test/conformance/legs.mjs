@@ -1,15 +1,52 @@
 // @ts-check
-// What is run, and the least that counts as passed: each leg once against the server itself, once through the gateway.
+// What is run, as data: the parts of the public suite, and the legs, each a part of it through one kind of gateway.
 
 /**
  * @typedef {object} Leg
- * @property {string} name
+ * @property {string} revision
+ * @property {keyof typeof SUITES} suite
+ * @property {import('./servers.mjs').ServerName | 'suite'} server the fixture behind; the suite's own where it tests clients
+ * @property {import('./gateways.mjs').GatewayName} gateway
+ * @property {import('./servers.mjs').ServerName} [direct] the server that is asked directly, where it is not the one behind
+ * @property {false} [compared] where the gateway answers for the server behind, which is asked less then
+ * @property {readonly string[]} [differences] the known ones, as they are printed; one that is gone is a fault, too
+ */
+
+/**
+ * @typedef {object} Suite
  * @property {'server' | 'client'} side what the suite tests: servers with a client of its own, or the reverse
  * @property {string[][]} runs the arguments of each run of the suite
- * @property {{ scenarios: number, checks: number }} expected passed ones
- * @property {false} [compared] where the gateway answers for the server behind, which is asked less then
- * @property {boolean} [withEvents] whether it is run once more through a gateway with an event log
+ * @property {{ scenarios: number, checks: number }} expected the least that must pass, directly and through a gateway
  */
+
+/** Another kind of gateway, or another server, is a line here, and one where its name is explained. @type {readonly Leg[]} */
+export const LEGS = [
+  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'plain' },
+  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'event log' },
+  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'recover' },
+  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'sealed' },
+
+  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'plain' },
+  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'event log' },
+  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'recover' },
+  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'sealed' },
+
+  // Without sessions there is nothing to log, to recover or to seal; with them there is nothing to cache.
+  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'plain' },
+  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'cache' },
+  { revision: '2026-07-28', suite: 'required', server: 'dual-era', gateway: 'plain' },
+
+  { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'plain' },
+  { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'event log' },
+  { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'recover' },
+  { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'sealed' },
+
+  // Of what the suite's own servers answer nothing may be kept.
+  { revision: '2026-07-28', suite: 'clients', server: 'suite', gateway: 'plain' },
+
+  { revision: '2025-11-25', suite: 'logins', server: 'suite', gateway: 'plain', compared: false },
+  { revision: '2026-07-28', suite: 'logins', server: 'suite', gateway: 'plain', compared: false },
+]
 
 const LOGINS = [
   'auth/scope-from-www-authenticate',
@@ -19,86 +56,85 @@ const LOGINS = [
   'auth/scope-retry-limit',
 ]
 
-/** @type {readonly Leg[]} */
-export const LEGS = [
-  {
-    name: '2025-11-25, required',
-    side: 'server',
-    runs: [['--requirements', '2025-11-25']],
-    expected: { scenarios: 33, checks: 84 },
-    withEvents: true,
-  },
-  {
-    name: '2025-06-18, all',
-    side: 'server',
-    runs: [['--suite', 'all', '--spec-version', '2025-06-18']],
-    expected: { scenarios: 27, checks: 56 },
-  },
-  {
-    name: '2026-07-28, all',
-    side: 'server',
-    runs: [['--suite', 'all', '--spec-version', '2026-07-28']],
-    expected: { scenarios: 40, checks: 152 },
-  },
-  {
+const CLIENTS = {
+  '2025-11-25': [
+    'initialize',
+    'tools_call',
+    'elicitation-sep1034-client-defaults',
+    'sse-retry',
+    'json-schema-2020-12-preservation',
+  ],
+  '2026-07-28': [
+    'tools_call',
+    'request-metadata',
+    'sep-2322-client-request-state',
+    'http-standard-headers',
+    'http-custom-headers',
+    'http-invalid-tool-headers',
+    'json-schema-ref-no-deref',
+    'json-schema-2020-12-preservation',
+  ],
+}
+
+/** The parts of the suite, by what is asked and by revision. @satisfies {Record<string, Record<string, Suite>>} */
+const SUITES = {
+  required: {
+    '2025-11-25': serverSuite(['--requirements', '2025-11-25'], { scenarios: 33, checks: 84 }),
     // The 37 scenarios that are scored, and 13 that are not: 9 of them want the tasks extension, which is not served.
-    name: '2026-07-28, required',
-    side: 'server',
-    runs: [['--requirements', '2026-07-28']],
-    expected: { scenarios: 41, checks: 164 },
+    '2026-07-28': serverSuite(['--requirements', '2026-07-28'], { scenarios: 41, checks: 164 }),
   },
-  {
-    name: '2025-11-25, clients',
-    side: 'client',
-    runs: clientRuns('2025-11-25', [
-      'initialize',
-      'tools_call',
-      'elicitation-sep1034-client-defaults',
-      'sse-retry',
-      'json-schema-2020-12-preservation',
-    ]),
-    expected: { scenarios: 5, checks: 20 },
-    withEvents: true,
+  all: {
+    '2025-06-18': serverSuite(['--suite', 'all', '--spec-version', '2025-06-18'], { scenarios: 27, checks: 56 }),
+    '2026-07-28': serverSuite(['--suite', 'all', '--spec-version', '2026-07-28'], { scenarios: 40, checks: 152 }),
   },
-  {
-    name: '2026-07-28, clients',
-    side: 'client',
-    runs: clientRuns('2026-07-28', [
-      'tools_call',
-      'request-metadata',
-      'sep-2322-client-request-state',
-      'http-standard-headers',
-      'http-custom-headers',
-      'http-invalid-tool-headers',
-      'json-schema-ref-no-deref',
-      'json-schema-2020-12-preservation',
-    ]),
-    expected: { scenarios: 8, checks: 62 },
+  clients: {
+    '2025-11-25': clientSuite('2025-11-25', CLIENTS['2025-11-25'], 20),
+    '2026-07-28': clientSuite('2026-07-28', CLIENTS['2026-07-28'], 62),
   },
   // With the gateway as the resource server: its metadata, its challenges, its step-up. The other `auth/*` scenarios are about
   // authorization servers and clients alone, or check that `resource` is the URL of the suite's own server, where it is the
   // gateway's here: of `auth/metadata-*` that is the one check that fails, and all there is to `auth/resource-mismatch`.
-  {
-    name: '2025-11-25, logins',
-    side: 'client',
-    runs: clientRuns('2025-11-25', LOGINS),
-    expected: { scenarios: 5, checks: 75 },
-    compared: false,
+  logins: {
+    '2025-11-25': clientSuite('2025-11-25', LOGINS, 75),
+    '2026-07-28': clientSuite('2026-07-28', LOGINS, 75),
   },
-  {
-    name: '2026-07-28, logins',
-    side: 'client',
-    runs: clientRuns('2026-07-28', LOGINS),
-    expected: { scenarios: 5, checks: 75 },
-    compared: false,
-  },
-]
+}
+
+/**
+ * @param {Pick<Leg, 'revision' | 'suite'>} leg
+ * @returns {Suite}
+ */
+export function suiteOf({ revision, suite }) {
+  /** @type {Record<string, Suite>} */
+  const byRevision = SUITES[suite]
+  const found = byRevision[revision]
+  if (found) return found
+  throw new Error(`The suite "${suite}" is not run in revision ${revision}`)
+}
+
+/** What `--only` takes: what is usual is not said. @param {Leg} leg */
+export function nameOf({ revision, suite, server, gateway }) {
+  const particular = [server, gateway].filter((name) => !['dual-era', 'suite', 'plain'].includes(name))
+  return [revision, suite, ...particular].join(', ')
+}
+
+/**
+ * @param {string[]} run
+ * @param {Suite['expected']} expected
+ * @returns {Suite}
+ */
+function serverSuite(run, expected) {
+  return { side: 'server', runs: [run], expected }
+}
 
 /**
  * The suite runs a client's scenarios one by one, or all of them.
  * @param {string} version
  * @param {string[]} scenarios
+ * @param {number} checks
+ * @returns {Suite}
  */
-function clientRuns(version, scenarios) {
-  return scenarios.map((scenario) => ['--scenario', scenario, '--spec-version', version])
+function clientSuite(version, scenarios, checks) {
+  const runs = scenarios.map((scenario) => ['--scenario', scenario, '--spec-version', version])
+  return { side: 'client', runs, expected: { scenarios: scenarios.length, checks } }
 }

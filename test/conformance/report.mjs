@@ -24,20 +24,20 @@ export function count({ scenarios }) {
 /**
  * @param {Outcome} direct
  * @param {Outcome} gateway
- * @returns {string[]} a line for each check whose status differs
+ * @returns {{ line: string, why: string | undefined }[]} a line for each check whose status differs, and what the suite says of it
  */
 export function differences(direct, gateway) {
   const left = byCheck(direct)
   const right = byCheck(gateway)
-  const lines = []
+  const found = []
   for (const key of new Set([...left.keys(), ...right.keys()])) {
     const before = left.get(key)?.statuses.join(' ') ?? 'absent'
     const after = right.get(key)?.statuses.join(' ') ?? 'absent'
     if (before === after) continue
     const why = [...(right.get(key)?.errors ?? []), ...(left.get(key)?.errors ?? [])][0]
-    lines.push(`${key}: direct ${before}, gateway ${after}${why ? `\n      ${why}` : ''}`)
+    found.push({ line: `${key}: direct ${before}, gateway ${after}`, why })
   }
-  return lines
+  return found
 }
 
 /**
@@ -72,7 +72,7 @@ function byCheck({ scenarios }) {
 }
 
 /** @param {{ direct: Totals | string, gateway: Totals | string, name: string }} row */
-export const formatRow = ({ name, direct, gateway }) => `${name.padEnd(24)}${cell(direct)}${cell(gateway)}`.trimEnd()
+export const formatRow = ({ name, direct, gateway }) => `${name.padEnd(36)}${cell(direct)}${cell(gateway)}`.trimEnd()
 
 const WIDTH = 48
 

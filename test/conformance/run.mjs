@@ -1,167 +1,81 @@
 // @ts-check
-// `npm run conformance`: the public MCP conformance suite, directly against our fixture server and through the gateway.
+// `npm run conformance`: the public MCP conformance suite, directly against a server and through the gateway, leg by leg.
 // Both columns must be the same, check by check, and neither may fall below what legs.mjs expects.
 //
-//   --direct   only the direct column          --out DIR  keep what the suite wrote
+//   --only NAME  one leg, by the name that its row begins with; may be said several times
+//   --direct     only the direct column
+//   --out DIR    keep what the suite wrote
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { startGateway } from './gateway.mjs'
-import { LEGS } from './legs.mjs'
-import { count, differences, failures, formatRow } from './report.mjs'
-import { findSuiteNode, runSuite } from './suite.mjs'
+import { Columns } from './columns.mjs'
+import { Lanes } from './lanes.mjs'
+import { LEGS, nameOf } from './legs.mjs'
+import { count, formatRow } from './report.mjs'
+import { findSuiteNode } from './suite.mjs'
+import { directFaults, gatewayFaults } from './verdict.mjs'
 
-/**
- * @typedef {import('./legs.mjs').Leg} Leg
- * @typedef {import('./suite.mjs').Outcome} Outcome
- * @typedef {'direct' | 'gateway' | 'events'} Column `events`: through a gateway with an event log
- * @typedef {{ node: string, urls: Record<Column, string>, directory: string }} Context
- */
-
-const HERE = import.meta.dirname
+/** @typedef {import('./legs.mjs').Leg} Leg */
 
 const { values: options } = parseArgs({
   options: {
+    only: { type: 'string', multiple: true, default: LEGS.map(nameOf) },
     direct: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 })
 
 async function main() {
+  const legs = [...new Set(options.only)].map(legOf)
   const node = findSuiteNode()
   const directory = options.out ?? (await mkdtemp(join(tmpdir(), 'mcp-conformance-')))
-  const fixture = await startFixture()
+  const lanes = new Lanes()
   try {
-    const gateways = options.direct
-      ? []
-      : await Promise.all([startGateway(fixture.url), startGateway(fixture.url, { withEvents: true })])
-    try {
-      const [gateway = '', events = ''] = gateways.map(({ url }) => url)
-      return await runLegs({ node, directory, urls: { direct: fixture.url, gateway, events } })
-    } finally {
-      await Promise.all(gateways.map((gateway) => gateway.close()))
-    }
+    return await runLegs(legs, new Columns(node, directory, lanes))
   } finally {
-    await fixture.close()
+    await lanes.close()
     if (options.out === undefined) await rm(directory, { recursive: true })
   }
 }
 
+/** @param {string} name */
+function legOf(name) {
+  const found = LEGS.find((leg) => nameOf(leg) === name)
+  if (found) return found
+  throw new Error(`No such leg: ${name}. There are:\n${LEGS.map((leg) => `  ${nameOf(leg)}`).join('\n')}`)
+}
+
 /**
- * @param {Context} context
+ * The lanes let two run at once; rows are printed in the order of the table.
+ * @param {readonly Leg[]} legs
+ * @param {Columns} columns
  * @returns {Promise<number>} how many faults were found and printed
  */
-async function runLegs(context) {
+async function runLegs(legs, columns) {
   console.log(formatRow({ name: '', direct: 'direct', gateway: options.direct ? '' : 'through the gateway' }))
+  const running = legs.map((leg) =>
+    Promise.all([columns.direct(leg), options.direct ? undefined : columns.through(leg)]),
+  )
+  // One that breaks off must not leave the others without their servers.
+  const settled = Promise.allSettled(running)
   let faults = 0
-  for (const leg of LEGS) faults += await runLeg(leg, context)
+  const told = new Set()
+  try {
+    for (const [index, leg] of legs.entries()) {
+      const [direct, gateway] = /** @type {Awaited<typeof running[number]>} */ (await running[index])
+      const lines = told.has(direct) ? [] : directFaults(leg, direct)
+      told.add(direct)
+      if (gateway) lines.push(...gatewayFaults(leg, direct, gateway))
+      console.log(formatRow({ name: nameOf(leg), direct: count(direct), gateway: gateway ? count(gateway) : '' }))
+      for (const line of lines) console.log(`    ${line}`)
+      faults += lines.length
+    }
+  } finally {
+    await settled
+  }
   return faults
-}
-
-/**
- * @param {Leg} leg
- * @param {Context} context
- * @returns {Promise<number>} how many faults were found and printed
- */
-async function runLeg(leg, context) {
-  const direct = await runColumn(leg, 'direct', context)
-  const totals = count(direct)
-  const lines = shortfalls('direct', leg, totals, direct)
-  if (options.direct) return print({ name: leg.name, direct: totals, gateway: '' }, lines)
-  const faults = await runThrough('gateway', leg, direct, lines, context)
-  return leg.withEvents ? faults + (await runThrough('events', leg, direct, [], context)) : faults
-}
-
-/**
- * @param {'gateway' | 'events'} column
- * @param {Leg} leg
- * @param {Outcome} direct
- * @param {string[]} before what is to be said of the direct column
- * @param {Context} context
- */
-async function runThrough(column, leg, direct, before, context) {
-  const gateway = await runColumn(leg, column, context)
-  const totals = count(gateway)
-  const lines = [
-    ...before,
-    ...shortfalls('through the gateway', leg, totals, gateway),
-    ...(leg.compared === false ? [] : differences(direct, gateway)),
-  ]
-  const name = column === 'events' ? '  with an event log' : leg.name
-  return print({ name, direct: column === 'events' ? '' : count(direct), gateway: totals }, lines)
-}
-
-/**
- * @param {Parameters<typeof formatRow>[0]} row
- * @param {string[]} lines faults
- */
-function print(row, lines) {
-  console.log(formatRow(row))
-  for (const line of lines) console.log(`    ${line}`)
-  return lines.length
-}
-
-/**
- * @param {string} column
- * @param {Leg} leg
- * @param {import('./report.mjs').Totals} totals
- * @param {Outcome} outcome
- */
-function shortfalls(column, { expected }, { scenarios, checks }, outcome) {
-  const lines = []
-  if (scenarios.passed < expected.scenarios) lines.push(`${column}: expected ${expected.scenarios} scenarios to pass`)
-  if (checks.passed < expected.checks) lines.push(`${column}: expected ${expected.checks} checks to pass`)
-  if (!outcome.ok) lines.push(`${column}: the suite says it failed`)
-  if (lines.length > 0 && column === 'direct') lines.push(...failures(outcome))
-  if (outcome.output) lines.push(outcome.output)
-  return lines
-}
-
-/**
- * @param {Leg} leg
- * @param {Column} column
- * @param {Context} context
- * @returns {Promise<Outcome>} of all runs of the leg together
- */
-async function runColumn({ name, side, runs }, column, { node, urls, directory }) {
-  const program = join(HERE, column === 'direct' ? 'client.mjs' : 'client-through-gateway.mjs')
-  const command = `"${process.execPath}" "${program}"${column === 'events' ? ' --events' : ''}`
-  const target = side === 'server' ? ['--url', urls[column]] : ['--command', command]
-
-  /** @type {Outcome} */
-  const all = { ok: true, output: '', scenarios: new Map() }
-  for (const [index, run] of runs.entries()) {
-    const runDirectory = join(directory, column, `${name.replaceAll(/\W+/g, '-')}-${index}`)
-    const { ok, output, scenarios } = await runSuite(node, [side, ...target, ...run], runDirectory)
-    all.ok &&= ok
-    all.output += output
-    for (const [scenario, checks] of scenarios) all.scenarios.set(scenario, checks)
-  }
-  return all
-}
-
-/** The fixture has a process of its own, as a server behind a gateway has. */
-async function startFixture() {
-  const program = join(HERE, '../fixtures/dual-era-server.mjs')
-  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const closed = once(child, 'close')
-  const lines = createInterface({ input: child.stdout })
-  const [url] = await Promise.race([
-    once(lines, 'line'),
-    closed.then(() => Promise.reject(new Error('The fixture server did not start'))),
-  ])
-  return {
-    url: String(url),
-    async close() {
-      child.kill()
-      await closed
-    },
-  }
 }
 
 const faults = await main()
