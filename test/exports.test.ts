@@ -53,6 +53,7 @@ test('the package exports exactly these types', () => {
     'BearerAuthenticate',
     'Challenge',
     'ClientCredentialsOptions',
+    'ClientState',
     'DirectoryHandler',
     'ErrorContext',
     'EventLog',
@@ -65,6 +66,7 @@ test('the package exports exactly these types', () => {
     'GatewayOptions',
     'GatewayRequest',
     'HeadersContext',
+    'HttpServer',
     'JwtBearerOptions',
     'JwtClaims',
     'JwtPrincipal',
@@ -74,7 +76,6 @@ test('the package exports exactly these types', () => {
     'MemorySessionStoreOptions',
     'Principal',
     'ProtectedResource',
-    'Recovery',
     'RedisEventLogOptions',
     'RedisSessionStoreOptions',
     'ScopeRules',
@@ -82,11 +83,13 @@ test('the package exports exactly these types', () => {
     'ServerConfig',
     'ServerDirectory',
     'ServerDirectoryOptions',
+    'ServerInfo',
     'ServerLookup',
     'SessionHost',
     'SessionRecord',
     'SessionStore',
     'TokenExchangeOptions',
+    'UpstreamState',
   ])
 })
 

@@ -336,14 +336,14 @@ test('what is not said has one right value', () => {
   const config = parseOptions(good)
   expect(config).toMatchObject({ bodyBytes: 4_194_304, connectMs: 10_000, responseMs: 300_000, recheckMs: 60_000 })
   expect(config.authenticate).toBe(false)
-  expect(config.admission).toEqual({ hosts: new Set(), origins: new Set(), everySocket: false })
+  expect(config.hostRules).toEqual({ hosts: new Set(), origins: new Set(), everySocket: false })
   expect(config.sessions).toBeInstanceOf(MemorySessionStore)
-  expect(config.address('/weather/mcp')).toBe('weather')
+  expect(config.serverPath('/weather/mcp')).toBe('weather')
 })
 
 test('SC2 the host and the origin of the public URL are allowed by themselves', () => {
-  const { admission } = parseOptions({ ...good, publicUrl: 'https://Gateway.example.com:8443/mcp-servers' })
-  expect(admission).toEqual({
+  const { hostRules } = parseOptions({ ...good, publicUrl: 'https://Gateway.example.com:8443/mcp-servers' })
+  expect(hostRules).toEqual({
     hosts: new Set(['gateway.example.com:8443']),
     origins: new Set(['https://gateway.example.com:8443']),
     everySocket: false,
@@ -351,8 +351,8 @@ test('SC2 the host and the origin of the public URL are allowed by themselves', 
 })
 
 test('SC2 hosts that are listed are asked for on every socket', () => {
-  const { admission } = parseOptions({ ...good, allowedHosts: ['Example.com'] })
-  expect(admission).toMatchObject({ hosts: new Set(['example.com']), everySocket: true })
+  const { hostRules } = parseOptions({ ...good, allowedHosts: ['Example.com'] })
+  expect(hostRules).toMatchObject({ hosts: new Set(['example.com']), everySocket: true })
 })
 
 test('a record that is changed after construction changes nothing', async () => {

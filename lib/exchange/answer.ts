@@ -1,6 +1,7 @@
 /** A reply of our own making: JSON where the response comes first, else an event stream that says what comes before it. */
 import { GatewayError } from '../errors.ts'
 import { EVENT_STREAM_TYPE, JSON_TYPE } from '../protocol.ts'
+import type { RequestId } from '../types.ts'
 import { BufferBody, type End } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { PushBody } from './push-body.ts'
@@ -42,31 +43,34 @@ export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): 
     run(stream)
       .then(
         (said) => stream.finish(said),
-        (error: unknown) => (stream.isOpen ? stream.fail(error) : reject(error as Error)),
+        (error: unknown) => {
+          stream.fail(error)
+          reject(error as Error)
+        },
       )
       .finally(off)
   })
 }
+
+const NOTHING_PENDING = (): readonly RequestId[] => []
 
 class AnswerStream implements Out {
   readonly #exchange: Exchange
   readonly #resolve: (reply: Reply) => void
   readonly #body = new PushBody()
   readonly #opening: NodeJS.Timeout
-  #isAnswered = false
+  /** The requests without a response so far. */
+  #pending: () => readonly RequestId[]
   #isOpen = false
   #onReady: (() => void) | undefined
   #ready: Promise<void> | undefined
 
   constructor(exchange: Exchange, resolve: (reply: Reply) => void) {
     this.#exchange = exchange
+    this.#pending = () => exchange.requestIds
     this.#resolve = resolve
     this.#body.writer = { onResume: () => this.#wake(), onCancel: () => this.#wake() }
     this.#opening = setTimeout(() => this.#open(), HEAD_MS).unref()
-  }
-
-  get isOpen(): boolean {
-    return this.#isOpen
   }
 
   get ready(): Promise<void> | undefined {
@@ -89,7 +93,7 @@ class AnswerStream implements Out {
     clearTimeout(this.#opening)
     if (!this.#isOpen) return this.#resolve('reply' in said ? said.reply : jsonReply(said.text))
     if ('text' in said) {
-      this.#isAnswered = true
+      this.#pending = NOTHING_PENDING
       this.#body.push(messageEvent(said.text))
       return this.#body.end()
     }
@@ -107,7 +111,7 @@ class AnswerStream implements Out {
       drainReply(reply)
       return this.fail(new GatewayError('upstream_invalid', 'The rest of a stream must be a stream'))
     }
-    this.#isAnswered = true
+    this.#pending = reply.pending
     const { body } = reply
     this.#body.writer = { onResume: () => body.resume(), onCancel: () => body.cancel() }
     body.pipe({
@@ -128,7 +132,7 @@ class AnswerStream implements Out {
       status: 200,
       headers: { 'content-type': EVENT_STREAM_TYPE },
       body: this.#body,
-      pending: () => (this.#isAnswered ? [] : this.#exchange.requestIds),
+      pending: () => this.#pending(),
       resumeAfter: () => undefined,
       endless: this.#exchange.listens,
       kept: false,

@@ -1,5 +1,5 @@
 /** Where values stand in the text of valid JSON, so that one can be replaced and the rest stay byte for byte. */
-import { isObject } from '../util/json.ts'
+import { isObject, member } from '../util/json.ts'
 
 /** A member of an object: the text of its key, and the range of its value. */
 interface MemberRange {
@@ -30,17 +30,20 @@ export function rangeOfMember(text: string, open: number, name: string): readonl
   return found
 }
 
-/** The texts of the items of an array. */
-export function itemTexts(text: string): string[] {
-  const items: string[] = []
+/** The ranges of the items of an array. */
+function* itemsOf(text: string): Generator<readonly [number, number]> {
   let at = afterSpace(text, text.indexOf('[') + 1)
   while (at < text.length && text[at] !== ']') {
     const end = afterValue(text, at)
-    items.push(text.slice(at, end))
+    yield [at, end]
     at = afterSpace(text, end)
     if (text[at] === ',') at = afterSpace(text, at + 1)
   }
-  return items
+}
+
+/** The texts of the items of an array. */
+export function itemTexts(text: string): string[] {
+  return Array.from(itemsOf(text), ([start, end]) => text.slice(start, end))
 }
 
 /**
@@ -75,14 +78,28 @@ export function patchObject(text: string, changes: Readonly<Record<string, unkno
 function patchValue(text: string, value: unknown): string {
   const before: unknown = JSON.parse(text)
   if (isObject(before) && isObject(value)) {
-    const removed = Object.keys(before).filter((key) => value[key] === undefined)
+    const removed = Object.keys(before).filter((key) => member(value, key) === undefined)
     return patchObject(text, { ...value, ...Object.fromEntries(removed.map((key) => [key, undefined])) })
   }
-  if (Array.isArray(before) && Array.isArray(value) && before.length === value.length) {
-    const items = itemTexts(text)
-    return `[${value.map((item, index) => patchValue(items[index]!, item)).join(',')}]`
+  if (Array.isArray(before) && Array.isArray(value)) return patchArray(text, value)
+  return before === value ? text : (JSON.stringify(value) ?? 'null')
+}
+
+/** Items that keep their value at their place keep their bytes, and the white space around them as long as all stay. */
+function patchArray(text: string, values: readonly unknown[]): string {
+  const items = [...itemsOf(text)]
+  const patched = values.map((value, index) => {
+    const item = items[index]
+    return item ? patchValue(text.slice(...item), value) : (JSON.stringify(value) ?? 'null')
+  })
+  if (items.length !== values.length) return `[${patched.join(',')}]`
+  let at = 0
+  let spliced = ''
+  for (const [index, [start, end]] of items.entries()) {
+    spliced += text.slice(at, start) + patched[index]!
+    at = end
   }
-  return before === value ? text : JSON.stringify(value)
+  return spliced + text.slice(at)
 }
 
 function afterSpace(text: string, from: number): number {

@@ -25,10 +25,25 @@ export type Mapped = undefined | 'drop' | { readonly text: string }
 
 /** `fn` sees each wanted message in order; while it takes its time, nothing else is read. What it throws breaks the reply. */
 export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) => Awaitable<Mapped>): Reply {
-  if (reply.kind === 'events') return { ...reply, body: new MappedEvents(reply.body, wants, fn) }
+  if (reply.kind === 'events') {
+    const resumeAfter = (): string | undefined => mappedId(reply.resumeAfter(), wants)
+    return { ...reply, body: new MappedEvents(reply.body, wants, fn), resumeAfter }
+  }
   if (reply.kind !== 'json' || !wants.responses) return reply
   const { 'content-length': _, ...headers } = reply.headers
   return { ...reply, headers, body: new MappedDocument(reply.body, fn) }
+}
+
+function mappedId(id: string | undefined, { eventIds }: Wants): string | undefined {
+  return id === undefined || !eventIds ? id : eventIds(id)
+}
+
+/** A reader that is to come back needs the id that it knows. */
+function mappedEnd(end: End, wants: Wants): End {
+  if (end.how === 'complete' || !wants.eventIds) return end
+  const after = mappedId(end.after, wants)
+  if (end.how === 'broken') return { ...end, after }
+  return after === undefined ? COMPLETE : { ...end, after }
 }
 
 abstract class MappedBody implements Body, Sink {
@@ -40,6 +55,7 @@ abstract class MappedBody implements Body, Sink {
   /** Mapped bytes without a reader: given back, or mapped meanwhile. */
   #unread: Buffer[] = []
   #end: End | undefined
+  #isCancelled = false
 
   constructor(body: Body) {
     this.body = body
@@ -52,7 +68,7 @@ abstract class MappedBody implements Body, Sink {
     this.#sink = sink
     this.#flows = true
     for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
-      this.#flows = sink.data(chunk, true)
+      this.#give(sink, chunk)
       if (this.#sink !== sink) return
     }
     if (this.#end) return sink.end(this.#end)
@@ -77,7 +93,9 @@ abstract class MappedBody implements Body, Sink {
   }
 
   cancel(): void {
+    this.#isCancelled = true
     this.#sink = undefined
+    this.#unread = []
     this.body.cancel()
   }
 
@@ -89,16 +107,28 @@ abstract class MappedBody implements Body, Sink {
     return this.#flows
   }
 
+  /** Whether nothing more goes out. */
+  protected get isOver(): boolean {
+    return this.#end !== undefined || this.#isCancelled
+  }
+
   protected hand(bytes: Buffer): void {
-    if (bytes.length === 0) return
-    if (this.#sink) this.#flows = this.#sink.data(bytes, true)
+    if (bytes.length === 0 || this.isOver) return
+    if (this.#sink) this.#give(this.#sink, bytes)
     else {
       this.#unread.push(bytes)
       this.#flows = false
     }
   }
 
+  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
+  #give(sink: Sink, bytes: Buffer): void {
+    const takesMore = sink.data(bytes, true)
+    if (this.#sink === sink) this.#flows = takesMore
+  }
+
   protected conclude(end: End): void {
+    if (this.isOver) return
     this.#end = end
     this.#sink?.end(end)
   }
@@ -108,7 +138,7 @@ abstract class MappedBody implements Body, Sink {
   }
 
   protected break(cause: unknown): void {
-    if (this.#end) return
+    if (this.isOver) return
     const error =
       cause instanceof Error
         ? cause
@@ -180,15 +210,20 @@ class MappedEvents extends MappedBody {
   }
 
   end(end: End): void {
-    this.#end = end
+    this.#end = mappedEnd(end, this.#wants)
     if (!this.#isBusy) this.conclude(end)
   }
 
   /** Synchronous until a function takes its time. */
   #run(): void {
     if (this.#isBusy) return
-    for (let event = this.#queue.shift(); event; event = this.#queue.shift()) {
-      const mapped = this.#map(event)
+    for (let event = this.#queue.shift(); event && !this.isOver; event = this.#queue.shift()) {
+      let mapped: Awaitable<Buffer>
+      try {
+        mapped = this.#map(event)
+      } catch (error) {
+        return this.break(error)
+      }
       if (isPromise(mapped)) {
         this.#isBusy = true
         mapped.then(
@@ -212,8 +247,7 @@ class MappedEvents extends MappedBody {
 
   #map(bytes: Buffer): Awaitable<Buffer> {
     const event = parseEvent(bytes.toString())
-    const { eventIds } = this.#wants
-    const id = event.id !== undefined && eventIds ? eventIds(event.id) : event.id
+    const id = mappedId(event.id, this.#wants)
     const message = event.data === '' ? undefined : parse(event.data)
     const mapped = message && this.#isWanted(message) ? this.#fn(message) : undefined
     const format = (said: Mapped): Buffer => {

@@ -138,7 +138,7 @@ export class ResumingBody implements Body, Sink {
   }
 
   end(end: End): void {
-    if (this.#end || this.#isCancelled) return
+    if (this.#end || this.#isCancelled || !this.#body) return
     if (end.how === 'complete') return this.#conclude(this.#pending && this.pending().length > 0 ? this.#polled() : end)
     if (end.how === 'poll') return this.#conclude({ ...end, retryMs: end.retryMs ?? this.#point.retryMs })
     const after = end.after ?? (this.#pending ? this.#point.after : undefined)

@@ -1,11 +1,14 @@
 /** Listens in on an event stream on its way to the client. */
-import { createMessageReader, eventsOf } from './sse.ts'
+import { createMessageReader, endOfFirstEvent, eventsOf } from './sse.ts'
 import { ChunkList } from '../util/chunk-list.ts'
 import type { Reply } from './reply.ts'
 import type { Sink } from './body.ts'
 
 /** A message longer than this is not looked at, in bytes. */
 const MAX_BYTES = 1024 * 1024
+
+/** Enough of an event's end to find where it is. */
+const TAIL_BYTES = 3
 
 /** Calls back with each notification that may be of interest; the bytes go on as they are. Any other reply is given back. */
 export function tapMessages(
@@ -17,17 +20,21 @@ export function tapMessages(
   const { body } = reply
   const reader = createMessageReader(onMessage)
   const held = new ChunkList()
-  /** Whether a giant event goes by. */
-  let isPassing = false
+  /** The last bytes of a giant event that goes by. */
+  let passing: Buffer | undefined
+  /** How many of the bytes to come were looked at before they were given back. */
+  let seen = 0
   function look(chunk: Buffer, atBoundary: boolean): void {
-    if (!isPassing) held.push(chunk)
-    isPassing ||= held.byteLength > MAX_BYTES
-    if (isPassing) held.clear()
-    if (!atBoundary) return
-    if (!isPassing) {
+    const end = passing && atBoundary ? endOfFirstEvent(passing, chunk) : 0
+    if (passing && !atBoundary) passing = Buffer.concat([passing, chunk.subarray(-TAIL_BYTES)]).subarray(-TAIL_BYTES)
+    else held.push(chunk.subarray(end))
+    if (atBoundary) {
+      passing = undefined
       for (const event of eventsOf(held.concat())) if (isOfInterest(event)) reader.feed(`${event.toString()}\n`)
+    } else if (held.byteLength > MAX_BYTES) {
+      passing = Buffer.from(chunk.subarray(-TAIL_BYTES))
+      held.clear()
     }
-    isPassing = false
   }
   return {
     ...reply,
@@ -35,13 +42,18 @@ export function tapMessages(
       pipe: (sink: Sink) =>
         body.pipe({
           data(chunk, atBoundary) {
-            look(chunk, atBoundary)
+            const known = Math.min(seen, chunk.length)
+            seen -= known
+            if (known < chunk.length) look(chunk.subarray(known), atBoundary)
             return sink.data(chunk, atBoundary)
           },
           end: (end) => sink.end(end),
         }),
       whole: () => undefined,
-      unread: (chunks) => body.unread(chunks),
+      unread(chunks) {
+        for (const { length } of chunks) seen += length
+        body.unread(chunks)
+      },
       resume: () => body.resume(),
       cancel: () => body.cancel(),
       drain: () => body.drain(),

@@ -123,6 +123,8 @@ export class UpstreamClient {
   async close(): Promise<void> {
     const state = this.#state
     this.#state = undefined
+    // Whoever ends a session says nothing of what went on in it: its end does.
+    this.#life.stop(new GatewayError('closing', 'The client of our own has closed'))
     if (state?.id !== undefined) {
       const life = this.#life.detach()
       const exchange = this.#parts.parent.fork(

@@ -1,6 +1,7 @@
 /** Whether a message may be sent, by the scope rules of its server. */
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
+import type { Message } from '../exchange/message.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import { requireScopes, scopeRulesOf, scopesOf } from '../inbound/access/scopes.ts'
 import type { ServerConfig } from '../types.ts'
@@ -26,19 +27,15 @@ export class Authorize implements Layer {
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
-    const isJudged = exchange.message && (this.#judges === 'said' || exchange.isRewritten)
-    return isJudged ? this.#authorized(exchange, next) : next(exchange)
-  }
-
-  async #authorized(exchange: Exchange, next: Handle): Promise<Reply> {
-    this.#authorize(exchange)
-    return next(exchange)
+    const { message, isRewritten } = exchange
+    return message && (this.#judges === 'said' || isRewritten) ? this.#judge(message, exchange, next) : next(exchange)
   }
 
   /** The body is what counts: what the headers say of it has been compared by now. */
-  #authorize({ message, config, path, origin }: Exchange): void {
-    if (!message) return
+  async #judge(message: Message, exchange: Exchange, next: Handle): Promise<Reply> {
+    const { config, path, origin } = exchange
     const rules = scopeRulesOf(path.at(-1)!, config)
     requireScopes(origin.principal, scopesOf(rules, this.#baseScopes, message))
+    return next(exchange)
   }
 }

@@ -17,6 +17,9 @@ export async function inTime<T>(ms: number, promise: Promise<T>, words: string):
 export async function within(deadline: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline - Date.now()).unref()))
-  await Promise.race([promise, late])
-  clearTimeout(timer)
+  try {
+    await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }

@@ -2,7 +2,7 @@
 import type supertest from 'supertest'
 import { interview } from '../../lib/directory/interview.ts'
 import { GatewayError, mcpGateway, type ServerConfig } from '../../lib/index.ts'
-import { insideOf } from '../../lib/exchange/gateway-internals.ts'
+import { internalsOf } from '../../lib/exchange/gateway-internals.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { authenticate, BROWSER, type DirectoryParts, type RunningDirectory, startDirectory } from './setup.ts'
@@ -205,7 +205,7 @@ describe('failures', () => {
     running.push(gateway)
     const config: ServerConfig = { url: upstream.url, protocol: 'legacy' }
     const subject = { server: 'one', config, principal: undefined, request: {} as never }
-    const asking = interview(insideOf(gateway)!.enquiries, subject, 50)
+    const asking = interview(internalsOf(gateway)!, subject, 50)
     await expect(asking).rejects.toMatchObject({
       code: 'upstream_timeout',
       message: 'The server took longer than 0.05 s',
@@ -218,7 +218,7 @@ describe('failures', () => {
     running.push(gateway)
     const config: ServerConfig = { url: 'http://127.0.0.1:9/mcp', headers: () => new Promise(() => {}) }
     const subject = { server: 'one', config, principal: undefined, request: {} as never }
-    await expect(interview(insideOf(gateway)!.enquiries, subject, 20)).rejects.toBeInstanceOf(GatewayError)
+    await expect(interview(internalsOf(gateway)!, subject, 20)).rejects.toBeInstanceOf(GatewayError)
   })
 
   test('a gateway that is closed asks nobody', async () => {

@@ -1,8 +1,8 @@
-// Which answers an event stream still owes. The bytes come as a writer sees them: framed.
+// Which requests still wait for their response on an event stream. The bytes come framed, as whatever reads a stream sees them.
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import { Framer } from '../../lib/exchange/sse.ts'
-import { Owed } from '../../lib/exchange/pending-ids.ts'
+import { Framer } from '../../lib/exchange/framer.ts'
+import { PendingIds } from '../../lib/exchange/pending-ids.ts'
 import type { RequestId } from '../../lib/types.ts'
 import { cutAt, cuts, singly } from './streams.ts'
 
@@ -15,14 +15,12 @@ function chunksOf(stream: string | Buffer, size: number): Buffer[] {
   return Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.subarray(at * size, (at + 1) * size))
 }
 
-function owedAfter(ids: readonly RequestId[], ...chunks: readonly (string | Buffer)[]): RequestId[] {
-  const owed = new Owed(ids)
+function pendingAfter(ids: readonly RequestId[], ...chunks: readonly (string | Buffer)[]): RequestId[] {
+  const pending = new PendingIds(ids)
   const framer = new Framer()
-  for (const chunk of chunks) {
-    const pieces = framer.feed(Buffer.from(chunk))
-    if (pieces.length > 0) owed.see(pieces, framer.atBoundary)
-  }
-  return owed.ids
+  for (const chunk of chunks) framer.feed(Buffer.from(chunk), (piece, atBoundary) => pending.see(piece, atBoundary))
+  expect(pending.isEmpty).toBe(pending.ids.length === 0)
+  return pending.ids
 }
 
 const event = (message: object | string, end = '\n'): string =>
@@ -36,7 +34,7 @@ test.each([
   ['CRLF', '\r\n'],
   ['CR', '\r'],
 ])('the last answer of a batch is seen when it is there, not when something follows: %s', (_, end) => {
-  expect(owedAfter([1, 2], event({ ...result, id: 2 }, end), event(result, end))).toEqual([])
+  expect(pendingAfter([1, 2], event({ ...result, id: 2 }, end), event(result, end))).toEqual([])
 })
 
 describe('a stream of one request', () => {
@@ -68,8 +66,8 @@ describe('a stream of one request', () => {
       [1],
     ],
     ['data that is no JSON', event('nonsense'), [1]],
-  ])('after %s (SE1, ER14)', (_, stream, owed) => {
-    expect(owedAfter([1], ...(stream === '' ? [] : [stream]))).toEqual(owed)
+  ])('after %s (SE1, ER14)', (_, stream, pending) => {
+    expect(pendingAfter([1], ...(stream === '' ? [] : [stream]))).toEqual(pending)
   })
 
   test.each([
@@ -79,25 +77,25 @@ describe('a stream of one request', () => {
     ['a blank line of its own', [event(result), '\n']],
     ['a late notification in the same stretch', [event(result) + progress]],
     ['a late notification of its own', [event(result), progress]],
-  ])('nothing is owed any more when the response is followed by %s (SE1, ER14)', (_, chunks) => {
-    expect(owedAfter([1], ...chunks)).toEqual([])
+  ])('nothing is pending any more when the response is followed by %s (SE1, ER14)', (_, chunks) => {
+    expect(pendingAfter([1], ...chunks)).toEqual([])
   })
 
   test('a giant response is recognised however it comes (SE1, ER14)', () => {
     const giant = event({ ...result, result: { text: 'x'.repeat(700_000) } })
     for (const size of [giant.length, 65_536, 70_001]) {
-      expect(owedAfter([1], progress, ...chunksOf(giant, size))).toEqual([])
+      expect(pendingAfter([1], progress, ...chunksOf(giant, size))).toEqual([])
     }
   })
 
   test('a giant response is recognised by all of it when its first bytes do not tell (SE1, ER14)', () => {
     const giant = `data: {"jsonrpc":"2.0","id":"a,b","result":{"text":"${'x'.repeat(700_000)}"}}\n\n`
-    expect(owedAfter(['a,b'], giant.slice(0, 400_000), giant.slice(400_000))).toEqual([])
+    expect(pendingAfter(['a,b'], giant.slice(0, 400_000), giant.slice(400_000))).toEqual([])
   })
 
-  test('a giant notification leaves it owed (SE1, ER14)', () => {
+  test('a giant notification leaves it pending (SE1, ER14)', () => {
     const giant = event({ jsonrpc: '2.0', method: 'notifications/message', params: { data: 'x'.repeat(700_000) } })
-    expect(owedAfter([1], giant.slice(0, 400_000), giant.slice(400_000))).toEqual([1])
+    expect(pendingAfter([1], giant.slice(0, 400_000), giant.slice(400_000))).toEqual([1])
   })
 
   /** Each as a server may write it, with a text of any length in it. */
@@ -131,7 +129,7 @@ describe('a stream of one request', () => {
     (_, length, response) => {
       const stream = response('x'.repeat(length))
       for (const size of [10_000, 65_536, MOST]) {
-        expect({ size, owed: owedAfter([1], progress, ...chunksOf(stream, size)) }).toEqual({ size, owed: [] })
+        expect({ size, pending: pendingAfter([1], progress, ...chunksOf(stream, size)) }).toEqual({ size, pending: [] })
       }
     },
   )
@@ -143,9 +141,9 @@ describe('a stream of one request', () => {
       const at = stream.search(/"(?:result|error)":/) + 4
       const rest = chunksOf(stream.slice(at), 65_536)
       for (const size of [10_000, 65_536, MOST]) {
-        expect({ size, owed: owedAfter([1], ...chunksOf(stream.slice(0, at), size), ...rest) }).toEqual({
+        expect({ size, pending: pendingAfter([1], ...chunksOf(stream.slice(0, at), size), ...rest) }).toEqual({
           size,
-          owed: [],
+          pending: [],
         })
       }
     },
@@ -157,12 +155,12 @@ describe('a stream of one request', () => {
     event({ jsonrpc: '2.0', id: 1, method: 'sampling/createMessage', params: { text, result: { id: 1, error: {} } } })
 
   test.each(lengths)(
-    'a notification or a question of %d bytes that look like a response leave it owed (ER14)',
+    'a notification or a question of %d bytes that look like a response leave it pending (ER14)',
     (length) => {
       for (const stream of [talk('x'.repeat(length)), longQuestion('x'.repeat(length))]) {
         for (const size of [10_000, 65_536, MOST]) {
-          expect(owedAfter([1], ...chunksOf(stream, size))).toEqual([1])
-          expect(owedAfter([1], ...chunksOf(stream + event(result), size))).toEqual([])
+          expect(pendingAfter([1], ...chunksOf(stream, size))).toEqual([1])
+          expect(pendingAfter([1], ...chunksOf(stream + event(result), size))).toEqual([])
         }
       }
     },
@@ -180,19 +178,20 @@ describe('a stream of one request', () => {
   const answerOf = fc.record({ what: fc.constant('answer'), length: lengthOf })
 
   test.each([
-    ['as a socket does, 64 KiB at most', 65_536],
-    ['into the longest chunks there are', MOST],
-  ])('cutting a stream with long events changes nothing, %s (SE1, ER14)', (_, most) => {
+    ['as a socket does, 64 KiB at most', 65_536, '\n'],
+    ['into the longest chunks there are', MOST, '\n'],
+    ['into the longest chunks there are, with CRLF', MOST, '\r\n'],
+  ])('cutting a stream with long events changes nothing, %s (SE1, ER14)', (_, most, end) => {
     const others = fc.array(otherOf, { maxLength: 3 })
     fc.assert(
       fc.property(others, fc.option(answerOf), others, cuts, (before, answer, after, fractions) => {
         const events = [...before, ...(answer === null ? [] : [answer]), ...after].map(({ what, length }) =>
           makers[what]('y'.repeat(length)),
         )
-        const chunks = cutAt(Buffer.from(events.join('')), fractions).flatMap((chunk) =>
+        const chunks = cutAt(Buffer.from(events.join('').replaceAll('\n', end)), fractions).flatMap((chunk) =>
           chunksOf(chunk, Math.min(most, chunk.length)),
         )
-        expect(owedAfter([1], ...chunks)).toEqual(answer === null ? [1] : [])
+        expect(pendingAfter([1], ...chunks)).toEqual(answer === null ? [1] : [])
       }),
       { numRuns: 300 },
     )
@@ -203,7 +202,7 @@ describe('a stream of one request', () => {
     (end) => {
       const stream = `${`: p${end}`.repeat(100)}data: {"x":1,"result":{}}${end}${end}`
       // A look that backtracks would outlive us all; this ends it.
-      const look = (): void => void owedAfter([1], stream)
+      const look = (): void => void pendingAfter([1], stream)
       expect(() => runInNewContext('look()', { look }, { timeout: 2_000 }) as void).not.toThrow()
     },
   )
@@ -216,7 +215,7 @@ describe('a stream of one request', () => {
     fc.assert(
       fc.property(parts, fc.boolean(), cuts, (before, answered, fractions) => {
         const stream = Buffer.from(before.join('') + (answered ? event(result) : ''))
-        expect(owedAfter([1], ...cutAt(stream, fractions))).toEqual(answered ? [] : [1])
+        expect(pendingAfter([1], ...cutAt(stream, fractions))).toEqual(answered ? [] : [1])
       }),
       { numRuns: 500 },
     )
@@ -227,17 +226,17 @@ describe('a stream of a batch', () => {
   const answer = (id: RequestId): string => event({ jsonrpc: '2.0', id, result: {} })
 
   test('each response strikes its own id, with its type (RPC7, RPC3, ER14)', () => {
-    expect(owedAfter([1, '1', 'ä'], answer(1))).toEqual(['1', 'ä'])
-    expect(owedAfter([1, '1', 'ä'], answer('1') + progress + answer('ä'))).toEqual([1])
-    expect(owedAfter([1, '1', 'ä'], answer('ä'), answer(1), answer('1'))).toEqual([])
+    expect(pendingAfter([1, '1', 'ä'], answer(1))).toEqual(['1', 'ä'])
+    expect(pendingAfter([1, '1', 'ä'], answer('1') + progress + answer('ä'))).toEqual([1])
+    expect(pendingAfter([1, '1', 'ä'], answer('ä'), answer(1), answer('1'))).toEqual([])
   })
 
   test('requests of the server strike nothing (ER14)', () => {
-    expect(owedAfter([1, 2], question)).toEqual([1, 2])
+    expect(pendingAfter([1, 2], question)).toEqual([1, 2])
   })
 
   test('ids are read right when the stream is cut inside a character (RPC7, SE18)', () => {
-    expect(owedAfter(['ä', 'ö'], ...singly(Buffer.from(answer('ä') + answer('ö'))))).toEqual([])
+    expect(pendingAfter(['ä', 'ö'], ...singly(Buffer.from(answer('ä') + answer('ö'))))).toEqual([])
   })
 
   test.each([1_000, 20_000, 200_000, 700_000])(
@@ -246,11 +245,11 @@ describe('a stream of a batch', () => {
       const long = Buffer.from(event(`{"result":{"text":"${'x'.repeat(length)}"},"jsonrpc":"2.0","id":"ä"}`))
       const at = long.indexOf('ä') + 1
       const chunks = [long.subarray(0, 100), long.subarray(100, at), long.subarray(at)]
-      expect(owedAfter(['ä', 'ö'], ...chunks, answer('ö'))).toEqual([])
+      expect(pendingAfter(['ä', 'ö'], ...chunks, answer('ö'))).toEqual([])
     },
   )
 })
 
-test('a stream that answers no request owes nothing (SE9)', () => {
-  expect(owedAfter([], progress)).toEqual([])
+test('a stream that answers no request has nothing pending (SE9)', () => {
+  expect(pendingAfter([], progress)).toEqual([])
 })

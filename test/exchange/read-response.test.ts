@@ -1,67 +1,53 @@
-// The one look at a reply: it finds the response, and the bytes go on as if nobody had looked.
-import { readAnswer } from '../../lib/exchange/read-response.ts'
-import type { Body, Reply, Sink } from '../../lib/types.ts'
+// Reading a reply as far as its response: a look that gives every byte back, and a reader that uses the reply up.
+import { COMPLETE } from '../../lib/exchange/body.ts'
+import type { Out } from '../../lib/exchange/answer.ts'
+import { FramedBody } from '../../lib/exchange/framed-body.ts'
+import { peekResponse, readResponse } from '../../lib/exchange/read-response.ts'
+import type { EventsReply, JsonReply, Reply } from '../../lib/exchange/reply.ts'
+import { bodyOf, readAll } from './bodies.ts'
 
-/** A body that gives its chunks to whoever pipes, and keeps what is given back. */
-function replyOf(type: string, chunks: readonly (string | Buffer)[], end: 'ends' | 'breaks' | 'goes on' = 'ends') {
-  let waiting: Buffer[] = chunks.map((chunk) => Buffer.from(chunk))
-  let sink: Sink | undefined
-  const body: Body = {
-    pipe(next) {
-      sink = next
-      while (sink === next) {
-        const chunk = waiting.shift()
-        if (chunk === undefined) {
-          if (end === 'ends') next.end()
-          if (end === 'breaks') next.fail(new Error('broken'))
-          return
-        }
-        next.data(chunk)
-      }
-    },
-    unread(given) {
-      sink = undefined
-      waiting = [...given, ...waiting]
-    },
-    resume: () => {},
-    cancel: () => {},
-    drain: () => {},
-    whole: () => undefined,
-  }
-  const reply: Reply = { status: 200, headers: { 'content-type': type }, body }
-  return {
-    reply,
-    rest() {
-      const received: Buffer[] = []
-      let over: string | undefined
-      body.pipe({
-        data: (chunk) => received.push(chunk) > 0,
-        end: () => void (over = 'ended'),
-        fail: () => void (over = 'broke'),
-      })
-      return { bytes: Buffer.concat(received).toString(), over }
-    },
-  }
+type Chunks = readonly (string | Buffer)[]
+type Ending = 'ends' | 'breaks' | 'goes on'
+
+/** A reply as it comes from an upstream: an event stream is framed where it enters. */
+function replyOf(kind: 'json' | 'events', chunks: Chunks, end: Ending = 'ends'): JsonReply | EventsReply {
+  const raw = bodyOf(chunks, end)
+  if (kind === 'json') return { kind, status: 200, headers: { 'content-type': 'application/json' }, body: raw }
+  const body = new FramedBody(raw, [1], false)
+  const { pending, resumeAfter } = body
+  const headers = { 'content-type': 'text/event-stream' }
+  return { kind, status: 200, headers, body, pending, resumeAfter, endless: false, kept: false }
 }
 
-const response = '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","big":12345678901234567890}}'
-const stream = `id: 1\nretry: 500\ndata: \n\n: ping\n\nevent: message\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\n\ndata: ${response}\n\ndata: {"jsonrpc":"2.0","method":"later"}\n\n`
-const expected = { message: { id: 1, result: { protocolVersion: '2025-11-25' } }, text: response }
+const text = '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","big":12345678901234567890}}'
+const before = `id: 1\nretry: 500\ndata: \n\n: ping\n\nevent: message\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\n\n`
+const stream = `${before}data: ${text}\n\ndata: {"jsonrpc":"2.0","method":"later"}\n\n`
+const expected = { kind: 'response', id: 1, result: { protocolVersion: '2025-11-25' }, text }
 
-describe('readAnswer', () => {
+const noResponse: [string, 'json' | 'events', string[], Ending][] = [
+  ['JSON that is none', 'json', ['{'], 'ends'],
+  ['JSON that breaks off', 'json', ['{"jsonrpc":'], 'breaks'],
+  ['an array', 'json', [`[${text}]`], 'ends'],
+  ['a string', 'json', ['"hello"'], 'ends'],
+  ['null', 'json', ['null'], 'ends'],
+  ['an event stream without a response', 'events', ['data: {"jsonrpc":"2.0","method":"x","id":1}\n\n'], 'ends'],
+  ['nothing at all', 'json', [], 'ends'],
+]
+
+describe('peekResponse', () => {
   test('finds a response at the end of a stream of carriage returns', async () => {
-    const { reply, rest } = replyOf('text/event-stream', [`data: ${response}\r\r`])
-    expect(await readAnswer(reply)).toMatchObject(expected)
-    expect(rest()).toEqual({ bytes: `data: ${response}\r\r`, over: 'ended' })
+    const reply = replyOf('events', [`data: ${text}\r\r`])
+    expect(await peekResponse(reply)).toMatchObject(expected)
+    expect(readAll(reply.body)).toEqual({ bytes: `data: ${text}\r\r`, end: COMPLETE })
   })
 
   test.each([
-    ['whole', [response]],
-    ['in pieces', [response.slice(0, 20), response.slice(20, 21), response.slice(21)]],
+    ['whole', [text]],
+    ['in pieces', [text.slice(0, 20), text.slice(20, 21), text.slice(21)]],
   ])('finds the response in JSON that comes %s, and gives every byte back (RPC14)', async (_, chunks) => {
-    const { reply, rest } = replyOf('application/json; charset=utf-8', chunks)
-    expect(await readAnswer(reply)).toMatchObject(expected)
-    expect(rest()).toEqual({ bytes: response, over: 'ended' })
+    const reply = replyOf('json', chunks)
+    expect(await peekResponse(reply)).toMatchObject(expected)
+    expect(readAll(reply.body)).toEqual({ bytes: text, end: COMPLETE })
   })
 
   test.each([
@@ -71,54 +57,146 @@ describe('readAnswer', () => {
   ])(
     'finds the response in an event stream that comes %s, past priming, comments and notifications (SE1, SE2, RPC14)',
     async (_, chunks) => {
-      const { reply, rest } = replyOf('text/event-stream', chunks)
-      expect(await readAnswer(reply)).toMatchObject(expected)
-      expect(rest()).toEqual({ bytes: chunks.join(''), over: 'ended' })
+      const reply = replyOf('events', chunks)
+      expect(await peekResponse(reply)).toMatchObject(expected)
+      expect(readAll(reply.body)).toEqual({ bytes: chunks.join(''), end: COMPLETE })
     },
   )
 
   test('does not wait for the end of an event stream that has brought the response', async () => {
-    const { reply, rest } = replyOf('text/event-stream', [`data: ${response}\n\n`], 'goes on')
-    expect(await readAnswer(reply)).toMatchObject(expected)
-    expect(rest()).toEqual({ bytes: `data: ${response}\n\n`, over: undefined })
+    const reply = replyOf('events', [`data: ${text}\n\n`], 'goes on')
+    expect(await peekResponse(reply)).toMatchObject(expected)
+    expect(readAll(reply.body)).toEqual({ bytes: `data: ${text}\n\n`, end: undefined })
   })
 
-  test('reads the media type as HTTP writes it, in any case (HD20)', async () => {
-    const { reply } = replyOf('Text/Event-Stream; charset=UTF-8', [`data: ${response}\n\n`])
-    expect(await readAnswer(reply)).toMatchObject(expected)
-  })
-
-  test('a character that is cut in two is read whole', async () => {
+  test('reads a character that is cut in two whole', async () => {
     const bytes = Buffer.from('data: {"jsonrpc":"2.0","id":1,"result":{"name":"größe"}}\n\n')
     const at = bytes.indexOf('ö') + 1
-    const { reply } = replyOf('text/event-stream', [bytes.subarray(0, at), bytes.subarray(at)])
-    expect(await readAnswer(reply)).toMatchObject({ message: { result: { name: 'größe' } } })
+    const reply = replyOf('events', [bytes.subarray(0, at), bytes.subarray(at)])
+    expect(await peekResponse(reply)).toMatchObject({ result: { name: 'größe' } })
   })
 
-  test.each<[string, string, string[], 'ends' | 'breaks']>([
-    ['JSON that is none', 'application/json', ['{'], 'ends'],
-    ['JSON that breaks off', 'application/json', ['{"jsonrpc":'], 'breaks'],
-    ['an array', 'application/json', [`[${response}]`], 'ends'],
-    ['a string', 'application/json', ['"hello"'], 'ends'],
-    ['null', 'application/json', ['null'], 'ends'],
-    [
-      'an event stream without a response',
-      'text/event-stream',
-      ['data: {"jsonrpc":"2.0","method":"x","id":1}\n\n'],
-      'ends',
-    ],
-    ['an event stream that breaks', 'text/event-stream', ['data: {"jsonrpc"'], 'breaks'],
-    ['nothing at all', 'application/json', [], 'ends'],
-  ])('finds no answer in %s, and gives it back as it was', async (_, type, chunks, end) => {
-    const { reply, rest } = replyOf(type, chunks, end)
-    expect(await readAnswer(reply)).toBeUndefined()
-    expect(rest()).toEqual({ bytes: chunks.join(''), over: end === 'ends' ? 'ended' : 'broke' })
+  test('finds an error, and the response to a request whose id could not be read (RPC8)', async () => {
+    const error = { code: -32700, message: 'Parse error' }
+    const reply = replyOf('json', [JSON.stringify({ jsonrpc: '2.0', id: null, error })])
+    expect(await peekResponse(reply)).toMatchObject({ id: null, error })
   })
 
-  test('gives up on an answer of more than 4 MiB and lets it through untouched (SC6)', async () => {
-    const chunks = Array.from({ length: 5 }, () => Buffer.alloc(1024 * 1024, ' '))
-    const { reply, rest } = replyOf('application/json', [...chunks, response])
-    expect(await readAnswer(reply)).toBeUndefined()
-    expect(rest().bytes).toHaveLength(5 * 1024 * 1024 + response.length)
+  test.each(noResponse)('finds no response in %s, and gives it back as it was', async (_, kind, chunks, end) => {
+    const reply = replyOf(kind, chunks, end)
+    expect(await peekResponse(reply)).toBeUndefined()
+    expect(readAll(reply.body)).toMatchObject({
+      bytes: chunks.join(''),
+      end: { how: end === 'ends' ? 'complete' : 'broken' },
+    })
+  })
+
+  test('finds no response in an event stream that breaks, and gives back all of its events', async () => {
+    const reply = replyOf('events', [`: ping\n\ndata: {"jsonrpc"`], 'breaks')
+    expect(await peekResponse(reply)).toBeUndefined()
+    expect(readAll(reply.body)).toMatchObject({ bytes: ': ping\n\n', end: { how: 'broken' } })
+  })
+
+  test.each(['json', 'events'] as const)(
+    'gives up on a response of more than 4 MiB and lets it through untouched, in a reply of kind %s (SC6)',
+    async (kind) => {
+      const padding = kind === 'json' ? ' '.repeat(1024 * 1024) : `: ${'x'.repeat(1024 * 1024)}\n\n`
+      const chunks = [...Array.from({ length: 5 }, () => padding), kind === 'json' ? text : `data: ${text}\n\n`]
+      const reply = replyOf(kind, chunks)
+      expect(await peekResponse(reply)).toBeUndefined()
+      expect(readAll(reply.body).bytes).toBe(chunks.join(''))
+    },
+  )
+
+  test('finds nothing in a reply that has no body', async () => {
+    expect(await peekResponse({ kind: 'empty', status: 202, headers: {} })).toBeUndefined()
+  })
+})
+
+/** What is said before an answer; it has room for `room` pieces at a time. */
+function outOf(room = Infinity) {
+  const said: string[] = []
+  let left = room
+  let wake = (): void => {}
+  let ready: Promise<void> | undefined
+  const out: Out = {
+    bytes(chunk, atBoundary) {
+      expect(atBoundary).toBe(true)
+      said.push(chunk.toString())
+      if ((left -= 1) > 0) return true
+      ready ??= new Promise((resolve) => {
+        wake = resolve
+      })
+      return false
+    },
+    say: () => true,
+    get ready() {
+      return ready
+    },
+  }
+  const makeRoom = (): void => {
+    left = Infinity
+    ready = undefined
+    wake()
+  }
+  return { out, said, makeRoom }
+}
+
+describe('readResponse', () => {
+  test('reads the response in JSON, and uses it up', async () => {
+    let isDrained = false
+    const reply = replyOf('json', [text.slice(0, 20), text.slice(20)])
+    const drain = (): void => void (isDrained = true)
+    expect(await readResponse({ ...reply, body: { ...reply.body, drain } } as Reply)).toMatchObject(expected)
+    expect(isDrained).toBe(true)
+  })
+
+  test.each([
+    ['whole', [stream]],
+    ['in pieces', [stream.slice(0, 7), stream.slice(7, 130), stream.slice(130)]],
+  ])(
+    'hands on what an event stream that comes %s says before its response, byte for byte, and nothing behind it',
+    async (_, chunks) => {
+      const { out, said } = outOf()
+      expect(await readResponse(replyOf('events', chunks), out)).toMatchObject(expected)
+      expect(said.join('')).toBe(before)
+    },
+  )
+
+  test('drops what comes before the response where nobody is to be told', async () => {
+    expect(await readResponse(replyOf('events', [stream]))).toMatchObject(expected)
+  })
+
+  test('takes a request of the server with the same id for what it is, and hands it on', async () => {
+    const question = 'data: {"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"result":{}}}\n\n'
+    const { out, said } = outOf()
+    expect(await readResponse(replyOf('events', [question + stream]), out)).toMatchObject(expected)
+    expect(said.join('')).toBe(question + before)
+  })
+
+  test('does not wait for the end of an event stream that has brought the response, and lets go of it', async () => {
+    const reply = replyOf('events', [stream], 'goes on')
+    expect(await readResponse(reply)).toMatchObject(expected)
+    expect(readAll(reply.body)).toEqual({ bytes: '', end: undefined })
+  })
+
+  test('lets a stream wait for its reader, and go on when that takes more again (SE16)', async () => {
+    const { out, said, makeRoom } = outOf(1)
+    const reading = readResponse(replyOf('events', [before, before, `data: ${text}\n\n`]), out)
+    expect(said.join('')).toBe(before)
+    makeRoom()
+    expect(await reading).toMatchObject(expected)
+    expect(said.join('')).toBe(before + before)
+  })
+
+  test.each(noResponse)('finds no response in %s', async (_, kind, chunks, end) => {
+    expect(await readResponse(replyOf(kind, chunks, end))).toBeUndefined()
+  })
+
+  test('gives up on a response that is longer than it may be (SC6)', async () => {
+    const long = JSON.stringify({ jsonrpc: '2.0', id: 1, result: 'x'.repeat(2_000) })
+    expect(await readResponse(replyOf('json', [long]), undefined, 1_000)).toBeUndefined()
+    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, 1_000)).toBeUndefined()
+    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, 3_000)).toMatchObject({ id: 1 })
   })
 })

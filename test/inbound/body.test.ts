@@ -57,10 +57,10 @@ function chunked(...chunks: string[]): string {
   return head + chunks.map((chunk) => `${Buffer.byteLength(chunk).toString(16)}\r\n${chunk}\r\n`).join('')
 }
 
-test('RPC14 a body comes as the bytes that were sent and as JSON', async () => {
+test('RPC14 a body comes as the bytes that were sent, as their text and as JSON', async () => {
   const body = '{"jsonrpc":"2.0", "id":12345678901234567890,"method":"é"}'
   const content = await (await send(http(body))).content
-  expect(content).toEqual({ bytes: Buffer.from(body), json: JSON.parse(body) as unknown })
+  expect(content).toEqual({ bytes: Buffer.from(body), text: body, json: JSON.parse(body) as unknown })
 })
 
 test('SE18 a body comes in chunks that split characters', async () => {
@@ -71,7 +71,7 @@ test('SE18 a body comes in chunks that split characters', async () => {
     socket.write(Buffer.of(byte))
     await new Promise(setImmediate)
   }
-  expect(await content).toEqual({ bytes: body, json: { k: 'é漢\u{1f511}' } })
+  expect(await content).toEqual({ bytes: body, text: body.toString(), json: { k: 'é漢\u{1f511}' } })
 })
 
 test('a body comes without a length', async () => {
@@ -178,7 +178,7 @@ describe('RT11 after a parser of the host', () => {
 
   test.each(left)('%s it left is used', async (_, body, json) => {
     const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-    expect(await (await send(http(ping), leaving(body))).content).toEqual({ bytes, json })
+    expect(await (await send(http(ping), leaving(body))).content).toEqual({ bytes, text: bytes.toString(), json })
   })
 
   test('a parser that says so in _body, as those of Express 4 do, is believed', async () => {

@@ -2,13 +2,15 @@
 import { classifyInboundRequest, createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import fc from 'fast-check'
 import { classify as classifyWith } from '../../lib/inbound/classify.ts'
-import type { StandardHeaders } from '../../lib/types.ts'
+import type { StandardHeaders } from '../../lib/inbound/inbound-request.ts'
 import { envelope, META, MODERN, modernNotification, modernRequest, standardHeaders } from '../support/modern.ts'
 
 const NO_HEADERS: StandardHeaders = { protocolVersion: undefined, method: undefined, name: undefined, repeated: false }
 
+const textOf = (json: unknown): string => JSON.stringify(json) ?? ''
+
 function classify(json: unknown, headers: Partial<StandardHeaders> = {}) {
-  return classifyWith(json, { ...NO_HEADERS, ...headers })
+  return classifyWith(json, { ...NO_HEADERS, ...headers }, textOf(json))
 }
 
 const headersOf = (method: string, name?: string): Partial<StandardHeaders> => ({
@@ -68,7 +70,9 @@ describe('the era', () => {
   test('RPC3 RPC13 a modern request keeps its id, and what nobody knows is no reason to refuse it', () => {
     for (const id of [0, -1, '', '0', 'a b', Number.MAX_SAFE_INTEGER]) {
       const request = { ...modernRequest('vendor/method', { more: [{}] }, id), extra: null }
-      expect(classify(request, headersOf('vendor/method'))).toMatchObject({ kind: 'request', era: 'modern', id })
+      const { params } = request
+      const found = classify(request, headersOf('vendor/method'))
+      expect(found).toMatchObject({ kind: 'request', era: 'modern', id, params, text: JSON.stringify(request) })
     }
   })
 })
@@ -174,10 +178,10 @@ test('CL11 RPC1 whatever JSON comes under whatever headers is classified or refu
   const kinds = ['request', 'notification', 'response', 'batch', 'rejection']
   fc.assert(
     fc.property(anything, anyHeaders, (json, headers) => {
-      const found = classifyWith(json, headers)
+      const found = classifyWith(json, headers, textOf(json))
       expect(kinds).toContain(found.kind)
       if (found.kind === 'rejection') expect(found.reason).not.toBe('')
-      else if ('id' in found) expect(found.id).toBe((json as { id?: unknown }).id)
+      else if ('id' in found) expect(found.id).toBe((json as { id?: unknown }).id ?? null)
     }),
     { numRuns: 3_000 },
   )
@@ -220,7 +224,7 @@ test('CL11 what passes as a modern request is one to the classifier of the SDK, 
   let passed = 0
   fc.assert(
     fc.property(nearly, ({ request, headers }) => {
-      if (classifyWith(request, headers).kind !== 'request') return
+      if (classifyWith(request, headers, textOf(request)).kind !== 'request') return
       passed += 1
       const outcome = classifyInboundRequest({
         httpMethod: 'POST',
@@ -257,7 +261,7 @@ test('HD9 HD10 what passes as a modern request is answered by an SDK server for 
   let passed = 0
   await fc.assert(
     fc.asyncProperty(nearly, async ({ request: each, headers }) => {
-      if (classifyWith(each, headers).kind !== 'request') return
+      if (classifyWith(each, headers, textOf(each)).kind !== 'request') return
       const entries = Object.entries({
         'mcp-protocol-version': headers.protocolVersion,
         'mcp-method': headers.method,

@@ -1,12 +1,19 @@
-// What was sent: kind, id and method of the session revisions' messages. Plain values in, a union out.
+// What was sent: kind, id, method and text of the session revisions' messages. Plain values in, a union out.
 import fc from 'fast-check'
+import { type BatchMessage, requestIdsOf } from '../../lib/exchange/message.ts'
 import { classify as classifyWith } from '../../lib/inbound/classify.ts'
 
 const VERSION = '2025-11-25'
 
 /** With the headers of a client that repeats nothing but the version. */
-function classify(json: unknown, protocolVersion: string | undefined) {
-  return classifyWith(json, { protocolVersion, method: undefined, name: undefined, repeated: false })
+function classify(json: unknown, protocolVersion: string | undefined, text: string = JSON.stringify(json) ?? '') {
+  return classifyWith(json, { protocolVersion, method: undefined, name: undefined, repeated: false }, text)
+}
+
+function classifyBatch(items: readonly unknown[], text?: string): BatchMessage {
+  const found = classify(items, undefined, text)
+  if (found.kind === 'batch') return found
+  throw new Error(`classified as a ${found.kind}`)
 }
 
 const request = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
@@ -45,7 +52,27 @@ test.each([
   { jsonrpc: '2.0', id: 1, error: { code: -1, message: 'no' } },
   { jsonrpc: '2.0', error: { code: -32700, message: 'unreadable' } },
 ])('RPC2 %j is a response', (message) => {
-  expect(classify(message, VERSION)).toMatchObject({ kind: 'response', era: 'legacy' })
+  const { id = null, result, error } = message as Partial<Record<string, unknown>>
+  expect(classify(message, VERSION)).toEqual({
+    kind: 'response',
+    era: 'legacy',
+    text: JSON.stringify(message),
+    id,
+    ...('error' in message ? { error } : { result }),
+  })
+})
+
+test('RPC14 a message keeps its parameters, and the very text that stood on the wire', () => {
+  const parameters = '{"big": 12345678901234567890, "name":"\\u00e9"}'
+  for (const id of ['"id" : 1 ,', '']) {
+    const text = ` {${id} "method":"tools/call","jsonrpc":"2.0","params":${parameters}}\n`
+    expect(classify(JSON.parse(text), VERSION, text)).toMatchObject({
+      method: 'tools/call',
+      params: { big: expect.any(Number), name: 'é' },
+      text,
+    })
+  }
+  expect(classify(request, VERSION)).toHaveProperty('params', undefined)
 })
 
 test.each([
@@ -97,12 +124,29 @@ test('SC10 keys of Object.prototype are keys like others', () => {
 
 describe('batches', () => {
   test('RPC5 a batch of requests and notifications names the ids it asks an answer for, in order', () => {
-    const items = [request, notification, { ...request, id: 'b' }, { ...request, id: 0 }]
-    expect(classify(items, undefined)).toMatchObject({ kind: 'batch', era: 'legacy', ids: [1, 'b', 0] })
+    const batch = classifyBatch([request, notification, { ...request, id: 'b' }, { ...request, id: 0 }])
+    expect(batch).toMatchObject({ kind: 'batch', era: 'legacy' })
+    expect(batch.items.map(({ kind }) => kind)).toEqual(['request', 'notification', 'request', 'request'])
+    expect(requestIdsOf(batch)).toEqual([1, 'b', 0])
   })
 
   test('RPC5 RPC7 a batch of responses and notifications asks for no answer', () => {
-    expect(classify([response, notification], undefined)).toMatchObject({ kind: 'batch', ids: [] })
+    const batch = classifyBatch([response, notification])
+    expect(batch.items).toMatchObject([{ kind: 'response', id: 1, result: {} }, { kind: 'notification' }])
+    expect(requestIdsOf(batch)).toEqual([])
+  })
+
+  test('RPC5 RPC14 each message of a batch keeps its own text, and the batch the whole of it', () => {
+    const texts = [
+      '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"list":[1,[2,"],["]],"big":12345678901234567890}}',
+      '{ "method" : "notifications/progress", "jsonrpc":"2.0","params":{"text":"}\\"{"} }',
+      '{"jsonrpc":"2.0","id":"b","error":{"code":-1,"message":"no"}}',
+    ]
+    const text = ` [ ${texts.join(' ,\n')} ] `
+    const batch = classifyBatch(JSON.parse(text) as unknown[], text)
+    expect(batch.text).toBe(text)
+    expect(batch.items.map((each) => each.text)).toEqual(texts)
+    expect(batch.items).toMatchObject([{ params: { list: [1, [2, '],[']] } }, { params: { text: '}"{' } }, { id: 'b' }])
   })
 
   test('RPC1 an empty batch is an invalid request', () => {

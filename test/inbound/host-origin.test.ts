@@ -1,10 +1,10 @@
 // Host and Origin: who may pass, and what the operator learns when somebody may not.
-import { admit, type Admission } from '../../lib/inbound/host-origin.ts'
+import { checkHostAndOrigin, type HostRules } from '../../lib/inbound/host-origin.ts'
 
 const LOOPBACK = '127.0.0.1'
 const OUTSIDE = '192.0.2.7'
 
-function admission(given: { hosts?: string[]; origins?: string[]; everySocket?: boolean } = {}): Admission {
+function hostRules(given: { hosts?: string[]; origins?: string[]; everySocket?: boolean } = {}): HostRules {
   return {
     hosts: new Set(given.hosts),
     origins: new Set(given.origins),
@@ -12,12 +12,12 @@ function admission(given: { hosts?: string[]; origins?: string[]; everySocket?: 
   }
 }
 
-const open = admission()
-const listed = admission({ hosts: ['example.com', 'example.org:8443'], origins: ['https://app.example.com'] })
+const open = hostRules()
+const listed = hostRules({ hosts: ['example.com', 'example.org:8443'], origins: ['https://app.example.com'] })
 
 type Case = [
   what: string,
-  admission: Admission,
+  rules: HostRules,
   host: string | undefined,
   origin: string | undefined,
   local: string | undefined,
@@ -45,8 +45,8 @@ const passing: Case[] = [
   ['a listed origin in capitals', listed, 'example.com', 'HTTPS://APP.example.com', OUTSIDE],
 ]
 
-test.each(passing)('SC1 SC2 %s passes', (_, allowed, host, origin, local) => {
-  expect(() => admit(allowed, host, origin, local)).not.toThrow()
+test.each(passing)('SC1 SC2 %s passes', (_, rules, host, origin, local) => {
+  expect(() => checkHostAndOrigin(rules, host, origin, local)).not.toThrow()
 })
 
 const badHosts: Case[] = [
@@ -63,8 +63,8 @@ const badHosts: Case[] = [
   ['a foreign host with its own origin', open, 'evil.example', 'http://evil.example', LOOPBACK],
 ]
 
-test.each(badHosts)('SC2 %s is host_not_allowed', (_, allowed, host, origin, local) => {
-  expect(() => admit(allowed, host, origin, local)).toThrow(
+test.each(badHosts)('SC2 %s is host_not_allowed', (_, rules, host, origin, local) => {
+  expect(() => checkHostAndOrigin(rules, host, origin, local)).toThrow(
     expect.objectContaining({ code: 'host_not_allowed', status: 403 }),
   )
 })
@@ -80,15 +80,15 @@ const badOrigins: Case[] = [
   ['a page of another site on a socket to the outside', open, 'whatever.example', 'https://evil.example', OUTSIDE],
 ]
 
-test.each(badOrigins)('SC1 %s is origin_not_allowed', (_, allowed, host, origin, local) => {
-  expect(() => admit(allowed, host, origin, local)).toThrow(
+test.each(badOrigins)('SC1 %s is origin_not_allowed', (_, rules, host, origin, local) => {
+  expect(() => checkHostAndOrigin(rules, host, origin, local)).toThrow(
     expect.objectContaining({ code: 'origin_not_allowed', status: 403 }),
   )
 })
 
 function refusalOf(host: string, origin: string | undefined): Error {
   try {
-    admit(open, host, origin, LOOPBACK)
+    checkHostAndOrigin(open, host, origin, LOOPBACK)
   } catch (error) {
     return error as Error
   }

@@ -1,6 +1,6 @@
 // What a message of 2026-07-28 must keep to: each rung, and which of two broken ones is the answer.
 import { GatewayError, type GatewayErrorCode } from '../../lib/errors.ts'
-import { classify } from '../../lib/inbound/classify.ts'
+import { classify as classifyWith } from '../../lib/inbound/classify.ts'
 import { LADDER } from '../../lib/inbound/ladder.ts'
 import { envelope, META, MODERN } from '../support/modern.ts'
 
@@ -23,6 +23,7 @@ function sent(method = 'tools/call', params: Record<string, unknown> = { name: '
   }
 }
 
+const classify = (json: unknown, headers: Sent['headers']) => classifyWith(json, headers, JSON.stringify(json))
 const classifySent = ({ json, headers }: Sent) => classify(json, headers)
 const meta = ({ json }: Sent) => json.params['_meta'] as Record<string, unknown>
 

@@ -1,5 +1,5 @@
 // The path of a request names a server, or is not the gateway's.
-import { compileAddress } from '../../lib/inbound/path.ts'
+import { compilePath } from '../../lib/inbound/path.ts'
 
 const found: [path: string, url: string, name: string][] = [
   ['/:name/mcp', '/weather/mcp', 'weather'],
@@ -22,7 +22,7 @@ const found: [path: string, url: string, name: string][] = [
 ]
 
 test.each(found)('with the path %s, %s is of the server %s', (path, url, name) => {
-  expect(compileAddress(path)(url)).toBe(name)
+  expect(compilePath(path)(url)).toBe(name)
 })
 
 const foreign: [path: string, url: string][] = [
@@ -46,22 +46,22 @@ const foreign: [path: string, url: string][] = [
 ]
 
 test.each(foreign)('with the path %s, %j is not the gateway’s', (path, url) => {
-  expect(compileAddress(path)(url)).toBeUndefined()
+  expect(compilePath(path)(url)).toBeUndefined()
 })
 
 test('a path without :name takes the name of its one server', () => {
-  expect(compileAddress('/mcp', 'weather')('/mcp')).toBe('weather')
+  expect(compilePath('/mcp', 'weather')('/mcp')).toBe('weather')
 })
 
 test('RT9 SC10 a name is decoded once, and what it decodes to is a key and no path', () => {
-  const address = compileAddress('/:name/mcp')
-  expect(address('/..%2fadmin/mcp')).toBe('../admin')
-  expect(address('/..%252fadmin/mcp')).toBe('..%2fadmin')
-  expect(address('/../mcp')).toBe('..')
-  expect(address('/__proto__/mcp')).toBe('__proto__')
-  expect(address('/a%00b/mcp')).toBe('a\0b')
+  const serverPath = compilePath('/:name/mcp')
+  expect(serverPath('/..%2fadmin/mcp')).toBe('../admin')
+  expect(serverPath('/..%252fadmin/mcp')).toBe('..%2fadmin')
+  expect(serverPath('/../mcp')).toBe('..')
+  expect(serverPath('/__proto__/mcp')).toBe('__proto__')
+  expect(serverPath('/a%00b/mcp')).toBe('a\0b')
 })
 
 test.each(['/%/mcp', '/%zz/mcp', '/%E0%A4%A/mcp'])('%s cannot be decoded and is a bad request', (url) => {
-  expect(() => compileAddress('/:name/mcp')(url)).toThrow(expect.objectContaining({ code: 'bad_request' }))
+  expect(() => compilePath('/:name/mcp')(url)).toThrow(expect.objectContaining({ code: 'bad_request' }))
 })

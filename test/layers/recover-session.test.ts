@@ -152,7 +152,7 @@ describe('an upstream that has forgotten the session', () => {
 })
 
 describe('a real server that is killed and started again', () => {
-  const SERVER = join(import.meta.dirname, 'fixtures', 'dual-era-server.mjs')
+  const SERVER = join(import.meta.dirname, '..', 'fixtures', 'dual-era-server.mjs')
   let child: ChildProcess
   let port = 0
 

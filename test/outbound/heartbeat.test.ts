@@ -2,8 +2,12 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { jest } from '@jest/globals'
-import { Exchange } from '../../lib/exchange/exchange.ts'
-import { type Beating, Heartbeat } from '../../lib/outbound/heartbeat.ts'
+import { COMPLETE } from '../../lib/exchange/body.ts'
+import { Exchange, Origin } from '../../lib/exchange/exchange.ts'
+import { Lifetime } from '../../lib/exchange/lifetime.ts'
+import { PushBody } from '../../lib/exchange/push-body.ts'
+import type { EventsReply } from '../../lib/exchange/reply.ts'
+import { Heartbeat, type HeartbeatTarget } from '../../lib/outbound/heartbeat.ts'
 import { StreamWriter } from '../../lib/outbound/stream-writer.ts'
 
 const LONGEST_SILENCE_MS = 15_000
@@ -26,39 +30,43 @@ function startStream(heartbeat: Heartbeat) {
     written.push(chunk.toString())
     return write(chunk)
   }
-  const stream = new StreamWriter({
-    body: {
-      pipe: () => {},
-      whole: () => undefined,
-      unread: () => {},
-      resume: () => {},
-      cancel: () => {},
-      drain: () => {},
-    },
-    exchange: new Exchange({
+  const reply: EventsReply = {
+    kind: 'events',
+    status: 200,
+    headers: {},
+    body: new PushBody(),
+    pending: () => [],
+    resumeAfter: () => undefined,
+    endless: true,
+    kept: false,
+  }
+  const exchange = new Exchange({
+    origin: new Origin({
       server: 'weather',
-      config: { url: 'http://127.0.0.1' },
       principal: undefined,
       request: undefined,
-      method: 'GET',
+      era: 'legacy',
       session: undefined,
-      message: undefined,
-      headers: {},
-      body: undefined,
+      accepts: { json: true, events: true },
+      isGone: () => false,
     }),
-    response,
-    heartbeat,
-    stallMs: Infinity,
-    report: () => {},
-    settle: () => {},
+    life: new Lifetime(),
+    config: { url: 'http://127.0.0.1' },
+    path: ['weather'],
+    verb: 'GET',
+    message: undefined,
+    state: undefined,
+    headers: {},
   })
+  const options = { exchange, response, heartbeat, stallMs: Infinity, report: () => {} }
+  const stream = new StreamWriter(reply, options, () => {})
   stream.start(200, { 'content-type': 'text/event-stream' })
   return {
     stream,
     writes,
     written,
     write() {
-      stream.data(Buffer.from('data: 1\n\n'))
+      stream.data(Buffer.from('data: 1\n\n'), true)
       jest.runAllTicks()
     },
     longestSilence: () => Math.max(...writes.concat(Date.now()).map((at, index) => at - (writes[index - 1] ?? at))),
@@ -74,7 +82,7 @@ function startCounting(heartbeat: Heartbeat, tick = (): void => {}) {
       counting.ticks += 1
       tick()
     },
-  } satisfies Beating & { ticks: number }
+  } satisfies HeartbeatTarget & { ticks: number }
   heartbeat.add(counting)
   return counting
 }
@@ -107,7 +115,7 @@ test('a stream that ended gets no heartbeat, the others still do (SE15)', () => 
   const heartbeat = new Heartbeat()
   const ended = startStream(heartbeat)
   const other = startStream(heartbeat)
-  ended.stream.end()
+  ended.stream.end(COMPLETE)
   jest.advanceTimersByTime(60_000)
   expect(ended.writes).toHaveLength(1)
   expect(other.writes.length).toBeGreaterThan(3)

@@ -1,14 +1,13 @@
 // Sessions over a store of any kind: who finds them, what goes on in them, what a broken store does.
-import { Exchange } from '../../lib/exchange/exchange.ts'
+import { InFlight } from '../../lib/exchange/in-flight.ts'
 import { MemorySessionStore, type GatewayError, type SessionRecord, type SessionStore } from '../../lib/index.ts'
-import { Running } from '../../lib/exchange/in-flight.ts'
 import { Sessions } from '../../lib/session/sessions.ts'
-
-const record: SessionRecord = { server: 'weather', principal: 'ann', protocolVersion: '2025-11-25' }
+import type { UpstreamState } from '../../lib/types.ts'
+import { exchangeOf, RECORD } from '../support/pipeline-exchange.ts'
 
 interface Made {
   readonly sessions: Sessions
-  readonly running: Running
+  readonly inFlight: InFlight
   readonly expired: [id: string, record: SessionRecord][]
 }
 
@@ -19,10 +18,10 @@ afterEach(async () => {
 
 function make(store: SessionStore = new MemorySessionStore()): Made {
   const expired: Made['expired'] = []
-  const running = new Running()
-  const sessions = new Sessions(store, running, (id, ended) => void expired.push([id, ended]))
+  const inFlight = new InFlight()
+  const sessions = new Sessions(store, inFlight, (id, ended) => void expired.push([id, ended]))
   made.push(sessions)
-  return { sessions, running, expired }
+  return { sessions, inFlight, expired }
 }
 
 /** A store on a Map, as an embedder might write one: it knows nothing of the gateway. */
@@ -41,22 +40,12 @@ function plainStore(over: Partial<SessionStore> = {}): SessionStore {
 }
 
 /** An exchange that goes on in a session, or in none, and notes how it was stopped. */
-function goOn(running: Running, id: string | undefined): { stops: string[]; finish(): void } {
+function goOn(inFlight: InFlight, session: string | undefined): { stops: string[]; finish(): void } {
   const stops: string[] = []
-  const exchange = new Exchange({
-    server: 'weather',
-    config: { url: 'http://127.0.0.1' },
-    principal: undefined,
-    request: undefined,
-    method: 'GET',
-    session: id === undefined ? undefined : { id, record },
-    message: undefined,
-    headers: {},
-    body: undefined,
-  })
-  exchange.onStop = ({ code }) => void stops.push(code)
-  running.add(exchange)
-  return { stops, finish: () => running.delete(exchange) }
+  const exchange = exchangeOf({ session })
+  exchange.life.onStop(({ code }) => void stops.push(code))
+  const flight = inFlight.add(exchange)
+  return { stops, finish: () => inFlight.delete(flight) }
 }
 
 const stores: [what: string, store: () => SessionStore][] = [
@@ -79,9 +68,10 @@ async function found(sessions: Sessions, ...wanted: Parameters<Sessions['find']>
 describe.each(stores)('with a store %s', (_, store) => {
   test('SS1 HD19 an open session is found by its id', async () => {
     const { sessions } = make(store())
-    const id = await sessions.open(record)
+    const id = await sessions.open(RECORD)
     expect(id).toMatch(/^[\x21-\x7e]+$/)
-    expect(await found(sessions, id, 'weather', 'ann')).toEqual({ id, record })
+    const session = await sessions.find(id, 'weather', 'ann')
+    expect([session.id, session.record]).toEqual([id, RECORD])
   })
 
   test('SS2 without an id it is session_required', async () => {
@@ -94,8 +84,8 @@ describe.each(stores)('with a store %s', (_, store) => {
 
   test('SS3 SS6 SS7 SC5 unknown, ended, foreign principal and foreign server are one and the same refusal', async () => {
     const { sessions } = make(store())
-    const id = await sessions.open(record)
-    const ended = await sessions.open(record)
+    const id = await sessions.open(RECORD)
+    const ended = await sessions.open(RECORD)
     await sessions.end(ended)
     const refusals = await Promise.all(
       [
@@ -122,10 +112,10 @@ describe.each(stores)('with a store %s', (_, store) => {
   })
 
   test('SS12 what goes on in a session is stopped when it ends, and nothing else is', async () => {
-    const { sessions, running } = make(store())
-    const [ending, staying] = [await sessions.open(record), await sessions.open(record)]
-    const [first, second, left] = [goOn(running, ending), goOn(running, ending), goOn(running, ending)]
-    const [other, sessionless] = [goOn(running, staying), goOn(running, undefined)]
+    const { sessions, inFlight } = make(store())
+    const [ending, staying] = [await sessions.open(RECORD), await sessions.open(RECORD)]
+    const [first, second, left] = [goOn(inFlight, ending), goOn(inFlight, ending), goOn(inFlight, ending)]
+    const [other, sessionless] = [goOn(inFlight, staying), goOn(inFlight, undefined)]
     left.finish()
     await sessions.end(ending)
     expect([first.stops, second.stops]).toEqual([['session_not_found'], ['session_not_found']])
@@ -135,25 +125,25 @@ describe.each(stores)('with a store %s', (_, store) => {
 
 test('SS11 a session that the store ends by itself stops what goes on in it and tells of it', async () => {
   const store = new MemorySessionStore({ maxSessions: 1 })
-  const { sessions, running, expired } = make(store)
-  const id = await sessions.open(record)
-  const [going, sessionless] = [goOn(running, id), goOn(running, undefined)]
+  const { sessions, inFlight, expired } = make(store)
+  const id = await sessions.open(RECORD)
+  const [going, sessionless] = [goOn(inFlight, id), goOn(inFlight, undefined)]
   await sessions.close()
   expect([going.stops, sessionless.stops]).toEqual([['session_not_found'], []])
-  expect(expired).toEqual([[id, record]])
+  expect(expired).toEqual([[id, RECORD]])
 })
 
 test('SS11 a store that can be asked in is told which sessions are in use', async () => {
   const store = new MemorySessionStore({ maxSessions: 2 })
-  const { sessions, running, expired } = make(store)
-  const [streaming, idle] = [await sessions.open(record), await sessions.open(record)]
-  const [one, two] = [goOn(running, streaming), goOn(running, streaming)]
-  goOn(running, undefined)
+  const { sessions, inFlight, expired } = make(store)
+  const [streaming, idle] = [await sessions.open(RECORD), await sessions.open(RECORD)]
+  const [one, two] = [goOn(inFlight, streaming), goOn(inFlight, streaming)]
+  goOn(inFlight, undefined)
   one.finish()
-  await sessions.open(record)
+  await sessions.open(RECORD)
   expect(expired.map(([id]) => id)).toEqual([idle])
   two.finish()
-  await sessions.open(record)
+  await sessions.open(RECORD)
   expect(expired.map(([id]) => id)).toEqual([idle, streaming])
 })
 
@@ -171,7 +161,7 @@ describe('a store that fails', () => {
   test.each(failing)('SC7 that %s is unavailable, and its words stay in the cause', async (_, fail) => {
     const { sessions } = make({ create: fail, get: fail, delete: fail, close: fail })
     const attempts = [
-      () => sessions.open(record),
+      () => sessions.open(RECORD),
       () => found(sessions, 'id', 'weather', 'ann'),
       () => sessions.end('id'),
       () => sessions.close(),
@@ -191,10 +181,122 @@ describe('a store that fails', () => {
     'HD19 the id %p of a store is not handed out',
     async (id) => {
       const { sessions } = make(plainStore({ create: () => id as string }))
-      await expect(sessions.open(record)).rejects.toMatchObject({
+      await expect(sessions.open(RECORD)).rejects.toMatchObject({
         code: 'unavailable',
         cause: new TypeError('The session store must create ids of visible ASCII characters'),
       })
     },
   )
+})
+
+describe('the state that is kept of a session', () => {
+  const NEXT: UpstreamState = { ...RECORD.upstream, id: 'up-2' }
+  const updating = (): SessionStore => {
+    const records = new Map<string, SessionRecord>()
+    return {
+      create: (kept) => `id-${records.set(`id-${records.size}`, kept).size - 1}`,
+      get: (id) => records.get(id),
+      update: (id, kept) => void (records.has(id) && records.set(id, kept)),
+      delete: (id) => void records.delete(id),
+    }
+  }
+
+  test.each([
+    ['update()', updating],
+    ['no update()', plainStore],
+  ])('SS8 is as it was left for whoever finds the session, in a store with %s', async (_, store) => {
+    const { sessions } = make(store())
+    const [id, other] = [await sessions.open(RECORD), await sessions.open(RECORD)]
+    const session = await sessions.find(id, 'weather', 'ann')
+    await session.keep(() => NEXT)
+    expect(session.record).toEqual({ ...RECORD, upstream: NEXT })
+    expect((await sessions.find(id, 'weather', 'ann')).record).toEqual({ ...RECORD, upstream: NEXT })
+    expect((await sessions.find(other, 'weather', 'ann')).record).toEqual(RECORD)
+  })
+
+  test('SS8 is the same at every node where the store has update(), and else at the node alone that changed it', async () => {
+    for (const [store, seen] of [
+      [updating(), NEXT],
+      [plainStore(), RECORD.upstream],
+    ] as const) {
+      const [here, there] = [make(store).sessions, make(store).sessions]
+      const id = await here.open(RECORD)
+      await (await here.find(id, 'weather', 'ann')).keep(() => NEXT)
+      expect((await there.find(id, 'weather', 'ann')).record.upstream).toEqual(seen)
+    }
+  })
+
+  test('SS8 changes one change at a time, each of which sees what the last one left', async () => {
+    const { get, update, ...rest } = updating()
+    const late = async <T>(answer: () => T): Promise<T> => {
+      await new Promise(setImmediate)
+      return answer()
+    }
+    const { sessions } = make({
+      ...rest,
+      get: (id) => late(() => get(id)),
+      update: (id, kept) => late(() => update!(id, kept)),
+    })
+    const id = await sessions.open(RECORD)
+    const finders = await Promise.all(Array.from({ length: 10 }, () => sessions.find(id, 'weather', 'ann')))
+    const add = (state: UpstreamState): UpstreamState => ({ ...state, id: `${state.id}+` })
+    await Promise.all(finders.map((session) => session.keep(add)))
+    expect((await sessions.find(id, 'weather', 'ann')).record.upstream.id).toBe('up-1++++++++++')
+  })
+
+  test('SS8 is not written when it stays the same: to look at it is no change', async () => {
+    const { jest } = import.meta
+    const store = updating()
+    const update = jest.spyOn(store as Required<SessionStore>, 'update')
+    const { sessions } = make(store)
+    const session = await sessions.find(await sessions.open(RECORD), 'weather', 'ann')
+    await session.keep((state) => state)
+    expect(update).not.toHaveBeenCalled()
+    await session.keep((state) => ({ ...state }))
+    expect(update).toHaveBeenCalledTimes(1)
+  })
+
+  test.each([
+    ['update()', updating],
+    ['no update()', plainStore],
+  ])('SS12 does not come back when the session ended meanwhile, in a store with %s', async (_, store) => {
+    const { sessions } = make(store())
+    const id = await sessions.open(RECORD)
+    const session = await sessions.find(id, 'weather', 'ann')
+    await sessions.end(id)
+    await session.keep(() => NEXT)
+    expect(session.record).toEqual(RECORD)
+    await expect(found(sessions, id, 'weather', 'ann')).rejects.toMatchObject({ code: 'session_not_found' })
+  })
+
+  test('SC6 is kept for a thousand sessions where the store cannot; past that the oldest is forgotten', async () => {
+    const { sessions } = make(plainStore())
+    const ids: string[] = []
+    for (let count = 0; count <= 1_000; count += 1) ids.push(await sessions.open(RECORD))
+    for (const id of ids) await (await sessions.find(id, 'weather', 'ann')).keep(() => NEXT)
+    const states = await Promise.all(ids.map(async (id) => (await sessions.find(id, 'weather', 'ann')).record.upstream))
+    expect(states).toEqual([RECORD.upstream, ...Array.from({ length: 1_000 }, () => NEXT)])
+  })
+
+  test.each(['get', 'update'] as const)(
+    'SC7 is not kept by a store whose %s() fails, which is unavailable',
+    async (method) => {
+      const store = updating()
+      const { sessions } = make(store)
+      const session = await sessions.find(await sessions.open(RECORD), 'weather', 'ann')
+      store[method] = () => Promise.reject(new Error('down'))
+      await expect(session.keep(() => NEXT)).rejects.toMatchObject({ code: 'unavailable' })
+      expect(session.record).toEqual(RECORD)
+    },
+  )
+
+  test('SS8 can be changed again when a change before it has failed', async () => {
+    const { sessions } = make(updating())
+    const session = await sessions.find(await sessions.open(RECORD), 'weather', 'ann')
+    const fail = (): never => {
+      throw new Error('no')
+    }
+    const [failed] = await Promise.allSettled([session.keep(fail), session.keep(() => NEXT)])
+    expect([failed.status, session.record.upstream]).toEqual(['rejected', NEXT])
+  })
 })

@@ -54,10 +54,10 @@ async function callThrough(message: object, ...plans: Array<readonly Fault[]>): 
 }
 
 /** What an unbroken call brings over the wire, and where the events begin in it. */
-async function measure(recording: Recording): Promise<{ wire: Buffer; start: number }> {
+async function measure(recording: Recording, message: object = call): Promise<{ wire: Buffer; start: number }> {
   play(upstream, recording)
   const before = proxy.connections.entries.length
-  expect(plain((await callThrough(call)).bytes)).toBe(plain(recording.join('')))
+  expect(plain((await callThrough(message)).bytes)).toBe(plain(recording.join('')))
   const wire = proxy.connections.entries[before]!.passed.down
   return { wire, start: wire.indexOf(recording[0]!) }
 }
@@ -136,7 +136,7 @@ test('connections that break again and again, in either direction, bring every e
 
 test('a batch without event ids gets an error for exactly each id that was not answered (RPC7, ER14)', async () => {
   const recording = record({ ids: false, lineEnd: '\n' }, waiting)
-  const { wire, start } = await measure(recording)
+  const { wire, start } = await measure(recording, batch)
   for (let at = start; at < wire.length; at += 1) {
     const outcome = await callThrough(batch, [{ at, how: 'reset' }])
     const whole = recording.slice(0, countWhole(recording, wire.subarray(start, at)))

@@ -7,9 +7,11 @@ import {
   clientCredentials,
   type GatewayOptions,
   type HeadersContext,
+  type HttpServer,
   mcpGateway,
   type Principal,
   type ServerConfig,
+  type ServerInfo,
   tokenExchange,
   jwtBearer,
   type JwtPrincipal,
@@ -109,6 +111,12 @@ const mcpServers: Record<string, ServerConfig> = {
   maps: { type: 'streamable-http', url, headers: { authorization: 'Bearer s3cret' } },
 }
 mcpGateway({ servers: mcpServers, authenticate: false })
+
+// A server behind HTTP is a kind of server, and what all kinds have can be kept apart from what is behind it.
+const info: ServerInfo = { title: 'Weather', version: '1.0.0', scopes: { tools: { 'delete_*': ['write'] } } }
+const behindHttp: HttpServer<Member> = { ...info, url, headers: ({ principal }) => ({ 'x-id': principal?.id ?? '' }) }
+const configs: ServerConfig<Member>[] = [behindHttp, { ...info, url }]
+mcpGateway({ authenticate: (request) => members.of(request), servers: () => configs[0] })
 
 // What must not compile.
 // @ts-expect-error `authenticate` has no silent default

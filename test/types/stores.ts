@@ -5,6 +5,7 @@ import {
   type SessionHost,
   type SessionRecord,
   type SessionStore,
+  type UpstreamState,
   mcpGateway,
 } from '../../lib/index.ts'
 import { sessionStoreContract } from '../../lib/testing.ts'
@@ -53,6 +54,17 @@ class Expiring extends Remote {
 for (const sessions of [smallest, new Remote(), new Expiring(), new MemorySessionStore(), undefined]) {
   mcpGateway({ servers: {}, authenticate: false, sessions })
 }
+
+// What a record keeps of the conversation behind is a tree, plain JSON all the way down.
+const client = { handshake: { capabilities: {} }, subscriptions: { 'file:///a': { uri: 'file:///a' } } }
+const member: UpstreamState = { upstream: 'b', protocolVersion: '2025-06-18', id: '1', client }
+const upstream: UpstreamState = { upstream: 'a', protocolVersion: '2025-11-25', members: { member } }
+const record: SessionRecord = { server: 'a', principal: '', protocolVersion: '2025-11-25', upstream }
+void smallest.create(JSON.parse(JSON.stringify(record)) as SessionRecord)
+// @ts-expect-error as 0.1 kept it: the upstream's session id alone
+void smallest.create({ ...record, upstream: '1' })
+// @ts-expect-error JSON has no `undefined`
+void smallest.create({ ...record, upstream: { ...member, id: undefined } })
 
 // @ts-expect-error a store without `get` is none
 mcpGateway({ servers: {}, authenticate: false, sessions: { create: () => '1', delete: () => {} } })

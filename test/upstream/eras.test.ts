@@ -1,20 +1,31 @@
 // Which eras an upstream speaks: said by its config, or learnt from the answer to a handshake and remembered a while.
 import { jest } from '@jest/globals'
 import { GatewayError } from '../../lib/errors.ts'
-import type { Message, ServerConfig } from '../../lib/types.ts'
+import type { Message } from '../../lib/exchange/message.ts'
+import type { Era, ServerConfig } from '../../lib/types.ts'
 import { Eras } from '../../lib/upstream/eras.ts'
 
 const url = 'http://127.0.0.1:3001/mcp'
 const auto: ServerConfig = { url }
+/** What names the upstream behind that URL. */
+const ID = 'upstream-1'
 const refusal = (code: number) => ({ jsonrpc: '2.0', id: 1, error: { code, message: 'no' } })
 const agreement = { jsonrpc: '2.0', id: 1, result: { protocolVersion: '2025-11-25' } }
 
-const request = (era: Message['era'], method: string, params?: unknown): Message => ({
+const request = (era: Era, method: string, params?: Record<string, unknown>): Message => ({
   kind: 'request',
   era,
   id: 1,
   method,
   params,
+  text: '',
+})
+const notification = (era: Era, method: string): Message => ({
+  kind: 'notification',
+  era,
+  method,
+  params: undefined,
+  text: '',
 })
 
 function caught(run: () => void): GatewayError {
@@ -32,10 +43,10 @@ describe('what the config says', () => {
     request('legacy', 'initialize', { protocolVersion: '2025-06-18' }),
     request('legacy', 'tools/list'),
     request('modern', 'server/discover'),
-    { kind: 'notification', era: 'legacy', method: 'notifications/initialized' },
-    { kind: 'notification', era: 'modern', method: 'notifications/progress' },
-    { kind: 'response', era: 'legacy' },
-    { kind: 'batch', era: 'legacy', ids: [1] },
+    notification('legacy', 'notifications/initialized'),
+    notification('modern', 'notifications/progress'),
+    { kind: 'response', era: 'legacy', id: 1, result: {}, text: '' },
+    { kind: 'batch', era: 'legacy', items: [request('legacy', 'tools/list')], text: '' },
   ]
 
   test('CL9 without a protocol, or with auto, both eras pass', () => {
@@ -79,24 +90,24 @@ describe('what the config says', () => {
 
   test('RT4 modern is modern and legacy is legacy, whatever the upstream has answered', () => {
     const eras = new Eras()
-    eras.learn(auto, refusal(-32022))
-    expect(eras.isModernOnly({ url, protocol: 'legacy' })).toBe(false)
-    eras.learn(auto, agreement)
-    expect(eras.isModernOnly({ url, protocol: 'modern' })).toBe(true)
+    eras.learn(ID, refusal(-32022))
+    expect(eras.isModernOnly({ url, protocol: 'legacy' }, ID)).toBe(false)
+    eras.learn(ID, agreement)
+    expect(eras.isModernOnly({ url, protocol: 'modern' }, ID)).toBe(true)
   })
 })
 
 describe('what an upstream has answered', () => {
   test('UC3 nothing is known of an upstream before it has answered', () => {
-    expect(new Eras().isModernOnly(auto)).toBe(false)
+    expect(new Eras().isModernOnly(auto, ID)).toBe(false)
   })
 
   test.each([-32020, -32021, -32022])('UC2 who answers a handshake with %d has no sessions', (code) => {
     const eras = new Eras()
-    eras.learn(auto, refusal(code))
-    expect(eras.isModernOnly(auto)).toBe(true)
-    expect(eras.isModernOnly({ url: new URL(url) })).toBe(true)
-    expect(eras.isModernOnly({ url: 'http://127.0.0.1:3002/mcp' })).toBe(false)
+    eras.learn(ID, refusal(code))
+    expect(eras.isModernOnly(auto, ID)).toBe(true)
+    expect(eras.isModernOnly({ url: new URL(url) }, ID)).toBe(true)
+    expect(eras.isModernOnly(auto, 'upstream-2')).toBe(false)
   })
 
   test.each([
@@ -111,24 +122,24 @@ describe('what an upstream has answered', () => {
     ['an error that is null', { error: null }],
   ])('UC2 %s is no evidence, and takes back what was learnt before', (_what, answer) => {
     const eras = new Eras()
-    eras.learn(auto, answer)
-    expect(eras.isModernOnly(auto)).toBe(false)
-    eras.learn(auto, refusal(-32022))
-    eras.learn(auto, answer)
-    expect(eras.isModernOnly(auto)).toBe(false)
+    eras.learn(ID, answer)
+    expect(eras.isModernOnly(auto, ID)).toBe(false)
+    eras.learn(ID, refusal(-32022))
+    eras.learn(ID, answer)
+    expect(eras.isModernOnly(auto, ID)).toBe(false)
   })
 
   test('UC3 a lesson is forgotten after a while, and can be learnt again', () => {
     jest.useFakeTimers()
     try {
       const eras = new Eras()
-      eras.learn(auto, refusal(-32022))
+      eras.learn(ID, refusal(-32022))
       jest.advanceTimersByTime(60_000)
-      expect(eras.isModernOnly(auto)).toBe(true)
+      expect(eras.isModernOnly(auto, ID)).toBe(true)
       jest.advanceTimersByTime(60 * 60_000)
-      expect(eras.isModernOnly(auto)).toBe(false)
-      eras.learn(auto, refusal(-32022))
-      expect(eras.isModernOnly(auto)).toBe(true)
+      expect(eras.isModernOnly(auto, ID)).toBe(false)
+      eras.learn(ID, refusal(-32022))
+      expect(eras.isModernOnly(auto, ID)).toBe(true)
     } finally {
       jest.useRealTimers()
     }
@@ -136,14 +147,14 @@ describe('what an upstream has answered', () => {
 
   test('SC6 UC3 of ever more upstreams the latest are remembered', () => {
     const eras = new Eras()
-    const configs = Array.from({ length: 1_500 }, (_, n) => ({ url: `http://127.0.0.1:3001/${n}` }))
-    for (const config of configs) {
-      eras.learn(config, refusal(-32022))
-      eras.learn(configs[0]!, refusal(-32022))
+    const ids = Array.from({ length: 1_500 }, (_, n) => `upstream-${n}`)
+    for (const id of ids) {
+      eras.learn(id, refusal(-32022))
+      eras.learn(ids[0]!, refusal(-32022))
     }
-    const known = configs.filter((config) => eras.isModernOnly(config))
+    const known = ids.filter((id) => eras.isModernOnly(auto, id))
     expect(known.length).toBeLessThanOrEqual(1_000)
-    expect(known).toContain(configs[0])
-    expect(known).toContain(configs.at(-1))
+    expect(known).toContain(ids[0])
+    expect(known).toContain(ids.at(-1))
   })
 })

@@ -1,5 +1,6 @@
 // Which scopes a message needs: by method, by tool, in batches, and what a client is told that lacks one.
 import fc from 'fast-check'
+import type { Message } from '../../../lib/exchange/message.ts'
 import type { ScopeRules } from '../../../lib/index.ts'
 import { checkScopes, scopeRulesOf, scopesOf } from '../../../lib/inbound/access/scopes.ts'
 import { modernRequest, postModern } from '../../support/modern.ts'
@@ -8,16 +9,26 @@ import { initialize, post } from '../../support/rpc.ts'
 import { startUpstream, type Upstream } from '../../support/upstream.ts'
 
 const config = (scopes: unknown) => ({ url: 'https://a.example/mcp', scopes: scopes as ScopeRules })
-const needed = (scopes: ScopeRules, json: unknown, base: string[] = []): string[] =>
-  scopesOf(scopeRulesOf('files', config(scopes)), base, json)
-const call = (name: unknown): object => ({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } })
+const needed = (scopes: ScopeRules, message: Message, base: string[] = []): string[] =>
+  scopesOf(scopeRulesOf('files', config(scopes)), base, message)
+const wire = { era: 'legacy', text: '' } as const
+const request = (method: string, params?: Record<string, unknown>): Message => ({
+  kind: 'request',
+  id: 1,
+  method,
+  params,
+  ...wire,
+})
+const call = (name: unknown): Message => request('tools/call', { name })
+const notification: Message = { kind: 'notification', method: 'notifications/initialized', params: undefined, ...wire }
+const response: Message = { kind: 'response', id: 1, result: {}, ...wire }
 
 describe('what a message needs', () => {
-  test.each<[string, ScopeRules, unknown, string[]]>([
-    ['nothing where no entry fits', { methods: { ping: ['p'] } }, { method: 'tools/list' }, []],
-    ['what its method does', { methods: { 'tools/list': ['l'] } }, { method: 'tools/list' }, ['l']],
-    ['what methods of its kind do', { methods: { 'resources/*': ['r'] } }, { method: 'resources/read' }, ['r']],
-    ['what every method does', { methods: { '*': ['m'] } }, { method: 'notifications/initialized' }, ['m']],
+  test.each<[string, ScopeRules, Message, string[]]>([
+    ['nothing where no entry fits', { methods: { ping: ['p'] } }, request('tools/list'), []],
+    ['what its method does', { methods: { 'tools/list': ['l'] } }, request('tools/list'), ['l']],
+    ['what methods of its kind do', { methods: { 'resources/*': ['r'] } }, request('resources/read'), ['r']],
+    ['what every method does', { methods: { '*': ['m'] } }, notification, ['m']],
     ['what its tool does', { tools: { delete_file: ['w'] } }, call('delete_file'), ['w']],
     ['what tools of its kind do', { tools: { 'delete_*': ['w'] } }, call('delete_file'), ['w']],
     ['no more than its own tool does', { tools: { delete_file: ['w'] } }, call('delete_files'), []],
@@ -36,20 +47,20 @@ describe('what a message needs', () => {
     [
       'what tools do only when it calls one',
       { tools: { '*': ['c'] } },
-      { method: 'prompts/get', params: { name: 'x' } },
+      request('prompts/get', { name: 'x' }),
       [],
     ],
     ['every scope of tools when its name is none', { tools: { a: ['a'], b: ['b'] } }, call(7), ['a', 'b']],
-    ['every scope of tools when it names none', { tools: { a: ['a'] } }, { method: 'tools/call' }, ['a']],
+    ['every scope of tools when it names none', { tools: { a: ['a'] } }, request('tools/call'), ['a']],
     [
       'in a batch what each message does',
       { tools: { a: ['a'], b: ['b'] } },
-      [call('a'), call('b'), { result: 1 }],
+      { kind: 'batch', items: [call('a'), call('b'), response], ...wire },
       ['a', 'b'],
     ],
-    ['nothing as a response', { methods: { '*': ['m'] } }, { jsonrpc: '2.0', id: 1, result: {} }, []],
-  ])('is %s (AU7)', (_, rules, json, scopes) => {
-    expect(needed(rules, json)).toEqual(scopes)
+    ['nothing as a response', { methods: { '*': ['m'] } }, response, []],
+  ])('is %s (AU7)', (_, rules, message, scopes) => {
+    expect(needed(rules, message)).toEqual(scopes)
   })
 
   test('is first of all what every request does', () => {

@@ -1,19 +1,19 @@
 // What a status and a content type mean, as a table.
 import type { GatewayErrorCode } from '../../../lib/errors.ts'
-import { verdict, type Asked } from '../../../lib/upstream/http/check-response.ts'
+import { checkResponse, type Expected } from '../../../lib/upstream/http/check-response.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 const STREAM = { 'content-type': 'text/event-stream' }
 const HTML = { 'content-type': 'text/html' }
 
-const answer: Asked = { expects: 'answer', era: 'legacy', inSession: true }
-const stream: Asked = { expects: 'stream', era: 'legacy', inSession: true }
-const acceptance: Asked = { expects: 'acceptance', era: 'legacy', inSession: true }
-const handshake: Asked = { expects: 'answer', era: 'legacy', inSession: false }
-const modern: Asked = { expects: 'answer', era: 'modern', inSession: false }
+const answer: Expected = { expects: 'answer', era: 'legacy', inSession: true }
+const stream: Expected = { expects: 'stream', era: 'legacy', inSession: true }
+const acceptance: Expected = { expects: 'acceptance', era: 'legacy', inSession: true }
+const handshake: Expected = { expects: 'answer', era: 'legacy', inSession: false }
+const modern: Expected = { expects: 'answer', era: 'modern', inSession: false }
 
 type Headers = Readonly<Record<string, string | string[]>>
-type Row = [what: string, asked: Asked, status: number, headers: Headers]
+type Row = [what: string, expected: Expected, status: number, headers: Headers]
 
 describe('a reply to relay', () => {
   test.each<Row>([
@@ -31,8 +31,8 @@ describe('a reply to relay', () => {
     ['a JSON-RPC refusal of a notification', acceptance, 400, JSON_TYPE],
     ['a JSON-RPC refusal of a second listener', stream, 409, JSON_TYPE],
     ['a modern JSON-RPC error with 404', modern, 404, JSON_TYPE],
-  ])('%s (HD21, ER8, RPC10)', (_, asked, status, headers) => {
-    expect(verdict(asked, { status, headers })).toBeUndefined()
+  ])('%s (HD21, ER8, RPC10)', (_, expected, status, headers) => {
+    expect(checkResponse(expected, { status, headers })).toBeUndefined()
   })
 })
 
@@ -77,12 +77,12 @@ describe('an error that stands for the reply', () => {
     ['503 as a page', answer, 503, HTML, 'upstream_refused', 503],
     ['504 as a page', answer, 504, HTML, 'upstream_refused', 504],
     ['599', answer, 599, {}, 'upstream_refused', 502],
-  ])('%s (HD17, HD21, ER8, ER9, UC9)', (_, asked, status, headers, code, answered) => {
-    expect(verdict(asked, { status, headers })).toMatchObject({ code, status: answered })
+  ])('%s (HD17, HD21, ER8, ER9, UC9)', (_, expected, status, headers, code, answered) => {
+    expect(checkResponse(expected, { status, headers })).toMatchObject({ code, status: answered })
   })
 
   test('says how a redirect is mended, and follows none (UC9)', () => {
-    expect(verdict(answer, { status: 308, headers: { location: 'http://169.254.169.254/' } })?.message).toMatch(
+    expect(checkResponse(answer, { status: 308, headers: { location: 'http://169.254.169.254/' } })?.message).toMatch(
       /redirect.*configure/,
     )
   })
@@ -96,17 +96,17 @@ describe('an error that stands for the reply', () => {
       { 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' },
     ],
     ['503 without it gets a second', 503, {}, { 'retry-after': '1' }],
-  ])('Retry-After: %s (HD20, ER9)', (_, status, headers, expected) => {
-    expect(verdict(answer, { status, headers })?.headers).toEqual(expected)
+  ])('Retry-After: %s (HD20, ER9)', (_, status, headers, kept) => {
+    expect(checkResponse(answer, { status, headers })?.headers).toEqual(kept)
   })
 
   test("405 says what is allowed: the upstream's own list, or what is left without GET (RT3, RT7)", () => {
-    expect(verdict(stream, { status: 405, headers: { allow: 'POST' } })?.headers).toEqual({ allow: 'POST' })
-    expect(verdict(stream, { status: 405, headers: {} })?.headers).toEqual({ allow: 'POST, DELETE' })
+    expect(checkResponse(stream, { status: 405, headers: { allow: 'POST' } })?.headers).toEqual({ allow: 'POST' })
+    expect(checkResponse(stream, { status: 405, headers: {} })?.headers).toEqual({ allow: 'POST, DELETE' })
   })
 
   test('brings none of the upstream credentials talk along (HD20)', () => {
-    const error = verdict(answer, {
+    const error = checkResponse(answer, {
       status: 401,
       headers: { 'www-authenticate': 'Bearer realm="upstream"', 'set-cookie': ['a=1'] },
     })

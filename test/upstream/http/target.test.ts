@@ -55,6 +55,17 @@ describe('targetOf', () => {
     ])
   })
 
+  test('names an endpoint alike however its URL is given, any other otherwise, and shows nothing of it (SC7)', () => {
+    const secret = 'https://mcp.example.com/mcp?key=hunter2'
+    const { id } = targetOf('a', { url: secret })
+    expect(targetOf('b', { url: new URL(secret), headers: { 'x-key': '1' } }).id).toBe(id)
+    expect(targetOf('a', { url: 'HTTPS://MCP.example.com:443/mcp?key=hunter2' }).id).toBe(id)
+    for (const other of [url, 'https://mcp.example.com/mcp', 'https://mcp.example.com/mcp?key=hunter3']) {
+      expect(targetOf('a', { url: other }).id).not.toBe(id)
+    }
+    expect(id).toMatch(/^[\w-]{22}$/)
+  })
+
   test('checks a config once, and again when its url or headers were replaced', () => {
     const config = { url, headers: { 'x-key': '1' } as Record<string, string> }
     const first = targetOf('a', config)

@@ -1,6 +1,6 @@
 // One answer as it arrives, over a real connection: kept until wanted, handed from sink to sink, let go of.
 import { Client } from 'undici'
-import type { Sink } from '../../../lib/types.ts'
+import type { Sink } from '../../../lib/exchange/body.ts'
 import { UpstreamReply } from '../../../lib/upstream/http/upstream-reply.ts'
 import { createJournal } from '../../support/journal.ts'
 import { startUpstream, type Exchange, type Upstream } from '../../support/upstream.ts'
@@ -47,8 +47,7 @@ function collect(takes: (chunk: Buffer) => boolean = () => true): Collected {
       arrivals.record(chunk.length)
       return takes(chunk)
     },
-    end: () => finish('ended'),
-    fail: (error) => finish(`failed: ${error.message}`),
+    end: (end) => finish(end.how === 'broken' ? `failed: ${end.error.message}` : end.how),
     bytes: () => Buffer.concat(chunks).toString(),
     over,
     more: () => arrivals.next(),
@@ -72,8 +71,8 @@ test('heads of 1xx are passed over', async () => {
     res.writeHead(200, { 'x-final': '1' }).end('body')
   })
   const sink = collect()
-  reply.body.pipe(sink)
-  expect(await sink.over).toBe('ended')
+  reply.pipe(sink)
+  expect(await sink.over).toBe('complete')
   expect(reply.status).toBe(200)
   expect(reply.headers).toMatchObject({ 'x-final': '1' })
   expect(sink.bytes()).toBe('body')
@@ -83,9 +82,9 @@ test('what came before anybody wanted it is kept, then follows the rest', async 
   const { reply, exchange } = await ask((asked) => void asked.stream().write('early '))
   await settle()
   const sink = collect()
-  reply.body.pipe(sink)
+  reply.pipe(sink)
   exchange.res.end('late')
-  expect(await sink.over).toBe('ended')
+  expect(await sink.over).toBe('complete')
   expect(sink.bytes()).toBe('early late')
 })
 
@@ -94,8 +93,8 @@ test('a body that is over before anybody wanted it is not lost, nor is its end',
   expect(await exchange.over).toBe('complete')
   await settle()
   const sink = collect()
-  reply.body.pipe(sink)
-  expect(await sink.over).toBe('ended')
+  reply.pipe(sink)
+  expect(await sink.over).toBe('complete')
   expect(sink.bytes()).toBe('whole')
 })
 
@@ -105,7 +104,7 @@ test('a body that broke before anybody wanted it says so', async () => {
   exchange.cut()
   await settle()
   const sink = collect()
-  reply.body.pipe(sink)
+  reply.pipe(sink)
   expect(await sink.over).toMatch(/^failed: /)
   expect(sink.bytes()).toBe('half')
 })
@@ -113,39 +112,52 @@ test('a body that broke before anybody wanted it says so', async () => {
 test('bytes given back come first for the next sink, and once', async () => {
   const { reply, exchange } = await ask((asked) => void asked.stream().write('one '))
   const first = collect()
-  reply.body.pipe(first)
+  reply.pipe(first)
   await first.more()
-  reply.body.unread([Buffer.from(first.bytes())])
+  reply.unread([Buffer.from(first.bytes())])
   await exchange.stream().write('two ')
   await settle()
   const second = collect()
-  reply.body.pipe(second)
+  reply.pipe(second)
   exchange.res.end('three')
-  expect(await second.over).toBe('ended')
+  expect(await second.over).toBe('complete')
   expect(first.bytes()).toBe('one ')
   expect(second.bytes()).toBe('one two three')
 })
 
 test('a sink that gives bytes back in the middle leaves the rest to the next', async () => {
-  const { reply, exchange } = await ask((asked) => void asked.stream().write('one '))
+  // Shorter chunks are joined while they are kept, so that there would be no middle.
+  const [one, two] = ['1', '2'].map((digit) => digit.repeat(1024)) as [string, string]
+  const { reply, exchange } = await ask((asked) => void asked.stream().write(one))
   await settle()
-  await exchange.stream().write('two ')
+  await exchange.stream().write(two)
   await settle()
   const peek = collect()
-  reply.body.pipe({
+  reply.pipe({
     ...peek,
     data(chunk) {
-      peek.data(chunk)
-      reply.body.unread([chunk])
+      peek.data(chunk, true)
+      reply.unread([chunk])
       return true
     },
   })
   const second = collect()
-  reply.body.pipe(second)
+  reply.pipe(second)
   exchange.res.end('three')
-  expect(await second.over).toBe('ended')
-  expect(peek.bytes()).toBe('one ')
-  expect(second.bytes()).toBe('one two three')
+  expect(await second.over).toBe('complete')
+  expect(peek.bytes()).toBe(one)
+  expect(second.bytes()).toBe(`${one}${two}three`)
+})
+
+test('short chunks are joined while nobody wants them, and come as they came', async () => {
+  const { reply, exchange } = await ask((asked) => void asked.stream())
+  for (const piece of ['one ', 'two ', 'three']) {
+    await exchange.stream().write(piece)
+    await settle()
+  }
+  const chunks: Buffer[] = []
+  reply.pipe({ data: (chunk) => chunks.push(chunk) > 0, end: () => {} })
+  expect(chunks.map(String)).toEqual(['one two three'])
 })
 
 describe('backpressure (SE16)', () => {
@@ -169,9 +181,9 @@ describe('backpressure (SE16)', () => {
     const { reply, exchange } = await ask((asked) => void asked.stream())
     const written = await isStuck(exchange)
     const sink = collect()
-    reply.body.pipe(sink)
+    reply.pipe(sink)
     exchange.res.end()
-    expect(await sink.over).toBe('ended')
+    expect(await sink.over).toBe('complete')
     expect(sink.bytes()).toHaveLength(written)
   })
 
@@ -179,33 +191,33 @@ describe('backpressure (SE16)', () => {
     const { reply, exchange } = await ask((asked) => void asked.stream())
     let full = true
     const sink = collect(() => !full)
-    reply.body.pipe(sink)
+    reply.pipe(sink)
     const written = await isStuck(exchange)
     expect(sink.bytes().length).toBeLessThan(written)
     full = false
-    reply.body.resume()
+    reply.resume()
     exchange.res.end()
-    expect(await sink.over).toBe('ended')
+    expect(await sink.over).toBe('complete')
     expect(sink.bytes()).toHaveLength(written)
   })
 })
 
 test('a body that is cancelled closes its connection', async () => {
   const { reply, exchange } = await ask((asked) => void asked.stream())
-  reply.body.cancel()
+  reply.cancel()
   expect(await exchange.over).toBe('cut')
 })
 
 test('a short body that nobody wants is read away, and its connection is used again', async () => {
   const { reply, exchange } = await ask((asked) => asked.status(500, 'x'.repeat(10_000)))
-  reply.body.drain()
+  reply.drain()
   const { exchange: next } = await ask((asked) => asked.status(200))
   expect(next.req.socket).toBe(exchange.req.socket)
 })
 
 test('a long body that nobody wants is cut off', async () => {
   const { reply, exchange } = await ask((asked) => void asked.stream())
-  reply.body.drain()
+  reply.drain()
   void exchange.stream().write(Buffer.alloc(1024 * 1024, 'x'))
   expect(await exchange.over).toBe('cut')
 })
