@@ -1,0 +1,209 @@
+// With OpenTelemetry's own instrumentation in the app the server gets one of each trace header, and its span belongs to
+// the client's trace. (governance.md E1 and E4, behaviour 43) The instrumentation patches modules as node loads them,
+// which jest does by itself: so the app is a process of its own.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createJournal, type Journal } from '../support/journal.ts'
+import { initialize, type Session } from '../support/rpc.ts'
+import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
+import type { TracedAppConfig } from '../fixtures/traced-app.mjs'
+import { call, note, soon } from './support-seam.ts'
+
+interface Span {
+  readonly kind: 'SERVER' | 'CLIENT' | 'INTERNAL'
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentId: string | undefined
+}
+
+interface App {
+  readonly spans: Journal<Span>
+  url(server: string): string
+  close(): Promise<void>
+}
+
+type Watching = Omit<TracedAppConfig, 'url'>
+
+async function startApp(config: TracedAppConfig): Promise<App> {
+  const script = join(import.meta.dirname, '..', 'fixtures', 'traced-app.mjs')
+  const child = fork(script, [JSON.stringify(config)], { execArgv: [] })
+  const exited = once(child, 'exit')
+  const spans = createJournal<Span>()
+  const ports = createJournal<number>()
+  child.on('message', ({ port, span }: { port?: number; span?: Span }) => {
+    if (port !== undefined) ports.record(port)
+    if (span !== undefined) spans.record(span)
+  })
+  const early = exited.then(([code]) => Promise.reject(new Error(`The app exited with ${String(code)}`)))
+  const port = await Promise.race([ports.next(), early])
+  early.catch(() => {})
+  return {
+    spans,
+    url: (server) => `http://127.0.0.1:${port}/mcp/${server}/mcp`,
+    async close() {
+      child.send('close')
+      expect(await exited).toEqual([0, null])
+    },
+  }
+}
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c'
+const PARENT = 'b7ad6b7169203331'
+const traced = {
+  traceparent: `00-${TRACE}-${PARENT}-01`,
+  tracestate: 'vendor=opaque',
+  baggage: 'tenant=north',
+}
+const malformed = { traceparent: '00-nonsense' }
+
+/** Each value that a header came with, as it was on the wire. */
+function valuesOf({ rawHeaders }: Exchange, name: string): string[] {
+  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === name)
+}
+
+/** The one `traceparent` of a request. */
+function parentOf(exchange: Exchange): { traceId: string; spanId: string } {
+  const values = valuesOf(exchange, 'traceparent')
+  expect(values).toEqual([expect.stringMatching(/^00-[\da-f]{32}-[\da-f]{16}-0[01]$/)])
+  const [, traceId, spanId] = values[0]!.split('-')
+  return { traceId: traceId!, spanId: spanId! }
+}
+
+let upstream: Upstream
+let app: App
+let session: Session
+
+/** An app of its own for each group of tests, since what is instrumented stays so. */
+function startOnce(watching: Watching): void {
+  beforeAll(async () => {
+    upstream = await startUpstream()
+    app = await startApp({ url: upstream.url, ...watching })
+    session = await initialize(app.url('a'))
+  }, 20_000)
+  afterAll(async () => {
+    await app.close()
+    await upstream.close()
+  })
+}
+
+async function callWith(headers: Record<string, string>): Promise<Exchange> {
+  upstream.on('tools/call', (exchange) => exchange.result({}))
+  expect((await soon(session.post(call, headers), 'the answer')).status).toBe(200)
+  return soon(upstream.nextRequest('tools/call'), 'the call')
+}
+
+/** What crosses as it is. */
+function expectRelayed(exchange: Exchange, headers: Record<string, string>): void {
+  for (const name of ['traceparent', 'tracestate', 'baggage']) {
+    expect([name, ...valuesOf(exchange, name)]).toEqual([name, ...(name in headers ? [headers[name]] : [])])
+  }
+}
+
+describe.each<Watching>([
+  { instrumentation: 'off', watched: false },
+  { instrumentation: 'off', watched: true },
+  { instrumentation: 'ignores', watched: false },
+])('where nobody adds a traceparent (%j), the server gets', (watching) => {
+  startOnce(watching)
+
+  test("the client's trace headers once and as they are", async () => {
+    expectRelayed(await callWith(traced), traced)
+  })
+
+  test.each(['traceparent', 'tracestate', 'baggage'] as const)("the client's %s alone, as it is", async (name) => {
+    const headers = { [name]: traced[name] }
+    expectRelayed(await callWith(headers), headers)
+  })
+
+  test('none where the client sends none', async () => {
+    expectRelayed(await callWith({}), {})
+  })
+})
+
+describe.each<Watching>([
+  { instrumentation: 'on', watched: false },
+  { instrumentation: 'on', watched: true },
+])('where undici is instrumented (%j), the server gets one traceparent', (watching) => {
+  startOnce(watching)
+
+  test('of the trace of the app where the client sends none', async () => {
+    const { spanId, traceId } = parentOf(await callWith({}))
+    const span = await soon(
+      app.spans.next((each) => each.spanId === spanId),
+      'the span',
+    )
+    expect(span).toMatchObject({ kind: 'CLIENT', traceId })
+  })
+
+  test.failing("in the client's trace, whose parent is the app's request to the server", async () => {
+    const exchange = await callWith(traced)
+    const { spanId, traceId } = parentOf(exchange)
+    expect(traceId).toBe(TRACE)
+    const span = await soon(
+      app.spans.next((each) => each.spanId === spanId),
+      'the span',
+    )
+    expect(span).toMatchObject({ kind: 'CLIENT', traceId })
+  })
+
+  test.failing.each(['tracestate', 'baggage'] as const)('and one %s', async (name) => {
+    expect(valuesOf(await callWith(traced), name)).toEqual([traced[name]])
+  })
+
+  test.failing('of the trace of the app where the one of the client is malformed', async () => {
+    expect(parentOf(await callWith(malformed)).traceId).toMatch(/^[\da-f]{32}$/)
+  })
+
+  test.failing('with a notification', async () => {
+    expect((await session.post({ jsonrpc: '2.0', ...note }, traced)).status).toBe(202)
+    expect(parentOf(await upstream.nextRequest(note.method)).traceId).toBe(TRACE)
+  })
+
+  test.failing('from a client that listens', async () => {
+    const client = await soon(session.listen(traced), 'the stream')
+    client.close()
+    expect(parentOf(await upstream.nextRequest('GET')).traceId).toBe(TRACE)
+  })
+
+  test('with the end of a session', async () => {
+    const other = await initialize(app.url('a'))
+    expect((await other.end(traced)).status).toBe(200)
+    expect(parentOf(await upstream.nextRequest('DELETE')).traceId).toBe(TRACE)
+  })
+
+  test.failing('from who is asked for the rest of a stream', async () => {
+    upstream.on('tools/call', async (exchange) => {
+      await exchange.stream().write('retry: 1\nid: s-1\ndata: \n\n')
+      await exchange.stream().send(note)
+    })
+    const client = await soon(session.stream(call, traced), 'the stream')
+    await soon(client.nextMessage(), 'the first event')
+    upstream.once('GET', (exchange) => exchange.json({}, 400))
+    ;(await upstream.nextRequest('tools/call')).cut()
+    const rest = await soon(upstream.nextRequest('GET'), 'the upstream is asked for the rest')
+    expect(rest.headers['last-event-id']).toBe('s-1')
+    expect(parentOf(rest).traceId).toBe(TRACE)
+  })
+})
+
+describe('where undici is instrumented, a request that the gateway makes once more is in the trace of its client', () => {
+  startOnce({ instrumentation: 'on', watched: false })
+
+  test.failing('after a 401', async () => {
+    const other = await initialize(app.url('renewed'))
+    upstream.once('tools/call', (exchange) => exchange.status(401))
+    expect((await soon(other.post(call), 'the answer')).status).toBe(200)
+    const [refused, renewed] = [await upstream.nextRequest('tools/call'), await upstream.nextRequest('tools/call')]
+    expect(renewed.headers.authorization).toBe('fresh')
+    expect(parentOf(renewed).traceId).toBe(parentOf(refused).traceId)
+  })
+
+  test('with the cancellation of what takes too long', async () => {
+    upstream.once('tools/call', () => {})
+    expect((await soon(session.post(call), 'the refusal', 3_000)).status).toBe(504)
+    const slow = await upstream.nextRequest('tools/call')
+    const notice = await soon(upstream.nextRequest('notifications/cancelled'), 'the cancellation')
+    expect(parentOf(notice).traceId).toBe(parentOf(slow).traceId)
+  })
+})
