@@ -1,11 +1,11 @@
 /** mcpGateway(): the way of a request, top to bottom. */
 import type { ServerResponse } from 'node:http'
-import { GatewayError, isCode } from './errors.ts'
+import { GatewayError } from './errors.ts'
 import { type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import { expose, type GatewayInternals } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
 import type { Message } from './exchange/message.ts'
-import { checkAccept, checkVersion, GET_ACCEPTS, POST_ACCEPTS } from './inbound/accept.ts'
+import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/accept.ts'
 import { challengeHeaders } from './inbound/access/challenge.ts'
 import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
 import { answerMetadata } from './inbound/access/metadata-endpoint.ts'
@@ -13,11 +13,11 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
+import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
-import { createGatewayParts, type GatewayParts } from './pipeline.ts'
-import { BATCH_VERSION, HEADER, negotiatedVersionHeader } from './protocol.ts'
-import { ANY_UPSTREAM } from './session/session-record.ts'
+import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
+import { negotiatedVersionHeader } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type {
   Awaitable,
@@ -30,12 +30,8 @@ import type {
 } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
-import { within } from './util/timeout.ts'
 
 type Next = (error?: unknown) => void
-
-/** How long servers may take to hear that their sessions have ended, also when the grace is used up. */
-const FAREWELL_MS = 1_000
 
 /** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
@@ -133,10 +129,9 @@ class RunningGateway {
       if (message.kind === 'rejection') throw refusalOf(message, config)
       if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
       this.#parts.eras.check(config, message)
-      return andThen(this.#sessionOf(inbound, message), (session) => {
-        if (session) checkTerms(session, inbound, message)
-        return this.#dispatch(inbound, 'POST', session, message, bytes)
-      })
+      return andThen(sessionOf(inbound, message, this.#parts), (session) =>
+        this.#dispatch(inbound, 'POST', session, message, bytes),
+      )
     })
   }
 
@@ -144,13 +139,13 @@ class RunningGateway {
   async #get(inbound: InboundRequest, config: ServerConfig): Promise<void> {
     checkAccept(inbound.header('accept'), GET_ACCEPTS)
     if (this.#closed) throw closing()
-    const session = await this.#findOwn(inbound, config)
+    const session = await ownSession(inbound, config, this.#parts)
     return this.#dispatch(inbound, 'GET', session, undefined, undefined)
   }
 
   /** A client that ends its session. It has ended, whatever the server says to it. */
   async #delete(inbound: InboundRequest, config: ServerConfig): Promise<void> {
-    const session = await this.#findOwn(inbound, config)
+    const session = await ownSession(inbound, config, this.#parts)
     await this.#parts.forget(session.id)
     const { server, principal, request } = inbound
     await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
@@ -180,67 +175,15 @@ class RunningGateway {
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
   }
 
-  /** The session that a message belongs to: none in the modern era, nor before a handshake. */
-  #sessionOf(inbound: InboundRequest, message: Message): Awaitable<ClientSession | undefined> {
-    if (message.era === 'modern') return undefined
-    const id = inbound.header(HEADER.sessionId)
-    const opens = message.kind === 'request' && message.method === 'initialize'
-    return opens ? this.#liveSession(inbound, id) : this.#find(inbound, id)
-  }
-
-  /** The live session that an `initialize` names, if any: an ended one does not keep a client from starting anew. */
-  async #liveSession(inbound: InboundRequest, id: string | undefined): Promise<ClientSession | undefined> {
-    if (id === undefined) return undefined
-    try {
-      return await this.#find(inbound, id)
-    } catch (error) {
-      if (isCode(error, 'session_not_found')) return undefined
-      throw error
-    }
-  }
-
-  /** The session of a GET or DELETE; where there are no sessions, there is neither of them. (RT4) */
-  async #findOwn(inbound: InboundRequest, config: ServerConfig): Promise<ClientSession> {
-    const { upstreams, eras } = this.#parts
-    if (eras.isModernOnly(config, upstreams.of(inbound.server, config).id)) {
-      throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
-    }
-    const session = await this.#find(inbound, inbound.header(HEADER.sessionId))
-    checkVersion(inbound.header(HEADER.protocolVersion), session.record.protocolVersion)
-    return session
-  }
-
-  /** A session is good for the upstream it was opened at, and for no other that the name may stand for by now. */
-  #find({ server, principal, config }: InboundRequest, id: string | undefined): Awaitable<ClientSession> {
-    return andThen(this.#parts.sessions.find(id, server, principal?.id ?? ''), (session) => {
-      const { upstream } = session.record.upstream
-      if (upstream === ANY_UPSTREAM || upstream === this.#parts.upstreams.of(server, config!).id) return session
-      throw new GatewayError('session_not_found', 'Session not found')
-    })
-  }
-
   #checkHostAndOrigin({ headers, socket }: GatewayRequest): void {
     checkHostAndOrigin(this.#config.hostRules, headers.host, headers.origin, socket.localAddress)
   }
 
   /** Calling again gives the same promise. */
   close(graceMs: number): Promise<void> {
-    this.#closed ??= this.#close(Date.now() + graceMs)
-    return this.#closed
-  }
-
-  async #close(deadline: number): Promise<void> {
-    const { inFlight, accessMonitor, sessions, eventLog, upstreamSessions, upstreams } = this.#parts
     const report = (error: unknown): void => this.#config.report(error, undefined)
-    inFlight.stop(closing(), ({ life }) => life.endless)
-    await within(deadline, inFlight.idle())
-    inFlight.stop(closing(), () => true)
-    accessMonitor.close()
-    await sessions.close().catch(report)
-    await eventLog?.close().catch(report)
-    await within(Math.max(deadline, Date.now() + FAREWELL_MS), upstreamSessions.done())
-    upstreamSessions.close()
-    await upstreams.close()
+    this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
+    return this.#closed
   }
 
   /** A directory asks the very functions that every message goes through. */
@@ -278,14 +221,6 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
   return protocol === 'legacy' && era === 'modern'
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
-}
-
-/** Throws for what a session does not allow: another revision, or a batch where there are none. */
-function checkTerms({ record: { protocolVersion } }: ClientSession, inbound: InboundRequest, message: Message): void {
-  checkVersion(inbound.header(HEADER.protocolVersion), protocolVersion)
-  if (message.kind === 'batch' && protocolVersion > BATCH_VERSION) {
-    throw new GatewayError('invalid_request', `Revision ${protocolVersion} has no batches`)
-  }
 }
 
 function closing(): GatewayError {

@@ -1,4 +1,5 @@
 /** The layers between a client's message and its server: one list, outermost first, with four doors into it. */
+import type { GatewayError } from './errors.ts'
 import type { Exchange } from './exchange/exchange.ts'
 import { InFlight } from './exchange/in-flight.ts'
 import type { Layer, UpstreamOf } from './exchange/layer.ts'
@@ -19,6 +20,7 @@ import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
 import { Upstreams } from './upstream/upstreams.ts'
+import { within } from './util/timeout.ts'
 
 /**
  * Where an exchange enters. `client`: what a client sent. `gateway`: what the gateway asks for a principal, as a
@@ -77,18 +79,21 @@ export interface GatewayParts {
   forget(sessionId: string): Promise<void>
 }
 
-export function createGatewayParts(config: Config): GatewayParts {
-  const { lookup, stallMs, recheckMs, events, cacheBytes, protectedServers } = config
-  const report = (error: unknown, { origin }: Exchange): void => origin.bind(config.report)(error, origin)
-  const eras = new Eras()
-  const upstreams = new Upstreams(config, eras)
-  const inFlight = new InFlight()
-  const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)
-  const sessions = new Sessions(config.sessions, inFlight, (id, { upstream }) => upstreamSessions.expired(id, upstream))
-  const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
-  const eventLog = events && new EventLogLayer(events, { report, inFlight })
+/** How long servers may take to hear that their sessions have ended, also when the grace is used up. */
+const FAREWELL_MS = 1_000
 
-  const places: Place[] = [
+/** What the layers need of the gateway. */
+interface LayerParts extends Pick<GatewayParts, 'sessions' | 'upstreamSessions' | 'upstreams' | 'eventLog'> {
+  readonly report: (error: unknown, exchange: Exchange) => void
+}
+
+/** The pipeline: the one list of layers, outermost first. */
+function layersOf(
+  { sessions, upstreamSessions, upstreams, eventLog, report }: LayerParts,
+  { cacheBytes, protectedServers }: Config,
+): readonly Place[] {
+  const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
+  return [
     ['client', new OpenSession(sessions, upstreamSessions, report)],
     ...(eventLog ? [['client', eventLog] as const] : []),
     ['gateway', new Authorize('said', protectedServers.scopes)],
@@ -102,16 +107,21 @@ export function createGatewayParts(config: Config): GatewayParts {
     ['farewell', new ResumeUpstream()],
     ['farewell', new CancelOnStop({ upstreamOf: upstreams.of, track, report })],
   ]
-  const pipeline = new Pipeline(places, upstreams.of)
+}
 
-  const accessMonitor = new AccessMonitor({
-    inFlight,
-    sessions,
-    upstreamSessions,
-    lookup,
-    report: config.report,
-    recheckMs,
-  })
+export function createGatewayParts(config: Config): GatewayParts {
+  const { lookup, stallMs, recheckMs, events } = config
+  const report = (error: unknown, { origin }: Exchange): void => origin.bind(config.report)(error, origin)
+  const eras = new Eras()
+  const upstreams = new Upstreams(config, eras)
+  const inFlight = new InFlight()
+  const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)
+  const sessions = new Sessions(config.sessions, inFlight, (id, { upstream }) => upstreamSessions.expired(id, upstream))
+  const eventLog = events && new EventLogLayer(events, { report, inFlight })
+  const layers = layersOf({ sessions, upstreamSessions, upstreams, eventLog, report }, config)
+  const pipeline = new Pipeline(layers, upstreams.of)
+  const access = { inFlight, sessions, upstreamSessions, lookup, recheckMs, report: config.report }
+  const accessMonitor = new AccessMonitor(access)
   const forget = async (sessionId: string): Promise<void> => {
     upstreamSessions.forget(sessionId)
     await sessions.end(sessionId)
@@ -130,6 +140,25 @@ export function createGatewayParts(config: Config): GatewayParts {
     eventLog,
     forget,
   }
+}
+
+/** Lets what goes on finish within the grace, tells the rest this reason, and lets go of everything. */
+export async function closeGatewayParts(
+  { inFlight, accessMonitor, sessions, eventLog, upstreamSessions, upstreams }: GatewayParts,
+  reason: GatewayError,
+  graceMs: number,
+  report: (error: unknown) => void,
+): Promise<void> {
+  const deadline = Date.now() + graceMs
+  inFlight.stop(reason, ({ life }) => life.endless)
+  await within(deadline, inFlight.idle())
+  inFlight.stop(reason, () => true)
+  accessMonitor.close()
+  await sessions.close().catch(report)
+  await eventLog?.close().catch(report)
+  await within(Math.max(deadline, Date.now() + FAREWELL_MS), upstreamSessions.done())
+  upstreamSessions.close()
+  await upstreams.close()
 }
 
 /** Batches are a matter of Streamable HTTP: whatever else answers takes messages one by one. */

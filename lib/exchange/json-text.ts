@@ -54,12 +54,12 @@ export function itemTexts(text: string): string[] {
 export function patchObject(text: string, changes: Readonly<Record<string, unknown>>): string {
   const open = text.indexOf('{')
   const members = [...membersOf(text, open)]
-  const lastOf = new Map(members.map((member) => [member.key, member]))
-  const kept = [...lastOf.values()].flatMap((member) => {
-    const value = text.slice(member.start, member.end)
-    if (!Object.hasOwn(changes, member.key)) return text.slice(member.keyStart, member.end)
-    const change = changes[member.key]
-    return change === undefined ? [] : `${text.slice(member.keyStart, member.start)}${patchValue(value, change)}`
+  const lastOf = new Map(members.map((each) => [each.key, each]))
+  const kept = [...lastOf.values()].flatMap(({ key, keyStart, start, end }) => {
+    const value = text.slice(start, end)
+    if (!Object.hasOwn(changes, key)) return text.slice(keyStart, end)
+    const change = changes[key]
+    return change === undefined ? [] : `${text.slice(keyStart, start)}${patchValue(value, change)}`
   })
   const added = Object.entries(changes).flatMap(([key, value]) =>
     value === undefined || lastOf.has(key) ? [] : `${JSON.stringify(key)}:${JSON.stringify(value)}`,
@@ -68,8 +68,8 @@ export function patchObject(text: string, changes: Readonly<Record<string, unkno
   if (!isSame) return `{${[...kept, ...added].join(',')}}`
   // Every member stays in its place: so does the white space between them.
   let patched = text.slice(0, members[0]?.keyStart ?? text.length)
-  for (const [index, member] of members.entries()) {
-    patched += kept[index]! + text.slice(member.end, members[index + 1]?.keyStart ?? text.length)
+  for (const [index, { end }] of members.entries()) {
+    patched += kept[index]! + text.slice(end, members[index + 1]?.keyStart ?? text.length)
   }
   return patched
 }

@@ -1,15 +1,11 @@
 /** Changes messages of a reply on their way to the client: what is not wanted stays the very bytes. */
-import { GatewayError } from '../errors.ts'
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
-import { ChunkList } from '../util/chunk-list.ts'
-import { type Body, COMPLETE, type End, type Sink } from './body.ts'
+import { type Body, COMPLETE, type End } from './body.ts'
+import { MappedBody } from './mapped-body.ts'
 import { type Message, messageOf } from './message.ts'
 import type { Reply } from './reply.ts'
 import { eventsOf, formatEvent, parseEvent } from './sse.ts'
-
-/** The longest message that is shown, in bytes. A longer one ends the reply: nothing passes unseen. */
-const MAX_BYTES = 4 * 1024 * 1024
 
 /** Which messages are parsed. */
 export interface Wants {
@@ -44,108 +40,6 @@ function mappedEnd(end: End, wants: Wants): End {
   const after = mappedId(end.after, wants)
   if (end.how === 'broken') return { ...end, after }
   return after === undefined ? COMPLETE : { ...end, after }
-}
-
-abstract class MappedBody implements Body, Sink {
-  protected readonly body: Body
-  protected readonly held = new ChunkList()
-  #sink: Sink | undefined
-  #isPiped = false
-  #flows = true
-  /** Mapped bytes without a reader: given back, or mapped meanwhile. */
-  #unread: Buffer[] = []
-  #end: End | undefined
-  #isCancelled = false
-
-  constructor(body: Body) {
-    this.body = body
-  }
-
-  abstract data(chunk: Buffer, atBoundary: boolean): boolean
-  abstract end(end: End): void
-
-  pipe(sink: Sink): void {
-    this.#sink = sink
-    this.#flows = true
-    for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
-      this.#give(sink, chunk)
-      if (this.#sink !== sink) return
-    }
-    if (this.#end) return sink.end(this.#end)
-    if (!this.#isPiped) {
-      this.#isPiped = true
-      this.body.pipe(this)
-    } else if (this.#flows) this.body.resume()
-  }
-
-  whole(): undefined {
-    return undefined
-  }
-
-  unread(chunks: readonly Buffer[]): void {
-    this.#sink = undefined
-    this.#unread.unshift(...chunks)
-  }
-
-  resume(): void {
-    this.#flows = true
-    this.body.resume()
-  }
-
-  cancel(): void {
-    this.#isCancelled = true
-    this.#sink = undefined
-    this.#unread = []
-    this.body.cancel()
-  }
-
-  drain(): void {
-    this.cancel()
-  }
-
-  protected get flows(): boolean {
-    return this.#flows
-  }
-
-  /** Whether nothing more goes out. */
-  protected get isOver(): boolean {
-    return this.#end !== undefined || this.#isCancelled
-  }
-
-  protected hand(bytes: Buffer): void {
-    if (bytes.length === 0 || this.isOver) return
-    if (this.#sink) this.#give(this.#sink, bytes)
-    else {
-      this.#unread.push(bytes)
-      this.#flows = false
-    }
-  }
-
-  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
-  #give(sink: Sink, bytes: Buffer): void {
-    const takesMore = sink.data(bytes, true)
-    if (this.#sink === sink) this.#flows = takesMore
-  }
-
-  protected conclude(end: End): void {
-    if (this.isOver) return
-    this.#end = end
-    this.#sink?.end(end)
-  }
-
-  protected isTooLong(): boolean {
-    return this.held.byteLength > MAX_BYTES
-  }
-
-  protected break(cause: unknown): void {
-    if (this.isOver) return
-    const error =
-      cause instanceof Error
-        ? cause
-        : new GatewayError('upstream_invalid', 'The server sent a message that is too long')
-    this.body.cancel()
-    this.conclude({ how: 'broken', error })
-  }
 }
 
 class MappedDocument extends MappedBody {

@@ -30,7 +30,8 @@ export class CancelOnStop implements Layer {
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
     if (!this.#isCancelledByMessage(exchange)) return next(exchange)
     const off = exchange.life.onStop((reason) => {
-      if (isHeard(reason)) this.#cancel(exchange, next, reason.message)
+      // A stop may come from a timer, or in the context of another request.
+      if (isHeard(reason)) exchange.origin.bind(() => this.#cancel(exchange, next, reason.message))()
     })
     return next(exchange).then(undefined, (error: unknown) => {
       off()

@@ -2,9 +2,10 @@
 import { GatewayError, isCode } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
+import type { Lifetime } from '../exchange/lifetime.ts'
 import { peekResponse } from '../exchange/read-response.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
-import { UpstreamClient } from '../exchange/upstream-client.ts'
+import { RpcError, UpstreamClient } from '../exchange/upstream-client.ts'
 import { HEADER } from '../protocol.ts'
 import type { ClientState, ServerConfig, UpstreamState } from '../types.ts'
 import { type JsonObject, member } from '../util/json.ts'
@@ -32,8 +33,8 @@ export class RecoverSession implements Layer {
       return await this.#noted(exchange, await next(exchange))
     } catch (error) {
       if (!isCode(error, 'session_not_found') || exchange.life.stopped) throw error
-      const state = await this.#recover(exchange, next).catch((cause: unknown) => {
-        throw new GatewayError('session_not_found', 'Session not found', { cause })
+      const state = await unlessStopped(exchange.life, this.#recover(exchange, next)).catch((cause: unknown) => {
+        throw exchange.life.stopped ?? new GatewayError('session_not_found', 'Session not found', { cause })
       })
       // Its event ids were the old session's.
       const { [HEADER.lastEventId]: _, ...headers } = exchange.headers
@@ -53,11 +54,12 @@ export class RecoverSession implements Layer {
     return reply
   }
 
+  /** The new session is for all who wait for it: whoever was first may be stopped meanwhile. */
   async #recover(exchange: Exchange, next: Handle): Promise<UpstreamState> {
     const session = exchange.origin.session!
     const running = this.#recoveries.get(session.id)
     if (running) return running
-    const recovery = this.#open(exchange, next)
+    const recovery = this.#open(exchange.fork({}, exchange.life.detach()), next)
     this.#recoveries.set(session.id, recovery)
     try {
       return await recovery
@@ -74,17 +76,34 @@ export class RecoverSession implements Layer {
     if (kept.id !== exchange.state?.id) return kept
     const { client: told } = kept
     const [client] = await UpstreamClient.open(next, exchange, told.handshake)
-    const opened = client.state
-    if (opened?.protocolVersion !== kept.protocolVersion) {
+    try {
+      const opened = client.state
+      if (opened?.protocolVersion !== kept.protocolVersion) throw gone()
+      if (told.logLevel) await tell(client, 'logging/setLevel', told.logLevel)
+      for (const params of Object.values(told.subscriptions ?? {})) await tell(client, 'resources/subscribe', params)
+      const state: UpstreamState = { ...opened, client: told }
+      await session.keep((now) => ({ ...state, client: now.client ?? told }))
+      return state
+    } catch (error) {
       await client.close()
-      throw gone()
+      throw error
     }
-    if (told.logLevel) await client.request('logging/setLevel', told.logLevel)
-    for (const params of Object.values(told.subscriptions ?? {})) await client.request('resources/subscribe', params)
-    const state: UpstreamState = { ...opened, client: told }
-    await session.keep((now) => ({ ...state, client: now.client ?? told }))
-    return state
   }
+}
+
+/** A server may refuse by now what it agreed to before, say for a resource that is gone: the session goes on without. */
+async function tell(client: UpstreamClient, method: string, params: JsonObject): Promise<void> {
+  await client.request(method, params).catch((error: unknown) => {
+    if (!(error instanceof RpcError)) throw error
+  })
+}
+
+/** The promise, unless the lifetime is stopped before: whoever is stopped waits for nobody else's work. */
+function unlessStopped<T>(life: Lifetime, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const off = life.onStop(reject)
+    work.then(resolve, reject).finally(off)
+  })
 }
 
 /** The state as the store has it now, which may be another than the request found. */

@@ -3,6 +3,8 @@ import fc from 'fast-check'
 import type { Body, End, Sink } from '../../lib/exchange/body.ts'
 import { eventEnds } from './streams.ts'
 
+const LF = 0x0a
+
 /** A body under test, and the source behind it, which is driven step by step. */
 export interface Rig {
   readonly body: Body
@@ -12,12 +14,12 @@ export interface Rig {
   settle(): Promise<void>
   /** Whether the source is asked for more. */
   isWanted(): boolean
-  /** Whether the source was told that nobody wants the rest. */
-  isCancelled(): boolean
+  /** Whether nothing is under way behind: the source has ended, or was told that nobody wants the rest. */
+  isReleased(): boolean
 }
 
 export interface BodyTraits {
-  /** The bytes that a rig can be made of. */
+  /** The bytes that a rig can be made of; those of event streams have three events at least. */
   readonly documents: fc.Arbitrary<Buffer>
   /** Whether its stretches tell where events end. */
   readonly isEvents?: boolean
@@ -29,7 +31,7 @@ export interface BodyTraits {
   readonly runsAhead?: boolean
   /** Whether the body ends by itself once it has everything, rather than with its source. */
   readonly endsItself?: boolean
-  /** Whether the next sink may be there before the one that gave back has returned. */
+  /** Whether the next sink may come before the one that gives back has returned. */
   readonly pipesInData?: boolean
 }
 
@@ -60,9 +62,17 @@ const plans: fc.Arbitrary<Plan[]> = fc.array(
 /** Where to cut a document into the chunks of its source: fractions of its length. */
 const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 8 })
 
-export function cut(document: Buffer, fractions: readonly number[]): Buffer[] {
-  const places = [...fractions.map((fraction) => Math.floor(fraction * document.length)), document.length]
-  const ends = [...new Set(places)].filter((place) => place > 0).toSorted((a, b) => a - b)
+const starts = fc.record({ headStart: fc.nat({ max: 10 }), heeds: fc.boolean() })
+
+function cut(document: Buffer, fractions: readonly number[]): Buffer[] {
+  return cutAt(
+    document,
+    fractions.map((fraction) => Math.floor(fraction * document.length)),
+  )
+}
+
+function cutAt(document: Buffer, offsets: readonly number[]): Buffer[] {
+  const ends = [...new Set([...offsets, document.length])].filter((end) => end > 0).toSorted((a, b) => a - b)
   return ends.map((end, index) => document.subarray(ends[index - 1] ?? 0, end))
 }
 
@@ -167,14 +177,15 @@ class Readers {
   }
 }
 
-async function readAll(rig: Rig, readers: Readers, headStart: number): Promise<void> {
+/** The source has a head start of some steps; from then on it waits until it is asked, if it heeds that at all. */
+async function readAll(rig: Rig, readers: Readers, headStart: number, heeds: boolean): Promise<void> {
   for (let step = 0; step < headStart; step += 1) rig.step()
   await rig.settle()
-  for (let turn = 0; turn < 200 && !readers.isOver; turn += 1) {
+  for (let round = 0; round < 60 && !readers.isOver; round += 1) {
     readers.goOn()
     await rig.settle()
     if (readers.isOver) break
-    rig.step()
+    if (!heeds || rig.isWanted()) rig.step()
     await rig.settle()
   }
   readers.finish()
@@ -184,10 +195,10 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
   const { documents, isEvents = false, hasWhole = false, paces = false, runsAhead = false } = traits
   const { endsItself = false, pipesInData = true } = traits
   const sample = fc.sample(
-    documents.filter(({ length }) => length > 60),
+    documents.filter(({ length }) => length > 60 && length < 10_000),
     { numRuns: 1, seed: 1 },
   )[0]!
-  const pieces = cut(sample, [0.3, 0.6])
+  const pieces = isEvents ? cutAt(sample, eventEnds(sample)) : cut(sample, [0.3, 0.6])
 
   async function drive(rig: Rig): Promise<void> {
     while (rig.step()) await rig.settle()
@@ -201,16 +212,17 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
           documents,
           cuts,
           plans,
-          fc.nat({ max: 10 }),
-          async (document, fractions, toFollow, headStart) => {
+          starts,
+          async (document, fractions, toFollow, { headStart, heeds }) => {
             const rig = make(cut(document, fractions), 'complete')
             const following = pipesInData ? toFollow : toFollow.map((plan) => ({ ...plan, isQuick: false }))
             const readers = new Readers(rig, following)
-            await readAll(rig, readers, headStart)
+            await readAll(rig, readers, headStart, heeds)
             expect(readers.bytes.toString('latin1')).toBe(document.toString('latin1'))
             expect(readers.end).toEqual({ how: 'complete' })
             if (!isEvents) return
-            const ends = new Set(eventEnds(document))
+            // A blank line ends with its carriage return: a line feed behind that is part of the line end, and says nothing.
+            const ends = new Set(eventEnds(document).flatMap((end) => [end, document[end - 1] === LF ? end - 1 : end]))
             expect(readers.boundaries.filter((offset) => !ends.has(offset))).toEqual([])
           },
         ),
@@ -259,18 +271,16 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
 
     test('whole() has the bytes when all of them are there and nobody has them, and leaves none', async () => {
       const rig = make(pieces, 'complete')
-      while (rig.step()) {
+      let whole = rig.body.whole()
+      while (!whole && rig.step()) {
         await rig.settle()
-        const early = rig.body.whole()
-        if (early) expect(early.toString()).toBe(sample.toString())
-        if (early) break
+        if ((whole = rig.body.whole())) break
       }
-      await rig.settle()
       const sink = new Collector()
-      const whole = rig.body.whole()
       rig.body.pipe(sink)
       await rig.settle()
-      expect([sink.bytes.toString(), sink.ends]).toEqual([whole ? '' : sample.toString(), [{ how: 'complete' }]])
+      expect((whole ?? sink.bytes).toString()).toBe(sample.toString())
+      expect([sink.bytes.length, sink.ends]).toEqual([whole ? 0 : sample.length, [{ how: 'complete' }]])
     })
 
     if (hasWhole) {
@@ -321,18 +331,17 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
         rig.body.pipe(sink)
         rig.step()
         await rig.settle()
-        if (!isWithin && sink.ends.length === 0) stop()
-        const wasOver = sink.ends.length > 0
+        if (!isWithin) stop()
+        if (sink.isLetGo) expect(rig.isReleased()).toBe(true)
         await drive(rig)
-        if (!wasOver && !runsOut(rig)) expect(rig.isCancelled()).toBe(true)
+        expect(sink.isLetGo).toBe(true)
       }
     })
 
     test('cancel() of what nobody ever read closes what is behind', async () => {
       const rig = make(pieces, 'complete')
       rig.body.cancel()
-      await rig.settle()
-      if (!runsOut(rig)) expect(rig.isCancelled()).toBe(true)
+      expect(rig.isReleased()).toBe(true)
     })
 
     test('drain() leaves nothing under way: the rest is read away or cancelled, and nobody hears of it', async () => {
@@ -342,12 +351,11 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
         if (isRead) rig.body.pipe(sink)
         if (isRead) rig.step()
         await rig.settle()
-        const wasOver = sink.ends.length > 0
         sink.isLetGo = true
         rig.body.drain()
-        await rig.settle()
-        if (!wasOver) expect(rig.isWanted() || rig.isCancelled() || runsOut(rig)).toBe(true)
+        expect(rig.isWanted() || rig.isReleased()).toBe(true)
         await drive(rig)
+        expect(rig.isReleased()).toBe(true)
       }
     })
 
@@ -392,17 +400,4 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       })
     }
   })
-}
-
-/** Whether its source never had anything to say: it was all there. */
-function runsOut(rig: Rig): boolean {
-  return sourceless.has(rig)
-}
-
-const sourceless = new WeakSet<Rig>()
-
-/** Marks a rig of bytes that were all there from the beginning. */
-export function withoutSource(rig: Rig): Rig {
-  sourceless.add(rig)
-  return rig
 }

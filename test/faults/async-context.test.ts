@@ -160,7 +160,7 @@ describe('hooks that are asked on the way of a request', () => {
 })
 
 describe('headers', () => {
-  test.failing('are asked again after a 401 in the context of their request (E2)', async () => {
+  test('are asked again after a 401 in the context of their request (E2)', async () => {
     await start()
     upstream.once('tools/call', (exchange) => exchange.status(401))
     expect((await bob.post(call)).status).toBe(200)
@@ -169,7 +169,7 @@ describe('headers', () => {
     await expectOwnContext('headers again')
   })
 
-  test.failing('are asked for the rest of a stream in the context of the call (SE7)', async () => {
+  test('are asked for the rest of a stream in the context of the call (SE7)', async () => {
     await start()
     upstream.on('GET', (exchange) => exchange.json({}, 400))
     const { client, exchange } = await callOn()
@@ -199,7 +199,7 @@ describe('headers', () => {
 })
 
 describe('onError', () => {
-  test.failing.each([
+  test.each([
     ['an event stream', 'text/event-stream', 'data: {}\n\n'],
     ['a document', 'application/json', '{"jsonrpc":'],
   ])('hears that %s broke off in the context of its request', async (_, type, bytes) => {
@@ -216,7 +216,7 @@ describe('onError', () => {
     await expectOwnContext('onError')
   })
 
-  test.failing('hears that an event log failed in the context of the request whose stream it was to keep', async () => {
+  test('hears that an event log failed in the context of the request whose stream it was to keep', async () => {
     let isFull = false
     await start({ events: watchedLog(tell, false, () => isFull) })
     const { client, exchange } = await callOn()
@@ -226,7 +226,7 @@ describe('onError', () => {
     await expectOwnContext('onError')
   })
 
-  test.failing('hears of a client that stopped reading in the context of its request (SE16)', async () => {
+  test('hears of a client that stopped reading in the context of its request (SE16)', async () => {
     fakeIntervals()
     await start({ limits: { stallMs: 7_500 } })
     const { client, exchange } = await callOn()
@@ -263,12 +263,12 @@ describe('a look at what goes on for long', () => {
     asked = createJournal()
   }
 
-  test.failing.each([['servers'], ['sessions.get']])('asks %s in the context of each request', async (what) => {
+  test.each([['servers'], ['sessions.get']])('asks %s in the context of each request', async (what) => {
     await listen()
     await expectOwnContext(what, 2)
   })
 
-  test.failing('tells onError of a lookup that fails in the context of each request', async () => {
+  test('tells onError of a lookup that fails in the context of each request', async () => {
     await listen()
     fails = true
     await expectOwnContext('onError', 2)
@@ -287,7 +287,7 @@ describe('an event log', () => {
     return client
   }
 
-  test.failing.each([
+  test.each([
     ['append', 'at once', false],
     ['append', 'later', true],
     ['release', 'at once', false],
@@ -297,7 +297,7 @@ describe('an event log', () => {
     await expectOwnContext(`events.${what}`)
   })
 
-  test.failing('is asked to renew a claim in the context of the request whose stream it keeps', async () => {
+  test('is asked to renew a claim in the context of the request whose stream it keeps', async () => {
     fakeIntervals()
     await start({ events: watchedLog(tell, false) })
     await callOn()

@@ -87,7 +87,7 @@ const ways: Array<[what: string, way: Way]> = [
 ]
 
 describe('R1: the body of a request', () => {
-  test.failing('costs what it weighs in chunks of one byte (SC6)', async () => {
+  test('costs what it weighs in chunks of one byte (SC6)', async () => {
     await start()
     const chunks = chunk('x').repeat(120_000)
     const first = head(gateway.url('a'), { 'transfer-encoding': 'chunked' })
@@ -116,18 +116,18 @@ describe('02: an event of any length', () => {
     return (await heldBytes()) - before
   }
 
-  test.failing.each(ways)('is collected nowhere on its way %s (SE16, SC6)', async (_, way) => {
+  test.each(ways)('is collected nowhere on its way %s (SE16, SC6)', async (_, way) => {
     expect(await heldFor(`data: ${notification}`, way)).toBeLessThan(12 * MiB)
   })
 
-  test.failing.each(ways.slice(0, 4))(
+  test.each(ways.slice(0, 4))(
     'is collected nowhere on its way %s, whatever its line is called (SE16, SC6)',
     async (_, way) => {
       expect(await heldFor('unknown', way)).toBeLessThan(12 * MiB)
     },
   )
 
-  test.failing('is collected nowhere where it is an answer in many lines (SE16, SC6)', async () => {
+  test('is collected nowhere where it is an answer in many lines (SE16, SC6)', async () => {
     const [asked, answering] = await askBy({ message: call })
     const stream = asked.stream()
     await stream.write('data: {\n')
@@ -185,7 +185,7 @@ describe('03: chunks of one byte', () => {
   const COUNT = 160_000
   const text = `data: ${notification}${'x'.repeat(COUNT)}`
 
-  test.failing.each(ways.filter(([what]) => !what.includes('overhears')))(
+  test.each(ways.filter(([what]) => !what.includes('overhears')))(
     'cost what they weigh while an event %s is not whole (SE16, SC6)',
     async (_, way) => {
       const [asked] = await askBy(way)
@@ -196,7 +196,7 @@ describe('03: chunks of one byte', () => {
     },
   )
 
-  test.failing.each([
+  test.each([
     ['a handshake', { message: initializeMessage() }],
     ['a cached question', { message: modernRequest('tools/list'), modern: true, options: { cache: true } }],
   ] as Array<[string, Way]>)('cost what they weigh while %s is answered in JSON (SC6)', async (_, way) => {
@@ -207,7 +207,7 @@ describe('03: chunks of one byte', () => {
     expect((await heldBytes()) - before).toBeLessThan(8 * MiB)
   })
 
-  test.failing('cost what they weigh while an event log is slow (SE16, SC6)', async () => {
+  test('cost what they weigh while an event log is slow (SE16, SC6)', async () => {
     const memory = new MemoryEventLog()
     const appends: Array<(isOurs: boolean) => void> = []
     const events: EventLog = {
@@ -226,7 +226,7 @@ describe('03: chunks of one byte', () => {
     expect(held).toBeLessThan(10 * MiB)
   })
 
-  test.failing('arrive as the event they are (SE1, ER14)', async () => {
+  test('arrive as the event they are (SE1, ER14)', async () => {
     const [asked, answering] = await askBy({ message: call })
     await trickle(asked, EVENTS, `data: {"jsonrpc":"2.0","id":"call-1","result":{"text":"${'x'.repeat(COUNT)}`)
     await trickleOn(asked, '"}}\n\n')

@@ -80,7 +80,7 @@ describe('after a recovery, a stream that breaks', () => {
     expect(gateway.reported.entries).toEqual([])
   }
 
-  test.failing('is resumed in the new session, and the client has its answer (SE7, UC6, SS8)', async () => {
+  test('is resumed in the new session, and the client has its answer (SE7, UC6, SS8)', async () => {
     await start()
     await breakOff()
   })
@@ -92,21 +92,21 @@ describe('after a recovery, a stream that breaks', () => {
 })
 
 describe('after a recovery, an answer that nobody waits for any more', () => {
-  test.failing('is cancelled in the new session when it comes too late (LC8, UC8)', async () => {
+  test('is cancelled in the new session when it comes too late (LC8, UC8)', async () => {
     await start({ timeouts: { responseMs: 300 } })
     on('tools/call', () => {})
     expect(await soon(session.post(call), 'the 504')).toMatchObject({ status: 504 })
     expect(await sessionOfNext('notifications/cancelled')).toBe(alive())
   })
 
-  test.failing('is cancelled in the new session when the access expires (LC8, AU11)', async () => {
+  test('is cancelled in the new session when the access expires (LC8, AU11)', async () => {
     await start()
     const { client } = await callOn(bearer('ann', 400))
     expect(await soon(client.nextMessage(), 'the error')).toMatchObject({ error: { code: 401 } })
     expect(await sessionOfNext('notifications/cancelled')).toBe(alive())
   })
 
-  test.failing('is cancelled in the new session when the lookup withdraws the server (LC8, SS6)', async () => {
+  test('is cancelled in the new session when the lookup withdraws the server (LC8, SS6)', async () => {
     let isAllowed = true
     const config = { url: upstream.url, recover: true }
     await start({ servers: () => (isAllowed ? config : undefined), timeouts: { recheckMs: 100 } })
@@ -116,7 +116,7 @@ describe('after a recovery, an answer that nobody waits for any more', () => {
     expect(await sessionOfNext('notifications/cancelled')).toBe(alive())
   })
 
-  test.failing(
+  test(
     'has the new session ended at the upstream when the session has ended elsewhere (SS3, UC5)',
     async () => {
       const sessions = plainStore()
@@ -131,7 +131,7 @@ describe('after a recovery, an answer that nobody waits for any more', () => {
 })
 
 describe('after a recovery, with an event log, an access that expires', () => {
-  test.failing('ends the stream without an error, and whoever brings a new one resumes it (AU11, SE4)', async () => {
+  test('ends the stream without an error, and whoever brings a new one resumes it (AU11, SE4)', async () => {
     await start({ events: new MemoryEventLog() })
     const { client, answering } = await callOn(bearer('ann', 400))
     expect(await soon(client.over, 'the end of the stream')).toBe('complete')
@@ -158,7 +158,7 @@ describe('while a session is opened anew', () => {
     expect(answer).toMatchObject({ status: 401, message: { id: 'c' } })
   })
 
-  test.failing(
+  test(
     'a client that ends its session ends the call, which does not wait for the handshake (SS4)',
     async () => {
       await start()

@@ -4,6 +4,8 @@ import type { ClientSession } from '../../lib/exchange/exchange.ts'
 import { notificationOf } from '../../lib/exchange/message.ts'
 import { batchOf, type Fixture, fixture, handshake, legacyCall, modernCall, PROGRESS, settled } from '../support/fixture.ts'
 
+const { jest } = import.meta
+
 let gateway: Fixture
 let session: ClientSession
 
@@ -11,7 +13,10 @@ beforeEach(async () => {
   gateway = fixture({ layers: ['resume'] })
   session = await gateway.session()
 })
-afterEach(() => gateway.close())
+afterEach(async () => {
+  jest.useRealTimers()
+  await gateway.close()
+})
 
 const accepted: Promise<Reply> = Promise.resolve({ kind: 'empty', status: 202, headers: {} })
 
@@ -81,6 +86,7 @@ describe('a call whose stream breaks behind an event id', () => {
   })
 
   test('is asked for no more once it is stopped', async () => {
+    stopTime()
     breakOff()
     const client = gateway.send(legacyCall(), { session })
     await client.events.next()
@@ -105,6 +111,8 @@ describe('a call whose stream breaks behind an event id', () => {
 })
 
 describe('a stream that is not resumed', () => {
+  beforeEach(stopTime)
+
   test('SE14 UC10 is one without event ids: what may have been done is never asked for again', async () => {
     gateway.upstream.on('tools/call', (asked) => {
       const stream = asked.events()
@@ -195,7 +203,12 @@ test('UC6 the calls of a batch go on as long as one of them is unanswered', asyn
   expect(gateway.upstream.told).toEqual(['batch in s1', 'GET after e1 in s1'])
 })
 
-/** The layer waits 100 ms before it asks: what was not asked for by then never will be. */
+/** Time stands still until a test says that the longest wait is over: what was not asked for by then never will be. */
+function stopTime(): void {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setInterval', 'Date', 'performance'] })
+}
+
 async function afterRetry(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 120))
+  jest.advanceTimersByTime(30_000)
+  await settled()
 }

@@ -1,17 +1,20 @@
 // What goes on for long is looked at again: when, how many at a time, and what an answer means. Streams themselves are
 // in streams/access.test.ts.
-import { Exchange } from '../../lib/exchange/exchange.ts'
+import type { Exchange } from '../../lib/exchange/exchange.ts'
+import { InFlight } from '../../lib/exchange/in-flight.ts'
+import { type Message, requestOf } from '../../lib/exchange/message.ts'
+import type { Reply } from '../../lib/exchange/reply.ts'
 import { GatewayError, type Principal, type ServerLookup, type SessionStore } from '../../lib/index.ts'
-import { Notices } from '../../lib/session/upstream-session.ts'
-import { Rechecks } from '../../lib/session/access-monitor.ts'
-import { Running } from '../../lib/exchange/in-flight.ts'
+import { CancelOnStop } from '../../lib/layers/cancel-on-stop.ts'
+import { AccessMonitor } from '../../lib/session/access-monitor.ts'
 import { Sessions } from '../../lib/session/sessions.ts'
-import type { GatewayRequest, Message, Reply, SessionRecord } from '../../lib/types.ts'
+import { UpstreamSessions } from '../../lib/session/upstream-session.ts'
+import type { GatewayRequest } from '../../lib/types.ts'
+import { exchangeOf, RECORD } from '../support/pipeline-exchange.ts'
 
 const { jest } = import.meta
 const MINUTE = 60_000
 const config = { url: 'http://127.0.0.1/' }
-const record: SessionRecord = { server: 'weather', principal: 'ann', protocolVersion: '2025-11-25', upstream: 'up-1' }
 const request = {} as GatewayRequest
 
 interface Begun {
@@ -22,70 +25,66 @@ interface Begun {
 }
 
 interface Made {
-  readonly rechecks: Rechecks
-  readonly running: Running
+  readonly monitor: AccessMonitor
+  readonly inFlight: InFlight
   readonly errors: string[]
   /** What upstreams were told: the method of a message, or DELETE. */
   readonly told: string[]
-  begin(parts?: { principal?: Principal; session?: string; message?: Message }): Begun
+  begin(parts?: { principal?: Principal; session?: string; message?: Message; isDetached?: boolean }): Begun
 }
 
-const made: Rechecks[] = []
+const made: AccessMonitor[] = []
 
 beforeEach(() => {
   jest.useFakeTimers({ now: 0 })
 })
 afterEach(() => {
-  for (const rechecks of made.splice(0)) rechecks.close()
+  for (const monitor of made.splice(0)) monitor.close()
   jest.clearAllTimers()
   jest.useRealTimers()
 })
 
-function make(lookup: ServerLookup = () => config, store?: Partial<SessionStore>): Made {
-  const running = new Running()
+function make(lookup: ServerLookup = () => config, store?: Partial<SessionStore>, recheckMs = MINUTE): Made {
+  const inFlight = new InFlight()
   const errors: string[] = []
   const told: string[] = []
   const report = (error: unknown): void => void errors.push(String(error))
-  const handle = async ({ method, body }: Exchange): Promise<Reply> => {
-    told.push(body ? (JSON.parse(String(body)) as { method: string }).method : method)
+  /** An upstream that answers no call, and takes whatever else it is told. */
+  const handle = async ({ verb, message }: Exchange): Promise<Reply> => {
+    if (message?.kind === 'request' || verb === 'GET') return new Promise(() => {})
+    told.push(message?.kind === 'notification' ? message.method : verb)
     throw new GatewayError('upstream_refused', 'Not allowed', { status: 405 })
   }
-  const notices = new Notices(handle, report)
-  const whole = { create: () => 'id', get: () => record, delete: () => {}, ...store }
-  const sessions = new Sessions(whole, running, () => {})
-  const rechecks = new Rechecks({ running, sessions, notices, lookup, report, recheckMs: MINUTE })
-  made.push(rechecks)
+  const upstreamSessions = new UpstreamSessions(() => handle, report)
+  const upstream = { id: 'digest', label: '', quits: 'abort' as const, send: handle, close: async () => {} }
+  const cancel = new CancelOnStop({ upstreamOf: () => upstream, track: async () => {}, report: () => {} })
+  const whole = { create: () => 'id', get: () => RECORD, delete: () => {}, ...store }
+  const sessions = new Sessions(whole, inFlight, () => {})
+  const monitor = new AccessMonitor({ inFlight, sessions, upstreamSessions, lookup, report, recheckMs })
+  made.push(monitor)
   return {
-    rechecks,
-    running,
+    monitor,
+    inFlight,
     errors,
     told,
-    begin({ principal, session, message } = {}) {
-      const exchange = new Exchange({
-        server: 'weather',
-        config,
-        principal,
-        request,
-        method: message ? 'POST' : 'GET',
-        session: session === undefined ? undefined : { id: session, record },
-        message,
-        headers: {},
-        body: undefined,
-      })
+    begin({ isDetached = false, ...parts } = {}) {
+      const begun = exchangeOf({ request, ...parts })
+      const exchange = isDetached ? begun.fork({}, begun.life.detach()) : begun
       const stops: Begun['stops'] = []
-      const end = (): void => running.delete(exchange)
-      exchange.onStop = ({ code }) => {
+      const flight = inFlight.add(exchange)
+      const end = (): void => inFlight.delete(flight)
+      exchange.life.onStop(({ code }) => {
         stops.push([code, Date.now()])
         end()
-      }
-      running.add(exchange)
-      rechecks.watch(exchange)
+      })
+      cancel.handle(exchange, handle).catch(() => {})
+      monitor.watch(exchange)
       return { exchange, stops, end }
     },
   }
 }
 
-const call: Message = { kind: 'request', era: 'legacy', id: 1, method: 'tools/call', params: {} }
+const call: Message = requestOf('legacy', 1, 'tools/call', {})
 const until = (ms: number): Principal => ({ id: 'ann', expiresAt: ms / 1_000 })
 
 describe('the timer', () => {
@@ -96,7 +95,7 @@ describe('the timer', () => {
     make().begin({ principal: until(Date.now() + MINUTE) })
     expect(timeouts()).toBe(before)
     jest.useFakeTimers({ now: 0 })
-    const { begin, rechecks } = make()
+    const { begin, monitor } = make()
     expect(jest.getTimerCount()).toBe(0)
     const begun = begin()
     expect(jest.getTimerCount()).toBe(1)
@@ -107,7 +106,7 @@ describe('the timer', () => {
     expect(jest.getTimerCount()).toBe(0)
     begin()
     expect(jest.getTimerCount()).toBe(1)
-    rechecks.close()
+    monitor.close()
     begin({ principal: until(5_000) })
     expect(jest.getTimerCount()).toBe(0)
   })
@@ -153,17 +152,20 @@ describe('the end of a proof of identity', () => {
 
   test('beyond what a timer takes is kept all the same', () => {
     const day = 24 * 60 * MINUTE
-    jest.useFakeTimers({ now: 0 })
-    const running = new Running()
-    const rechecks = new Rechecks({ ...stub(running), recheckMs: 100 * day })
-    made.push(rechecks)
-    const exchange = new Exchange({ ...plain, principal: until(40 * day) })
-    const stops: number[] = []
-    exchange.onStop = () => void stops.push(Date.now())
-    running.add(exchange)
-    rechecks.watch(exchange)
+    const { begin } = make(undefined, undefined, 100 * day)
+    const { stops } = begin({ principal: until(40 * day) })
     jest.advanceTimersByTime(41 * day)
-    expect(stops).toEqual([40 * day])
+    expect(stops).toEqual([['unauthorized', 40 * day]])
+  })
+
+  test('AU11 does not end what goes on without its client: a log keeps that for whoever comes back', () => {
+    const { begin } = make()
+    const [background, foreground] = [
+      begin({ principal: until(2_500), isDetached: true }),
+      begin({ principal: until(2_500) }),
+    ]
+    jest.advanceTimersByTime(10 * MINUTE)
+    expect([background.stops, foreground.stops]).toEqual([[], [['unauthorized', 2_500]]])
   })
 
   test('LC8 has the upstream told of the call that nobody waits for, once', async () => {
@@ -174,27 +176,6 @@ describe('the end of a proof of identity', () => {
     expect(told).toEqual(['notifications/cancelled'])
   })
 })
-
-const plain = {
-  server: 'weather',
-  config,
-  principal: undefined,
-  request,
-  method: 'GET',
-  session: undefined,
-  message: undefined,
-  headers: {},
-  body: undefined,
-} as const
-
-function stub(running: Running): Omit<ConstructorParameters<typeof Rechecks>[0], 'recheckMs'> {
-  const store = { create: () => 'id', get: () => record, delete: () => {} }
-  const notices = new Notices(
-    () => Promise.reject(new Error('nobody is there')),
-    () => {},
-  )
-  return { running, sessions: new Sessions(store, running, () => {}), notices, lookup: () => config, report: () => {} }
-}
 
 describe('the lookup', () => {
   test('is asked every recheckMs with what the exchange began with; undefined ends it', async () => {
@@ -235,7 +216,7 @@ describe('the lookup', () => {
     })
     const { exchange } = begin()
     await jest.advanceTimersByTimeAsync(MINUTE)
-    expect(exchange.stopped).toMatchObject({ code: 'forbidden', message: 'Your account has no access' })
+    expect(exchange.life.stopped).toMatchObject({ code: 'forbidden', message: 'Your account has no access' })
     expect(errors).toEqual([])
   })
 
@@ -272,7 +253,7 @@ describe('the lookup', () => {
   test('is not asked about what has ended meanwhile, nor once the gateway has closed', async () => {
     const asked: unknown[] = []
     let answer: () => void = () => {}
-    const { begin, rechecks, errors } = make((_, { principal }) => {
+    const { begin, monitor, errors } = make((_, { principal }) => {
       asked.push(principal?.id)
       return new Promise((_resolve, reject) => {
         answer = () => reject(new Error('closed'))
@@ -286,7 +267,7 @@ describe('the lookup', () => {
     await jest.advanceTimersByTimeAsync(0)
     expect(asked.slice(8)).toEqual(['9'])
     expect(errors).toEqual(['Error: closed'])
-    rechecks.close()
+    monitor.close()
     answer()
     await jest.advanceTimersByTimeAsync(0)
     expect(errors).toHaveLength(1)
@@ -295,7 +276,7 @@ describe('the lookup', () => {
 
 describe('a store that cannot be asked in', () => {
   test('SS11 hears every recheckMs of the sessions in which anything goes on, once of each', async () => {
-    const get = jest.fn(() => record)
+    const get = jest.fn(() => RECORD)
     const { begin } = make(undefined, { get })
     const all = [begin({ session: 'a' }), begin({ session: 'a' }), begin({ session: 'b' }), begin()]
     await jest.advanceTimersByTimeAsync(3 * MINUTE)
@@ -306,7 +287,7 @@ describe('a store that cannot be asked in', () => {
   })
 
   test('SS3 SS11 and has no such session any more: what goes on in it ends, and the upstream is told', async () => {
-    const { begin, told } = make(undefined, { get: async (id) => (id === 'gone' ? undefined : record) })
+    const { begin, told } = make(undefined, { get: async (id) => (id === 'gone' ? undefined : RECORD) })
     const [one, two, other] = [
       begin({ session: 'gone' }),
       begin({ session: 'gone', message: call }),
@@ -340,7 +321,7 @@ describe('a store that cannot be asked in', () => {
   })
 
   test('is the only one that is asked: one that ends sessions by itself tells of it', async () => {
-    const get = jest.fn(() => record)
+    const get = jest.fn(() => RECORD)
     const { begin } = make(undefined, { get, attach: () => {} })
     begin({ session: 'a' })
     await jest.advanceTimersByTimeAsync(3 * MINUTE)

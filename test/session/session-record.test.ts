@@ -1,12 +1,12 @@
 // Records that 0.1 kept: stores outlive an upgrade, so their sessions go on.
-import { MemorySessionStore, type SessionRecord, type SessionStore } from '../../lib/index.ts'
+import { MemorySessionStore, type ServerConfig, type SessionRecord } from '../../lib/index.ts'
 import { InFlight } from '../../lib/exchange/in-flight.ts'
 import { ANY_UPSTREAM, recordOf } from '../../lib/session/session-record.ts'
 import { Sessions } from '../../lib/session/sessions.ts'
-import { startGateway } from '../support/gateway.ts'
-import { exchangeOf, RECORD } from '../support/pipeline-exchange.ts'
-import { initialize, rpc, type Session } from '../support/rpc.ts'
-import { startUpstream } from '../support/upstream.ts'
+import { type RunningGateway, startGateway } from '../support/gateway.ts'
+import { RECORD } from '../support/pipeline-exchange.ts'
+import { post, send } from '../support/rpc.ts'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 const OWNER = { server: 'weather', principal: 'ann', protocolVersion: '2025-06-18' }
 const RECOVERY = {
@@ -67,14 +67,63 @@ test('a record of now is given as it is', () => {
 })
 
 describe('a session that a client opened with 0.1', () => {
-  /** A gateway of now with a store in which 0.1 has left a session. */
-  async function goOn(kept: object, config: object = {}) {
-    const upstream = await startUpstream()
+  const HEADERS = { 'mcp-protocol-version': '2025-06-18' }
+  const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
+  let upstream: Upstream
+  let gateway: RunningGateway
+  let headers: Record<string, string>
+
+  /** A gateway of now, with a store in which 0.1 has left a session. */
+  async function goOn(kept: object, config: Partial<ServerConfig> = {}): Promise<void> {
+    upstream = await startUpstream()
     upstream.sessions.add('up-1')
     upstream.on('resources/subscribe', (exchange) => exchange.result({}))
-    const store: SessionStore = new MemorySessionStore()
-    const id = await store.create(old({ server: 'a', principal: '', protocolVersion: '2025-06-18', ...kept }))
-    const gateway = await startGateway({ servers: { a: { url: upstream.url, ...config } }, sessions: store })
-    return { upstream, gateway, id, store }
+    const sessions = new MemorySessionStore()
+    const id = sessions.create(old({ server: 'a', principal: '', protocolVersion: '2025-06-18', ...kept }))
+    headers = { ...HEADERS, 'mcp-session-id': id }
+    gateway = await startGateway({ servers: { a: { url: upstream.url, ...config } as ServerConfig }, sessions })
   }
+
+  afterEach(async () => {
+    await gateway.close()
+    await upstream.close()
+  })
+
+  test('SS10 SS12 goes on in the session of its server, and ends it there', async () => {
+    await goOn({ upstream: 'up-1' })
+    expect((await post(gateway.url('a'), ping, headers)).status).toBe(200)
+    expect((await send('DELETE', gateway.url('a'), headers)).status).toBe(200)
+    expect(upstream.requests().map(({ kind, headers: sent }) => [kind, sent['mcp-session-id']])).toEqual([
+      ['ping', 'up-1'],
+      ['DELETE', 'up-1'],
+    ])
+    expect(upstream.requests().map(({ headers: sent }) => sent['mcp-protocol-version'])).toEqual([
+      '2025-06-18',
+      '2025-06-18',
+    ])
+    expect((await post(gateway.url('a'), ping, headers)).status).toBe(404)
+  })
+
+  test('SS8 is recovered with what 0.1 had kept for that', async () => {
+    await goOn({ upstream: 'up-1', recovery: RECOVERY }, { recover: true })
+    upstream.sessions.clear()
+    for (let time = 0; time < 2; time += 1) expect((await post(gateway.url('a'), ping, headers)).status).toBe(200)
+    expect(upstream.requests().map(({ kind, message }) => [kind, message?.params])).toEqual([
+      ['ping', undefined],
+      ['initialize', RECOVERY.handshake],
+      ['notifications/initialized', undefined],
+      ['logging/setLevel', RECOVERY.logLevel],
+      ['resources/subscribe', { uri: 'x://a' }],
+      ['ping', undefined],
+      ['ping', undefined],
+    ])
+    expect(gateway.reported.entries).toEqual([])
+  })
+
+  test('SS3 SS8 ends with that of its server where 0.1 had kept nothing for that', async () => {
+    await goOn({ upstream: 'up-1' }, { recover: true })
+    upstream.sessions.clear()
+    for (let time = 0; time < 2; time += 1) expect((await post(gateway.url('a'), ping, headers)).status).toBe(404)
+    expect(upstream.requests().map(({ kind }) => kind)).toEqual(['ping'])
+  })
 })

@@ -228,7 +228,7 @@ describe('the state that is kept of a session', () => {
 
   test('SS8 changes one change at a time, each of which sees what the last one left', async () => {
     const { get, update, ...rest } = updating()
-    const late = async <T>(answer: () => T): Promise<T> => {
+    const late = async <T>(answer: () => T | Promise<T>): Promise<T> => {
       await new Promise(setImmediate)
       return answer()
     }
@@ -284,7 +284,7 @@ describe('the state that is kept of a session', () => {
       const store = updating()
       const { sessions } = make(store)
       const session = await sessions.find(await sessions.open(RECORD), 'weather', 'ann')
-      store[method] = () => Promise.reject(new Error('down'))
+      Object.assign(store, { [method]: () => Promise.reject(new Error('down')) })
       await expect(session.keep(() => NEXT)).rejects.toMatchObject({ code: 'unavailable' })
       expect(session.record).toEqual(RECORD)
     },

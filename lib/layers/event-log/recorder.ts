@@ -6,17 +6,14 @@ import { PendingIds } from '../../exchange/pending-ids.ts'
 import type { Handle } from '../../exchange/reply.ts'
 import { ResumePoint } from '../../exchange/resume-point.ts'
 import { ResumingBody } from '../../exchange/resuming-body.ts'
-import { eventsOf, messageEvent } from '../../exchange/sse.ts'
+import { messageEvent } from '../../exchange/sse.ts'
 import type { EventStreamName, RequestId } from '../../types.ts'
-import { ChunkList } from '../../util/chunk-list.ts'
+import { EventCollector } from './event-collector.ts'
 import type { EventLogBody } from './event-log-body.ts'
 import { type Entry, PRIMING, readEvent, wantsPriming } from './entry.ts'
 import { LogWriter } from './log-writer.ts'
 import { Subscriber } from './subscriber.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
-
-/** The longest event that is kept, in bytes. A longer one goes to the client as it comes, and cannot be had again. */
-const EVENT_BYTES = 16 * 1024 * 1024
 
 /** How often in a row a stream is polled for while no client is there. */
 const MAX_UNHEARD_POLLS = 5
@@ -59,11 +56,9 @@ export class Recorder implements Sink {
   readonly #isStanding: boolean
   readonly #pending: PendingIds
   readonly #point: ResumePoint
-  /** What has come of an event that goes on. */
-  readonly #held = new ChunkList()
+  readonly #collector: EventCollector
   #body: Body | undefined
   #isPaused = false
-  #isMidEvent = false
   #unheardPolls = 0
   #isResumed = false
   /** How the upstream's stream ended, until that is dealt with. */
@@ -84,6 +79,11 @@ export class Recorder implements Sink {
     this.log = tools.log.for(exchange.origin)
     this.#pending = new PendingIds(owed)
     this.#point = new ResumePoint(upstreamId, retryMs)
+    this.#collector = new EventCollector({
+      onEvent: (event) => this.#take(event),
+      onGiant: () => this.#put({ lost: true }),
+      onPiece: (piece, atBoundary) => this.#pass(piece, atBoundary),
+    })
     this.#writer = new LogWriter(this.log, name, position, owed, {
       deliver: (bytes, at, pending) => this.#subscriber.pushKept(bytes, at, pending),
       pass: (bytes, atBoundary) => this.#subscriber.push(bytes, atBoundary),
@@ -147,8 +147,7 @@ export class Recorder implements Sink {
 
   data(chunk: Buffer, atBoundary: boolean): boolean {
     if (this.#isOver) return true
-    if (this.#isMidEvent) this.#pass(chunk, atBoundary)
-    else this.#collect(chunk, atBoundary)
+    this.#collector.feed(chunk, atBoundary)
     this.#writer.flush()
     this.#isPaused = this.#writer.isFull || this.#subscriber.isFull
     return !this.#isPaused
@@ -157,19 +156,6 @@ export class Recorder implements Sink {
   end(end: End): void {
     this.#ending ??= end
     if (this.#writer.isIdle) this.#onIdle()
-  }
-
-  #collect(chunk: Buffer, atBoundary: boolean): void {
-    if (atBoundary && this.#held.byteLength === 0) return this.#takeAll(chunk)
-    this.#held.push(chunk)
-    if (atBoundary) return this.#takeAll(this.#held.concat())
-    if (this.#held.byteLength <= EVENT_BYTES) return
-    this.#put({ lost: true })
-    for (const piece of this.#held.take()) this.#pass(piece, false)
-  }
-
-  #takeAll(stretch: Buffer): void {
-    for (const event of eventsOf(stretch)) this.#take(event)
   }
 
   #take(event: Buffer): void {
@@ -185,7 +171,6 @@ export class Recorder implements Sink {
     this.#pending.see(piece, atBoundary)
     // Whatever id it has is not looked for, and those before it would bring it once more.
     this.#point.lose()
-    this.#isMidEvent = !atBoundary
     this.#writer.pass(piece, atBoundary)
   }
 
@@ -218,7 +203,7 @@ export class Recorder implements Sink {
   #conclude(ending: End): void {
     if (this.#isStanding) return this.#leave()
     if (ending.how === 'poll' && !this.#pending.isEmpty) return this.#poll(ending.after, ending.retryMs)
-    if (this.#isMidEvent) this.#subscriber.fail(new Error('An event broke off'))
+    if (this.#collector.isMidEvent) this.#subscriber.fail(new Error('An event broke off'))
     else this.#failPending(ending)
     this.#isComplete = true
     this.#put({ over: true })

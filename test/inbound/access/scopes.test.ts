@@ -44,12 +44,7 @@ describe('what a message needs', () => {
       call('x'),
       ['t', 'c'],
     ],
-    [
-      'what tools do only when it calls one',
-      { tools: { '*': ['c'] } },
-      request('prompts/get', { name: 'x' }),
-      [],
-    ],
+    ['what tools do only when it calls one', { tools: { '*': ['c'] } }, request('prompts/get', { name: 'x' }), []],
     ['every scope of tools when its name is none', { tools: { a: ['a'], b: ['b'] } }, call(7), ['a', 'b']],
     ['every scope of tools when it names none', { tools: { a: ['a'] } }, request('tools/call'), ['a']],
     [

@@ -52,7 +52,10 @@ describe('clientHeadersToServer', () => {
 
   test('passes over what has no value, and a name that a prototype would have (SC10)', () => {
     expect(clientHeadersToServer('POST', { traceparent: undefined, baggage: ['a', 'b'] })).toEqual({})
-    const crossed = clientHeadersToServer('POST', JSON.parse('{"__proto__":"x","constructor":"x"}') as Record<string, string>)
+    const crossed = clientHeadersToServer(
+      'POST',
+      JSON.parse('{"__proto__":"x","constructor":"x"}') as Record<string, string>,
+    )
     expect(Object.keys(crossed)).toEqual([])
   })
 })

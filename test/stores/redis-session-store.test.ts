@@ -20,8 +20,8 @@ const ID = Buffer.from('7f'.repeat(30), 'hex').toString('base64url')
 const RECORD: SessionRecord = {
   server: 'weather',
   principal: 'ann',
-  upstream: 'upstream-1',
   protocolVersion: '2025-11-25',
+  upstream: { upstream: 'digest', protocolVersion: '2025-11-25', id: 'upstream-1' },
 }
 
 describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => {

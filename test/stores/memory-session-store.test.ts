@@ -5,6 +5,13 @@ import { sessionStoreContract } from '../../lib/testing.ts'
 
 const { jest } = import.meta
 const MINUTE = 60_000
+const RECORD: SessionRecord = {
+  server: 'weather',
+  principal: 'ann',
+  protocolVersion: '2025-11-25',
+  upstream: { upstream: 'digest', protocolVersion: '2025-11-25', id: 'upstream-1' },
+}
+const CHANGED: SessionRecord = { ...RECORD, upstream: { ...RECORD.upstream, id: 'upstream-2' } }
 
 describe('keeps the contract', () => {
   const limits = { ttlMs: MINUTE, lifetimeMs: 10 * MINUTE, maxSessionsPerPrincipal: 4 }
@@ -58,7 +65,7 @@ function host(options?: MemorySessionStoreOptions): Hosted {
     inUse,
     asked: () => asked,
     ended,
-    open: (principal = 'ann') => store.create({ server: 'weather', principal, protocolVersion: '2025-11-25' }),
+    open: (principal = 'ann') => store.create({ ...RECORD, principal }),
     endedAt: (id) => endedAt.get(id),
     isAlive: (id) => !endedAt.has(id),
   }
@@ -80,7 +87,7 @@ describe('idle expiry', () => {
     jest.advanceTimersByTime(30 * MINUTE - 1)
     expect(ended).toEqual([])
     jest.advanceTimersByTime(1)
-    expect(ended).toEqual([[id, { server: 'weather', principal: 'ann', protocolVersion: '2025-11-25' }]])
+    expect(ended).toEqual([[id, RECORD]])
     expect(store.get(id)).toBeUndefined()
     expect(ended).toHaveLength(1)
   })
@@ -100,7 +107,7 @@ describe('idle expiry', () => {
     const { store, isAlive, open } = host({ ttlMs: MINUTE })
     const id = open()
     jest.advanceTimersByTime(MINUTE - 1)
-    store.update(id, { server: 'weather', principal: 'ann', protocolVersion: '2025-06-18' })
+    store.update(id, CHANGED)
     jest.advanceTimersByTime(MINUTE - 1)
     expect(isAlive(id)).toBe(true)
     jest.advanceTimersByTime(1)
@@ -224,7 +231,7 @@ describe('idle expiry', () => {
   test('a store that no gateway has taken up expires too', () => {
     const store = new MemorySessionStore({ ttlMs: MINUTE })
     stores.push(store)
-    const id = store.create({ server: 'weather', principal: '', protocolVersion: '2025-11-25' })
+    const id = store.create({ ...RECORD, principal: '' })
     jest.advanceTimersByTime(MINUTE)
     expect(store.get(id)).toBeUndefined()
   })
@@ -268,7 +275,7 @@ describe('the lifetime', () => {
     const { store, isAlive, open } = host({ lifetimeMs: MINUTE })
     const id = open()
     jest.advanceTimersByTime(MINUTE - 1)
-    store.update(id, { server: 'weather', principal: 'ann', protocolVersion: '2025-06-18' })
+    store.update(id, CHANGED)
     expect(isAlive(id)).toBe(true)
     jest.advanceTimersByTime(0.01 * MINUTE)
     expect(isAlive(id)).toBe(false)
@@ -361,7 +368,7 @@ describe('the cap of all', () => {
     const { store, ended, open } = host({ maxSessions: 2 })
     const [first, second] = [open(), open()]
     jest.advanceTimersByTime(1)
-    store.update(first, { server: 'weather', principal: 'ann', protocolVersion: '2025-06-18' })
+    store.update(first, CHANGED)
     open()
     expect(ended.map(([id]) => id)).toEqual([second])
   })
