@@ -16,6 +16,7 @@ const IDS = [
   'record-optional',
   'record-text',
   'record-large',
+  'record-whole',
   'record-json',
   'get-foreign',
   'delete',
@@ -327,7 +328,8 @@ const broken: [what: string, caughtBy: string, store: new () => SessionStore][] 
     class extends GoodStore {
       override get(id: string): SessionRecord | undefined {
         const record = this.records.get(id)
-        return record && { ...record, upstream: record.upstream ?? (null as unknown as string) }
+        const upstreamId = record?.upstream.id ?? (null as unknown as string)
+        return record && { ...record, upstream: { ...record.upstream, id: upstreamId } }
       }
     },
   ],
@@ -352,11 +354,31 @@ const broken: [what: string, caughtBy: string, store: new () => SessionStore][] 
   ],
   [
     'keeps the fields that it knows',
+    'record-whole',
+    class extends GoodStore {
+      override create(record: SessionRecord): string | Promise<string> {
+        const { upstream, protocolVersion, id } = record.upstream
+        return super.create({ ...record, upstream: { upstream, protocolVersion, ...(id !== undefined && { id }) } })
+      }
+    },
+  ],
+  [
+    'keeps 64 KiB of a field, as a column may',
     'record-json',
     class extends GoodStore {
-      override get(id: string): SessionRecord | undefined {
-        const { recovery: _, ...rest } = this.records.get(id) ?? {}
-        return this.records.has(id) ? (rest as SessionRecord) : undefined
+      override create(record: SessionRecord): string | Promise<string> {
+        const { client: _, ...short } = record.upstream
+        return super.create(JSON.stringify(record).length < 65_536 ? record : { ...record, upstream: short })
+      }
+    },
+  ],
+  [
+    'updates the id of the upstream session alone',
+    'record-json',
+    class extends GoodStore {
+      override update(id: string, { upstream }: SessionRecord): void {
+        const before = this.records.get(id)
+        if (before) this.records.set(id, { ...before, upstream: { ...before.upstream, id: upstream.id! } })
       }
     },
   ],

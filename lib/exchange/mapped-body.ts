@@ -8,7 +8,7 @@ const MAX_BYTES = 4 * 1024 * 1024
 
 export abstract class MappedBody implements Body, Sink {
   protected readonly body: Body
-  protected readonly held = new ChunkList()
+  protected readonly held: ChunkList = new ChunkList()
   #sink: Sink | undefined
   #isPiped = false
   #flows = true

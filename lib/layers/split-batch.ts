@@ -1,5 +1,5 @@
 /** Sends the messages of a batch one by one, where something below takes no batches. (2025-03-26, RPC5) */
-import { GatewayError } from '../errors.ts'
+import { GatewayError, isCode } from '../errors.ts'
 import { answer, type Out } from '../exchange/answer.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
@@ -43,15 +43,19 @@ export class SplitBatch implements Layer {
     const answers = await Promise.all(
       items.map(async (message) => {
         const single = exchange.with({ message })
-        if (message.kind !== 'request') {
-          drainReply(await next(single))
-          return undefined
-        }
         try {
-          const response = await readResponse(await next(single), out)
+          const reply = await next(single)
+          if (message.kind !== 'request') {
+            drainReply(reply)
+            return undefined
+          }
+          const response = await readResponse(reply, out)
           return response?.text ?? noAnswer(message.id)
         } catch (error) {
           if (exchange.life.stopped) throw exchange.life.stopped
+          // The session is gone for all of them, which only a status tells the client. (SS3, SS8)
+          if (isCode(error, 'session_not_found')) throw error
+          if (message.kind !== 'request') return undefined
           return error instanceof GatewayError ? error.toJsonRpc(message.id) : noAnswer(message.id)
         }
       }),

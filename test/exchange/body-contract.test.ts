@@ -90,7 +90,7 @@ describeBody(
 describeBody(
   'FramedBody',
   over((source) => new FramedBody(source.body, [1], true)),
-  { documents: streams, isEvents: true, paces: true },
+  { documents: streams, isEvents: true, hasWhole: true, paces: true },
 )
 
 describeBody(

@@ -34,10 +34,22 @@ describe('what a client said', () => {
   test.each<[string, Message, unknown]>([
     ['a tool that takes nothing', callOf('get_file'), 'sent'],
     ['a tool that takes a scope it lacks', callOf('delete_file'), ['insufficient_scope', ['read', 'write']]],
-    ['the same, in the modern era', modernCall('tools/call', { name: 'delete_file' }), ['insufficient_scope', ['read', 'write']]],
+    [
+      'the same, in the modern era',
+      modernCall('tools/call', { name: 'delete_file' }),
+      ['insufficient_scope', ['read', 'write']],
+    ],
     ['a method that takes one', legacyCall('resources/read'), ['insufficient_scope', ['read', 'docs']]],
-    ['a notification that takes one', notificationOf('legacy', 'resources/x'), ['insufficient_scope', ['read', 'docs']]],
-    ['a batch with one of each', batchOf(callOf('get_file'), callOf('delete_file')), ['insufficient_scope', ['read', 'write']]],
+    [
+      'a notification that takes one',
+      notificationOf('legacy', 'resources/x'),
+      ['insufficient_scope', ['read', 'docs']],
+    ],
+    [
+      'a batch with one of each',
+      batchOf(callOf('get_file'), callOf('delete_file')),
+      ['insufficient_scope', ['read', 'write']],
+    ],
     ['an answer to the server', responseOf(), 'sent'],
   ])('AU7 AU9 is judged by all that it says: %s', async (_, message, expected) => {
     await expect(verdict(said, gateway.exchange(message))).resolves.toEqual(expected)
@@ -57,7 +69,9 @@ describe('what a client said', () => {
 
   test('goes on untouched when it has no message', () => {
     const listener = gateway.exchange(undefined)
-    expect(said.handle(listener, (sent) => (sent === listener ? accepted : Promise.reject(new Error('another'))))).toBe(accepted)
+    expect(said.handle(listener, (sent) => (sent === listener ? accepted : Promise.reject(new Error('another'))))).toBe(
+      accepted,
+    )
   })
 })
 
@@ -72,18 +86,26 @@ describe('what is sent', () => {
   })
 
   test('is judged, too, when the call was changed before it was put into another session', async () => {
-    const exchange = gateway.exchange(callOf('x')).rewrite({ params: { name: 'delete_x' } }).with({ headers: {} })
+    const exchange = gateway
+      .exchange(callOf('x'))
+      .rewrite({ params: { name: 'delete_x' } })
+      .with({ headers: {} })
     await expect(verdict(sent, exchange)).resolves.toEqual(['insufficient_scope', ['read', 'write']])
   })
 
   test('goes on untouched where it is what the client said: that has been judged', () => {
     const exchange = gateway.exchange(callOf('delete_file'))
-    expect(sent.handle(exchange, (given) => (given === exchange ? accepted : Promise.reject(new Error('another'))))).toBe(accepted)
+    expect(
+      sent.handle(exchange, (given) => (given === exchange ? accepted : Promise.reject(new Error('another')))),
+    ).toBe(accepted)
   })
 })
 
 test('both judge the rules of the member that a call goes to, by the last name of its path', async () => {
-  const exchange = gateway.exchange(callOf('delete_file'), { path: ['all', 'weather'], config: { url: 'http://x', scopes: {} } })
+  const exchange = gateway.exchange(callOf('delete_file'), {
+    path: ['all', 'weather'],
+    config: { url: 'http://x', scopes: {} },
+  })
   await expect(verdict(new Authorize('said', ['read']), exchange)).resolves.toBe('sent')
 })
 

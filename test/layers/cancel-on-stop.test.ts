@@ -95,7 +95,9 @@ describe('a call that the server does not answer', () => {
     await client.over
     expect(client.refused).toMatchObject({ code: 'upstream_timeout', status: 504 })
     expect(gateway.upstream.told).toEqual(['tools/call in s1', 'cancelled 7 in s1'])
-    expect(gateway.upstream.asked.entries[1]?.exchange.message).toMatchObject({ params: { reason: 'No answer in time' } })
+    expect(gateway.upstream.asked.entries[1]?.exchange.message).toMatchObject({
+      params: { reason: 'No answer in time' },
+    })
   })
 
   test.each<GatewayErrorCode>(['session_not_found', 'upstream_broken', 'upstream_unreachable'])(
@@ -160,7 +162,8 @@ test('LC6 a handshake, and what nobody waits for an answer to, goes on untouched
     gateway.exchange(modernCall()),
   ]
   for (const exchange of exchanges) {
-    const next = (sent: unknown): Promise<Reply> => (sent === exchange ? accepted : Promise.reject(new Error('another')))
+    const next = (sent: unknown): Promise<Reply> =>
+      sent === exchange ? accepted : Promise.reject(new Error('another'))
     expect(gateway.layers.cancel.handle(exchange, next)).toBe(accepted)
     exchange.life.stop(stopWith('unauthorized'))
   }

@@ -36,7 +36,7 @@ describe('a handshake that the server agreed to', () => {
     const client = gateway.send(handshake())
     await client.over
     await expect(gateway.find(client.sessionId!)).resolves.toMatchObject({ record: { principal: 'ada' } })
-    expect(() => gateway.sessions.find(client.sessionId!, 'weather', 'bob')).toThrow('Session not found')
+    expect(() => gateway.sessions.find(client.sessionId, 'weather', 'bob')).toThrow('Session not found')
   })
 
   test('SS8 is kept with what it takes to open it anew, as the server got it', async () => {
@@ -44,7 +44,9 @@ describe('a handshake that the server agreed to', () => {
     const client = gateway.send(handshake({ protocolVersion: '2025-11-25', capabilities: { roots: {} } }))
     await client.over
     const { record } = await gateway.find(client.sessionId!)
-    expect(record.upstream.client).toEqual({ handshake: { protocolVersion: '2025-11-25', capabilities: { roots: {} } } })
+    expect(record.upstream.client).toEqual({
+      handshake: { protocolVersion: '2025-11-25', capabilities: { roots: {} } },
+    })
   })
 
   test('is kept without what it takes to open it anew where the store cannot keep that, and onError hears of it', async () => {
@@ -140,7 +142,8 @@ test('whatever opens nothing goes on untouched', async () => {
     gateway.exchange(handshake(), { session }),
   ]
   for (const exchange of exchanges) {
-    const next = (sent: unknown): Promise<Reply> => (sent === exchange ? accepted : Promise.reject(new Error('another')))
+    const next = (sent: unknown): Promise<Reply> =>
+      sent === exchange ? accepted : Promise.reject(new Error('another'))
     expect(gateway.layers.open.handle(exchange, next)).toBe(accepted)
   }
 })

@@ -1,17 +1,18 @@
 // Every pair of layers under every fault, with nothing else in the chain: each cell is compared with the rules in words.
 import type { Message } from '../../lib/exchange/message.ts'
-import {
-  type Fixture,
-  fixture,
-  handshake,
-  legacyCall,
-  modernCall,
-  PROGRESS,
-  settled,
-} from '../support/fixture.ts'
+import { type Fixture, fixture, handshake, legacyCall, modernCall, PROGRESS, settled } from '../support/fixture.ts'
 import type { MemoryClient } from '../support/memory-client.ts'
 import type { Asked, MemoryStream } from '../support/memory-upstream.ts'
-import { expectedOf, type Fault, FAULTS, type MessageName, MESSAGES, type Outcome, PAIRED, type Paired } from './pairs-oracle.ts'
+import {
+  expectedOf,
+  type Fault,
+  FAULTS,
+  type MessageName,
+  MESSAGES,
+  type Outcome,
+  PAIRED,
+  type Paired,
+} from './pairs-oracle.ts'
 
 /** What the server says when all is well. */
 const RESULTS: Readonly<Record<string, object>> = {
@@ -33,11 +34,20 @@ function answer404(asked: Asked): void {
   else asked.fail('upstream_invalid')
 }
 
+/** The answers that are no stream. */
+const DIRECT: { readonly [fault in Fault]?: (asked: Asked) => void } = {
+  none: USUAL,
+  'answered 404': answer404,
+  'no answer': (asked) => asked.fail('upstream_timeout'),
+}
+
 /** How the server answers the message: a stream stays open for what happens on the gateway's side. */
 function answer(asked: Asked, fault: Fault): MemoryStream | undefined {
-  if (fault === 'none') return void USUAL(asked)
-  if (fault === 'answered 404') return void answer404(asked)
-  if (fault === 'no answer') return void asked.fail('upstream_timeout')
+  const direct = DIRECT[fault]
+  if (direct) {
+    direct(asked)
+    return undefined
+  }
   const stream = asked.events()
   const id = fault.endsWith('without ids') ? undefined : 'e1'
   stream.say(PROGRESS, id, fault === 'cut with ids' ? 1 : undefined)

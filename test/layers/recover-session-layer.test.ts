@@ -58,7 +58,10 @@ describe('a session that the server has forgotten', () => {
   test('SS8 is listened to without the event id of the old one', async () => {
     forget()
     gateway.upstream.on('GET', (asked) => asked.events().end())
-    const client = gateway.send(undefined, { session, headers: { 'last-event-id': 'e1', 'mcp-protocol-version': '2025-11-25' } })
+    const client = gateway.send(undefined, {
+      session,
+      headers: { 'last-event-id': 'e1', 'mcp-protocol-version': '2025-11-25' },
+    })
     await client.over
     expect(gateway.upstream.told).toEqual(['GET after e1 in s1', ...RENEWAL, 'GET in s2'])
     expect(gateway.upstream.asked.entries.at(-1)?.exchange.headers).toEqual({ 'mcp-protocol-version': '2025-11-25' })
@@ -102,7 +105,10 @@ describe('a session that the server has forgotten', () => {
     forget()
     const late = await gateway.find(session.id)
     await ask()
-    const client = gateway.send(legacyCall(), { session: { ...late, keep: (change) => session.keep(change) }, state: late.record.upstream })
+    const client = gateway.send(legacyCall(), {
+      session: { ...late, keep: (change) => session.keep(change) },
+      state: late.record.upstream,
+    })
     await client.over
     expect(client.says).toEqual(['result'])
     expect(gateway.upstream.told.slice(4)).toEqual(['tools/call in s1', 'tools/call in s2'])
@@ -113,7 +119,11 @@ describe('a session that cannot be opened anew', () => {
   const failures: [string, (asked: Asked) => void, string[]][] = [
     ['refuses the handshake', (asked) => asked.error(-32_000, 'no'), []],
     ['breaks off', (asked) => asked.fail('upstream_broken'), []],
-    ['agrees to another revision', (asked) => asked.json({ protocolVersion: '2025-06-18' }), [...RENEWAL.slice(1), 'DELETE in s2']],
+    [
+      'agrees to another revision',
+      (asked) => asked.json({ protocolVersion: '2025-06-18' }),
+      [...RENEWAL.slice(1), 'DELETE in s2'],
+    ],
   ]
   test.each(failures)('SS3 SS8 because the server %s is a 404 with the cause, and ends', async (_, fail, farewell) => {
     forget()
@@ -139,7 +149,7 @@ describe('a session that cannot be opened anew', () => {
   })
 
   test('SS3 because nothing is kept of its handshake is a 404', async () => {
-    await session.keep(({ client: _, ...state }) => state)
+    await session.keep(({ upstream, protocolVersion }) => ({ upstream, protocolVersion, id: 's1' }))
     forget()
     expect((await ask()).says).toEqual(['refused 404'])
     expect(gateway.upstream.told).toEqual(['tools/call in s1'])
@@ -212,7 +222,8 @@ describe('what is left alone', () => {
 
   test('whatever is in no session goes on untouched', () => {
     for (const exchange of [gateway.exchange(handshake()), gateway.exchange(modernCall())]) {
-      const next = (sent: Exchange): Promise<Reply> => (sent === exchange ? accepted : Promise.reject(new Error('another')))
+      const next = (sent: Exchange): Promise<Reply> =>
+        sent === exchange ? accepted : Promise.reject(new Error('another'))
       expect(gateway.layers.recover.handle(exchange, next)).toBe(accepted)
     }
   })
@@ -221,7 +232,11 @@ describe('what is left alone', () => {
     const reply = await accepted
     for (const message of [legacyCall(), notificationOf('legacy', 'notifications/roots/list_changed'), undefined]) {
       const exchange = gateway.exchange(message, { session })
-      await expect(gateway.layers.recover.handle(exchange, (sent) => (sent === exchange ? accepted : Promise.reject(new Error('another'))))).resolves.toBe(reply)
+      await expect(
+        gateway.layers.recover.handle(exchange, (sent) =>
+          sent === exchange ? accepted : Promise.reject(new Error('another')),
+        ),
+      ).resolves.toBe(reply)
     }
   })
 
@@ -235,6 +250,10 @@ describe('what is left alone', () => {
 
   test('it applies to servers that ask for it, and to no other', () => {
     const { recover } = gateway.layers
-    expect([true, false, undefined].map((given) => recover.applies({ url: 'http://x', recover: given }))).toEqual([true, false, false])
+    expect([true, false, undefined].map((given) => recover.applies({ url: 'http://x', recover: given }))).toEqual([
+      true,
+      false,
+      false,
+    ])
   })
 })

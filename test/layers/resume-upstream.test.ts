@@ -2,7 +2,16 @@
 import type { Reply } from '../../lib/exchange/reply.ts'
 import type { ClientSession } from '../../lib/exchange/exchange.ts'
 import { notificationOf } from '../../lib/exchange/message.ts'
-import { batchOf, type Fixture, fixture, handshake, legacyCall, modernCall, PROGRESS, settled } from '../support/fixture.ts'
+import {
+  batchOf,
+  type Fixture,
+  fixture,
+  handshake,
+  legacyCall,
+  modernCall,
+  PROGRESS,
+  settled,
+} from '../support/fixture.ts'
 
 const { jest } = import.meta
 
@@ -181,7 +190,8 @@ test('listeners, notifications, handshakes and modern requests go on untouched',
     gateway.exchange(modernCall('tools/call')),
   ]
   for (const exchange of exchanges) {
-    const next = (sent: unknown): Promise<Reply> => (sent === exchange ? accepted : Promise.reject(new Error('another')))
+    const next = (sent: unknown): Promise<Reply> =>
+      sent === exchange ? accepted : Promise.reject(new Error('another'))
     expect(gateway.layers.resume.handle(exchange, next)).toBe(accepted)
   }
 })
@@ -205,7 +215,9 @@ test('UC6 the calls of a batch go on as long as one of them is unanswered', asyn
 
 /** Time stands still until a test says that the longest wait is over: what was not asked for by then never will be. */
 function stopTime(): void {
-  jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setInterval', 'Date', 'performance'] })
+  jest.useFakeTimers({
+    doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setInterval', 'Date', 'performance'],
+  })
 }
 
 async function afterRetry(): Promise<void> {

@@ -36,7 +36,11 @@ describe('a batch with requests', () => {
   test('RPC5 is sent message by message, each in its very words and in the session', async () => {
     await send(one, note, two)
     const { entries } = gateway.upstream.asked
-    expect(entries.map(({ words }) => words)).toEqual(['ping in s1', 'notifications/progress in s1', 'tools/call in s1'])
+    expect(entries.map(({ words }) => words)).toEqual([
+      'ping in s1',
+      'notifications/progress in s1',
+      'tools/call in s1',
+    ])
     expect(entries.map(({ exchange }) => exchange.body?.toString())).toEqual([one.text, note.text, two.text])
   })
 
@@ -70,7 +74,10 @@ describe('a batch with requests', () => {
 
   test('an error of the server is the answer to its request, and to no other', async () => {
     gateway.upstream.on('ping', (asked) => asked.error(-32_601, 'no ping', 404))
-    expect((await send(one, two)).json).toMatchObject([{ id: 1, error: { code: -32_601 } }, { id: 'two', result: {} }])
+    expect((await send(one, two)).json).toMatchObject([
+      { id: 1, error: { code: -32_601 } },
+      { id: 'two', result: {} },
+    ])
   })
 
   test('ER14 a request that fails or gets no answer is an error in its place', async () => {
@@ -84,7 +91,10 @@ describe('a batch with requests', () => {
 
   test('ER14 a stream that is cut before its response is an error in its place', async () => {
     gateway.upstream.on('tools/call', (asked) => asked.events().cut())
-    expect((await send(one, two)).json).toMatchObject([{ id: 1, result: {} }, { id: 'two', error: { code: 502 } }])
+    expect((await send(one, two)).json).toMatchObject([
+      { id: 1, result: {} },
+      { id: 'two', error: { code: 502 } },
+    ])
   })
 
   test('what nobody hears of takes no answer away: a notification that fails', async () => {
@@ -138,8 +148,13 @@ describe('a batch without requests', () => {
 })
 
 test('any other message goes on untouched', () => {
-  for (const exchange of [gateway.exchange(one, { session }), gateway.exchange(undefined), gateway.exchange(modernCall())]) {
-    const next = (sent: unknown): Promise<Reply> => (sent === exchange ? accepted : Promise.reject(new Error('another')))
+  for (const exchange of [
+    gateway.exchange(one, { session }),
+    gateway.exchange(undefined),
+    gateway.exchange(modernCall()),
+  ]) {
+    const next = (sent: unknown): Promise<Reply> =>
+      sent === exchange ? accepted : Promise.reject(new Error('another'))
     expect(gateway.layers.split.handle(exchange, next)).toBe(accepted)
   }
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { SealedSessionStore, type SealedSessionStoreOptions, type SessionRecord } from '../../lib/index.ts'
 import { sessionStoreContract } from '../../lib/testing.ts'
+import type { UpstreamState } from '../../lib/types.ts'
 import { startGateway } from '../support/gateway.ts'
 import { initialize } from '../support/rpc.ts'
 import { startUpstream } from '../support/upstream.ts'
@@ -20,9 +21,14 @@ const [OLD, NEW, FOREIGN] = ['old', 'new', 'foreign'].map((name) => `${name} sec
 const RECORD: SessionRecord = {
   server: 'weather',
   principal: 'https://login.example.com user-1',
-  upstream: 'upstream-1',
   protocolVersion: '2025-11-25',
+  upstream: { upstream: 'Zp1hX0sQbYkq3mT7vNw2Rc', protocolVersion: '2025-11-25', id: 'upstream-1' },
 }
+/** The same with these parts in the field upstream. */
+const withUpstream = (parts: Partial<UpstreamState>): SessionRecord => ({
+  ...RECORD,
+  upstream: { ...RECORD.upstream, ...parts },
+})
 
 const open = (options: Partial<SealedSessionStoreOptions> = {}): SealedSessionStore =>
   new SealedSessionStore({ keys: [OLD], ...options })
@@ -55,17 +61,18 @@ describe('an id', () => {
   test('SS1 HD19 is visible ASCII and shorter than 1 KiB, with names of 200 characters', () => {
     for (const letter of ['x', 'é']) {
       const long = letter.repeat(letter === 'x' ? 200 : 100)
-      const id = open().create({ ...RECORD, principal: long, upstream: 'u'.repeat(200) })
+      const id = open().create({ ...withUpstream({ id: 'u'.repeat(200) }), principal: long })
       expect(id).toMatch(/^[\x21-\x7e]+$/)
       expect(id.length).toBeLessThan(1024)
     }
-    expect(open().create(RECORD).length).toBeLessThan(256)
+    expect(open().create(RECORD).length).toBeLessThan(384)
   })
 
   test('SC7 says nothing to who has no key', () => {
     const id = open().create(RECORD)
     const bytes = Buffer.from(id, 'base64url').toString('latin1')
-    for (const secret of Object.values(RECORD)) {
+    const { upstream, ...rest } = RECORD
+    for (const secret of [...Object.values(rest), ...Object.keys(RECORD), ...(Object.values(upstream) as string[])]) {
       expect(id).not.toContain(secret)
       expect(bytes).not.toContain(secret)
     }
@@ -76,17 +83,37 @@ describe('an id', () => {
     expect(new Set(Array.from({ length: 100 }, () => store.create(RECORD))).size).toBe(100)
   })
 
-  test('holds no handshake: there is nothing to recover a session from', () => {
-    const store = open()
-    const id = store.create({ ...RECORD, recovery: { handshake: { clientInfo: 'x'.repeat(10_000) } } })
-    expect(store.get(id)).toEqual(RECORD)
-    expect(store).not.toHaveProperty('update')
+  test('SS8 holds all that it takes to open the session behind anew, on any node; but it cannot change', () => {
+    const handshake = {
+      protocolVersion: '2025-11-25',
+      capabilities: { roots: {} },
+      clientInfo: { name: 'x'.repeat(500) },
+    }
+    const record = withUpstream({ client: { handshake, subscriptions: { 'x://a': { uri: 'x://a' } } } })
+    const id = open().create(record)
+    expect(open().get(id)).toEqual(record)
+    expect(open()).not.toHaveProperty('update')
   })
 
   test('that no gateway would look up is not handed out', () => {
     const store = open()
     expect(() => store.create({ ...RECORD, principal: 'p'.repeat(3_100) })).toThrow(RangeError)
-    expect(store.create({ ...RECORD, principal: 'p'.repeat(2_900) }).length).toBeLessThanOrEqual(4096)
+    expect(store.create({ ...RECORD, principal: 'p'.repeat(2_800) }).length).toBeLessThanOrEqual(4096)
+  })
+
+  test.each<[string, SessionRecord]>([
+    ["the principal's id", { ...RECORD, principal: 'p'.repeat(4_000) }],
+    ["the server's own session id", withUpstream({ id: 'u'.repeat(4_000) })],
+    ['what "recover" keeps of the handshake', withUpstream({ client: { handshake: { title: 'x'.repeat(4_000) } } })],
+    [
+      "what is kept of an aggregate's members",
+      withUpstream({ members: { crm: withUpstream({ id: 'u'.repeat(4_000) }).upstream } }),
+    ],
+  ])('that would be too long for %s says so, and by how much', (part, record) => {
+    const message = new RegExp(
+      `^A session id of \\d{4} characters is too long to be sent: ${part} alone takes 4\\d\\d\\d$`,
+    )
+    expect(() => open().create(record)).toThrow(message)
   })
 
   test('ER9 SS4 that would be too long is 503, onError hears why, and the upstream that its session is not wanted', async () => {
@@ -193,7 +220,7 @@ describe('is not opened', () => {
   test('SS3 in another spelling of the same bytes', () => {
     let spellings = 0
     for (let length = 0; length < 40; length += 1) {
-      const id = open().create({ ...RECORD, upstream: undefined as never, principal: 'p'.repeat(length) })
+      const id = open().create({ ...RECORD, principal: 'p'.repeat(length) })
       const same = Buffer.from(id, 'base64url')
       const base64 = same.toString('base64')
       const last = Array.from(
@@ -266,15 +293,30 @@ describe('is not opened', () => {
 })
 
 test('any record comes back as it was', () => {
-  const text = fc.string({ unit: 'binary', maxLength: 200 })
-  const records = fc.record(
-    { server: text, principal: text, upstream: text, protocolVersion: text },
-    { requiredKeys: ['server', 'principal', 'protocolVersion'] },
-  ) as fc.Arbitrary<SessionRecord>
+  const text = fc.string({ unit: 'binary', maxLength: 100 })
+  const parts = {
+    upstream: text,
+    protocolVersion: text,
+    id: text,
+    client: fc.record({ handshake: fc.dictionary(text, text) }),
+  }
+  const state = fc.record(parts, { requiredKeys: ['upstream', 'protocolVersion'] })
+  const upstream = fc.oneof(
+    state,
+    fc.tuple(state, fc.dictionary(text, state)).map(([own, members]) => ({ ...own, members })),
+  )
+  const records = fc.record({
+    server: text,
+    principal: text,
+    protocolVersion: text,
+    upstream,
+  }) as fc.Arbitrary<SessionRecord>
   fc.assert(
     fc.property(records, (record) => {
+      const isShort = JSON.stringify(record).length < 2_500 && Buffer.byteLength(JSON.stringify(record)) < 2_500
+      fc.pre(isShort)
       const id = open().create(record)
-      expect(open().get(id)).toEqual({ ...record })
+      expect(open().get(id)).toEqual(JSON.parse(JSON.stringify(record)))
       expect(id).toMatch(/^[\w-]+$/)
     }),
   )
@@ -336,7 +378,7 @@ test('what a node remembers is bounded, and what it need not remember is freed',
     const MiB = 2 ** 20
     const held = () => { gc(); return process.memoryUsage().heapUsed / MiB }
     const store = new SealedSessionStore({ keys: ['x'.repeat(32)], ttlMs: 1000 })
-    const make = () => store.create({ server: 'a', principal: 'p'.repeat(1500), protocolVersion: '1' })
+    const make = () => store.create({ server: 'a', principal: 'p'.repeat(1500), protocolVersion: '1', upstream: {} })
     const use = (count) => { for (let n = 0; n < count; n += 1) store.get(make()) }
     const end = (count) => { for (let n = 0; n < count; n += 1) store.delete(make()) }
     use(100); end(100)
@@ -349,7 +391,7 @@ test('what a node remembers is bounded, and what it need not remember is freed',
     const first = make(), second = make()
     store.delete(first); store.delete(second)
     const early = store.get(first)
-    for (let n = 0; n < 99_998; n += 1) store.delete(store.create({ server: 'a', principal: '', protocolVersion: '1' }))
+    for (let n = 0; n < 99_998; n += 1) store.delete(store.create({ server: 'a', principal: '', protocolVersion: '1', upstream: {} }))
     const full = [store.get(first), store.get(second)].map((record) => record?.server)
     store.delete(make())
     const over = [store.get(first), store.get(second)].map((record) => record?.server)

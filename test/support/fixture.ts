@@ -154,7 +154,12 @@ export function fixture({
     /** A session that a client has opened before. */
     async session(client?: ClientState): Promise<ClientSession> {
       const told = client ?? (config.recover === true ? { handshake: { clientInfo: { name: 'test' } } } : undefined)
-      const state = { upstream: upstream.id, protocolVersion: VERSION, id: upstream.open(), ...(told && { client: told }) }
+      const state = {
+        upstream: upstream.id,
+        protocolVersion: VERSION,
+        id: upstream.open(),
+        ...(told && { client: told }),
+      }
       const record = { server: SERVER, principal: principal?.id ?? '', protocolVersion: VERSION, upstream: state }
       return find(await sessions.open(record))
     },
@@ -192,7 +197,11 @@ export function closing(): GatewayError {
 }
 
 /** A legacy call of a tool, or another legacy request. */
-export function legacyCall(method = 'tools/call', params: object = { name: 'echo' }, id: string | number = 7): RequestMessage {
+export function legacyCall(
+  method = 'tools/call',
+  params: object = { name: 'echo' },
+  id: string | number = 7,
+): RequestMessage {
   return requestOf('legacy', id, method, { ...params })
 }
 

@@ -1,5 +1,6 @@
 // What a client gets, without a socket: a response in memory, as the relay writes it.
 import { Writable } from 'node:stream'
+import { inspect } from 'node:util'
 import { GatewayError } from '../../lib/errors.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { readEvents, type SseEvent } from './sse.ts'
@@ -88,7 +89,7 @@ export class MemoryClient {
 
   /** What it got, in words: `result`, `error 502`, `priming`, `retry`, a method; or `refused 504`. */
   get says(): string[] {
-    if (this.fault !== undefined) return [`fault ${String(this.fault)}`]
+    if (this.fault !== undefined) return [`fault ${inspect(this.fault)}`]
     if (this.refused) return [`refused ${this.refused.status}`]
     const { status, headers, text } = this.response
     if (headers['content-type'] === 'text/event-stream') return this.events.entries.map(wordOf)

@@ -225,7 +225,10 @@ function streamOf(raw: PushBody, exchange: Exchange, off: () => void): MemoryStr
     over,
     raw: (text) => raw.push(Buffer.from(text)),
     say(message, id, retryMs) {
-      const fields = [...(id === undefined ? [] : [`id: ${id}`]), ...(retryMs === undefined ? [] : [`retry: ${retryMs}`])]
+      const fields = [
+        ...(id === undefined ? [] : [`id: ${id}`]),
+        ...(retryMs === undefined ? [] : [`retry: ${retryMs}`]),
+      ]
       stream.raw([...fields, `data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}`, '', ''].join('\n'))
     },
     answer(result, id) {

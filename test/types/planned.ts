@@ -1,0 +1,82 @@
+// Compile-only: the options and kinds of server that were agreed upon before they were built, so that work on them can go
+// on side by side. What is built moves to lib/types.ts and leaves this file; mcpGateway() refuses the rest by name.
+import type {
+  Awaitable,
+  GatewayOptions,
+  HttpServer,
+  mcpGateway,
+  Principal,
+  ServerInfo,
+  UpstreamState,
+} from '../../lib/index.ts'
+import type { Era } from '../../lib/types.ts'
+
+/** One duplex channel of JSON-RPC messages: a child process, an SDK server in this process, an HTTP+SSE stream, a socket. */
+export interface Pipe {
+  /** One message without newlines; `false` says full, until `onDrain`. */
+  send(message: string): boolean | Promise<void>
+  onMessage?: (message: string) => void
+  onDrain?: () => void
+  onClose?: (cause?: Error) => void
+  pause(): void
+  resume(): void
+  close(graceMs: number): Promise<void>
+}
+
+/** Opens a pipe. JSON cannot hold one: a row of a database never spawns a process. The key names what it opens. */
+export interface OpenPipe<P extends Principal = Principal> {
+  (context: { readonly principal: P | undefined; readonly server: string; readonly era: Era }): Awaitable<Pipe>
+  readonly key: string
+}
+
+/** What joins each kind of server. */
+export interface PlannedServerInfo {
+  /** Layers that see this server's messages, inside those of the gateway. */
+  readonly intercept?: unknown
+  /** `undefined`: clients of 2025 are served by servers of 2026-07-28 alone; `true` both ways, `false` neither. */
+  readonly bridge?: boolean | { readonly sessions?: number; readonly questionMs?: number; readonly rounds?: number }
+}
+
+export interface PipeServer<P extends Principal = Principal> extends ServerInfo, PlannedServerInfo {
+  readonly pipe: OpenPipe<P>
+}
+
+export interface SseServer extends ServerInfo, PlannedServerInfo {
+  readonly type: 'sse'
+  readonly url: string | URL
+}
+
+export interface AggregateServer<P extends Principal = Principal> extends ServerInfo, PlannedServerInfo {
+  readonly members:
+    | Readonly<Record<string, MemberServer<P>>>
+    | ((context: { readonly principal: P | undefined }) => Awaitable<Readonly<Record<string, MemberServer<P>>>>)
+}
+
+export type MemberServer<P extends Principal = Principal> = (HttpServer<P> & PlannedServerInfo) | PipeServer<P> | SseServer
+export type PlannedServerConfig<P extends Principal = Principal> = MemberServer<P> | AggregateServer<P>
+
+/** What joins the options of the gateway. */
+export interface PlannedGatewayOptions {
+  readonly intercept?: unknown
+  readonly audit?: (record: Readonly<Record<string, unknown>>) => Awaitable<void>
+  readonly telemetry?: unknown
+  /** Secrets from which those of bridges, questions and accounts are derived (HKDF), one list for all. */
+  readonly keys?: readonly (string | Uint8Array)[]
+}
+
+// Each planned kind of server can be told from the others by one member, and carries what every server has.
+declare const server: PlannedServerConfig
+if ('members' in server) void server.title
+else if ('pipe' in server) void server.pipe.key
+else void server.url
+
+// The state of an aggregate's session is a tree of those of its members.
+declare const state: UpstreamState
+void state.members?.['crm']?.client?.handshake
+
+// No planned option is one yet: whoever sets it is told.
+declare const make: typeof mcpGateway
+declare const planned: GatewayOptions & PlannedGatewayOptions
+make({ servers: planned.servers, authenticate: false })
+// @ts-expect-error -- not built yet
+make({ servers: planned.servers, authenticate: false, audit: () => {} })

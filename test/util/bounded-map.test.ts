@@ -1,0 +1,32 @@
+// A map that forgets its oldest entries.
+import { boundedSet } from '../../lib/util/bounded-map.ts'
+
+function mapOf(...keys: readonly string[]): Map<string, number> {
+  const map = new Map<string, number>()
+  for (const [value, key] of keys.entries()) boundedSet(map, 3, key, value)
+  return map
+}
+
+test('up to its bound it has everything', () => {
+  expect([...mapOf('a', 'b', 'c')]).toEqual([
+    ['a', 0],
+    ['b', 1],
+    ['c', 2],
+  ])
+})
+
+test('past its bound the oldest entry goes, one for one', () => {
+  expect([...mapOf('a', 'b', 'c', 'd').keys()]).toEqual(['b', 'c', 'd'])
+  expect([...mapOf('a', 'b', 'c', 'd', 'e').keys()]).toEqual(['c', 'd', 'e'])
+})
+
+test('an entry that is set again has the new value, is the newest, and pushes nothing out', () => {
+  const map = mapOf('a', 'b', 'c', 'a')
+  expect([...map]).toEqual([
+    ['b', 1],
+    ['c', 2],
+    ['a', 3],
+  ])
+  boundedSet(map, 3, 'd', 4)
+  expect([...map.keys()]).toEqual(['c', 'a', 'd'])
+})
