@@ -17,7 +17,6 @@ import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
-import { negotiatedVersionHeader } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type {
   Awaitable,
@@ -32,6 +31,9 @@ import { clientHeadersToServer } from './upstream/http/headers.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
 type Next = (error?: unknown) => void
+
+/** Every client has to take both. (HD1) */
+const ACCEPTS = { json: true, events: true }
 
 /** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
@@ -162,14 +164,9 @@ class RunningGateway {
     const { server, principal, request, response } = inbound
     const config = inbound.config!
     const era = message?.era ?? 'legacy'
-    const isGone = (): boolean => response.destroyed
-    const accepts = { json: true, events: true }
     const state = session?.record.upstream
-    const headers = {
-      ...(state && negotiatedVersionHeader(state.protocolVersion)),
-      ...clientHeadersToServer(verb, request.headers),
-    }
-    const origin = new Origin({ server, principal, request, era, session, accepts, isGone })
+    const headers = clientHeadersToServer(verb, request.headers, state?.protocolVersion)
+    const origin = new Origin({ server, principal, request, era, session, accepts: ACCEPTS, response })
     const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
     const exchange = new Exchange(parts, body)
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)

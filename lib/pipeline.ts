@@ -32,32 +32,35 @@ export type Door = 'client' | 'gateway' | 'member' | 'farewell'
 /** A layer, and the outermost door behind which it stands. */
 type Place = readonly [door: Door, layer: Layer]
 
-const DOORS: readonly Door[] = ['client', 'gateway', 'member', 'farewell']
+/** How far in each door is: behind it stand the layers of its own place and of those further in. */
+const DEPTH: Readonly<Record<Door, number>> = { client: 0, gateway: 1, member: 2, farewell: 3 }
 
 /** Chains are made once for each shape of a config: for the set of layers that apply to it. */
 export class Pipeline {
-  readonly #places: readonly Place[]
+  readonly #layers: readonly Layer[]
+  readonly #depths: readonly number[]
   readonly #upstreamOf: UpstreamOf
   readonly #chains = new Map<number, Handle>()
 
   constructor(places: readonly Place[], upstreamOf: UpstreamOf) {
-    this.#places = places
+    this.#layers = places.map(([, layer]) => layer)
+    this.#depths = places.map(([door]) => DEPTH[door])
     this.#upstreamOf = upstreamOf
   }
 
   /** What answers an exchange of this config that enters by this door. */
   handleOf(config: ServerConfig, door: Door): Handle {
-    const height = DOORS.indexOf(door)
+    const depth = DEPTH[door]
     let shape = 0
-    for (const [index, [place, layer]] of this.#places.entries()) {
-      if (DOORS.indexOf(place) >= height && layer.applies(config)) shape |= 1 << index
+    for (let index = 0; index < this.#layers.length; index += 1) {
+      if (this.#depths[index]! >= depth && this.#layers[index]!.applies(config)) shape |= 1 << index
     }
     return this.#chains.get(shape) ?? this.#chain(shape)
   }
 
   #chain(shape: number): Handle {
     const send: Handle = (exchange) => this.#upstreamOf(exchange.path.at(-1)!, exchange.config).send(exchange)
-    const layers = this.#places.filter((_, index) => (shape & (1 << index)) !== 0).map(([, layer]) => layer)
+    const layers = this.#layers.filter((_, index) => (shape & (1 << index)) !== 0)
     const chain = layers.reduceRight<Handle>((next, layer) => (exchange) => layer.handle(exchange, next), send)
     this.#chains.set(shape, chain)
     return chain

@@ -43,9 +43,9 @@ export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): 
     run(stream)
       .then(
         (said) => stream.finish(said),
-        (error: unknown) => {
+        (error: Error) => {
           stream.fail(error)
-          reject(error as Error)
+          reject(error)
         },
       )
       .finally(off)

@@ -1,5 +1,6 @@
 /** One client message on its way through the gateway: where it comes from, how long it goes on, and what it says. */
 import { AsyncResource } from 'node:async_hooks'
+import type { ServerResponse } from 'node:http'
 import { LISTEN_METHOD } from '../protocol.ts'
 import type { Era, GatewayRequest, Principal, RequestId, ServerConfig, SessionRecord, UpstreamState } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
@@ -35,8 +36,8 @@ interface OriginParts {
   /** None before `initialize` has opened one, and in the modern era. */
   readonly session: ClientSession | undefined
   readonly accepts: Accepts
-  /** Whether the client has disconnected. */
-  readonly isGone: () => boolean
+  /** Where the client is answered; none when the gateway acts by itself. */
+  readonly response: ServerResponse | undefined
 }
 
 /** What the client's HTTP request fixes for good; none of it changes on the way in. */
@@ -47,17 +48,22 @@ export class Origin {
   readonly era: Era
   readonly session: ClientSession | undefined
   readonly accepts: Accepts
-  readonly isGone: () => boolean
+  readonly #response: ServerResponse | undefined
   readonly #context = new AsyncResource('McpExchange')
 
-  constructor({ server, principal, request, era, session, accepts, isGone }: OriginParts) {
+  constructor({ server, principal, request, era, session, accepts, response }: OriginParts) {
     this.server = server
     this.principal = principal
     this.request = request
     this.era = era
     this.session = session
     this.accepts = accepts
-    this.isGone = isGone
+    this.#response = response
+  }
+
+  /** Whether the client has disconnected. */
+  get isGone(): boolean {
+    return this.#response?.destroyed === true
   }
 
   /** The same hook, called in the async context of this request: never in that of a pooled socket or a timer. */

@@ -105,7 +105,7 @@ class MappedEvents extends MappedBody {
 
   end(end: End): void {
     this.#end = mappedEnd(end, this.#wants)
-    if (!this.#isBusy) this.conclude(end)
+    if (!this.#isBusy) this.conclude(this.#end)
   }
 
   /** Synchronous until a function takes its time. */

@@ -128,10 +128,10 @@ export class ResumingBody implements Body, Sink {
 
   data(chunk: Buffer, atBoundary: boolean): boolean {
     this.#atBoundary = atBoundary
-    if (!this.#pending) return this.#sink?.data(chunk, atBoundary) ?? false
+    if (!this.#pending) return this.#hand(chunk, atBoundary)
     this.#pending.see(chunk, atBoundary)
     this.#point.see(chunk, atBoundary)
-    const takesMore = this.#sink?.data(chunk, atBoundary) ?? false
+    const takesMore = this.#hand(chunk, atBoundary)
     // A resumed stream may stay open behind the response.
     if (atBoundary && this.#pending.isEmpty && this.#hasAsked) process.nextTick(() => this.#finish())
     return takesMore
@@ -149,6 +149,13 @@ export class ResumingBody implements Body, Sink {
     }
     this.#point.mark(after, end.retryMs)
     this.#reopen()
+  }
+
+  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
+  #hand(chunk: Buffer, atBoundary: boolean): boolean {
+    const sink = this.#sink
+    const takesMore = sink?.data(chunk, atBoundary) ?? false
+    return this.#sink === sink ? takesMore : this.#sink !== undefined
   }
 
   get #hasAsked(): boolean {

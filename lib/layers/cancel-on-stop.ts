@@ -41,8 +41,8 @@ export class CancelOnStop implements Layer {
   }
 
   /** A handshake is never cancelled. (LC6) */
-  #isCancelledByMessage({ message, config, path, state, requestIds }: Exchange): boolean {
-    if (!message || requestIds.length === 0) return false
+  #isCancelledByMessage({ message, config, path, state }: Exchange): boolean {
+    if (message?.kind !== 'request' && message?.kind !== 'batch') return false
     if (message.era === 'modern') return this.#parts.upstreamOf(path.at(-1)!, config).quits === 'cancelled'
     return state !== undefined && !(message.kind === 'request' && message.method === 'initialize')
   }

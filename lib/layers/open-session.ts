@@ -35,7 +35,7 @@ export class OpenSession implements Layer {
     const reply = await next(exchange)
     if (!reply.opened) return reply
     const sessionId = await this.#keep(reply.opened, exchange, reply)
-    if (exchange.origin.isGone()) await this.#abandon(sessionId, reply.opened, exchange)
+    if (exchange.origin.isGone) await this.#abandon(sessionId, reply.opened, exchange)
     return { ...reply, sessionId }
   }
 

@@ -7,6 +7,7 @@ import type { Handle } from '../exchange/reply.ts'
 import type { AccessMonitor } from '../session/access-monitor.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { relay } from './relay.ts'
+import type { RelayOptions } from './writer.ts'
 
 /** What dispatching needs of the gateway. */
 interface DispatcherParts {
@@ -20,15 +21,17 @@ interface DispatcherParts {
 
 export class Dispatcher {
   readonly #parts: DispatcherParts
-  readonly #heartbeat = new Heartbeat()
+  readonly #relayOptions: RelayOptions
 
   constructor(parts: DispatcherParts) {
+    const { stallMs, report } = parts
     this.#parts = parts
+    this.#relayOptions = { heartbeat: new Heartbeat(), stallMs, report }
   }
 
   /** Resolves when nothing of it is left to do. Rejects when the client has to be told why. */
   async dispatch(exchange: Exchange, handle: Handle, response: ServerResponse): Promise<void> {
-    const { inFlight, accessMonitor, stallMs, report } = this.#parts
+    const { inFlight, accessMonitor, report } = this.#parts
     const { life, endsWithClient } = exchange
     if (endsWithClient && response.destroyed) return
     const flight = inFlight.add(exchange)
@@ -38,13 +41,7 @@ export class Dispatcher {
     try {
       const reply = await handle(exchange)
       if (reply.kind === 'events') life.endless = reply.endless
-      const relayed = relay(reply, {
-        exchange,
-        response,
-        heartbeat: this.#heartbeat,
-        stallMs,
-        report: (fault) => report(fault, exchange),
-      })
+      const relayed = relay(reply, exchange, response, this.#relayOptions)
       if (relayed) await relayed
     } catch (error) {
       const { session } = exchange.origin

@@ -1,14 +1,20 @@
 /** Hands a reply on to the client: at once what is all there, the rest as it comes. */
+import type { ServerResponse } from 'node:http'
 import type { Body } from '../exchange/body.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import { cancelReply, type EventsReply, type JsonReply, type Reply } from '../exchange/reply.ts'
 import { DocumentWriter } from './document-writer.ts'
 import { clientHeaders, type Headers } from './response-headers.ts'
 import { StreamWriter, streamHeaders } from './stream-writer.ts'
-import type { RelayOptions } from './writer.ts'
+import type { Relayed, RelayOptions } from './writer.ts'
 
 /** A promise when it goes on for a while. Throws when the exchange was stopped before. */
-export function relay(reply: Reply, options: RelayOptions): Promise<void> | undefined {
-  const { exchange, response } = options
+export function relay(
+  reply: Reply,
+  exchange: Exchange,
+  response: ServerResponse,
+  options: RelayOptions,
+): Promise<void> | undefined {
   if (exchange.life.stopped) cancelReply(reply, exchange.life.stopped)
   const headers = clientHeaders(reply)
   if (reply.kind === 'empty') {
@@ -16,14 +22,12 @@ export function relay(reply: Reply, options: RelayOptions): Promise<void> | unde
     return undefined
   }
   const whole = wholeOf(reply)
-  if (whole) {
-    if (response.destroyed) return undefined
-    const length = { 'content-length': whole.length }
-    response.writeHead(reply.status, reply.kind === 'events' ? streamHeaders(headers) : { ...headers, ...length })
-    response.end(whole)
-    return undefined
-  }
-  return write(reply, headers, options)
+  if (!whole) return new Promise((settle) => write(reply, headers, { exchange, response, settle }, options))
+  if (response.destroyed) return undefined
+  const isStream = reply.kind === 'events'
+  response.writeHead(reply.status, isStream ? streamHeaders(headers) : { ...headers, 'content-length': whole.length })
+  response.end(whole)
+  return undefined
 }
 
 /** A stream that was over before it could be relayed goes out at once, if it leaves no request without a response. */
@@ -38,12 +42,10 @@ function giveBack(body: Body, whole: Buffer): void {
   body.unread(whole.length > 0 ? [whole] : [])
 }
 
-function write(reply: JsonReply | EventsReply, headers: Headers, options: RelayOptions): Promise<void> {
-  return new Promise((settle) => {
-    const writer =
-      reply.kind === 'events'
-        ? new StreamWriter(reply, options, settle)
-        : new DocumentWriter(reply.body, options, settle)
-    writer.start(reply.status, headers)
-  })
+function write(reply: JsonReply | EventsReply, headers: Headers, relayed: Relayed, options: RelayOptions): void {
+  const writer =
+    reply.kind === 'events'
+      ? new StreamWriter(reply, relayed, options)
+      : new DocumentWriter(reply.body, relayed, options)
+  writer.start(reply.status, headers)
 }

@@ -6,7 +6,7 @@ import { HEARTBEAT, messageEvent, RETRY } from '../exchange/sse.ts'
 import { META } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
 import type { Headers } from './response-headers.ts'
-import { type RelayOptions, Writer } from './writer.ts'
+import { type Relayed, type RelayOptions, Writer } from './writer.ts'
 
 /** What keeps anything between here and the client from holding events back. (RT12) */
 const STREAM_HEADERS: Headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
@@ -30,8 +30,8 @@ export class StreamWriter extends Writer {
   #waiting: Buffer[] = []
   #waitingBytes = 0
 
-  constructor(reply: EventsReply, options: RelayOptions, settle: () => void) {
-    super(reply.body, options, settle)
+  constructor(reply: EventsReply, relayed: Relayed, options: RelayOptions) {
+    super(reply.body, relayed, options)
     this.#reply = reply
   }
 

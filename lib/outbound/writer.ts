@@ -6,15 +6,20 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { type Heartbeat, type HeartbeatTarget, TICK_MS } from './heartbeat.ts'
 import type { Headers } from './response-headers.ts'
 
-/** What relaying a reply takes beside the reply. */
+/** What relaying takes, whatever is relayed. */
 export interface RelayOptions {
-  readonly exchange: Exchange
-  readonly response: ServerResponse
   readonly heartbeat: Heartbeat
   /** How long a client may leave what is written to it unread, in milliseconds. */
   readonly stallMs: number
   /** Told what the operator should know of. */
-  readonly report: (fault: GatewayError) => void
+  readonly report: (fault: GatewayError, exchange: Exchange) => void
+}
+
+/** Where a reply goes, and what is told when nothing is left to do. */
+export interface Relayed {
+  readonly exchange: Exchange
+  readonly response: ServerResponse
+  readonly settle: () => void
 }
 
 export abstract class Writer implements Sink, HeartbeatTarget {
@@ -31,15 +36,14 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   #takenBytes = 0
   #stalledMs = 0
 
-  /** `settle` is told once, when nothing is left to do. */
-  constructor(body: Body, { exchange, response, heartbeat, stallMs, report }: RelayOptions, settle: () => void) {
+  constructor(body: Body, { exchange, response, settle }: Relayed, { heartbeat, stallMs, report }: RelayOptions) {
     this.body = body
     this.exchange = exchange
     this.response = response
+    this.#settle = settle
     this.#heartbeat = heartbeat
     this.#stallMs = stallMs
     this.#report = report
-    this.#settle = settle
   }
 
   start(status: number, headers: Headers): void {
@@ -93,13 +97,13 @@ export abstract class Writer implements Sink, HeartbeatTarget {
     this.#takenBytes = takenBytes
     if (this.#stalledMs < this.#stallMs) return
     this.#stalledMs = 0
-    this.#report(new GatewayError('client_stalled', 'The client stopped reading'))
+    this.#report(new GatewayError('client_stalled', 'The client stopped reading'), this.exchange)
     this.response.destroy()
   }
 
   protected over(fault?: GatewayError): void {
     this.#isOver = true
-    if (fault) this.#report(fault)
+    if (fault) this.#report(fault, this.exchange)
     this.#settle()
   }
 

@@ -16,6 +16,29 @@ interface Activity {
 
 type Change = (state: UpstreamState) => UpstreamState
 
+/** Changes the state behind that is kept of a session; `undefined` when the session has ended. */
+type ChangeState = (id: string, change: Change) => Promise<SessionRecord | undefined>
+
+class FoundSession implements ClientSession {
+  readonly id: string
+  readonly #change: ChangeState
+  #record: SessionRecord
+
+  constructor(id: string, record: SessionRecord, change: ChangeState) {
+    this.id = id
+    this.#record = record
+    this.#change = change
+  }
+
+  get record(): SessionRecord {
+    return this.#record
+  }
+
+  async keep(change: Change): Promise<void> {
+    this.#record = (await this.#change(this.id, change)) ?? this.#record
+  }
+}
+
 /** Told when a store ended a session by itself. */
 type OnExpired = (id: string, record: SessionRecord) => void
 
@@ -65,14 +88,7 @@ export class Sessions {
     if (id.length > MAX_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
     const check = (found: SessionRecord | undefined): ClientSession => {
       if (found?.server !== server || found.principal !== principal) throw notFound()
-      const session = {
-        id,
-        record: this.#current(id, recordOf(found)),
-        keep: async (change: Change): Promise<void> => {
-          session.record = (await this.#keep(id, change)) ?? session.record
-        },
-      }
-      return session
+      return new FoundSession(id, this.#current(id, recordOf(found)), this.#changeState)
     }
     const record = this.#ask(() => this.#store.get(id))
     return isPromise(record) ? record.then(check) : check(record)
@@ -103,8 +119,8 @@ export class Sessions {
    * Changes the state behind that is kept of a session, where the store can. Changes at this node take turns; of two
    * nodes the later one wins.
    */
-  #keep(id: string, change: Change): Promise<SessionRecord | undefined> {
-    return this.#changes.run(id, async () => {
+  readonly #changeState: ChangeState = (id, change) =>
+    this.#changes.run(id, async () => {
       const found = await this.#ask(() => this.#store.get(id))
       if (!found) return undefined
       const before = this.#current(id, recordOf(found))
@@ -114,7 +130,6 @@ export class Sessions {
       else boundedSet(this.#ownStates, MAX_OWN_STATES, id, record.upstream)
       return record
     })
-  }
 
   #current(id: string, record: SessionRecord): SessionRecord {
     const upstream = this.#ownStates.get(id)

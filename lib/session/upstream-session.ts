@@ -109,7 +109,7 @@ export class UpstreamSessions {
 /** Where an exchange comes from that the gateway itself begins. */
 export function gatewayOrigin({ server, principal, request }: Omit<UpstreamContext, 'config'>, era: Era): Origin {
   const accepts = { json: true, events: true }
-  return new Origin({ server, principal, request, era, session: undefined, accepts, isGone: () => false })
+  return new Origin({ server, principal, request, era, session: undefined, accepts, response: undefined })
 }
 
 function hasSession({ id, members = {} }: UpstreamState): boolean {

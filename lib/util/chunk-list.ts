@@ -1,17 +1,14 @@
-/** Bytes that are held until they are wanted: chunks as they came, small ones joined, so that many cost no more than few. */
+/** Bytes that are held until they are wanted: chunks as they came, and small ones joined where there are many. */
 
-/** Chunks shorter than this are copied together: a Buffer of its own costs about 100 bytes. */
+/** A Buffer of its own costs about 100 bytes: of chunks shorter than this so many in a row are copied into one. */
 const SMALL_BYTES = 1024
-
-const FIRST_BLOCK_BYTES = 512
-const MAX_BLOCK_BYTES = 64 * 1024
+const RUN = 128
 
 export class ChunkList {
   #chunks: Buffer[] = []
   #bytes = 0
-  /** Where small chunks are copied to, and how much of it is used. */
-  #block: Buffer | undefined
-  #used = 0
+  /** How many small chunks there are at the end. */
+  #small = 0
 
   get byteLength(): number {
     return this.#bytes
@@ -19,25 +16,21 @@ export class ChunkList {
 
   push(chunk: Buffer): void {
     this.#bytes += chunk.length
-    if (chunk.length >= SMALL_BYTES) {
-      this.#closeBlock()
-      this.#chunks.push(chunk)
-      return
-    }
-    if (!this.#block || this.#used + chunk.length > this.#block.length) this.#openBlock()
-    this.#used += chunk.copy(this.#block!, this.#used)
+    this.#chunks.push(chunk)
+    this.#small = chunk.length < SMALL_BYTES ? this.#small + 1 : 0
+    if (this.#small < RUN) return
+    this.#chunks.push(Buffer.concat(this.#chunks.splice(-RUN)))
+    this.#small = 0
   }
 
   /** All of it; nothing is held then. */
   take(): Buffer[] {
-    this.#closeBlock()
     const chunks = this.#chunks
-    this.#chunks = []
-    this.#bytes = 0
+    this.clear()
     return chunks
   }
 
-  /** All of it as one. */
+  /** All of it as one; nothing is held then. */
   concat(): Buffer {
     const chunks = this.take()
     return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
@@ -46,20 +39,6 @@ export class ChunkList {
   clear(): void {
     this.#chunks = []
     this.#bytes = 0
-    this.#block = undefined
-    this.#used = 0
-  }
-
-  /** Blocks grow with what comes, so that a short rest costs little and a long one few blocks. */
-  #openBlock(): void {
-    const size = Math.min(Math.max(2 * (this.#block?.length ?? 0), FIRST_BLOCK_BYTES), MAX_BLOCK_BYTES)
-    this.#closeBlock()
-    this.#block = Buffer.allocUnsafeSlow(Math.max(size, SMALL_BYTES))
-  }
-
-  #closeBlock(): void {
-    if (this.#block && this.#used > 0) this.#chunks.push(this.#block.subarray(0, this.#used))
-    this.#block = undefined
-    this.#used = 0
+    this.#small = 0
   }
 }

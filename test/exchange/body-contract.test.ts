@@ -8,8 +8,9 @@ import type { Reply } from '../../lib/exchange/reply.ts'
 import { ResumingBody } from '../../lib/exchange/resuming-body.ts'
 import { tapMessages } from '../../lib/exchange/tap-messages.ts'
 import { UpstreamReply } from '../../lib/upstream/http/upstream-reply.ts'
-import { describeBody, type MakeRig, type Rig } from './body-contract.ts'
+import { describeBody, type MakeRig } from './body-contract.ts'
 import { eventOf, eventsReply, exchangeOf, jsonReply, progress, resultOf, Source, turn } from './parts.ts'
+import type { Rig } from './readers.ts'
 import { eventEnds } from './streams.ts'
 
 const text = fc.string({ unit: 'grapheme', maxLength: 20 })
@@ -59,7 +60,7 @@ function over(wrap: (source: Source) => Body): MakeRig {
       },
       settle: turn,
       isWanted: () => !source.body.isOver && !source.body.isFull,
-      isReleased: () => source.body.isOver,
+      isReleased: () => source.isCancelled || given > chunks.length,
     }
   }
 }

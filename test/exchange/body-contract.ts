@@ -1,22 +1,9 @@
 // What every body keeps to, whoever made it: each byte once, whoever peeked before, and one end behind them all.
 import fc from 'fast-check'
-import type { Body, End, Sink } from '../../lib/exchange/body.ts'
+import { Collector, type Plan, Readers, type Rig } from './readers.ts'
 import { eventEnds } from './streams.ts'
 
 const LF = 0x0a
-
-/** A body under test, and the source behind it, which is driven step by step. */
-export interface Rig {
-  readonly body: Body
-  /** Has the source give its next chunk, or its end behind the last; `false` when there was nothing left to give. */
-  step(): boolean
-  /** Resolves when whatever the last step has set off has happened. */
-  settle(): Promise<void>
-  /** Whether the source is asked for more. */
-  isWanted(): boolean
-  /** Whether nothing is under way behind: the source has ended, or was told that nobody wants the rest. */
-  isReleased(): boolean
-}
 
 export interface BodyTraits {
   /** The bytes that a rig can be made of; those of event streams have three events at least. */
@@ -36,18 +23,6 @@ export interface BodyTraits {
 }
 
 export type MakeRig = (chunks: readonly Buffer[], end: 'complete' | Error) => Rig
-
-/** What a reader does before the last one reads everything. */
-interface Plan {
-  /** How many chunks it takes. */
-  readonly takes: number
-  /** Which part of them it gives back, counted from the end. */
-  readonly givesBack: 'all' | 'last' | 'half' | 'none'
-  /** Whether the next one follows at once, within `data()`. */
-  readonly isQuick: boolean
-  /** What `data()` answers. */
-  readonly flows: boolean
-}
 
 const plans: fc.Arbitrary<Plan[]> = fc.array(
   fc.record({
@@ -74,107 +49,6 @@ function cut(document: Buffer, fractions: readonly number[]): Buffer[] {
 function cutAt(document: Buffer, offsets: readonly number[]): Buffer[] {
   const ends = [...new Set([...offsets, document.length])].filter((end) => end > 0).toSorted((a, b) => a - b)
   return ends.map((end, index) => document.subarray(ends[index - 1] ?? 0, end))
-}
-
-/** A sink that remembers what it was told, and by which it can be seen that nothing comes after the end. */
-export class Collector implements Sink {
-  readonly chunks: Buffer[] = []
-  readonly ends: End[] = []
-  /** Whether it takes more. */
-  flows = true
-  /** How much was there at each point where an event had ended. */
-  readonly boundaries: number[] = []
-  isLetGo = false
-  onData: (() => void) | undefined
-  onEnd: (() => void) | undefined
-
-  data(chunk: Buffer, atBoundary: boolean): boolean {
-    expect({ isLetGo: this.isLetGo, ends: this.ends }).toEqual({ isLetGo: false, ends: [] })
-    this.chunks.push(chunk)
-    if (atBoundary) this.boundaries.push(this.bytes.length)
-    this.onData?.()
-    return this.flows
-  }
-
-  end(end: End): void {
-    expect({ isLetGo: this.isLetGo, ends: this.ends }).toEqual({ isLetGo: false, ends: [] })
-    this.ends.push(end)
-    this.onEnd?.()
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.chunks)
-  }
-}
-
-/** One reader after the other, as planned; what each of them kept, put together, is what the body said. */
-class Readers {
-  readonly #rig: Rig
-  readonly #plans: Plan[]
-  readonly #kept: Buffer[] = []
-  /** The offsets at which an event was said to have ended. */
-  readonly boundaries: number[] = []
-  #current: Collector | undefined
-  isOver = false
-  #hasToPipe = true
-
-  constructor(rig: Rig, toFollow: readonly Plan[]) {
-    this.#rig = rig
-    this.#plans = [...toFollow]
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat([...this.#kept, this.#current?.bytes ?? Buffer.alloc(0)])
-  }
-
-  get end(): End | undefined {
-    return this.#current?.ends[0]
-  }
-
-  /** Pipes to the next reader where the one before has gone, and lets on one that had enough. */
-  goOn(): void {
-    if (this.isOver) return
-    if (this.#hasToPipe) this.#pipe()
-    else if (this.#current?.flows === false) this.#rig.body.resume()
-  }
-
-  #pipe(): void {
-    this.#hasToPipe = false
-    const plan = this.#plans.shift()
-    const reader = new Collector()
-    this.#current = reader
-    if (plan) {
-      reader.flows = plan.flows
-      reader.onData = () => reader.chunks.length === plan.takes && this.#letGo(reader, plan)
-      reader.onEnd = () => this.#letGo(reader, { ...plan, givesBack: 'all' })
-    } else reader.onEnd = () => (this.isOver = true)
-    this.#rig.body.pipe(reader)
-  }
-
-  #letGo(reader: Collector, { givesBack, isQuick }: Plan): void {
-    const last = reader.chunks.at(-1) ?? Buffer.alloc(0)
-    const given = {
-      all: [...reader.chunks],
-      last: [last],
-      half: [last.subarray(last.length >> 1)],
-      none: [],
-    }[givesBack].filter(({ length }) => length > 0)
-    const { bytes } = reader
-    const start = Buffer.concat(this.#kept).length
-    const kept = bytes.length - Buffer.concat(given).length
-    this.boundaries.push(...reader.boundaries.map((offset) => start + offset))
-    this.#kept.push(bytes.subarray(0, kept))
-    this.#current = undefined
-    this.#rig.body.unread(given)
-    reader.isLetGo = true
-    this.#hasToPipe = true
-    if (isQuick) this.#pipe()
-  }
-
-  finish(): void {
-    const start = Buffer.concat(this.#kept).length
-    this.boundaries.push(...(this.#current?.boundaries ?? []).map((offset) => start + offset))
-  }
 }
 
 /** The source has a head start of some steps; from then on it waits until it is asked, if it heeds that at all. */

@@ -123,6 +123,18 @@ describe('a framer', () => {
     for (const [index, chunk] of chunks.entries()) expect(stretches[3]![index]).toBe(chunk)
   })
 
+  test('says of each piece whether the bytes so far are whole events (SE16)', () => {
+    const framer = new Framer()
+    const said: [length: number, atBoundary: boolean][] = []
+    const stream = Buffer.concat([eventOf(200_000), eventOf(100), Buffer.alloc(300 * 1024, 'x'), Buffer.from('\n\n')])
+    for (const chunk of cutAt(stream, [0.1, 0.3, 0.6, 0.9])) {
+      framer.feed(chunk, (piece, atBoundary) => said.push([(said.at(-1)?.[0] ?? 0) + piece.length, atBoundary]))
+    }
+    const ends = new Set(eventEnds(stream))
+    expect(said.length).toBeGreaterThan(4)
+    expect(said).toEqual(said.map(([length]) => [length, ends.has(length)]))
+  })
+
   const size = fc.oneof(
     fc.nat({ max: 200 }),
     fc.integer({ min: 15_000, max: 18_000 }),

@@ -7,7 +7,7 @@ import { requestOf } from '../../lib/exchange/message.ts'
 import { PushBody } from '../../lib/exchange/push-body.ts'
 import type { EventsReply, Handle, JsonReply, Reply } from '../../lib/exchange/reply.ts'
 import type { RequestId } from '../../lib/types.ts'
-import { Collector } from './body-contract.ts'
+import { Collector } from './readers.ts'
 
 export function originOf(parts: Partial<ConstructorParameters<typeof Origin>[0]> = {}): Origin {
   return new Origin({

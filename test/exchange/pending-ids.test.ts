@@ -61,6 +61,11 @@ describe('a stream of one request', () => {
       [],
     ],
     [
+      'a request of the server with the same id, and a member in front that nobody knows',
+      event('{"x-trace":"a","id":1,"method":"sampling/createMessage","params":{"result":{}}}'),
+      [1],
+    ],
+    [
       'a notification whose params look like a response',
       event('{"jsonrpc":"2.0","method":"x","params":{"id":1,"result":{}}}'),
       [1],
@@ -219,6 +224,12 @@ describe('a stream of one request', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  test('a giant response whose id stands where nobody looks is taken for the only one there can be (SE1, ER14)', () => {
+    const giant = event(`{"result":"${'x'.repeat(400_000)}","id":1,"x-trace":"${'y'.repeat(1_000)}"}`)
+    expect(pendingAfter([1], ...chunksOf(giant, 65_536))).toEqual([])
+    expect(pendingAfter([1, 2], ...chunksOf(giant, 65_536))).toEqual([1, 2])
   })
 })
 

@@ -109,6 +109,12 @@ test('both judge the rules of the member that a call goes to, by the last name o
   await expect(verdict(new Authorize('said', ['read']), exchange)).resolves.toBe('sent')
 })
 
+test('rules that cannot work are a fault that names the member, not the aggregate', async () => {
+  const broken = { url: 'http://x', scopes: { tools: { x: ['a b'] } } }
+  const exchange = gateway.exchange(callOf('x'), { path: ['all', 'weather'], config: broken })
+  await expect(new Authorize('said', []).handle(exchange, next)).rejects.toThrow(/weather/)
+})
+
 test('a stop is no matter of theirs: what may be sent is handed on, and refused below', async () => {
   const exchange = gateway.exchange(callOf('get_file'))
   exchange.life.stop(closing())

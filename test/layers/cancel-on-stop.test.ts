@@ -153,6 +153,8 @@ describe('a modern request that is stopped', () => {
 test('LC6 a handshake, and what nobody waits for an answer to, goes on untouched', () => {
   const exchanges = [
     gateway.exchange(handshake()),
+    // Outside a session nobody knows whose request an id is.
+    gateway.exchange(legacyCall()),
     // Also in a session, where it is for the server to refuse.
     gateway.exchange(handshake(), { session }),
     gateway.exchange(notificationOf('legacy', 'notifications/initialized'), { session }),

@@ -4,6 +4,7 @@ import type { Reply } from '../../lib/exchange/reply.ts'
 import { MemorySessionStore } from '../../lib/stores/memory-session-store.ts'
 import { type SessionRecord } from '../../lib/types.ts'
 import { type Fixture, fixture, handshake, legacyCall, modernCall, settled } from '../support/fixture.ts'
+import type { MemoryStream } from '../support/memory-upstream.ts'
 
 let gateway: Fixture
 
@@ -77,6 +78,25 @@ describe('a handshake that the server agreed to', () => {
     await settled()
     expect(client.refused).toMatchObject({ code: 'unavailable' })
     expect(gateway.upstream.told).toEqual(['initialize', 'DELETE in s1'])
+  })
+
+  test('lets go of its stream where the store does not keep it', async () => {
+    class Broken extends MemorySessionStore {
+      override create(): string {
+        throw new Error('full')
+      }
+    }
+    start({ store: new Broken() })
+    const begun = new Promise<MemoryStream>((resolve) => {
+      gateway.upstream.on('initialize', (asked) => {
+        // A server may leave its stream open behind the response.
+        asked.events().say({ id: 7, result: { protocolVersion: '2025-11-25' } })
+        resolve(asked.events())
+      })
+    })
+    const client = gateway.send(handshake())
+    await client.over
+    await expect((await begun).over).resolves.toBe('let go')
   })
 
   test('UC5 is ended here and at the server when its client has left meanwhile', async () => {

@@ -21,6 +21,7 @@ export const FAULTS = {
   'cut with ids': 'SE7 UC6 when the connection breaks behind an event with an id',
   'cut without ids': 'ER14 UC10 when the connection breaks behind an event without an id',
   'no answer': 'LC8 when the server does not answer in time',
+  'token expiry unanswered': 'LC8 when the token expires before the answer',
   'token expiry': 'when the token expires in the middle of the answer',
   'client gone': 'SE4 when the client leaves behind an event with an id',
   'client gone without ids': 'SE4 when the client leaves behind an event without an id',
@@ -98,6 +99,8 @@ function handshakeOutcome({ layers, fault }: Cell): Outcome {
     case 'client gone':
     case 'client gone without ids':
       return { ...once, told: [...once.told, ...farewell], stream: 'finished' }
+    case 'token expiry unanswered':
+      return { ...once, client: ['refused 401'] }
     case 'token expiry':
     case 'gateway closing':
       return { ...once, client: [`refused ${STATUS[fault]}`], stream: 'let go' }
@@ -124,6 +127,8 @@ function listOutcome({ layers, message, fault }: Cell): Outcome {
       return { ...once, client: ['refused 404'] }
     case 'no answer':
       return { ...once, client: ['refused 504'], told: cancelled }
+    case 'token expiry unanswered':
+      return { ...once, client: ['refused 401'], told: cancelled }
     case 'cut with ids':
       return { ...once, client: ['progress', 'error 502'], ids: "the server's", stream: 'cut' }
     case 'cut without ids':
@@ -174,6 +179,9 @@ function answeredOutcome(layers: ReadonlySet<Paired>, fault: Exclude<Fault, 'ans
       return { ...taken, client: ['result'] }
     case 'no answer':
       return { ...taken, client: ['refused 504'], told: cancelled }
+    case 'token expiry unanswered':
+      // A log takes over a stream. Until there is one the call lives and ends with its client.
+      return { ...taken, client: ['refused 401'], told: cancelled }
     case 'cut without ids':
       // It may have been carried out: it is never sent again.
       return { ...taken, client: [...begun, 'error 502'], ids: hasLog ? 'ours' : 'none', stream: 'cut' }

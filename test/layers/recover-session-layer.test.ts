@@ -45,14 +45,22 @@ describe('a session that the server has forgotten', () => {
 
   test('the call goes on in the same lifetime, so that a stop of it reaches the new session', async () => {
     forget()
-    const stopped = new Promise<GatewayError>((resolve) => {
-      gateway.upstream.on('tools/call', (asked) => void asked.stopped.then(resolve))
-    })
-    const client = gateway.send(legacyCall(), { session })
-    await gateway.upstream.asked.next(({ words }) => words === 'tools/call in s2')
-    gateway.expireTokens()
-    await client.over
-    await expect(stopped).resolves.toMatchObject({ code: 'unauthorized' })
+    gateway.upstream.on('tools/call', () => {})
+    const exchange = gateway.exchange(legacyCall(), { session })
+    const handled = gateway.pipeline.handleOf(gateway.config, 'client')(exchange)
+    const again = await gateway.upstream.asked.next(({ words }) => words === 'tools/call in s2')
+    expect(again.exchange.life).toBe(exchange.life)
+    exchange.life.stop(new GatewayError('unauthorized', 'The access has expired'))
+    await expect(handled).rejects.toMatchObject({ code: 'unauthorized' })
+    await expect(again.stopped).resolves.toMatchObject({ code: 'unauthorized' })
+  })
+
+  test('SS8 is opened anew as often as it is forgotten', async () => {
+    for (const expected of ['s2', 's3']) {
+      forget()
+      expect((await ask()).says).toEqual(['result'])
+      await expect(gateway.behind(session)).resolves.toBe(expected)
+    }
   })
 
   test('SS8 is listened to without the event id of the old one', async () => {
@@ -246,6 +254,14 @@ describe('what is left alone', () => {
     expect((await ask('resources/subscribe', { uri: 'x://500' })).says).toEqual(['result'])
     const { record } = await gateway.find(session.id)
     expect(Object.keys(record.upstream.client?.subscriptions ?? {})).toHaveLength(500)
+  })
+
+  test('UT7 what is too long to be kept is not kept, and the server gets it all the same', async () => {
+    const long = 'x'.repeat(70_000)
+    expect((await ask('logging/setLevel', { level: 'error' })).says).toEqual(['result'])
+    expect((await ask('logging/setLevel', { level: long })).json).toMatchObject({ result: { echoed: { level: long } } })
+    const { record } = await gateway.find(session.id)
+    expect(record.upstream.client?.logLevel).toEqual({ level: 'error' })
   })
 
   test('it applies to servers that ask for it, and to no other', () => {

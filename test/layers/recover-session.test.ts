@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import type { ServerConfig } from '../../lib/index.ts'
+import { SealedSessionStore, type ServerConfig, type SessionRecord, type SessionStore } from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
-import { initialize, type Session } from '../support/rpc.ts'
+import { initialize, post, type Session } from '../support/rpc.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 describe('an upstream that has forgotten the session', () => {
@@ -136,18 +136,97 @@ describe('an upstream that has forgotten the session', () => {
     expect(upstream.requests('tools/call')).toHaveLength(1)
     expect(upstream.requests('initialize')).toHaveLength(1)
   })
+})
 
-  test('a store without update() makes "recover" an honest 404', async () => {
-    const records = new Map<string, never>()
-    const sessions = {
-      create: (record: never) => `id-${records.set(`id-${records.size}`, record).size - 1}`,
-      get: (id: string) => records.get(id),
-      delete: (id: string) => void records.delete(id),
+describe('with a store that cannot change a record', () => {
+  let upstream: Upstream
+  const nodes: RunningGateway[] = []
+
+  /** A store without update(), as an embedder might write one. */
+  function plainStore(): SessionStore {
+    const records = new Map<string, SessionRecord>()
+    return {
+      create: (record) => `id-${records.set(`id-${records.size}`, record).size - 1}`,
+      get: (id) => records.get(id),
+      delete: (id) => void records.delete(id),
     }
-    gateway = await startGateway({ servers: { a: { url: upstream.url, recover: true } }, sessions })
-    session = await initialize(gateway.url('a'))
+  }
+
+  async function startNode(sessions: SessionStore): Promise<RunningGateway> {
+    const node = await startGateway({ servers: { a: { url: upstream.url, recover: true } }, sessions })
+    nodes.push(node)
+    return node
+  }
+
+  beforeEach(async () => {
+    upstream = await startUpstream()
+    upstream.on('resources/subscribe', (exchange) => exchange.result({}))
+  })
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.close()))
+    await upstream.close()
+  })
+
+  const sealed = (): SessionStore => new SealedSessionStore({ keys: ['a secret of 32 characters at least'] })
+  const stores: [what: string, store: () => SessionStore][] = [
+    ['a plain store', plainStore],
+    ['sealed ids', sealed],
+  ]
+
+  test.each(stores)('SS8 with %s the node that saw the 404 goes on in the new session', async (_, store) => {
+    const node = await startNode(store())
+    const session = await initialize(node.url('a'))
+    upstream.sessions.clear()
+    for (let time = 0; time < 2; time += 1) expect((await session.request('ping')).status).toBe(200)
+    expect(upstream.requests('initialize')).toHaveLength(2)
+    const [first, again] = upstream.requests('initialize')
+    expect(again?.message?.params).toEqual(first?.message?.params)
+    expect(node.reported.entries).toEqual([])
+    expect((await session.end()).status).toBe(200)
+    expect(upstream.sessions.size).toBe(0)
+  })
+
+  test.each(stores)('SS8 with %s every other node that sees it opens one of its own', async (_, store) => {
+    const shared = store()
+    const [here, there] = [await startNode(shared), await startNode(shared)]
+    const session = await initialize(here.url('a'))
+    upstream.sessions.clear()
+    const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
+    for (const node of [here, there, here, there]) {
+      expect((await post(node.url('a'), ping, session.headers)).status).toBe(200)
+    }
+    expect(upstream.requests('initialize')).toHaveLength(3)
+    const [atHere, atThere, ...more] = upstream.requests('ping').slice(-2)
+    expect(more).toEqual([])
+    expect(atHere!.headers['mcp-session-id']).not.toBe(atThere!.headers['mcp-session-id'])
+  })
+
+  test.each(stores)('SS8 with %s the node tells the new session what its client told the old one', async (_, store) => {
+    const node = await startNode(store())
+    const session = await initialize(node.url('a'))
+    await session.request('logging/setLevel', { level: 'error' })
+    await session.request('resources/subscribe', { uri: 'x://a' })
+    upstream.sessions.clear()
+    const seen = upstream.requests().length
+    expect((await session.request('ping')).status).toBe(200)
+    expect(
+      upstream
+        .requests()
+        .slice(seen)
+        .map(({ kind }) => kind),
+    ).toEqual(['ping', 'initialize', 'notifications/initialized', 'logging/setLevel', 'resources/subscribe', 'ping'])
+  })
+
+  test('SS3 SS8 a handshake that is too long for an id is not kept: the session opens, and its 404 is honest', async () => {
+    const node = await startNode(sealed())
+    const session = await initialize(node.url('a'), { capabilities: { experimental: { long: 'x'.repeat(4_000) } } })
+    expect(node.reported.entries.map(({ error }) => error.cause)).toEqual([
+      expect.objectContaining({ message: expect.stringContaining('what "recover" keeps of the handshake') }),
+    ])
+    expect((await session.request('ping')).status).toBe(200)
     upstream.sessions.clear()
     expect((await session.request('ping')).status).toBe(404)
+    expect(upstream.requests('initialize')).toHaveLength(1)
   })
 })
 

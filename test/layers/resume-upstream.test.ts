@@ -4,6 +4,7 @@ import type { ClientSession } from '../../lib/exchange/exchange.ts'
 import { notificationOf } from '../../lib/exchange/message.ts'
 import {
   batchOf,
+  closing,
   type Fixture,
   fixture,
   handshake,
@@ -12,6 +13,7 @@ import {
   PROGRESS,
   settled,
 } from '../support/fixture.ts'
+import { createJournal } from '../support/journal.ts'
 
 const { jest } = import.meta
 
@@ -211,6 +213,55 @@ test('UC6 the calls of a batch go on as long as one of them is unanswered', asyn
   await client.over
   expect(client.says).toEqual(['result', 'result'])
   expect(gateway.upstream.told).toEqual(['batch in s1', 'GET after e1 in s1'])
+})
+
+test('ER14 the calls of a batch that were answered behind a break are not among those that get an error', async () => {
+  gateway.upstream.on('batch', (asked) => {
+    const stream = asked.events()
+    stream.say(PROGRESS, 'e1', 1)
+    stream.cut()
+  })
+  gateway.upstream.once('GET', (asked) => {
+    gateway.upstream.on('GET', (again) => again.fail('upstream_refused', 405))
+    const stream = asked.events()
+    stream.say({ id: 7, result: {} }, 'e2', 1)
+    stream.cut()
+  })
+  const client = gateway.send(batchOf(legacyCall(), legacyCall('tools/call', {}, 8)), { session })
+  await client.over
+  expect(client.says).toEqual(['progress', 'result', 'error 502'])
+  expect(JSON.parse(client.events.entries.at(-1)!.data)).toMatchObject({ id: 8 })
+})
+
+// The resumed request stops before the writer hears of it, whose last word is 502 then: to be mended in lib/outbound.
+test.failing('ER14 a call that is stopped behind a break is told the reason of the stop', async () => {
+  breakOff()
+  gateway.upstream.on('GET', (asked) => asked.events().say(PROGRESS, 'e2'))
+  const client = gateway.send(legacyCall(), { session })
+  await client.events.next(({ id }) => id === 'e2')
+  gateway.expireTokens()
+  await client.over
+  expect(client.says).toEqual(['progress', 'progress', 'error 401'])
+  expect(gateway.reported.entries).toEqual([])
+})
+
+test('SE6 the reply names the newest event behind which its reader can have the rest', async () => {
+  breakOff()
+  gateway.upstream.on('GET', (asked) => asked.events().say(PROGRESS, 'e2'))
+  const exchange = gateway.exchange(legacyCall(), { session })
+  const reply = await gateway.pipeline.handleOf(gateway.config, 'client')(exchange)
+  if (reply.kind !== 'events') throw new Error('The reply is no stream')
+  const seen = createJournal<string | undefined>()
+  reply.body.pipe({
+    data: () => {
+      seen.record(reply.resumeAfter())
+      return true
+    },
+    end: () => {},
+  })
+  await expect(seen.next((id) => id === 'e2')).resolves.toBe('e2')
+  expect(seen.entries).toEqual(['e1', 'e2'])
+  exchange.life.stop(closing())
 })
 
 /** Time stands still until a test says that the longest wait is over: what was not asked for by then never will be. */

@@ -140,7 +140,8 @@ describe('a batch without requests', () => {
   })
 
   test('RPC10 is refused as the server refuses the first one, when all of it has been sent', async () => {
-    gateway.upstream.once('notifications/progress', (asked) => asked.error(-32_000, 'no', 400))
+    gateway.upstream.on('notifications/progress', (asked) => asked.error(-32_000, 'no', 400))
+    gateway.upstream.on('response', (asked) => asked.error(-32_001, 'no', 409))
     const client = await send(note, responseOf(3))
     expect([client.response.status, client.says]).toEqual([400, ['error -32000']])
     expect(gateway.upstream.told).toHaveLength(2)

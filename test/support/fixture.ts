@@ -56,7 +56,7 @@ export interface FixtureOptions {
 
 type ExchangeOptions = Partial<Omit<ExchangeParts, 'origin'>> & {
   readonly session?: ClientSession
-  readonly isGone?: () => boolean
+  readonly response?: ServerResponse
   readonly accepts?: { readonly json: boolean; readonly events: boolean }
   readonly door?: Door
 }
@@ -110,9 +110,9 @@ export function fixture({
 
   /** An exchange as the gateway makes it of a client's request. */
   function exchange(message: Message | undefined, options: ExchangeOptions = {}): Exchange {
-    const { session, isGone = () => false, accepts = { json: true, events: true }, door: _, ...rest } = options
+    const { session, response, accepts = { json: true, events: true }, door: _, ...rest } = options
     const era = message?.era ?? 'legacy'
-    const origin = new Origin({ server: SERVER, principal, request: undefined, era, session, accepts, isGone })
+    const origin = new Origin({ server: SERVER, principal, request: undefined, era, session, accepts, response })
     return new Exchange({
       origin,
       life: new Lifetime(),
@@ -129,9 +129,9 @@ export function fixture({
   /** Sends a message as a client does, and gives that client. */
   function send(message: Message | undefined, options: ExchangeOptions = {}): MemoryClient {
     const client = new MemoryClient()
-    const sent = exchange(message, { isGone: () => client.response.destroyed, ...options })
-    const handle = pipeline.handleOf(config, options.door ?? 'client')
     const response = client.response as unknown as ServerResponse
+    const sent = exchange(message, { response, ...options })
+    const handle = pipeline.handleOf(config, options.door ?? 'client')
     dispatcher.dispatch(sent, handle, response).catch((error: unknown) => client.refuse(error))
     return client
   }

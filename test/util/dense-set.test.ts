@@ -1,8 +1,8 @@
 // The set for what comes and goes, against the Set it stands in for.
 import fc from 'fast-check'
-import { type Slotted, Slots } from '../../lib/util/dense-set.ts'
+import { type DenseItem, DenseSet } from '../../lib/util/dense-set.ts'
 
-interface Item extends Slotted {
+interface Item extends DenseItem {
   readonly name: number
 }
 
@@ -18,23 +18,23 @@ test('has what a Set would have, whatever comes and goes in whatever order', () 
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
       const items = Array.from({ length: 10 }, (_, name) => makeItem(name))
-      const slots = new Slots<Item>()
+      const set = new DenseSet<Item>()
       const model = new Set<Item>()
       for (const { does, name } of operations) {
         const item = items[name]!
         if (does === 'clear') {
-          for (const each of slots.snapshot()) slots.delete(each)
+          for (const each of set.snapshot()) set.delete(each)
           model.clear()
         } else if (does === 'delete') {
-          slots.delete(item)
+          set.delete(item)
           model.delete(item)
         } else if (!model.has(item)) {
-          slots.add(item)
+          set.add(item)
           model.add(item)
         }
-        expect(slots.size).toBe(model.size)
-        expect(namesOf(slots.snapshot())).toEqual(namesOf(model))
-        for (const each of items) expect(slots.has(each)).toBe(model.has(each))
+        expect(set.size).toBe(model.size)
+        expect(namesOf(set.snapshot())).toEqual(namesOf(model))
+        for (const each of items) expect(set.has(each)).toBe(model.has(each))
       }
     }),
     { numRuns: 300 },
@@ -42,17 +42,17 @@ test('has what a Set would have, whatever comes and goes in whatever order', () 
 })
 
 test('what is out of it, or never was in it, keeps no place in it', () => {
-  const slots = new Slots<Item>()
+  const set = new DenseSet<Item>()
   const [first, second, third] = [makeItem(1), makeItem(2), makeItem(3)]
-  for (const item of [first, second, third]) slots.add(item)
-  slots.delete(first)
-  slots.delete(third)
+  for (const item of [first, second, third]) set.add(item)
+  set.delete(first)
+  set.delete(third)
   expect([first.slot, third.slot]).toEqual([-1, -1])
-  expect(slots.snapshot()).toEqual([second])
+  expect(set.snapshot()).toEqual([second])
 })
 
 test('deleting what another set has takes nothing out of either', () => {
-  const [here, there] = [new Slots<Item>(), new Slots<Item>()]
+  const [here, there] = [new DenseSet<Item>(), new DenseSet<Item>()]
   const [mine, theirs] = [makeItem(1), makeItem(2)]
   here.add(mine)
   there.add(theirs)
@@ -62,23 +62,23 @@ test('deleting what another set has takes nothing out of either', () => {
 })
 
 test('what is added twice is in it once', () => {
-  const slots = new Slots<Item>()
+  const set = new DenseSet<Item>()
   const [item, other] = [makeItem(1), makeItem(2)]
-  for (const each of [item, other, item]) slots.add(each)
-  expect(slots.size).toBe(2)
-  slots.delete(item)
-  expect(slots.snapshot()).toEqual([other])
+  for (const each of [item, other, item]) set.add(each)
+  expect(set.size).toBe(2)
+  set.delete(item)
+  expect(set.snapshot()).toEqual([other])
 })
 
 test('a snapshot stays as it was taken', () => {
-  const slots = new Slots<Item>()
+  const set = new DenseSet<Item>()
   const [first, second, third] = [makeItem(1), makeItem(2), makeItem(3)]
-  slots.add(first)
-  slots.add(second)
-  const snapshot = slots.snapshot()
-  slots.delete(first)
-  slots.add(third)
+  set.add(first)
+  set.add(second)
+  const snapshot = set.snapshot()
+  set.delete(first)
+  set.add(third)
   snapshot.pop()
   expect(snapshot).toEqual([first])
-  expect(namesOf(slots.snapshot())).toEqual([2, 3])
+  expect(namesOf(set.snapshot())).toEqual([2, 3])
 })

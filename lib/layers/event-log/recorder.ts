@@ -59,6 +59,7 @@ export class Recorder implements Sink {
   readonly #collector: EventCollector
   #body: Body | undefined
   #isPaused = false
+  /** Since a client was there, or anything new came. */
   #unheardPolls = 0
   #isResumed = false
   /** How the upstream's stream ended, until that is dealt with. */
@@ -162,6 +163,7 @@ export class Recorder implements Sink {
     const said = readEvent(event.toString())
     this.#pending.see(event, true)
     this.#point.note(said)
+    if (said.id !== undefined) this.#unheardPolls = 0
     if (said.retryMs !== undefined) this.#writer.pass(Buffer.from(`retry: ${said.retryMs}\n\n`), true)
     if (said.event !== undefined || said.id !== undefined) this.#put({ event: said.event })
   }
@@ -212,10 +214,11 @@ export class Recorder implements Sink {
 
   /** The server wants to be asked again: the stream ends for the client, too, and is read on for its return. (SE3) */
   #poll(after: string, retryMs: number | undefined): void {
-    this.#unheardPolls = this.#subscriber.isThere ? 0 : this.#unheardPolls + 1
+    if (this.#subscriber.isThere) this.#unheardPolls = 0
     this.#subscriber.end()
     // Whoever comes back goes on from here.
-    if (this.#unheardPolls > MAX_UNHEARD_POLLS) return this.#leave()
+    if (this.#unheardPolls === MAX_UNHEARD_POLLS) return this.#leave()
+    this.#unheardPolls += 1
     this.#readOn(after, retryMs)
   }
 

@@ -1,4 +1,5 @@
 /** Which headers of a client cross to its server: an allow-list as data. Whatever is not named here stays. (HD16-HD20) */
+import { FIRST_VERSION_WITH_HEADER, HEADER } from '../../protocol.ts'
 
 /** They cross as they are. */
 const FROM_CLIENT: readonly string[] = [
@@ -37,14 +38,17 @@ export const OWN_HEADERS: ReadonlySet<string> = new Set([
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-/** The client's headers that its server gets. */
-export function clientHeadersToServer(method: string, headers: Headers): Record<string, string> {
+/** The client's headers that its server gets; where the client names no revision, the negotiated one. (UC1, HD5) */
+export function clientHeadersToServer(method: string, headers: Headers, negotiated?: string): Record<string, string> {
   const crossing = pick(headers, FROM_CLIENT)
   const resumes = headers[RESUMES]
   if (method === 'GET' && typeof resumes === 'string') crossing[RESUMES] = resumes
   for (const name in headers) {
     const value = headers[name]
     if (name.startsWith(FROM_CLIENT_PREFIX) && typeof value === 'string') crossing[name] = value
+  }
+  if (negotiated !== undefined && negotiated >= FIRST_VERSION_WITH_HEADER) {
+    crossing[HEADER.protocolVersion] ??= negotiated
   }
   return crossing
 }

@@ -24,7 +24,7 @@ export interface UpstreamTimeouts {
   readonly responseMs: number
 }
 
-/** How long a server may take to accept a message that it need not answer. */
+/** How long a server may take to accept a message of the gateway's own, which it need not answer. */
 const ACCEPT_MS = 5_000
 
 /** The connections to all servers behind HTTP. */
@@ -120,17 +120,14 @@ export class HttpUpstream implements Upstream {
         reject(new RefusedCredentials(error.code, error.message))
       }
       const fail = (error: Error): void => {
-        off()
         // Who stopped waiting says nothing of the upstream, unless it was for too long.
         const { stopped } = life
         if (!stopped || stopped.code === 'upstream_timeout') this.#transport.outcome(this.id, false)
         reject(stopped ?? faultOf(error, reply.isSent))
       }
-      let off = (): void => {}
-      const reply = new UpstreamReply(settle, fail, () => off())
-      off = life.onStop((reason) => reply.abort(reason))
-      if (life.stopped) return
-      this.#send(exchange, credentials, reply)
+      const reply = new UpstreamReply(settle, fail)
+      reply.stopWith(life)
+      if (!life.stopped) this.#send(exchange, credentials, reply)
     })
   }
 
@@ -152,12 +149,11 @@ export class HttpUpstream implements Upstream {
     })
   }
 
-  /** A stream may begin late, since nothing may have happened yet; what is only accepted keeps nobody waiting. */
-  #patienceMs({ listens, message, origin }: Exchange): number {
+  /** A stream may begin late, since nothing may have happened yet; what the gateway says by itself waits for nobody. */
+  #patienceMs({ listens, life, isAnswered }: Exchange): number {
     if (listens) return 0
     const { responseMs } = this.#transport
-    const isOwn = message === undefined || (origin.session === undefined && message.kind === 'notification')
-    return isOwn ? Math.min(responseMs || ACCEPT_MS, ACCEPT_MS) : responseMs
+    return life.isDetached && !isAnswered ? Math.min(responseMs || ACCEPT_MS, ACCEPT_MS) : responseMs
   }
 
   #headersOf(exchange: Exchange, credentials: readonly string[]): string[] {

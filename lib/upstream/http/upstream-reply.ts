@@ -1,6 +1,7 @@
 /** One answer of an upstream as it arrives: head first, then bytes when somebody wants them. */
 import type { Dispatcher } from 'undici'
 import { type Body, COMPLETE, type End, type Sink } from '../../exchange/body.ts'
+import type { Lifetime } from '../../exchange/lifetime.ts'
 import type { ReplyHeaders } from '../../exchange/reply.ts'
 import { ChunkList } from '../../util/chunk-list.ts'
 
@@ -19,13 +20,12 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
   readonly #onFail: (error: Error) => void
   #controller: Dispatcher.DispatchController | undefined
   #sink: Sink | undefined
-  readonly #onOver: (() => void) | undefined
+  #off: (() => void) | undefined
   #kept = new ChunkList()
   #end: End | undefined
 
-  /** `onHead` is called when the head is there, `onFail` when it never will be, `onOver` when the body has ended. */
-  constructor(onHead: (reply: UpstreamReply) => void, onFail: (error: Error) => void, onOver?: () => void) {
-    this.#onOver = onOver
+  /** `onHead` is called when the head is there, `onFail` when it never will be. */
+  constructor(onHead: (reply: UpstreamReply) => void, onFail: (error: Error) => void) {
     this.#onHead = onHead
     this.#onFail = onFail
   }
@@ -85,6 +85,11 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
     })
   }
 
+  /** Ends the request when a lifetime is stopped before it is over. */
+  stopWith(life: Lifetime): void {
+    this.#off = life.onStop((reason) => this.abort(reason))
+  }
+
   /** Ends the request wherever it is; one that waits for a connection fails at once. */
   abort(error: Error): void {
     if (this.#end) return
@@ -123,13 +128,14 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     if (this.#end) return
     if (this.status !== 0) return this.#finish({ how: 'broken', error })
+    this.#off?.()
     this.#end = { how: 'broken', error }
     this.#onFail(error)
   }
 
   #finish(end: End): void {
     this.#end = end
-    this.#onOver?.()
+    this.#off?.()
     this.#sink?.end(end)
   }
 }
