@@ -83,7 +83,7 @@ export abstract class MappedBody implements Body, Sink {
 
   /** The answer of a sink that is let go meanwhile says nothing of the next one. */
   #give(sink: Sink, bytes: Buffer): void {
-    const takesMore = sink.data(bytes, true)
+    const takesMore = sink.data(bytes, this.#unread.length === 0)
     if (this.#sink === sink) this.#flows = takesMore
   }
 

@@ -74,6 +74,9 @@ export abstract class Writer implements Sink, HeartbeatTarget {
 
   end(end: End): void {
     if (this.#isOver) return
+    const { stopped } = this.exchange.life
+    // A body that breaks because the exchange was stopped may say so before the writer hears of the stop.
+    if (stopped) return this.#stop(stopped)
     let fault: GatewayError | undefined
     this.conclude(end, () => (fault ??= brokenOff(end.how === 'broken' ? end.error : undefined)))
     if (end.how === 'broken') fault ??= brokenOff(end.error)

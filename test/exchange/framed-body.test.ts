@@ -161,6 +161,8 @@ describe('whole()', () => {
 test('a body that was read in part is closed rather than read away', () => {
   const { source, body } = read()
   source.say(eventOf(progress(1)))
+  let isReadAway = false
+  source.body.drain = () => (isReadAway = true)
   body.drain()
-  expect(source.isCancelled).toBe(true)
+  expect([source.isCancelled, isReadAway]).toEqual([true, false])
 })

@@ -153,6 +153,16 @@ describe('a function that takes its time', () => {
     expect(source.body.isFull).toBe(true)
   })
 
+  test('says nothing behind the end of a reply that broke meanwhile', async () => {
+    const { source, sink, waiting } = slow()
+    source.say(eventOf(progress(1)))
+    source.say('x'.repeat(4 * 1024 * 1024 + 1), false)
+    expect(sink.ends).toMatchObject([{ how: 'broken', error: { code: 'upstream_invalid' } }])
+    waiting[0]!(undefined)
+    await turn()
+    expect(bytesOf(sink)).toBe('')
+  })
+
   test('says nothing any more to a reader that has gone, and is asked nothing more', async () => {
     const { source, seen, sink, waiting, reply } = slow()
     source.say(eventOf(progress(1)) + eventOf(progress(2)))

@@ -211,6 +211,27 @@ describe('a reader that gives bytes back', () => {
     expect(next.ends).toEqual([{ how: 'complete' }])
   })
 
+  test('to a next one that is there at once has the rest asked for once', async () => {
+    const [first, second] = [new Source(), new Source()]
+    const next = scripted(second.reply(), new Source().reply())
+    const body = ResumingBody.of(first.reply(), exchangeOf(), next)
+    first.say(eventOf(progress(1), '7'))
+    first.break(reset, '7', 100)
+    const [peek, reader] = [new Collector(), new Collector()]
+    peek.onData = () => {
+      body.unread([...peek.chunks])
+      peek.isLetGo = true
+      body.pipe(reader)
+    }
+    body.pipe(peek)
+    await pass(100)
+    second.say(response)
+    await pass(60_000)
+    expect(next.asked).toHaveLength(1)
+    expect(reader.bytes.toString()).toBe(eventOf(progress(1), '7') + response)
+    expect(reader.ends).toEqual([{ how: 'complete' }])
+  })
+
   test('with the response of a resumed stream leaves it to the next one', async () => {
     const second = new Source()
     const { first, body, sink } = begin({ answers: [second.reply()] })

@@ -113,10 +113,7 @@ describe('a session that the server has forgotten', () => {
     forget()
     const late = await gateway.find(session.id)
     await ask()
-    const client = gateway.send(legacyCall(), {
-      session: { ...late, keep: (change) => session.keep(change) },
-      state: late.record.upstream,
-    })
+    const client = gateway.send(legacyCall(), { session: late })
     await client.over
     expect(client.says).toEqual(['result'])
     expect(gateway.upstream.told.slice(4)).toEqual(['tools/call in s1', 'tools/call in s2'])
