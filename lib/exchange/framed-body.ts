@@ -70,6 +70,7 @@ export class FramedBody implements Body, Sink {
 
   unread(chunks: readonly Buffer[]): void {
     this.#sink = undefined
+    this.#flows = false
     this.#unread.unshift(...chunks)
   }
 

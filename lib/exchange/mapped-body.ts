@@ -44,6 +44,7 @@ export abstract class MappedBody implements Body, Sink {
 
   unread(chunks: readonly Buffer[]): void {
     this.#sink = undefined
+    this.#flows = false
     this.#unread.unshift(...chunks)
   }
 

@@ -44,6 +44,8 @@ export class ResumingBody implements Body, Sink {
   readonly #unread: Buffer[] = []
   /** Whether what was handed out so far ends with an event. */
   #atBoundary = true
+  /** What the sink answered last. */
+  #flows = true
   /** Of the requests of its own: they end with the exchange, and can be given up before. */
   #life: Lifetime | undefined
   #timer: NodeJS.Timeout | undefined
@@ -89,8 +91,9 @@ export class ResumingBody implements Body, Sink {
 
   pipe(sink: Sink): void {
     this.#sink = sink
+    this.#flows = true
     for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
-      sink.data(chunk, this.#atBoundary && this.#unread.length === 0)
+      this.#hand(chunk, this.#atBoundary && this.#unread.length === 0)
       if (this.#sink !== sink) return
     }
     if (this.#end) sink.end(this.#end)
@@ -155,7 +158,8 @@ export class ResumingBody implements Body, Sink {
   #hand(chunk: Buffer, atBoundary: boolean): boolean {
     const sink = this.#sink
     const takesMore = sink?.data(chunk, atBoundary) ?? false
-    return this.#sink === sink ? takesMore : this.#sink !== undefined
+    if (this.#sink === sink) this.#flows = takesMore
+    return this.#flows
   }
 
   get #hasAsked(): boolean {

@@ -129,6 +129,24 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       expect([second.bytes.toString(), second.ends]).toEqual([sample.toString(), [{ how: 'complete' }]])
     })
 
+    test('bytes are given back in front of those that came meanwhile', async () => {
+      const rig = make(pieces, 'complete')
+      const first = new Collector()
+      rig.body.pipe(first)
+      rig.step()
+      await rig.settle()
+      rig.body.unread([])
+      first.isLetGo = true
+      rig.step()
+      await rig.settle()
+      rig.body.unread([...first.chunks])
+      await drive(rig)
+      const second = new Collector()
+      rig.body.pipe(second)
+      await rig.settle()
+      expect([second.bytes.toString(), second.ends]).toEqual([sample.toString(), [{ how: 'complete' }]])
+    })
+
     test('bytes given back behind the end are there for the next sink, with the end', async () => {
       const rig = make(pieces, 'complete')
       const first = new Collector()
@@ -258,6 +276,23 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
         rig.body.resume()
         expect(rig.isWanted()).toBe(true)
       })
+
+      if (!runsAhead) {
+        test('bytes that are given back within data() hold the source up until the next sink comes', async () => {
+          const rig = make(pieces, 'complete')
+          const first = new Collector()
+          first.onData = () => {
+            rig.body.unread([...first.chunks])
+            first.isLetGo = true
+          }
+          rig.body.pipe(first)
+          rig.step()
+          await rig.settle()
+          expect(rig.isWanted()).toBe(false)
+          rig.body.pipe(new Collector())
+          expect(rig.isWanted()).toBe(true)
+        })
+      }
 
       if (pipesInData) {
         test('a next sink that comes within data() is held up by its own answer, not by that of the one before (SE16)', async () => {

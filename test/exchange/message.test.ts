@@ -18,6 +18,7 @@ describe('a message of a server', () => {
     ['{"id":null,"method":"ping"}', { kind: 'notification', method: 'ping', params: undefined }],
     ['{"id":1,"result":{"a":1}}', { kind: 'response', id: 1, result: { a: 1 } }],
     ['{"id":1,"result":null}', { kind: 'response', id: 1, result: null }],
+    ['{"id":1,"error":null}', { kind: 'response', id: 1, error: null }],
     ['{"id":1,"error":{"code":-1,"message":"no"}}', { kind: 'response', id: 1, error: { code: -1, message: 'no' } }],
     [
       '{"id":null,"error":{"code":-32700,"message":"?"}}',
