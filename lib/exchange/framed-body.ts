@@ -11,7 +11,7 @@ export class FramedBody implements Body, Sink {
   readonly #tracksIds: boolean
   #framer = new Framer()
   #pending: PendingIds
-  #point = new ResumePoint()
+  readonly #point = new ResumePoint()
   #sink: Sink | undefined
   /** Bytes given back, which were framed and scanned before. */
   #unread: Buffer[] = []
@@ -57,13 +57,12 @@ export class FramedBody implements Body, Sink {
     if (!bytes) return undefined
     let isWhole = true
     this.#framer.feed(bytes, (piece, atBoundary) => {
-      this.#scan(piece, atBoundary)
+      this.#pending.see(piece, atBoundary)
       isWhole &&= atBoundary && piece.length === bytes.length
     })
     if (isWhole && this.#pending.isEmpty && bytes.length > 0) return bytes
     this.#framer = new Framer()
     this.#pending = new PendingIds(this.#requestIds)
-    this.#point = new ResumePoint()
     this.#raw.unread([bytes])
     return undefined
   }

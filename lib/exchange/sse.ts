@@ -24,9 +24,13 @@ export function* eventsOf(stretch: Buffer): Generator<Buffer> {
 
 /** The index just past the first event that ends in a piece, given the bytes in front of it; its length when none does. */
 export function endOfFirstEvent(before: Buffer, piece: Buffer): number {
-  const front = before.subarray(-3).toString('latin1')
-  BLANK_LINE.lastIndex = 0
-  const text = front + piece.toString('latin1')
+  const front = before.subarray(-3)
+  if (!front.includes(CR) && !piece.includes(CR)) {
+    if (front.at(-1) === LF && piece[0] === LF) return 1
+    const at = piece.indexOf('\n\n')
+    return at === -1 ? piece.length : at + 2
+  }
+  const text = front.toString('latin1') + piece.toString('latin1')
   for (const { index, 0: end } of text.matchAll(BLANK_LINE)) {
     const at = index + end.length - front.length
     if (at > 0) return at

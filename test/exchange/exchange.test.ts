@@ -1,5 +1,6 @@
 // One message on its way: what its copies share, what they say, and in whose context hooks are asked.
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../../lib/errors.ts'
 import { Lifetime } from '../../lib/exchange/lifetime.ts'
 import { type Message, notificationOf, requestOf } from '../../lib/exchange/message.ts'
@@ -169,6 +170,14 @@ describe('what an exchange is', () => {
     expect(exchangeOf({ verb: 'GET', message: undefined }).endsWithClient).toBe(true)
     expect(exchangeOf({ origin: modern }).endsWithClient).toBe(true)
   })
+})
+
+test('a client is gone once its response was destroyed, and there is none to be gone where the gateway acts by itself', () => {
+  const response = { destroyed: false } as ServerResponse
+  const origin = originOf({ response })
+  expect(origin.isGone).toBe(false)
+  Object.assign(response, { destroyed: true })
+  expect([origin.isGone, originOf().isGone]).toEqual([true, false])
 })
 
 describe('a hook that is bound to an origin', () => {

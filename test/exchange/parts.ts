@@ -17,7 +17,7 @@ export function originOf(parts: Partial<ConstructorParameters<typeof Origin>[0]>
     era: 'legacy',
     session: undefined,
     accepts: { json: true, events: true },
-    isGone: () => false,
+    response: undefined,
     ...parts,
   })
 }

@@ -110,6 +110,7 @@ describe('a message reader', () => {
       const [short, long] = ['y'.repeat(80), 'x'.repeat(150)]
       const text = `data: {"a": 1}\n\ndata: "${short}"\n\ndata: "${long}"\n\ndata: 3\n\n`
       for (let at = 0; at < text.length; at += size) reader.feed(text.slice(at, at + size))
+      reader.feed('data: 4\n\n')
       expect(messages).toEqual([
         [{ a: 1 }, '{"a": 1}'],
         [short, `"${short}"`],

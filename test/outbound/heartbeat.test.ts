@@ -48,7 +48,7 @@ function startStream(heartbeat: Heartbeat) {
       era: 'legacy',
       session: undefined,
       accepts: { json: true, events: true },
-      isGone: () => false,
+      response,
     }),
     life: new Lifetime(),
     config: { url: 'http://127.0.0.1' },
@@ -58,8 +58,8 @@ function startStream(heartbeat: Heartbeat) {
     state: undefined,
     headers: {},
   })
-  const options = { exchange, response, heartbeat, stallMs: Infinity, report: () => {} }
-  const stream = new StreamWriter(reply, options, () => {})
+  const relayed = { exchange, response, settle: () => {} }
+  const stream = new StreamWriter(reply, relayed, { heartbeat, stallMs: Infinity, report: () => {} })
   stream.start(200, { 'content-type': 'text/event-stream' })
   return {
     stream,

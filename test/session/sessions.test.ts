@@ -244,6 +244,13 @@ describe('the state that is kept of a session', () => {
     expect((await sessions.find(id, 'weather', 'ann')).record.upstream.id).toBe('up-1++++++++++')
   })
 
+  test('SS8 changes by what the last change left also where the store cannot change it', async () => {
+    const { sessions } = make(plainStore())
+    const session = await sessions.find(await sessions.open(RECORD), 'weather', 'ann')
+    for (let time = 0; time < 2; time += 1) await session.keep((state) => ({ ...state, id: `${state.id}+` }))
+    expect(session.record.upstream.id).toBe('up-1++')
+  })
+
   test('SS8 is not written when it stays the same: to look at it is no change', async () => {
     const { jest } = import.meta
     const store = updating()
@@ -269,13 +276,27 @@ describe('the state that is kept of a session', () => {
     await expect(found(sessions, id, 'weather', 'ann')).rejects.toMatchObject({ code: 'session_not_found' })
   })
 
-  test('SC6 is kept for a thousand sessions where the store cannot; past that the oldest is forgotten', async () => {
+  test('SC6 is kept for a thousand open sessions where the store cannot; past that the oldest is forgotten', async () => {
     const { sessions } = make(plainStore())
     const ids: string[] = []
-    for (let count = 0; count <= 1_000; count += 1) ids.push(await sessions.open(RECORD))
-    for (const id of ids) await (await sessions.find(id, 'weather', 'ann')).keep(() => NEXT)
-    const states = await Promise.all(ids.map(async (id) => (await sessions.find(id, 'weather', 'ann')).record.upstream))
-    expect(states).toEqual([RECORD.upstream, ...Array.from({ length: 1_000 }, () => NEXT)])
+    const idsBehind = async (): Promise<unknown[]> => {
+      const found = await Promise.all(ids.map(async (id) => sessions.find(id, 'weather', 'ann')))
+      return found.map(({ record }) => record.upstream.id)
+    }
+    async function openAndChange(count: number): Promise<void> {
+      for (let left = count; left > 0; left -= 1) {
+        const id = await sessions.open(RECORD)
+        ids.push(id)
+        await (await sessions.find(id, 'weather', 'ann')).keep(() => NEXT)
+      }
+    }
+    const changed = (count: number): string[] => Array.from({ length: count }, () => 'up-2')
+    await openAndChange(1_000)
+    await sessions.end(ids.pop()!)
+    await openAndChange(1)
+    expect(await idsBehind()).toEqual(changed(1_000))
+    await openAndChange(1)
+    expect(await idsBehind()).toEqual(['up-1', ...changed(1_000)])
   })
 
   test.each(['get', 'update'] as const)(

@@ -176,6 +176,27 @@ test('ST11: other parameters, capabilities or servers are other questions; progr
   expect(times).toEqual([1, 1, 1, 2, 3, 4, 5])
 })
 
+test('ST11: one upstream under two names answers two questions, and so do two upstreams under one name', async () => {
+  let path = 'mcp'
+  const moving = await startGateway({
+    authenticate: () => ({ id: 'ada' }),
+    servers: (name) => ({ url: `${upstream.origin}/${path}`, headers: { 'x-name': name } }),
+    cache: true,
+  })
+  try {
+    upstream.on('tools/list', answering(fresh))
+    const { message, headers } = envelope('tools/list', {})
+    const askFor = async (name: string): Promise<unknown> => timesOf(await post(moving.url(name), message, headers))
+    expect([await askFor('one'), await askFor('two'), await askFor('one')]).toEqual([1, 2, 1])
+    path = 'other'
+    expect([await askFor('one'), await askFor('one')]).toEqual([3, 3])
+    path = 'mcp'
+    expect(await askFor('one')).toBe(1)
+  } finally {
+    await moving.close()
+  }
+})
+
 test('equal questions at the same time become one', async () => {
   let release: (() => void) | undefined
   const held = new Promise<void>((resolve) => (release = resolve))
@@ -215,6 +236,19 @@ test('ST14: list_changed on any listen stream drops what it names at once, and n
   await stream.nextMessage()
   expect(timesOf(await ask('tools/list'))).toBe(2)
   expect(timesOf(await ask('prompts/list'))).toBe(1)
+  stream.close()
+})
+
+test('ST14: what an upstream says has changed drops nothing of another one', async () => {
+  upstream.on('tools/list', answering(fresh))
+  upstream.on('subscriptions/listen', (exchange) => void exchange.stream())
+  expect([timesOf(await ask('tools/list')), timesOf(await ask('tools/list', { server: 'b' }))]).toEqual([1, 2])
+  const { url, message, headers } = envelope('subscriptions/listen', { id: 'l', server: 'b' })
+  const stream = await openStream(url, { message, headers })
+  const listening = await upstream.nextRequest('subscriptions/listen')
+  await listening.stream().send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' })
+  await stream.nextMessage()
+  expect([timesOf(await ask('tools/list')), timesOf(await ask('tools/list', { server: 'b' }))]).toEqual([1, 3])
   stream.close()
 })
 

@@ -63,15 +63,19 @@ describe('an upstream that wants to be polled', () => {
   })
 
   test('is left alone after a while when nobody is there, and polled again for whoever comes back (SE3)', async () => {
+    fakeTimers()
     await setUp()
     const { session, client, stream, id } = await begin()
     upstream.on('GET', (exchange) => exchange.stream().end())
     await stream.write('id: u-1\nretry: 1\ndata: \n\n')
     await leave(client)
     stream.end()
-    for (let poll = 0; poll < 5; poll += 1) await (await upstream.nextRequest('GET')).over
-    await settle(30)
+    for (let second = 0; second < 20; second += 1) {
+      await settle()
+      jest.advanceTimersByTime(1_000)
+    }
     expect(upstream.requests('GET')).toHaveLength(5)
+    jest.useRealTimers()
     upstream.once('GET', async (exchange) => {
       await exchange.stream().send(answer, { id: 'u-2' })
       exchange.stream().end()

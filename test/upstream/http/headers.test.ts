@@ -50,6 +50,18 @@ describe('clientHeadersToServer', () => {
     expect(clientHeadersToServer('DELETE', { 'last-event-id': '7' })).toEqual({})
   })
 
+  test('names the negotiated revision where the client names none, from the first that has the header on (UC1, HD5)', () => {
+    const named = (headers: Record<string, string>, negotiated?: string): unknown =>
+      clientHeadersToServer('POST', headers, negotiated)['mcp-protocol-version']
+    expect(['2025-03-26', '2025-06-18', '2025-11-25'].map((version) => named({}, version))).toEqual([
+      undefined,
+      '2025-06-18',
+      '2025-11-25',
+    ])
+    expect(named({ 'mcp-protocol-version': '2025-06-18' }, '2025-11-25')).toBe('2025-06-18')
+    expect(named({})).toBeUndefined()
+  })
+
   test('passes over what has no value, and a name that a prototype would have (SC10)', () => {
     expect(clientHeadersToServer('POST', { traceparent: undefined, baggage: ['a', 'b'] })).toEqual({})
     const crossed = clientHeadersToServer(
