@@ -16,6 +16,8 @@ export class Lifetime {
   /** Whether it has no end of its own, as a listener's stream: a gateway that closes does not wait for it. */
   endless = false
   #stopped: GatewayError | undefined
+  /** Leaves the parent. */
+  #leave: (() => void) | undefined
   #listeners: OnStop[] | undefined
 
   constructor(isDetached = false) {
@@ -52,8 +54,14 @@ export class Lifetime {
   /** A lifetime that is stopped along with this one, and can be stopped before it. */
   child(): Lifetime {
     const child = new Lifetime(this.isDetached)
-    this.onStop((reason) => child.stop(reason))
+    child.#leave = this.onStop((reason) => child.stop(reason))
     return child
+  }
+
+  /** Its work is done: no listener hears of it any more, and a parent that goes on holds nothing of it. */
+  end(): void {
+    this.#listeners = undefined
+    this.#leave?.()
   }
 
   /** A lifetime of its own: the end of a session and of the gateway reach it once it is registered in `InFlight`. */

@@ -81,10 +81,12 @@ export class UpstreamClient {
     const { era, envelope } = this.#parts
     const said = envelope ? { ...params, _meta: { ...(member(params, '_meta') as JsonObject), ...envelope } } : params
     const message = requestOf(era, `gateway-${(this.#ids += 1)}`, method, said)
-    const reply = await this.#send(message)
+    const life = this.#life.child()
+    const reply = await this.#send(message, life)
     if (reply.opened) this.#state = reply.opened
     const response = await readResponse(reply, out)
-    if (this.#life.stopped) throw this.#life.stopped
+    if (life.stopped) throw life.stopped
+    life.end()
     if (response?.error !== undefined) throw new RpcError(response.error)
     if (isObject(response?.result)) return response.result
     throw new GatewayError('upstream_invalid', 'The server answered nothing that could be read')

@@ -23,6 +23,20 @@ export class ChunkList {
     this.#small = 0
   }
 
+  /** Takes the first chunk away. */
+  shift(): Buffer | undefined {
+    const first = this.#chunks.shift()
+    this.#bytes -= first?.length ?? 0
+    this.#small = Math.min(this.#small, this.#chunks.length)
+    return first
+  }
+
+  /** Puts chunks in front. */
+  unshift(chunks: readonly Buffer[]): void {
+    for (const { length } of chunks) this.#bytes += length
+    this.#chunks.unshift(...chunks)
+  }
+
   /** All of it; nothing is held then. */
   take(): Buffer[] {
     const chunks = this.#chunks

@@ -159,25 +159,22 @@ describe('a session', () => {
   )
 })
 
-test(
-  '08: who waits until a session is opened anew is let in no longer than the access lasts (AU11)',
-  async () => {
-    let expiresAt = Infinity
-    await start({
-      servers: { a: { url: upstream.url, recover: true } },
-      authenticate: (request) => ({ ...byHeader(request), expiresAt }),
-    })
-    const session = await initialize(gateway.url('a'), as('ann'))
-    upstream.sessions.clear()
-    upstream.once('initialize', () => {})
-    expiresAt = Date.now() / 1_000 + 0.3
-    const answer = session.request('ping')
-    const isAnswered = await settles(answer)
-    upstream.requests('initialize').at(-1)!.cut()
-    await soon(answer, 'it is answered when the upstream has left')
-    expect(isAnswered).toBe(true)
-  },
-)
+test('08: who waits until a session is opened anew is let in no longer than the access lasts (AU11)', async () => {
+  let expiresAt = Infinity
+  await start({
+    servers: { a: { url: upstream.url, recover: true } },
+    authenticate: (request) => ({ ...byHeader(request), expiresAt }),
+  })
+  const session = await initialize(gateway.url('a'), as('ann'))
+  upstream.sessions.clear()
+  upstream.once('initialize', () => {})
+  expiresAt = Date.now() / 1_000 + 0.3
+  const answer = session.request('ping')
+  const isAnswered = await settles(answer)
+  upstream.requests('initialize').at(-1)!.cut()
+  await soon(answer, 'it is answered when the upstream has left')
+  expect(isAnswered).toBe(true)
+})
 
 describe('a clock that steps back', () => {
   /** The time of day alone; timers and monotonic clocks go on. */
@@ -235,7 +232,12 @@ describe('a clock that steps back', () => {
   ])('R7: does not keep an %s session alive in memory (SS11)', (_, options) => {
     jest.useFakeTimers()
     const store = new MemorySessionStore(options)
-    const id = store.create({ server: 'a', principal: 'ann', protocolVersion: '2025-11-25' })
+    const id = store.create({
+      server: 'a',
+      principal: 'ann',
+      protocolVersion: '2025-11-25',
+      upstream: { upstream: 'x', protocolVersion: '2025-11-25' },
+    })
     jest.setSystemTime(Date.now() - HOUR)
     jest.advanceTimersByTime(2 * 60_000)
     const found = store.get(id)

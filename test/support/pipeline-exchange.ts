@@ -27,7 +27,7 @@ export function exchangeOf({ principal, request, session, ...parts }: ExchangeOp
     era: 'legacy',
     session: session === undefined ? undefined : { id: session, record: RECORD, keep: async () => {} },
     accepts: { json: true, events: true },
-    isGone: () => false,
+    response: undefined,
   })
   return new Exchange({
     origin,

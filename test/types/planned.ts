@@ -52,7 +52,10 @@ export interface AggregateServer<P extends Principal = Principal> extends Server
     | ((context: { readonly principal: P | undefined }) => Awaitable<Readonly<Record<string, MemberServer<P>>>>)
 }
 
-export type MemberServer<P extends Principal = Principal> = (HttpServer<P> & PlannedServerInfo) | PipeServer<P> | SseServer
+export type MemberServer<P extends Principal = Principal> =
+  | (HttpServer<P> & PlannedServerInfo)
+  | PipeServer<P>
+  | SseServer
 export type PlannedServerConfig<P extends Principal = Principal> = MemberServer<P> | AggregateServer<P>
 
 /** What joins the options of the gateway. */

@@ -37,13 +37,11 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
 
   pipe(sink: Sink): void {
     this.#sink = sink
-    const kept = this.#kept.take()
     let flowing = true
-    for (const [index, chunk] of kept.entries()) {
+    for (let chunk = this.#kept.shift(); chunk; chunk = this.#kept.shift()) {
       flowing = sink.data(chunk, true)
-      if (this.#sink === sink) continue
-      for (const later of kept.slice(index + 1)) this.#kept.push(later)
-      return
+      // The sink gave bytes back, or handed over to another one, which has the rest by now.
+      if (this.#sink !== sink) return
     }
     if (this.#end) sink.end(this.#end)
     else if (flowing) this.#controller?.resume()
@@ -56,8 +54,7 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
 
   unread(chunks: readonly Buffer[]): void {
     this.#sink = undefined
-    const later = this.#kept.take()
-    for (const chunk of [...chunks, ...later]) this.#kept.push(chunk)
+    this.#kept.unshift(chunks)
   }
 
   resume(): void {
@@ -114,7 +111,8 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#sink) {
-      if (!this.#sink.data(chunk, true)) controller.pause()
+      const sink = this.#sink
+      if (!sink.data(chunk, true) && this.#sink === sink) controller.pause()
       return
     }
     this.#kept.push(chunk)

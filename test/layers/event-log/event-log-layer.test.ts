@@ -2,7 +2,13 @@
 import { MemoryEventLog } from '../../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../../support/gateway.ts'
 import { initialize, type OpenStream, type Session } from '../../support/rpc.ts'
-import { startUpstream, type EventStream, type Exchange, type RpcMessage, type Upstream } from '../../support/upstream.ts'
+import {
+  startUpstream,
+  type EventStream,
+  type Exchange,
+  type RpcMessage,
+  type Upstream,
+} from '../../support/upstream.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway

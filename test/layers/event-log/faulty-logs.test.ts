@@ -9,7 +9,13 @@ import {
 } from '../../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../../support/gateway.ts'
 import { initialize, type OpenStream, type Session } from '../../support/rpc.ts'
-import { startUpstream, type EventStream, type Exchange, type RpcMessage, type Upstream } from '../../support/upstream.ts'
+import {
+  startUpstream,
+  type EventStream,
+  type Exchange,
+  type RpcMessage,
+  type Upstream,
+} from '../../support/upstream.ts'
 
 type Method = 'append' | 'read' | 'last' | 'claim' | 'release' | 'forget' | 'close'
 type Fault = (usual: () => Awaitable<unknown>) => Awaitable<unknown>

@@ -3,7 +3,13 @@ import { RedisEventLog } from '../../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../../support/gateway.ts'
 import { describeRedis, REDIS_CLIENTS, startRedis, type RedisClient, type RunningRedis } from '../../support/redis.ts'
 import { initialize, type OpenStream, type Session } from '../../support/rpc.ts'
-import { startUpstream, type EventStream, type Exchange, type RpcMessage, type Upstream } from '../../support/upstream.ts'
+import {
+  startUpstream,
+  type EventStream,
+  type Exchange,
+  type RpcMessage,
+  type Upstream,
+} from '../../support/upstream.ts'
 
 const call = { jsonrpc: '2.0', id: 'call-1', method: 'tools/call', params: { name: 'slow' } }
 const progress = (step: number): RpcMessage => ({
