@@ -32,11 +32,6 @@ export class Framer {
     return !this.#midEvent
   }
 
-  /** Whether an event has begun that is neither out nor on its way out. */
-  get isHolding(): boolean {
-    return this.#held.byteLength > 0
-  }
-
   feed(chunk: Buffer, emit: Emit): void {
     const { length } = chunk
     if (length === 0) return
@@ -47,11 +42,6 @@ export class Framer {
     this.#midEvent = false
     this.#release(end === length ? chunk : chunk.subarray(0, end), true, emit)
     if (end < length) this.#hold(chunk.subarray(end), emit)
-  }
-
-  /** Hands out the unfinished event of a stream that has ended, as it is. */
-  flush(emit: Emit): void {
-    for (const piece of this.#held.take()) emit(piece, false)
   }
 
   #hold(bytes: Buffer, emit: Emit): void {

@@ -59,7 +59,7 @@ export class ResumePoint {
       return this.#look(rest)
     }
     const end = Math.max(rest.lastIndexOf(LF), rest.lastIndexOf(CR)) + 1
-    this.#line = joined(rest.subarray(end))
+    this.#line = this.#join(rest.subarray(end))
     if (end > 0) this.#look(rest.subarray(0, end))
   }
 
@@ -67,12 +67,20 @@ export class ResumePoint {
   #endLine(line: Buffer, piece: Buffer): Buffer | undefined {
     const ends = [piece.indexOf(LF), piece.indexOf(CR)].filter((at) => at !== -1)
     if (ends.length === 0) {
-      this.#line = joined(line, piece)
+      this.#line = this.#join(line, piece)
       return undefined
     }
     const end = Math.min(...ends) + 1
-    this.#look(joined(line, piece.subarray(0, end)))
+    this.#look(this.#join(line, piece.subarray(0, end)))
     return piece.subarray(end)
+  }
+
+  /** A copy, or a stand-in for a line that is too long. An id of that length is of no use, nor are those before it. */
+  #join(...parts: Buffer[]): Buffer {
+    const length = parts.reduce((sum, part) => sum + part.length, 0)
+    if (length <= LINE_BYTES) return Buffer.concat(parts)
+    if (/^id(?::|$)/.test(parts[0]!.toString('latin1', 0, 3))) this.lose()
+    return TOO_LONG
   }
 
   #look(lines: Buffer): void {
@@ -119,10 +127,4 @@ export class ResumePoint {
   renew(): void {
     this.#resumes = 0
   }
-}
-
-/** A copy, or a stand-in for what is too long. */
-function joined(...parts: Buffer[]): Buffer {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  return length > LINE_BYTES ? TOO_LONG : Buffer.concat(parts)
 }

@@ -81,7 +81,7 @@ describe('a session that a client opened with 0.1', () => {
     const sessions = new MemorySessionStore()
     const id = sessions.create(old({ server: 'a', principal: '', protocolVersion: '2025-06-18', ...kept }))
     headers = { ...HEADERS, 'mcp-session-id': id }
-    gateway = await startGateway({ servers: { a: { url: upstream.url, ...config } as ServerConfig }, sessions })
+    gateway = await startGateway({ servers: { a: { url: upstream.url, ...config } }, sessions })
   }
 
   afterEach(async () => {

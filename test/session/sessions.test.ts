@@ -27,9 +27,10 @@ function make(store: SessionStore = new MemorySessionStore()): Made {
 /** A store on a Map, as an embedder might write one: it knows nothing of the gateway. */
 function plainStore(over: Partial<SessionStore> = {}): SessionStore {
   const records = new Map<string, SessionRecord>()
+  let created = 0
   return {
     create(kept) {
-      const id = `plain-${records.size}`
+      const id = `plain-${(created += 1)}`
       records.set(id, kept)
       return id
     },
@@ -238,7 +239,7 @@ describe('the state that is kept of a session', () => {
       update: (id, kept) => late(() => update!(id, kept)),
     })
     const id = await sessions.open(RECORD)
-    const finders = await Promise.all(Array.from({ length: 10 }, () => sessions.find(id, 'weather', 'ann')))
+    const finders = await Promise.all(Array.from({ length: 10 }, async () => sessions.find(id, 'weather', 'ann')))
     const add = (state: UpstreamState): UpstreamState => ({ ...state, id: `${state.id}+` })
     await Promise.all(finders.map((session) => session.keep(add)))
     expect((await sessions.find(id, 'weather', 'ann')).record.upstream.id).toBe('up-1++++++++++')
@@ -280,8 +281,8 @@ describe('the state that is kept of a session', () => {
     const { sessions } = make(plainStore())
     const ids: string[] = []
     const idsBehind = async (): Promise<unknown[]> => {
-      const found = await Promise.all(ids.map(async (id) => sessions.find(id, 'weather', 'ann')))
-      return found.map(({ record }) => record.upstream.id)
+      const all = await Promise.all(ids.map(async (id) => sessions.find(id, 'weather', 'ann')))
+      return all.map(({ record }) => record.upstream.id)
     }
     async function openAndChange(count: number): Promise<void> {
       for (let left = count; left > 0; left -= 1) {
