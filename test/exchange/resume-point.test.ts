@@ -93,3 +93,12 @@ test('is worn out after five times in vain, and fresh again with a new event (SE
   point.see(Buffer.from('id: 2\ndata: a\n\n'), true)
   expect([point.isWornOut, point.after]).toEqual([false, '2'])
 })
+
+test('an id that is too long to be of use takes back the one before it, which would bring its event twice (SE7)', () => {
+  const point = new ResumePoint()
+  point.see(Buffer.from('id: 1\ndata: a\n\n'), true)
+  point.see(Buffer.from(`id: ${'x'.repeat(3_000)}`), false)
+  point.see(Buffer.from('x'.repeat(3_000)), false)
+  point.see(Buffer.from('\ndata: b\n\n'), true)
+  expect(point.after).toBeUndefined()
+})
