@@ -46,7 +46,7 @@ export class IssuerKeys {
 
   /** Fetches old keys anew, and does not wait for them: the old ones are good until there are others. */
   freshen(): void {
-    if (Date.now() - this.#loadedAt < FRESH_MS || !this.#mayTry(RETRY_MS)) return
+    if (performance.now() - this.#loadedAt < FRESH_MS || !this.#mayTry(RETRY_MS)) return
     // What fails here is told by the first token that needs it.
     this.#load().catch(() => {})
   }
@@ -80,7 +80,7 @@ export class IssuerKeys {
   }
 
   #mayTry(pauseMs: number): boolean {
-    return Date.now() - this.#triedAt >= pauseMs
+    return performance.now() - this.#triedAt >= pauseMs
   }
 
   #unavailable(): KeysUnavailable {
@@ -94,7 +94,7 @@ export class IssuerKeys {
   }
 
   async #fetch(): Promise<void> {
-    this.#triedAt = Date.now()
+    this.#triedAt = performance.now()
     try {
       this.#uri ??= await this.#discoverUri()
       const text = await read(this.#uri)
@@ -102,7 +102,7 @@ export class IssuerKeys {
       if (text !== this.#text) this.generation += 1
       this.#find = find
       this.#text = text
-      this.#loadedAt = Date.now()
+      this.#loadedAt = performance.now()
       this.#fault = undefined
     } catch (error) {
       this.#fault = error
