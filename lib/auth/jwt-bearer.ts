@@ -1,17 +1,18 @@
 /** jwtBearer(): an `authenticate` hook for JWT access tokens. (RFC 9068, RFC 8707; OAuth 2.1 section 5.2; AU8) */
-import type { JSONWebKeySet, JWTPayload } from 'jose'
+import type { JSONWebKeySet } from 'jose'
 import { isPromise } from '../util/awaitable.ts'
-import type { Awaitable, BearerAuthenticate, Principal } from '../types.ts'
+import { boundedSet } from '../util/bounded-map.ts'
+import type { Awaitable, BearerAuthenticate } from '../types.ts'
 import { bearerToken } from '../inbound/access/bearer.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { ALGORITHMS, checkJwtOptions } from './jwt-options.ts'
-import { hashOf, subjectId } from '../inbound/access/principal.ts'
+import { type JwtClaims, type JwtPrincipal, principalOf } from './jwt-principal.ts'
+import { hashOf } from '../inbound/access/principal.ts'
 import { isAudience } from '../inbound/access/resource.ts'
 import { requireScopes } from '../inbound/access/scopes.ts'
 import { invalidToken, JwtVerifier } from './jwt-verifier.ts'
 
-/** The claims of a verified token. */
-export type JwtClaims = Readonly<JWTPayload>
+export type { JwtClaims, JwtPrincipal }
 
 export interface JwtBearerOptions<P extends object = object> {
   /** Who signs the tokens: their `iss`, to the letter. `https:`, or `http:` on the same machine. Required. */
@@ -32,21 +33,10 @@ export interface JwtBearerOptions<P extends object = object> {
   /** How far the clocks of the issuer and of the gateway may differ, in seconds. Defaults to 30. */
   readonly clockToleranceS?: number | undefined
   /**
-   * Adds to the principal, or changes it: `id`, `scopes`, anything of yours. Asked once for a token, not for each
-   * request; `undefined` refuses the token.
+   * Adds to the principal, or changes it: `id`, `scopes` (an array), an earlier `expiresAt`, anything of yours. Asked
+   * once for a token, not for each request; `undefined` refuses the token.
    */
   readonly principal?: ((claims: JwtClaims) => Awaitable<P | undefined>) | undefined
-}
-
-/** Who showed a JWT. */
-export interface JwtPrincipal extends Principal {
-  /** Issuer and subject. */
-  readonly id: string
-  /** Those in `scope`, else in `scp`. */
-  readonly scopes: readonly string[]
-  /** The token's `exp` and the tolerance: from then on it is refused. In seconds since the epoch. */
-  readonly expiresAt: number
-  readonly claims: JwtClaims
 }
 
 /** A token that was verified, all but whether it is for the server that is asked for. */
@@ -82,24 +72,24 @@ export function jwtBearer<P extends object = object>(
   }
 
   async function verify(token: string, key: string): Promise<Verified | undefined> {
-    const claims = await verifier.verify(token)
+    const { claims, generation: verifiedWith } = await verifier.verify(token)
     const own = options.principal ? options.principal(claims) : {}
     const more = isPromise<object | undefined>(own) ? await own : own
     if (more === undefined) return undefined
-    const principal = { ...principalOf(claims, clockToleranceS), ...more }
+    const principal = principalOf(claims, claims.exp! + clockToleranceS, more)
     if (principal.id === '') throw invalidToken('The access token has no subject')
     const fresh = { principal, audiences: [claims.aud ?? []].flat() }
-    if (verified.size >= MAX_TOKENS) verified.delete(verified.keys().next().value!)
-    verified.set(key, fresh)
+    // What was verified with keys that have gone meanwhile serves this one request.
+    if (verifiedWith !== keys.generation) return fresh
+    forgetOld()
+    boundedSet(verified, MAX_TOKENS, key, fresh)
     return fresh
   }
 
   /** With other keys, all of them must show that they are still signed by one. */
-  function find(key: string): Verified | undefined {
-    keys.freshen()
+  function forgetOld(): void {
     if (generation !== keys.generation) verified.clear()
     generation = keys.generation
-    return verified.get(key)
   }
 
   const authenticate: BearerAuthenticate<JwtPrincipal & P> = Object.assign(
@@ -108,7 +98,9 @@ export function jwtBearer<P extends object = object>(
       if (token === undefined) return undefined
       if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('The access token is too long')
       const key = hashOf(token)
-      const known = find(key)
+      keys.freshen()
+      forgetOld()
+      const known = verified.get(key)
       if (known) return admit(known, resource)
       return verify(token, key).then((fresh) => fresh && admit(fresh, resource))
     },
@@ -125,16 +117,4 @@ function isForUs(
   if (expected) return audiences.some((audience) => expected.includes(audience))
   if (resource !== undefined) return audiences.some((audience) => isAudience(audience, resource))
   throw new TypeError('jwtBearer: set "audience", or "publicUrl" of mcpGateway, so that tokens of others are refused')
-}
-
-/** Without a subject, the `principal` option has to say who it is. */
-function principalOf(claims: JwtClaims, clockToleranceS: number): JwtPrincipal {
-  const { iss = '', sub = '', exp = 0, scope, scp } = claims
-  const id = sub === '' ? '' : subjectId(iss, sub)
-  return { id, scopes: scopesIn(scope ?? scp), expiresAt: exp + clockToleranceS, claims }
-}
-
-function scopesIn(claim: unknown): string[] {
-  if (typeof claim === 'string') return claim.split(' ').filter((scope) => scope !== '')
-  return Array.isArray(claim) ? claim.filter((scope) => typeof scope === 'string') : []
 }

@@ -55,9 +55,16 @@ export function checkScopes(option: string, scopes: readonly string[]): readonly
   return scopes
 }
 
-/** Throws `insufficient_scope`, which names all of them, unless the principal has each. */
+/**
+ * Throws `insufficient_scope`, which names all of them, unless the principal has each; and a TypeError where a hook
+ * answered scopes that are no array, since a text includes whatever is a part of it.
+ */
 export function requireScopes(principal: Principal | undefined, scopes: readonly string[]): void {
-  if (scopes.every((scope) => principal?.scopes?.includes(scope))) return
+  const granted = principal?.scopes ?? []
+  if (!Array.isArray(granted)) {
+    throw new TypeError('"authenticate" must answer "scopes" as an array of strings, or leave them out')
+  }
+  if (scopes.every((scope) => granted.includes(scope))) return
   throw new GatewayError('insufficient_scope', 'This takes a scope that was not granted', {
     challenge: { error: 'insufficient_scope', scopes },
   })
