@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Message } from '../../exchange/message.ts'
 import type { Principal, ScopeRules, ServerConfig } from '../../types.ts'
 import { isObject, member } from '../../util/json.ts'
+import { ruledBy } from './same-rights.ts'
 
 /** A name with `*` in it, and what fits it needs. */
 interface Rule {
@@ -81,7 +82,7 @@ export function scopesOf({ methods, tools }: Rules, base: readonly string[], mes
   }
   for (const each of message.kind === 'batch' ? message.items : [message]) {
     if (!('method' in each)) continue
-    need(methods, each.method)
+    for (const name of ruledBy(each.method, each.params)) need(methods, name)
     if (each.method === 'tools/call') need(tools, member(each.params, 'name'))
   }
   return [...needed]
