@@ -23,6 +23,10 @@ export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable'
 }
 
+/**
+ * jose's `createRemoteJWKSet` has the same numbers but goes by the time of day, which may step back, and knows neither
+ * discovery nor a generation: with its numbers switched off it would take more lines than it saves.
+ */
 export class IssuerKeys {
   readonly #source: KeySource
   #find: JWTVerifyGetKey | undefined
@@ -87,7 +91,7 @@ export class IssuerKeys {
     return new KeysUnavailable(`The keys of ${this.#source.issuer} cannot be had`, { cause: this.#fault })
   }
 
-  /** One at a time: who comes meanwhile waits for the same. */
+  /** Single flight: tokens that need keys meanwhile wait for the same fetch. */
   #load(): Promise<void> {
     this.#loading ??= this.#fetch().finally(() => (this.#loading = undefined))
     return this.#loading
