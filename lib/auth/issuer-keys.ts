@@ -1,7 +1,7 @@
 /** The keys an issuer signs with: fetched once, again when they are old or one is missing, kept while it is down. */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { boundedFetch } from './bounded-fetch.ts'
-import { discover, endpointOf } from './metadata.ts'
+import { discover, trustedEndpoint } from './metadata.ts'
 
 /** How old keys get before they are fetched again, behind the requests' back. */
 const FRESH_MS = 10 * 60_000
@@ -100,7 +100,7 @@ export class IssuerKeys {
   async #fetch(): Promise<void> {
     this.#triedAt = performance.now()
     try {
-      this.#uri ??= endpointOf(await discover(this.#source.issuer, AbortSignal.timeout(TIMEOUT_MS)), 'jwks_uri')
+      this.#uri ??= trustedEndpoint(await discover(this.#source.issuer, AbortSignal.timeout(TIMEOUT_MS)), 'jwks_uri')
       const text = await read(this.#uri)
       const find = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet)
       if (text !== this.#text) this.generation += 1

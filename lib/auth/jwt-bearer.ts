@@ -1,7 +1,6 @@
 /** jwtBearer(): an `authenticate` hook for JWT access tokens. (RFC 9068, RFC 8707; OAuth 2.1 section 5.2; AU8) */
 import type { JSONWebKeySet } from 'jose'
 import { isPromise } from '../util/awaitable.ts'
-import { boundedSet } from '../util/bounded-map.ts'
 import type { Awaitable, BearerAuthenticate } from '../types.ts'
 import { bearerToken } from '../inbound/access/bearer.ts'
 import { IssuerKeys } from './issuer-keys.ts'
@@ -11,6 +10,7 @@ import { hashOf } from '../inbound/access/principal.ts'
 import { isAudience } from '../inbound/access/resource.ts'
 import { requireScopes } from '../inbound/access/scopes.ts'
 import { invalidToken, JwtVerifier } from './jwt-verifier.ts'
+import { type Verified, VerifiedTokens } from './verified-tokens.ts'
 
 export type { JwtClaims, JwtPrincipal }
 
@@ -39,15 +39,6 @@ export interface JwtBearerOptions<P extends object = object> {
   readonly principal?: ((claims: JwtClaims) => Awaitable<P | undefined>) | undefined
 }
 
-/** A token that was verified, all but whether it is for the server that is asked for. */
-interface Verified {
-  readonly principal: JwtPrincipal
-  readonly audiences: readonly string[]
-}
-
-/** How many verified tokens are kept. */
-const MAX_TOKENS = 10_000
-
 /** No issuer makes tokens of this length. */
 const MAX_TOKEN_LENGTH = 16 * 1024
 
@@ -60,8 +51,7 @@ export function jwtBearer<P extends object = object>(
   const expected = audience === undefined ? undefined : [audience].flat()
   const keys = new IssuerKeys({ issuer, jwksUri: jwksUri === undefined ? undefined : String(jwksUri), jwks })
   const verifier = new JwtVerifier(keys, { issuer, algorithms, clockToleranceS })
-  const verified = new Map<string, Verified>()
-  let generation = keys.generation
+  const verified = new VerifiedTokens(keys)
 
   /** What every request must hold to, also with a token that is known. */
   function admit({ principal, audiences }: Verified, resource: string | undefined): JwtPrincipal & P {
@@ -72,24 +62,15 @@ export function jwtBearer<P extends object = object>(
   }
 
   async function verify(token: string, key: string): Promise<Verified | undefined> {
-    const { claims, generation: verifiedWith } = await verifier.verify(token)
+    const { claims, generation } = await verifier.verify(token)
     const own = options.principal ? options.principal(claims) : {}
     const more = isPromise<object | undefined>(own) ? await own : own
     if (more === undefined) return undefined
     const principal = principalOf(claims, claims.exp! + clockToleranceS, more)
     if (principal.id === '') throw invalidToken('The access token has no subject')
-    const fresh = { principal, audiences: [claims.aud ?? []].flat() }
-    // What was verified with keys that have gone meanwhile serves this one request.
-    if (verifiedWith !== keys.generation) return fresh
-    forgetOld()
-    boundedSet(verified, MAX_TOKENS, key, fresh)
+    const fresh = { principal, audiences: [claims.aud ?? []].flat(), length: token.length }
+    verified.set(key, fresh, generation)
     return fresh
-  }
-
-  /** With other keys, all of them must show that they are still signed by one. */
-  function forgetOld(): void {
-    if (generation !== keys.generation) verified.clear()
-    generation = keys.generation
   }
 
   const authenticate: BearerAuthenticate<JwtPrincipal & P> = Object.assign(
@@ -98,8 +79,6 @@ export function jwtBearer<P extends object = object>(
       if (token === undefined) return undefined
       if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('The access token is too long')
       const key = hashOf(token)
-      keys.freshen()
-      forgetOld()
       const known = verified.get(key)
       if (known) return admit(known, resource)
       return verify(token, key).then((fresh) => fresh && admit(fresh, resource))

@@ -28,7 +28,10 @@ export function principalOf(claims: JwtClaims, expiresAt: number, own: unknown):
   const id = sub === '' ? '' : subjectId(iss, sub)
   const principal = { id, scopes: scopesIn(scope ?? scp), expiresAt, claims, ...own }
   check(typeof principal.id === 'string', 'an "id" that is a string, or leave it out')
-  check(isArrayOrNothing(principal.scopes), '"scopes" as an array of strings, or leave them out: split a text at spaces')
+  check(
+    isArrayOrNothing(principal.scopes),
+    '"scopes" as an array of strings, or leave them out: split a text at spaces',
+  )
   // It may end sooner than the token, and never later.
   const given: unknown = principal.expiresAt ?? expiresAt
   check(typeof given === 'number' && !Number.isNaN(given), '"expiresAt" in seconds since the epoch, or leave it out')

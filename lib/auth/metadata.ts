@@ -29,7 +29,7 @@ export async function discover(issuer: string, signal: AbortSignal): Promise<Aut
  * An endpoint that the metadata names. Throws where there is none, and where an issuer elsewhere names one on this
  * machine: the gateway would send tokens, or just a request, to a service that trusts who is on the same machine. (SC4)
  */
-export function endpointOf(metadata: AuthorizationServer, name: 'jwks_uri' | 'token_endpoint'): string {
+export function trustedEndpoint(metadata: AuthorizationServer, name: 'jwks_uri' | 'token_endpoint'): string {
   const { issuer, [name]: url } = metadata
   const cure = name === 'jwks_uri' ? ': set "jwksUri"' : ''
   const fault = (what: string): Error => new Error(`The metadata of ${issuer} ${what}${cure}`)

@@ -15,7 +15,7 @@ import {
 import { GatewayError } from '../errors.ts'
 import { blankOut } from './blank-out.ts'
 import { boundedFetch, Unavailable } from './bounded-fetch.ts'
-import { discover, endpointOf } from './metadata.ts'
+import { discover, trustedEndpoint } from './metadata.ts'
 import { resourceOf, type TokenOptions } from './token-options.ts'
 
 /** An access token, and how long it lives from when it was asked for. */
@@ -96,7 +96,7 @@ export class TokenEndpoint {
     sent: string[],
   ): Promise<Grant> {
     const client = { client_id: this.#options.clientId }
-    endpointOf(metadata, 'token_endpoint')
+    trustedEndpoint(metadata, 'token_endpoint')
     const response = await genericTokenEndpointRequest(metadata, client, this.#auth(metadata), grantType, parameters, {
       [customFetch]: (url, init) => {
         sent.push(...init.body.values(), init.headers['authorization']?.replace(/^Basic /, '') ?? '')

@@ -8,6 +8,8 @@ import {
   type JwtPrincipal,
   mcpGateway,
 } from '../../lib/index.ts'
+import type { IssuerKeys } from '../../lib/auth/issuer-keys.ts'
+import { VerifiedTokens } from '../../lib/auth/verified-tokens.ts'
 import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
 import { publicKey } from '../support/oidc-provider.ts'
 import { challengeOf, startProtectedGateway } from '../support/protected-gateway.ts'
@@ -274,6 +276,18 @@ describe('a token', () => {
     expect(asked).toBe(10_001)
     expect(authenticate(asking(first), context)).toBeInstanceOf(Promise)
   }, 30_000)
+})
+
+test('tokens are kept up to 16 MiB of them, and the oldest goes first', () => {
+  const keys = { generation: 0, freshen() {} } as unknown as IssuerKeys
+  const tokens = new VerifiedTokens(keys)
+  const verified = { principal: {} as JwtPrincipal, audiences: [], length: 16 * 1024 }
+  for (let index = 0; index < 1_024; index += 1) tokens.set(`key ${index}`, verified, 0)
+  tokens.set('key 1', verified, 0)
+  expect(tokens.get('key 0')).toBeDefined()
+  tokens.set('another', verified, 0)
+  expect(tokens.get('key 0')).toBeUndefined()
+  for (const key of ['key 1', 'key 2', 'another']) expect(tokens.get(key)).toBe(verified)
 })
 
 test('a token of the real issuer opens a session, and one that lacks a scope is told which (AU6, AU7, AU9)', async () => {

@@ -1,6 +1,6 @@
 // An issuer -> its metadata: where it is looked for, in which order, and what is not believed.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { discover, endpointOf, metadataUrls } from '../../lib/auth/metadata.ts'
+import { discover, trustedEndpoint, metadataUrls } from '../../lib/auth/metadata.ts'
 import { startAuthorizationServer } from '../support/authorization-server.ts'
 import { listen, type Listening } from '../support/listen.ts'
 
@@ -123,19 +123,19 @@ describe('an endpoint', () => {
   ])('on this machine (%s) is for an issuer on this machine alone (SC4)', (url) => {
     const metadata = { token_endpoint: url, jwks_uri: url }
     for (const name of ['token_endpoint', 'jwks_uri'] as const) {
-      expect(() => endpointOf({ ...metadata, issuer: elsewhere }, name)).toThrow(`names a "${name}" on this machine`)
-      expect(endpointOf({ ...metadata, issuer: 'http://localhost:9000' }, name)).toBe(url)
+      expect(() => trustedEndpoint({ ...metadata, issuer: elsewhere }, name)).toThrow(`names a "${name}" on this machine`)
+      expect(trustedEndpoint({ ...metadata, issuer: 'http://localhost:9000' }, name)).toBe(url)
     }
   })
 
   test.each(['https://keys.example.net/jwks', 'https://localhost.example.com/jwks', 'https://127.0.0.1.example.com/'])(
     'elsewhere (%s) is for any issuer',
     (url) => {
-      expect(endpointOf({ issuer: elsewhere, jwks_uri: url }, 'jwks_uri')).toBe(url)
+      expect(trustedEndpoint({ issuer: elsewhere, jwks_uri: url }, 'jwks_uri')).toBe(url)
     },
   )
 
   test.each([undefined, 'nonsense', 7])('%j is none', (url) => {
-    expect(() => endpointOf({ issuer: elsewhere, jwks_uri: url as string }, 'jwks_uri')).toThrow('has no "jwks_uri"')
+    expect(() => trustedEndpoint({ issuer: elsewhere, jwks_uri: url as string }, 'jwks_uri')).toThrow('has no "jwks_uri"')
   })
 })
