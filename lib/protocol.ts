@@ -24,6 +24,7 @@ export const META = {
   clientInfo: 'io.modelcontextprotocol/clientInfo',
   serverInfo: 'io.modelcontextprotocol/serverInfo',
   subscriptionId: 'io.modelcontextprotocol/subscriptionId',
+  logLevel: 'io.modelcontextprotocol/logLevel',
 } as const
 
 /** Methods whose name or URI stands in `Mcp-Name` too, and the parameter it stands for. (HD6, HD7) */

@@ -67,7 +67,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   KNOWN: [2, 'value', 'the options there are'],
   known: [2, 'value', 'what has been checked before, by object'],
   MAX_BYTES: [5, 'value', 'what is read or kept at most'],
-  MAX_TOKENS: [2, 'value', 'how many tokens are kept'],
   NOTHING: [3, 'value', 'what is empty'],
   OPTIONS: [3, 'value', 'the options there are'],
   PAUSE_MS: [2, 'value', 'how long is waited before the next attempt'],

@@ -10,6 +10,15 @@ export class Unavailable extends Error {
   override readonly name = 'Unavailable'
 }
 
+/** Every name that leads to the same machine, also those that no certificate has. */
+const THIS_MACHINE =
+  /^(?:(?:.+\.)?localhost\.?|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\]|\[::ffff:(?:7f[\da-f]{2}|0):[\da-f]+\])$/
+
+/** Whether a URL leads to the same machine by its very host name. */
+export function isOnThisMachine({ hostname }: URL): boolean {
+  return THIS_MACHINE.test(hostname)
+}
+
 /** `https:`, or a server on the same machine. */
 export function isSafe(url: URL): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
@@ -36,7 +45,14 @@ async function read(url: string, init: RequestInit): Promise<readonly [Response,
       chunks.push(chunk)
     }
     return [response, Buffer.concat(chunks)]
-  } catch (cause) {
-    throw new Unavailable(`${url} did not answer`, { cause })
+  } catch (error) {
+    throw new Unavailable(`${url} did not answer: ${kindOf(error)}`)
   }
+}
+
+/** The code of the innermost cause: errors of the HTTP client may hold what the other side has sent. (SC7) */
+function kindOf(error: unknown): string {
+  const { name, code, cause } = error as { name?: unknown; code?: unknown; cause?: unknown }
+  if (typeof cause === 'object' && cause !== null) return kindOf(cause)
+  return String(typeof code === 'string' ? code : name)
 }

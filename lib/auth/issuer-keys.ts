@@ -1,7 +1,7 @@
 /** The keys an issuer signs with: fetched once, again when they are old or one is missing, kept while it is down. */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { boundedFetch } from './bounded-fetch.ts'
-import { discover } from './metadata.ts'
+import { discover, trustedEndpoint } from './metadata.ts'
 
 /** How old keys get before they are fetched again, behind the requests' back. */
 const FRESH_MS = 10 * 60_000
@@ -23,6 +23,10 @@ export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable'
 }
 
+/**
+ * jose's `createRemoteJWKSet` has the same numbers but goes by the time of day, which may step back, and knows neither
+ * discovery nor a generation: with its numbers switched off it would take more lines than it saves.
+ */
 export class IssuerKeys {
   readonly #source: KeySource
   #find: JWTVerifyGetKey | undefined
@@ -46,7 +50,7 @@ export class IssuerKeys {
 
   /** Fetches old keys anew, and does not wait for them: the old ones are good until there are others. */
   freshen(): void {
-    if (Date.now() - this.#loadedAt < FRESH_MS || !this.#mayTry(RETRY_MS)) return
+    if (performance.now() - this.#loadedAt < FRESH_MS || !this.#mayTry(RETRY_MS)) return
     // What fails here is told by the first token that needs it.
     this.#load().catch(() => {})
   }
@@ -80,29 +84,29 @@ export class IssuerKeys {
   }
 
   #mayTry(pauseMs: number): boolean {
-    return Date.now() - this.#triedAt >= pauseMs
+    return performance.now() - this.#triedAt >= pauseMs
   }
 
   #unavailable(): KeysUnavailable {
     return new KeysUnavailable(`The keys of ${this.#source.issuer} cannot be had`, { cause: this.#fault })
   }
 
-  /** One at a time: who comes meanwhile waits for the same. */
+  /** Single flight: tokens that need keys meanwhile wait for the same fetch. */
   #load(): Promise<void> {
     this.#loading ??= this.#fetch().finally(() => (this.#loading = undefined))
     return this.#loading
   }
 
   async #fetch(): Promise<void> {
-    this.#triedAt = Date.now()
+    this.#triedAt = performance.now()
     try {
-      this.#uri ??= await this.#discoverUri()
+      this.#uri ??= trustedEndpoint(await discover(this.#source.issuer, AbortSignal.timeout(TIMEOUT_MS)), 'jwks_uri')
       const text = await read(this.#uri)
       const find = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet)
       if (text !== this.#text) this.generation += 1
       this.#find = find
       this.#text = text
-      this.#loadedAt = Date.now()
+      this.#loadedAt = performance.now()
       this.#fault = undefined
     } catch (error) {
       this.#fault = error
@@ -110,12 +114,6 @@ export class IssuerKeys {
       this.#uri = this.#source.jwksUri
       throw error
     }
-  }
-
-  async #discoverUri(): Promise<string> {
-    const { jwks_uri: uri } = await discover(this.#source.issuer, AbortSignal.timeout(TIMEOUT_MS))
-    if (uri === undefined) throw new Error(`The metadata of ${this.#source.issuer} has no "jwks_uri": set "jwksUri"`)
-    return uri
   }
 }
 

@@ -1,17 +1,18 @@
 /** jwtBearer(): an `authenticate` hook for JWT access tokens. (RFC 9068, RFC 8707; OAuth 2.1 section 5.2; AU8) */
-import type { JSONWebKeySet, JWTPayload } from 'jose'
+import type { JSONWebKeySet } from 'jose'
 import { isPromise } from '../util/awaitable.ts'
-import type { Awaitable, BearerAuthenticate, Principal } from '../types.ts'
+import type { Awaitable, BearerAuthenticate } from '../types.ts'
 import { bearerToken } from '../inbound/access/bearer.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { ALGORITHMS, checkJwtOptions } from './jwt-options.ts'
-import { hashOf, subjectId } from '../inbound/access/principal.ts'
+import { type JwtClaims, type JwtPrincipal, principalOf } from './jwt-principal.ts'
+import { hashOf } from '../inbound/access/principal.ts'
 import { isAudience } from '../inbound/access/resource.ts'
 import { requireScopes } from '../inbound/access/scopes.ts'
 import { invalidToken, JwtVerifier } from './jwt-verifier.ts'
+import { type Verified, VerifiedTokens } from './verified-tokens.ts'
 
-/** The claims of a verified token. */
-export type JwtClaims = Readonly<JWTPayload>
+export type { JwtClaims, JwtPrincipal }
 
 export interface JwtBearerOptions<P extends object = object> {
   /** Who signs the tokens: their `iss`, to the letter. `https:`, or `http:` on the same machine. Required. */
@@ -32,31 +33,11 @@ export interface JwtBearerOptions<P extends object = object> {
   /** How far the clocks of the issuer and of the gateway may differ, in seconds. Defaults to 30. */
   readonly clockToleranceS?: number | undefined
   /**
-   * Adds to the principal, or changes it: `id`, `scopes`, anything of yours. Asked once for a token, not for each
-   * request; `undefined` refuses the token.
+   * Adds to the principal, or changes it: `id`, `scopes` (an array), an earlier `expiresAt`, anything of yours. Asked
+   * once for a token, not for each request; `undefined` refuses the token.
    */
   readonly principal?: ((claims: JwtClaims) => Awaitable<P | undefined>) | undefined
 }
-
-/** Who showed a JWT. */
-export interface JwtPrincipal extends Principal {
-  /** Issuer and subject. */
-  readonly id: string
-  /** Those in `scope`, else in `scp`. */
-  readonly scopes: readonly string[]
-  /** The token's `exp` and the tolerance: from then on it is refused. In seconds since the epoch. */
-  readonly expiresAt: number
-  readonly claims: JwtClaims
-}
-
-/** A token that was verified, all but whether it is for the server that is asked for. */
-interface Verified {
-  readonly principal: JwtPrincipal
-  readonly audiences: readonly string[]
-}
-
-/** How many verified tokens are kept. */
-const MAX_TOKENS = 10_000
 
 /** No issuer makes tokens of this length. */
 const MAX_TOKEN_LENGTH = 16 * 1024
@@ -70,8 +51,7 @@ export function jwtBearer<P extends object = object>(
   const expected = audience === undefined ? undefined : [audience].flat()
   const keys = new IssuerKeys({ issuer, jwksUri: jwksUri === undefined ? undefined : String(jwksUri), jwks })
   const verifier = new JwtVerifier(keys, { issuer, algorithms, clockToleranceS })
-  const verified = new Map<string, Verified>()
-  let generation = keys.generation
+  const verified = new VerifiedTokens(keys)
 
   /** What every request must hold to, also with a token that is known. */
   function admit({ principal, audiences }: Verified, resource: string | undefined): JwtPrincipal & P {
@@ -82,24 +62,15 @@ export function jwtBearer<P extends object = object>(
   }
 
   async function verify(token: string, key: string): Promise<Verified | undefined> {
-    const claims = await verifier.verify(token)
+    const { claims, generation } = await verifier.verify(token)
     const own = options.principal ? options.principal(claims) : {}
     const more = isPromise<object | undefined>(own) ? await own : own
     if (more === undefined) return undefined
-    const principal = { ...principalOf(claims, clockToleranceS), ...more }
+    const principal = principalOf(claims, claims.exp! + clockToleranceS, more)
     if (principal.id === '') throw invalidToken('The access token has no subject')
-    const fresh = { principal, audiences: [claims.aud ?? []].flat() }
-    if (verified.size >= MAX_TOKENS) verified.delete(verified.keys().next().value!)
-    verified.set(key, fresh)
+    const fresh = { principal, audiences: [claims.aud ?? []].flat(), length: token.length }
+    verified.set(key, fresh, generation)
     return fresh
-  }
-
-  /** With other keys, all of them must show that they are still signed by one. */
-  function find(key: string): Verified | undefined {
-    keys.freshen()
-    if (generation !== keys.generation) verified.clear()
-    generation = keys.generation
-    return verified.get(key)
   }
 
   const authenticate: BearerAuthenticate<JwtPrincipal & P> = Object.assign(
@@ -108,7 +79,7 @@ export function jwtBearer<P extends object = object>(
       if (token === undefined) return undefined
       if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('The access token is too long')
       const key = hashOf(token)
-      const known = find(key)
+      const known = verified.get(key)
       if (known) return admit(known, resource)
       return verify(token, key).then((fresh) => fresh && admit(fresh, resource))
     },
@@ -125,16 +96,4 @@ function isForUs(
   if (expected) return audiences.some((audience) => expected.includes(audience))
   if (resource !== undefined) return audiences.some((audience) => isAudience(audience, resource))
   throw new TypeError('jwtBearer: set "audience", or "publicUrl" of mcpGateway, so that tokens of others are refused')
-}
-
-/** Without a subject, the `principal` option has to say who it is. */
-function principalOf(claims: JwtClaims, clockToleranceS: number): JwtPrincipal {
-  const { iss = '', sub = '', exp = 0, scope, scp } = claims
-  const id = sub === '' ? '' : subjectId(iss, sub)
-  return { id, scopes: scopesIn(scope ?? scp), expiresAt: exp + clockToleranceS, claims }
-}
-
-function scopesIn(claim: unknown): string[] {
-  if (typeof claim === 'string') return claim.split(' ').filter((scope) => scope !== '')
-  return Array.isArray(claim) ? claim.filter((scope) => typeof scope === 'string') : []
 }

@@ -12,6 +12,9 @@ export interface JwtRules {
 /** `typ` of access tokens; many issuers still write `JWT`, or nothing. Others are of another use: `logout+jwt`, `dpop+jwt`. */
 const TYPES: ReadonlySet<string> = new Set(['at+jwt', 'jwt'])
 
+/** A date beyond this, in seconds, is one in milliseconds: this is the year 5138, or 1973. */
+const MAX_DATE_S = 1e11
+
 /** By the code of the error, or the claim that is at fault. What a token says of itself is never repeated. */
 const REASONS: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'The access token has expired',
@@ -21,6 +24,12 @@ const REASONS: Readonly<Record<string, string>> = {
   iss: 'The access token is of another issuer',
   nbf: 'The access token is not valid yet',
   exp: 'The access token must have an expiry',
+}
+
+export interface VerifiedClaims {
+  readonly claims: JWTPayload
+  /** Of the keys that vouch for them. */
+  readonly generation: number
 }
 
 export class JwtVerifier {
@@ -38,12 +47,21 @@ export class JwtVerifier {
   }
 
   /** Rejects with `unauthorized` for a token that is not good, with `unavailable` when that cannot be told. */
-  async verify(token: string): Promise<JWTPayload> {
+  async verify(token: string): Promise<VerifiedClaims> {
+    for (;;) {
+      const { generation } = this.#keys
+      const claims = await this.#verifyOnce(token)
+      // The keys may change meanwhile, every few seconds at most: those that are there at the end must have vouched.
+      if (generation === this.#keys.generation) return { claims, generation }
+    }
+  }
+
+  async #verifyOnce(token: string): Promise<JWTPayload> {
     const { payload, protectedHeader } = await this.#check(token).catch((error: unknown) => {
       throw refusalOf(error)
     })
-    const type = protectedHeader.typ?.toLowerCase().replace(/^application\//, '') ?? 'jwt'
-    if (!TYPES.has(type)) throw invalidToken('This is no access token')
+    if (!isAccessToken(protectedHeader.typ)) throw invalidToken('This is no access token')
+    checkClaims(payload)
     // RFC 9449 section 7.1, RFC 8705 section 3: such a token is worth nothing without its proof.
     if (payload['cnf'] !== undefined) throw invalidToken('The access token is bound to a key, and is no bearer token')
     return payload
@@ -69,6 +87,23 @@ export class JwtVerifier {
     }
     throw new errors.JWSSignatureVerificationFailed()
   }
+}
+
+/** The library leaves the types of what it does not decide to the caller. */
+function isAccessToken(typ: unknown = 'jwt'): boolean {
+  return typeof typ === 'string' && TYPES.has(typ.toLowerCase().replace(/^application\//, ''))
+}
+
+/**
+ * Throws `unauthorized` for claims of other types than RFC 7519, 4.1 has them: what is made of them, here and in the
+ * `principal` option, would otherwise be the same for all of them, such as "[object Object]".
+ */
+function checkClaims({ sub, aud, exp }: Readonly<Record<string, unknown>>): void {
+  if (sub !== undefined && typeof sub !== 'string') throw invalidToken('The subject of the access token is malformed')
+  if (aud !== undefined && ![aud].flat().every((each) => typeof each === 'string')) {
+    throw invalidToken('The audience of the access token is malformed')
+  }
+  if (Number(exp) > MAX_DATE_S) throw invalidToken('The expiry of the access token must be in seconds')
 }
 
 export function invalidToken(reason: string): GatewayError {

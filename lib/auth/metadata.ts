@@ -1,6 +1,6 @@
 /** An issuer -> what its authorization server says of itself. (RFC 8414, OpenID Connect Discovery; AU15) */
 import { type AuthorizationServer, processDiscoveryResponse } from 'oauth4webapi'
-import { boundedFetch } from './bounded-fetch.ts'
+import { boundedFetch, isOnThisMachine } from './bounded-fetch.ts'
 
 /** Where an issuer's metadata may be, in the order in which MCP has a client look. */
 export function metadataUrls(issuer: string): string[] {
@@ -23,6 +23,21 @@ export async function discover(issuer: string, signal: AbortSignal): Promise<Aut
     throw new Error(`${url} is of the issuer ${metadata.issuer}, not ${issuer}: configure the one it is`)
   }
   throw new Error(`${issuer} has no metadata at ${metadataUrls(issuer).join(', ')}`)
+}
+
+/**
+ * An endpoint that the metadata names. Throws where there is none, and where an issuer elsewhere names one on this
+ * machine: the gateway would send tokens, or just a request, to a service that trusts who is on the same machine. (SC4)
+ */
+export function trustedEndpoint(metadata: AuthorizationServer, name: 'jwks_uri' | 'token_endpoint'): string {
+  const { issuer, [name]: url } = metadata
+  const cure = name === 'jwks_uri' ? ': set "jwksUri"' : ''
+  const fault = (what: string): Error => new Error(`The metadata of ${issuer} ${what}${cure}`)
+  if (typeof url !== 'string' || !URL.canParse(url)) throw fault(`has no "${name}"`)
+  if (isOnThisMachine(new URL(url)) && !isOnThisMachine(new URL(issuer))) {
+    throw fault(`names a "${name}" on this machine, which only an issuer on this machine may`)
+  }
+  return url
 }
 
 /** An app that answers whatever is asked with its start page has no metadata there. */

@@ -13,8 +13,9 @@ import {
   WWWAuthenticateChallengeError,
 } from 'oauth4webapi'
 import { GatewayError } from '../errors.ts'
+import { blankOut } from './blank-out.ts'
 import { boundedFetch, Unavailable } from './bounded-fetch.ts'
-import { discover } from './metadata.ts'
+import { discover, trustedEndpoint } from './metadata.ts'
 import { resourceOf, type TokenOptions } from './token-options.ts'
 
 /** An access token, and how long it lives from when it was asked for. */
@@ -31,6 +32,33 @@ const BEARER_TOKEN = /^[\w.~+/-]+=*$/
 
 /** The longest description of an error that is passed on. */
 const MAX_DESCRIPTION = 200
+
+/** The errors of a token endpoint that have a meaning: RFC 6749, 6750, 8628, 8707, 9449, 9470, OpenID Connect, Entra ID. */
+const CODES: ReadonlySet<string> = new Set([
+  'access_denied',
+  'authorization_pending',
+  'consent_required',
+  'expired_token',
+  'insufficient_scope',
+  'insufficient_user_authentication',
+  'interaction_required',
+  'invalid_client',
+  'invalid_dpop_proof',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_resource',
+  'invalid_scope',
+  'invalid_target',
+  'invalid_token',
+  'login_required',
+  'server_error',
+  'slow_down',
+  'temporarily_unavailable',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_token_type',
+  'use_dpop_nonce',
+])
 
 export class TokenEndpoint {
   readonly #options: TokenOptions
@@ -49,19 +77,31 @@ export class TokenEndpoint {
   async request(grantType: string, url: string, parameters: Readonly<Record<string, string>>): Promise<Grant> {
     const { scopes, resource = resourceOf(url) } = this.#options
     const scope = scopes && { scope: scopes.join(' ') }
+    const all = { resource, ...scope, ...parameters, ...this.#options.parameters }
+    // In Basic authentication the secret is sent in another form than it has.
+    const sent = [this.#options.clientSecret ?? '']
     try {
-      const metadata = await this.#discover()
-      return await this.#ask(metadata, grantType, { resource, ...scope, ...parameters, ...this.#options.parameters })
+      return await this.#ask(await this.#discover(), grantType, all, sent)
     } catch (error) {
       if (!isAnswer(error)) this.#metadata = undefined
-      throw refusal(error)
+      throw refusal(error, sent)
     }
   }
 
-  async #ask(metadata: AuthorizationServer, grantType: string, parameters: Record<string, string>): Promise<Grant> {
+  /** Notes in `sent` what the request says. */
+  async #ask(
+    metadata: AuthorizationServer,
+    grantType: string,
+    parameters: Record<string, string>,
+    sent: string[],
+  ): Promise<Grant> {
     const client = { client_id: this.#options.clientId }
+    trustedEndpoint(metadata, 'token_endpoint')
     const response = await genericTokenEndpointRequest(metadata, client, this.#auth(metadata), grantType, parameters, {
-      [customFetch]: boundedFetch,
+      [customFetch]: (url, init) => {
+        sent.push(...init.body.values(), init.headers['authorization']?.replace(/^Basic /, '') ?? '')
+        return boundedFetch(url, init)
+      },
       // It is not: boundedFetch is stricter.
       [allowInsecureRequests]: true,
       signal: AbortSignal.timeout(this.#timeoutMs),
@@ -92,19 +132,19 @@ function isAnswer(error: unknown): error is ResponseBodyError | WWWAuthenticateC
 }
 
 /** What may pass is 503, and the client may try again; what was decided is 502, for the operator to mend. */
-function refusal(error: unknown): GatewayError {
+function refusal(error: unknown, sent: readonly string[]): GatewayError {
   return error instanceof Unavailable
     ? new GatewayError('unavailable', 'The authorization server of the upstream does not answer', { cause: error })
     : new GatewayError('upstream_unauthorized', 'The gateway was given no token for the upstream', {
-        cause: new Error(describe(error)),
+        cause: new Error(isAnswer(error) ? describe(error, sent) : (error as Error).message),
       })
 }
 
-/** In words alone: what the library attaches to its errors may hold tokens. (SC7) */
-function describe(error: unknown): string {
-  if (!isAnswer(error)) return (error as Error).message
+/** In words alone: what the library attaches to its errors may hold tokens, and so may the server's own words. (SC7) */
+function describe(error: ResponseBodyError | WWWAuthenticateChallengeError, sent: readonly string[]): string {
   const { error: code, error_description: description } =
     error instanceof ResponseBodyError ? error : (error.cause[0]?.parameters ?? {})
-  const words = [code ?? 'no reason given', description].filter((word) => word !== undefined).join(': ')
-  return `The token endpoint answered ${error.status}, ${words.replaceAll(/[^ -~]/g, ' ').slice(0, MAX_DESCRIPTION)}`
+  const kind = code === undefined ? 'no reason given' : CODES.has(code) ? code : 'an error that no standard has'
+  const words = description === undefined ? '' : `: ${blankOut(description, sent, MAX_DESCRIPTION)}`
+  return `The token endpoint answered ${error.status}, ${kind}${words}`
 }

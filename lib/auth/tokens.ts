@@ -39,7 +39,7 @@ export class Tokens {
     request: () => Promise<Grant>,
     alias?: string,
   ): Awaitable<Headers> {
-    const now = Date.now()
+    const now = performance.now()
     const token = this.#kept.get(key)
     // Another may have been faster: what was refused is no longer what is kept.
     const isRefused = token !== undefined && refused?.['authorization'] === token.headers.authorization
@@ -56,7 +56,7 @@ export class Tokens {
   /** The headers with a token that is still good. */
   last(key: string): Headers | undefined {
     const token = this.#kept.get(key)
-    return token && Date.now() < token.endsAt ? token.headers : undefined
+    return token && performance.now() < token.endsAt ? token.headers : undefined
   }
 
   #renew(key: string, isRefused: boolean, request: () => Promise<Grant>, alias?: string): Promise<Headers> {
@@ -66,7 +66,7 @@ export class Tokens {
   }
 
   async #request(key: string, isRefused: boolean, request: () => Promise<Grant>, alias?: string): Promise<Headers> {
-    const asked = Date.now()
+    const asked = performance.now()
     const { accessToken, lifetimeMs } = await request()
     const token: Token = {
       headers: Object.freeze({ authorization: `Bearer ${accessToken}` }),
@@ -80,7 +80,7 @@ export class Tokens {
   }
 
   #keep(key: string, token: Token): void {
-    const now = Date.now()
+    const now = performance.now()
     this.#kept.delete(key)
     this.#kept.set(key, token)
     for (const [oldest, { endsAt }] of this.#kept) {

@@ -9,6 +9,7 @@ import { initialize, post, initializeMessage, type Session } from '../support/rp
 import { startProtectedServer, type ProtectedServer } from '../support/protected-server.ts'
 
 const { now } = Date
+const monotonicNow = performance.now.bind(performance)
 
 let login: RunningAuthorizationServer
 let upstream: ProtectedServer
@@ -45,8 +46,9 @@ const tokenRequests = (): number => login.requests.entries.filter((request) => r
 const tokensSent = (): string[] => [...new Set(upstream.requests.entries.map(({ token }) => token))]
 const whoami = (session: Session) => session.request('tools/call', { name: 'whoami', arguments: {} })
 
-/** Sets everybody's clock to so much after what it is, the provider's too. */
+/** Sets everybody's clocks to so much after what they are, the provider's too. */
 function later(ms: number): void {
+  jest.spyOn(performance, 'now').mockImplementation(() => monotonicNow() + ms)
   jest.spyOn(Date, 'now').mockImplementation(() => now() + ms)
 }
 

@@ -33,10 +33,10 @@ const bearer = (options: Partial<JwtBearerOptions> = {}): ReturnType<typeof jwtB
 const sign = (header?: object): Promise<string> => issuer.sign({ aud: RESOURCE }, header)
 const fetches = (path: string): number => issuer.requests.entries.filter((each) => each === `GET ${path}`).length
 
-/** Puts the clock forward. Tokens are verified by the real one. */
+/** Puts the clock that the age of keys is measured by forward. Tokens are verified by the time of day. */
 function later(ms: number): void {
-  const at = Date.now() + ms
-  jest.spyOn(Date, 'now').mockImplementation(() => at)
+  const at = performance.now() + ms
+  jest.spyOn(performance, 'now').mockImplementation(() => at)
 }
 
 /** An issuer that answers what a test says. */

@@ -8,6 +8,8 @@ import {
   type JwtPrincipal,
   mcpGateway,
 } from '../../lib/index.ts'
+import type { IssuerKeys } from '../../lib/auth/issuer-keys.ts'
+import { VerifiedTokens } from '../../lib/auth/verified-tokens.ts'
 import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
 import { publicKey } from '../support/oidc-provider.ts'
 import { challengeOf, startProtectedGateway } from '../support/protected-gateway.ts'
@@ -116,7 +118,60 @@ describe('a principal', () => {
   })
 })
 
+describe('the option "principal"', () => {
+  test.each<[unknown, string]>([
+    [null, 'an object, or undefined'],
+    [false, 'an object, or undefined'],
+    ['ada', 'an object, or undefined'],
+    [{ scopes: 'read write' }, '"scopes" as an array'],
+    [{ scopes: new Set(['read']) }, '"scopes" as an array'],
+    [{ id: 7 }, 'an "id" that is a string'],
+    [{ id: undefined }, 'an "id" that is a string'],
+    [{ expiresAt: '2026-11-21' }, '"expiresAt" in seconds'],
+    [{ expiresAt: NaN }, '"expiresAt" in seconds'],
+  ])('that answers %j lets nobody in, and is told what it may', async (answer, reason) => {
+    const authenticate = bearer({ principal: () => answer as object })
+    const asked = authenticate(asking(await issuer.sign({ aud: RESOURCE })), context)
+    await expect(asked).rejects.toThrow(TypeError)
+    await expect(asked).rejects.toThrow(`jwtBearer: "principal" must answer ${reason}`)
+  })
+
+  test('cannot let a token outlive its "exp", and may end it sooner (AU8)', async () => {
+    const exp = nowS() + 60
+    const ends = async (expiresAt: number | undefined): Promise<unknown> => {
+      const authenticate = bearer({ clockToleranceS: 0, principal: () => ({ expiresAt }) })
+      return authenticate(asking(await issuer.sign({ aud: RESOURCE, exp })), context)
+    }
+    for (const later of [undefined, exp + 1, Infinity, Date.now() + 60_000]) {
+      expect(await ends(later)).toMatchObject({ expiresAt: exp })
+    }
+    expect(await ends(exp - 1)).toMatchObject({ expiresAt: exp - 1 })
+  })
+})
+
 describe('a token', () => {
+  test.each([Date.now() + 60_000, Date.now() - 60_000, 1e300])(
+    'whose expiry of %d can only be in milliseconds is refused, since it would never expire (AU8)',
+    async (exp) => {
+      const answer = bearer()(asking(await issuer.sign({ aud: RESOURCE, exp })), context)
+      await expect(answer).rejects.toMatchObject({ status: 401, message: expect.stringContaining('in seconds') })
+    },
+  )
+
+  test('that is good for a hundred years is good', async () => {
+    const token = await issuer.sign({ aud: RESOURCE, exp: nowS() + 100 * 365 * 24 * 3_600 })
+    await expect(bearer()(asking(token), context)).resolves.toBeDefined()
+  })
+
+  test('of the first request is known to the second, though its keys were fetched for it', async () => {
+    const principal = jest.fn(() => ({}))
+    const authenticate = jwtBearer({ issuer: issuer.issuer, principal })
+    const token = await issuer.sign({ aud: RESOURCE })
+    const first = await authenticate(asking(token), context)
+    expect(authenticate(asking(token), context)).toBe(first)
+    expect(principal).toHaveBeenCalledTimes(1)
+  })
+
   test('that is known is answered for at once, without a promise, until it expires', async () => {
     const authenticate = bearer({ clockToleranceS: 0 })
     const token = await issuer.sign({ aud: RESOURCE, exp: nowS() + 60 })
@@ -221,6 +276,18 @@ describe('a token', () => {
     expect(asked).toBe(10_001)
     expect(authenticate(asking(first), context)).toBeInstanceOf(Promise)
   }, 30_000)
+})
+
+test('tokens are kept up to 16 MiB of them, and the oldest goes first', () => {
+  const keys = { generation: 0, freshen() {} } as unknown as IssuerKeys
+  const tokens = new VerifiedTokens(keys)
+  const verified = { principal: {} as JwtPrincipal, audiences: [], length: 16 * 1024 }
+  for (let index = 0; index < 1_024; index += 1) tokens.set(`key ${index}`, verified, 0)
+  tokens.set('key 1', verified, 0)
+  expect(tokens.get('key 0')).toBeDefined()
+  tokens.set('another', verified, 0)
+  expect(tokens.get('key 0')).toBeUndefined()
+  for (const key of ['key 1', 'key 2', 'another']) expect(tokens.get(key)).toBe(verified)
 })
 
 test('a token of the real issuer opens a session, and one that lacks a scope is told which (AU6, AU7, AU9)', async () => {

@@ -1,6 +1,6 @@
 // An issuer -> its metadata: where it is looked for, in which order, and what is not believed.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { discover, metadataUrls } from '../../lib/auth/metadata.ts'
+import { discover, trustedEndpoint, metadataUrls } from '../../lib/auth/metadata.ts'
 import { startAuthorizationServer } from '../support/authorization-server.ts'
 import { listen, type Listening } from '../support/listen.ts'
 
@@ -103,4 +103,39 @@ test('a server that fails is not asked elsewhere: it may have its metadata in a 
   const { origin, asked } = await serve({ '/.well-known/oauth-authorization-server': () => 503 })
   await expect(discover(origin, soon())).rejects.toMatchObject({ name: 'Unavailable' })
   expect(asked).toHaveLength(1)
+})
+
+describe('an endpoint', () => {
+  const elsewhere = 'https://login.example.com'
+
+  test.each([
+    'http://127.0.0.1:8080/admin',
+    'http://127.1/admin',
+    'http://2130706433/admin',
+    'https://localhost/admin',
+    'https://localhost./admin',
+    'https://LOCALHOST/admin',
+    'https://app.localhost/admin',
+    'https://0.0.0.0/admin',
+    'https://[::1]/admin',
+    'https://[::]/admin',
+    'https://[::ffff:127.0.0.1]/admin',
+  ])('on this machine (%s) is for an issuer on this machine alone (SC4)', (url) => {
+    const metadata = { token_endpoint: url, jwks_uri: url }
+    for (const name of ['token_endpoint', 'jwks_uri'] as const) {
+      expect(() => trustedEndpoint({ ...metadata, issuer: elsewhere }, name)).toThrow(`names a "${name}" on this machine`)
+      expect(trustedEndpoint({ ...metadata, issuer: 'http://localhost:9000' }, name)).toBe(url)
+    }
+  })
+
+  test.each(['https://keys.example.net/jwks', 'https://localhost.example.com/jwks', 'https://127.0.0.1.example.com/'])(
+    'elsewhere (%s) is for any issuer',
+    (url) => {
+      expect(trustedEndpoint({ issuer: elsewhere, jwks_uri: url }, 'jwks_uri')).toBe(url)
+    },
+  )
+
+  test.each([undefined, 'nonsense', 7])('%j is none', (url) => {
+    expect(() => trustedEndpoint({ issuer: elsewhere, jwks_uri: url as string }, 'jwks_uri')).toThrow('has no "jwks_uri"')
+  })
 })

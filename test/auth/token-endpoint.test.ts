@@ -177,7 +177,7 @@ test.each<[string, Answer, GatewayErrorCode, string]>([
     'says no with a novel',
     json({ error: 'x', error_description: 'y'.repeat(10_000) }, 400),
     'upstream_unauthorized',
-    'x: yyy',
+    'no standard has: yyy',
   ],
   [
     'says no with a page',

@@ -17,6 +17,7 @@ import { startProtectedServer, type ProtectedServer } from '../support/protected
 const GATEWAY = 'https://gateway.example.com'
 
 const { now } = Date
+const monotonicNow = performance.now.bind(performance)
 
 let login: RunningAuthorizationServer
 let upstream: ProtectedServer
@@ -73,8 +74,9 @@ async function whoami(session: Session, headers = {}): Promise<Record<string, un
   return JSON.parse(textOf(message?.result)) as Record<string, unknown>
 }
 
-/** Sets everybody's clock to so much after what it is, the provider's too. */
+/** Sets everybody's clocks to so much after what they are, the provider's too. */
 function later(ms: number): void {
+  jest.spyOn(performance, 'now').mockImplementation(() => monotonicNow() + ms)
   jest.spyOn(Date, 'now').mockImplementation(() => now() + ms)
 }
 

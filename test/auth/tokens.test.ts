@@ -13,7 +13,7 @@ let requested: number
 
 beforeEach(() => {
   now = 1_000_000
-  jest.spyOn(Date, 'now').mockImplementation(() => now)
+  jest.spyOn(performance, 'now').mockImplementation(() => now)
   tokens = new Tokens()
   pending = []
   requested = 0

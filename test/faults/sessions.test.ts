@@ -198,7 +198,7 @@ describe('a clock that steps back', () => {
   const asking = (token: string): GatewayRequest =>
     ({ url: '/', headers: { authorization: `Bearer ${token}` }, rawHeaders: [] }) as unknown as GatewayRequest
 
-  test.failing('R7: does not keep an issuer’s new key from being fetched (AU8)', async () => {
+  test('R7: does not keep an issuer’s new key from being fetched (AU8)', async () => {
     const clocks = fakeClocks()
     const issuer = await startAuthorizationServer({ ttlS: 3_600 })
     cleanups.push(issuer.close)
@@ -212,7 +212,7 @@ describe('a clock that steps back', () => {
     await expect(ask()).resolves.toMatchObject({ id: `${issuer.issuer} ada` })
   })
 
-  test.failing('R7: does not make a token of the gateway’s own serve past its end (AU14)', async () => {
+  test('R7: does not make a token of the gateway’s own serve past its end (AU14)', async () => {
     const clocks = fakeClocks()
     const issuer = await startAuthorizationServer({ ttlS: 60 })
     cleanups.push(issuer.close)

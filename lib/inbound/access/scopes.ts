@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Message } from '../../exchange/message.ts'
 import type { Principal, ScopeRules, ServerConfig } from '../../types.ts'
 import { isObject, member } from '../../util/json.ts'
+import { ruledBy } from './same-rights.ts'
 
 /** A name with `*` in it, and what fits it needs. */
 interface Rule {
@@ -55,9 +56,16 @@ export function checkScopes(option: string, scopes: readonly string[]): readonly
   return scopes
 }
 
-/** Throws `insufficient_scope`, which names all of them, unless the principal has each. */
+/**
+ * Throws `insufficient_scope`, which names all of them, unless the principal has each; and a TypeError where a hook
+ * answered scopes that are no array, since a text includes whatever is a part of it.
+ */
 export function requireScopes(principal: Principal | undefined, scopes: readonly string[]): void {
-  if (scopes.every((scope) => principal?.scopes?.includes(scope))) return
+  const granted = principal?.scopes ?? []
+  if (!Array.isArray(granted)) {
+    throw new TypeError('"authenticate" must answer "scopes" as an array of strings, or leave them out')
+  }
+  if (scopes.every((scope) => granted.includes(scope))) return
   throw new GatewayError('insufficient_scope', 'This takes a scope that was not granted', {
     challenge: { error: 'insufficient_scope', scopes },
   })
@@ -74,7 +82,7 @@ export function scopesOf({ methods, tools }: Rules, base: readonly string[], mes
   }
   for (const each of message.kind === 'batch' ? message.items : [message]) {
     if (!('method' in each)) continue
-    need(methods, each.method)
+    for (const name of ruledBy(each.method, each.params)) need(methods, name)
     if (each.method === 'tools/call') need(tools, member(each.params, 'name'))
   }
   return [...needed]

@@ -58,6 +58,34 @@ describe('what a message needs', () => {
     expect(needed(rules, message)).toEqual(scopes)
   })
 
+  const listen = (notifications: unknown): Message => request('subscriptions/listen', { notifications })
+  const uris = ['file:///a', 'file:///b']
+  const log = { _meta: { 'io.modelcontextprotocol/logLevel': 'debug' } }
+
+  test.each<[string, string, Message, string[]]>([
+    ['resources/subscribe', 'a listener names a URI', listen({ resourceSubscriptions: uris }), ['x']],
+    ['resources/*', 'a listener names a URI', listen({ resourceSubscriptions: uris }), ['x']],
+    ['resources/subscribe', 'a listener names none', listen({ resourceSubscriptions: [] }), []],
+    ['resources/subscribe', 'a listener hears of lists', listen({ resourcesListChanged: true }), []],
+    ['resources/subscribe', 'a listener says nothing', request('subscriptions/listen'), []],
+    ['resources/subscribe', 'a URI is no list', listen({ resourceSubscriptions: 'file:///a' }), ['x']],
+    ['resources/subscribe', 'a filter is none', listen(['file:///a']), ['x']],
+    ['subscriptions/listen', 'a session subscribes', request('resources/subscribe', { uri: uris[0] }), ['x']],
+    ['tasks/get', 'a listener names a task', listen({ taskIds: ['t'] }), ['x']],
+    ['tasks/result', 'a listener names a task', listen({ taskIds: ['t'] }), ['x']],
+    ['tasks/result', 'the result comes with the task', request('tasks/get', { taskId: 't' }), ['x']],
+    ['tasks/get', 'the result is asked for alone', request('tasks/result', { taskId: 't' }), ['x']],
+    ['tasks/get', 'a task is cancelled', request('tasks/cancel', { taskId: 't' }), []],
+    ['initialize', 'a modern client looks what there is', request('server/discover'), ['x']],
+    ['server/*', 'a session opens', request('initialize'), ['x']],
+    ['logging/*', 'a request asks for its log', request('tools/list', log), ['x']],
+    ['logging/*', 'a request does not', request('tools/list', { _meta: {} }), []],
+    ['tools/call', 'its name is a member of no prototype', request('constructor'), []],
+  ])('under the rule %j is found where %s', (rule, _, message, scopes) => {
+    expect(needed({ methods: { [rule]: ['x'] } }, message)).toEqual(scopes)
+    expect(needed({ methods: { [rule]: ['x'] } }, { kind: 'batch', items: [message], ...wire })).toEqual(scopes)
+  })
+
   test('is first of all what every request does', () => {
     expect(needed({ tools: { a: ['w', 'mcp'] } }, call('a'), ['mcp'])).toEqual(['mcp', 'w'])
   })
@@ -168,6 +196,15 @@ describe('through a gateway', () => {
     expect(forged).toMatchObject({ status: 400, message: { error: { code: -32020 } } })
     const honest = await postModern(gateway.url('files'), message, scoped('mcp'))
     expect(honest.status).toBe(403)
+    expect(upstream.requests().length).toBe(sent)
+  })
+
+  test('a listener needs for a resource what a subscriber needs (AU7)', async () => {
+    const listen = modernRequest('subscriptions/listen', { notifications: { resourceSubscriptions: ['file:///a'] } })
+    const sent = upstream.requests().length
+    const answer = await postModern(gateway.url('files'), listen, scoped('mcp'))
+    expect(answer.status).toBe(403)
+    expect(challengeOf(answer.headers['www-authenticate'])).toMatchObject({ scope: 'mcp read' })
     expect(upstream.requests().length).toBe(sent)
   })
 
