@@ -13,7 +13,10 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
+import { checkSegments } from './inbound/path.ts'
+import { serveInTurn } from './inbound/pipelining.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
+import { checkSingleHeaders } from './inbound/single-headers.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
@@ -42,7 +45,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   const running = new RunningGateway(config)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {
-    let inbound: InboundRequest | undefined
+    let inbound: InboundRequest
     try {
       const server = config.serverPath(request.url)
       const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
@@ -50,10 +53,18 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (next && (server === undefined || request.method === 'OPTIONS')) return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
-      const served = running.serve(inbound)
-      if (isPromise(served)) served.catch((error: unknown) => fail(inbound!, error))
     } catch (error) {
-      fail(inbound ?? new InboundRequest(request, response, ''), error)
+      return fail(new InboundRequest(request, response, ''), error)
+    }
+    serveInTurn(inbound, serve)
+  }
+
+  function serve(inbound: InboundRequest): void {
+    try {
+      const served = running.serve(inbound)
+      if (isPromise(served)) served.catch((error: unknown) => fail(inbound, error))
+    } catch (error) {
+      fail(inbound, error)
     }
   }
 
@@ -172,7 +183,9 @@ class RunningGateway {
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
   }
 
-  #checkHostAndOrigin({ headers, socket }: GatewayRequest): void {
+  #checkHostAndOrigin({ headers, rawHeaders, originalUrl, socket }: GatewayRequest): void {
+    checkSegments(originalUrl)
+    checkSingleHeaders(rawHeaders)
     checkHostAndOrigin(this.#config.hostRules, headers.host, headers.origin, socket.localAddress)
   }
 

@@ -117,7 +117,7 @@ describe('a server of which "servers" answers another URL meanwhile', () => {
 })
 
 describe('a session', () => {
-  test.failing('26: keeps nothing of the URL that it was opened by but the name of the server (SC6)', async () => {
+  test('26: keeps nothing of the URL that it was opened by but the name of the server (SC6)', async () => {
     const SESSIONS = 80
     await start({ servers: () => ({ url: upstream.url }) })
     const url = gateway.url('a-server-with-a-long-name')
