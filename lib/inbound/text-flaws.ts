@@ -29,7 +29,7 @@ interface OpenObject {
  */
 export function findFlaw(text: string): TextFlaw | undefined {
   const open: (OpenObject | undefined)[] = []
-  const isBatch = text.charCodeAt(afterSpace(text, 0)) === 0x5b
+  const isBatch = text.charCodeAt(skipSpace(text, 0)) === 0x5b
   let flaw: TextFlaw | undefined
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
@@ -103,10 +103,10 @@ function isEscaped(text: string, at: number): boolean {
 
 /** Whether the string that ends here is a key: a colon follows. */
 function isKey(text: string, end: number): boolean {
-  return text.charCodeAt(afterSpace(text, end)) === COLON
+  return text.charCodeAt(skipSpace(text, end)) === COLON
 }
 
-function afterSpace(text: string, from: number): number {
+function skipSpace(text: string, from: number): number {
   let at = from
   while (text.charCodeAt(at) <= SPACE) at += 1
   return at
