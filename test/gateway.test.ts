@@ -302,11 +302,14 @@ describe('the message', () => {
     },
   )
 
-  test.each([undefined, 'application/json', 'text/event-stream;q=0'])('HD1 a GET that accepts %j is 406', async (accept) => {
-    const gateway = await start()
-    const session = await initialize(gateway.url('weather'))
-    expect(await send('GET', session.url, { ...session.headers, accept })).toMatchObject({ status: 406 })
-  })
+  test.each([undefined, 'application/json', 'text/event-stream;q=0'])(
+    'HD1 a GET that accepts %j is 406',
+    async (accept) => {
+      const gateway = await start()
+      const session = await initialize(gateway.url('weather'))
+      expect(await send('GET', session.url, { ...session.headers, accept })).toMatchObject({ status: 406 })
+    },
+  )
 
   test.each([undefined, 'text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'])(
     'HD2 content of type %j is 415',

@@ -109,7 +109,8 @@ function brokeOff(): GatewayError {
 const FLAWS: Readonly<Record<TextFlaw, string>> = {
   'too-deep': `A message may not be nested deeper than ${MAX_DEPTH} levels`,
   'duplicate-key': 'A key of the message stands there twice',
-  'folding-key': 'A key of the message differs from a key of the protocol in case, or in what some parsers ignore, alone',
+  'folding-key':
+    'A key of the message differs from a key of the protocol in case, or in what some parsers ignore, alone',
 }
 
 function flawed(flaw: TextFlaw): GatewayError {

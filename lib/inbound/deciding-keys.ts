@@ -40,9 +40,25 @@ const META_LEVEL = new Level([
 /** Whatever scope rules, standard headers, the cache, sessions or an embedder's code go by. */
 const PARAMS_LEVEL = new Level(
   [
-    ...['name', 'uri', 'taskId', 'arguments', '_meta', 'ref', 'argument', 'context', 'task', 'cursor', 'level'],
-    ...['requestId', 'progressToken', 'protocolVersion', 'capabilities', 'clientInfo', 'notifications'],
-    ...['inputResponses', 'requestState'],
+    'name',
+    'uri',
+    'taskId',
+    'arguments',
+    '_meta',
+    'ref',
+    'argument',
+    'context',
+    'task',
+    'cursor',
+    'level',
+    'requestId',
+    'progressToken',
+    'protocolVersion',
+    'capabilities',
+    'clientInfo',
+    'notifications',
+    'inputResponses',
+    'requestState',
   ],
   [
     ['_meta', META_LEVEL],
@@ -51,4 +67,7 @@ const PARAMS_LEVEL = new Level(
   ],
 )
 
-export const MESSAGE_LEVEL: Level = new Level(['jsonrpc', 'id', 'method', 'params', 'result', 'error'], [['params', PARAMS_LEVEL]])
+export const MESSAGE_LEVEL: Level = new Level(
+  ['jsonrpc', 'id', 'method', 'params', 'result', 'error'],
+  [['params', PARAMS_LEVEL]],
+)

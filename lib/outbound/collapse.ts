@@ -29,7 +29,8 @@ export function collapse(reply: EventsReply, exchange: Exchange, handle: Handle)
       if (fault) return reject(fault)
       const { 'content-type': _, 'content-length': __, ...headers } = reply.headers
       const text = exchange.message?.kind === 'batch' ? `[${texts.join(',')}]` : texts[0]!
-      resolve({ ...reply, ...jsonReply(text, headers, reply.status) } as Reply)
+      const { opened, sessionId, status } = reply
+      resolve({ ...jsonReply(text, headers, status), opened, sessionId })
     })
     const off = life.onStop((reason) => {
       reader.cancel()

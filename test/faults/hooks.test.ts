@@ -308,6 +308,16 @@ describe('of two headers that must be one', () => {
     expect([400, 403, 421]).toContain((await soon(wire(gateway.origin, head).answer, 'There is no answer')).status)
   })
 
+  test('the first of two Authorization headers does not count, whoever reads it (AU9)', async () => {
+    let asked = 0
+    await start({ authenticate: () => ({ id: `ada${(asked += 1)}` }) })
+    const lines = ['host: localhost', 'authorization: Bearer a', 'authorization: Bearer b']
+    expect(
+      (await soon(wire(gateway.origin, heads('/a/mcp', 'POST', ...lines)).answer, 'There is no answer')).status,
+    ).toBe(400)
+    expect(asked).toBe(0)
+  })
+
   test('of two Origin headers, one that is not allowed is enough (SC1)', async () => {
     await start({ allowedOrigins: ['https://app.example'] })
     const origins = ['origin: https://app.example', 'origin: https://evil.example']

@@ -110,14 +110,11 @@ describe('keys that fold to a key that decides', () => {
     expectRefused(await session.post([{ ...own, id: 'first', method: 'ping' }, message]))
   })
 
-  test.each(folding)(
-    '06: a message that the host has parsed is refused that has %s (AU7)',
-    async (_, message) => {
-      await start({ scopes }, {}, parsing)
-      const session = await initialize(gateway.url('a'))
-      expectRefused(await session.post(message))
-    },
-  )
+  test.each(folding)('06: a message that the host has parsed is refused that has %s (AU7)', async (_, message) => {
+    await start({ scopes }, {}, parsing)
+    const session = await initialize(gateway.url('a'))
+    expectRefused(await session.post(message))
+  })
 
   test('06: an escape is another way to write the same key (AU7)', async () => {
     await start()
@@ -268,34 +265,28 @@ describe('nesting', () => {
       expect((await subscribe({ uri: { toString: 1, valueOf: 1 } })).status).not.toBe(500)
     })
 
-    test(
-      '24: a subscription with 16 KB of nesting does not keep the session from being recovered (SS8)',
-      async () => {
-        await subscribe({ uri: 'x://a', deep: 'DEEP' })
-        upstream.sessions.clear()
-        expect((await session.request('ping')).status).toBe(200)
-      },
-    )
+    test('24: a subscription with 16 KB of nesting does not keep the session from being recovered (SS8)', async () => {
+      await subscribe({ uri: 'x://a', deep: 'DEEP' })
+      upstream.sessions.clear()
+      expect((await session.request('ping')).status).toBe(200)
+    })
   })
 
-  test(
-    '24: 4 MiB of nested arrays are refused before they are built: JSON.parse() takes a second over them (SC6)',
-    async () => {
-      await start({})
-      const text = nested({ ...own, params: deep }, 2 * 1024 * 1024 - 200)
-      const built: number[] = []
-      const { parse } = JSON
-      jest.spyOn(JSON, 'parse').mockImplementation((given: string) => {
-        // The test itself must not wait for what it counts.
-        if (given.length < 1024 * 1024) return parse(given) as unknown
-        built.push(given.length)
-        throw new SyntaxError('not parsed in this test')
-      })
-      const { status } = await post(gateway.url('a'), text)
-      expect(built).toEqual([])
-      expect(status).toBe(400)
-    },
-  )
+  test('24: 4 MiB of nested arrays are refused before they are built: JSON.parse() takes a second over them (SC6)', async () => {
+    await start({})
+    const text = nested({ ...own, params: deep }, 2 * 1024 * 1024 - 200)
+    const built: number[] = []
+    const { parse } = JSON
+    jest.spyOn(JSON, 'parse').mockImplementation((given: string) => {
+      // The test itself must not wait for what it counts.
+      if (given.length < 1024 * 1024) return parse(given) as unknown
+      built.push(given.length)
+      throw new SyntaxError('not parsed in this test')
+    })
+    const { status } = await post(gateway.url('a'), text)
+    expect(built).toEqual([])
+    expect(status).toBe(400)
+  })
 
   test('24: forty levels are nothing unusual, in arguments and in an answer', async () => {
     await start({}, { cache: true })

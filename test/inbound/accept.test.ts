@@ -31,8 +31,16 @@ test.each([
 })
 
 test.each([
-  ...[undefined, '', 'text/event-stream', 'text/html', 'application/jsonp', 'application/json;q=0, */*', '*'],
-  ...['text/html;why="application/json"', 'text/html;why="a, application/json"', 'application/json;q=0.0'],
+  undefined,
+  '',
+  'text/event-stream',
+  'text/html',
+  'application/jsonp',
+  'application/json;q=0, */*',
+  'application/json;q=0.0',
+  '*',
+  'text/html;why="application/json"',
+  'text/html;why="a, application/json"',
 ])('HD1 a POST that accepts %j is not_acceptable', (accept) => {
   expect(() => acceptsOfPost(accept)).toThrow(
     expect.objectContaining({

@@ -55,7 +55,7 @@ test('HD1 RPC5 the responses to a batch are an array, with errors for those that
 })
 
 test('HD1 a question is refused in place of the client, and nothing is read meanwhile', async () => {
-  let answered = (_: Reply): void => {}
+  let answered: ((reply: Reply) => void) | undefined
   const asked: Exchange[] = []
   const { source, document } = start({}, (exchange) => {
     asked.push(exchange)
@@ -65,7 +65,7 @@ test('HD1 a question is refused in place of the client, and nothing is read mean
   await turn()
   expect(asked).toMatchObject([{ message: { kind: 'response', id: 'q', error: { code: -32603 } } }])
   const { resumes } = source
-  answered(emptyReply)
+  answered?.(emptyReply)
   await turn()
   expect(source.resumes).toBe(resumes + 1)
   source.say(eventOf(resultOf()))
@@ -93,11 +93,14 @@ test('SE3 a server that ends its stream to be asked again is asked here', async 
 test.each([
   ['ends without a response', (source: Source) => source.end()],
   ['breaks', (source: Source) => source.break(new Error('cut'))],
-  ['has a response too long to be read', (source: Source) => {
-    source.say(`data: ${'x'.repeat(5 * 1024 * 1024)}`, false)
-    source.say(`\n\n${eventOf(resultOf())}`)
-    source.end()
-  }],
+  [
+    'has a response too long to be read',
+    (source: Source) => {
+      source.say(`data: ${'x'.repeat(5 * 1024 * 1024)}`, false)
+      source.say(`\n\n${eventOf(resultOf())}`)
+      source.end()
+    },
+  ],
 ])('ER14 a stream that %s is an error', async (_, end) => {
   const { source, document } = start()
   end(source)
