@@ -3,8 +3,8 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Socket } from 'node:net'
 import type { InboundRequest } from './inbound-request.ts'
 
-/** How many requests may wait behind others on one connection; past that it is closed. */
-const MAX_PIPELINED = 32
+/** How many requests may wait behind others on one connection, with heads of 16 KiB at most; past that it is closed. */
+const MAX_PIPELINED = 256
 
 const waiting = new WeakMap<Socket, number>()
 

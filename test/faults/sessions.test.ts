@@ -332,7 +332,7 @@ describe('one principal', () => {
         head(url, { ...headers, connection: 'keep-alive' }).replace('POST', 'GET'),
   }
 
-  test.failing.each(Object.entries(heads))(
+  test.each(Object.entries(heads))(
     'Also: who pipelines 300 %s on one connection opens fewer upstream connections (SC6)',
     async (_, of) => {
       let arrived = 0

@@ -57,10 +57,10 @@ test('none is served behind a response that closes the connection', async () => 
 })
 
 test('SC6 so many may wait on a connection; past that it is closed', async () => {
-  const some = await pipeline(33)
+  const some = await pipeline(257)
   ;(await some.served.next()).response.end()
   expect(await some.served.next()).toMatchObject({ url: '/1' })
-  const many = await pipeline(34)
+  const many = await pipeline(258)
   await many.closed
   expect(many.served.entries.map(({ url }) => url)).toEqual(['/0'])
 })
