@@ -1,11 +1,11 @@
 /** mcpGateway(): the way of a request, top to bottom. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from './errors.ts'
-import { type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
+import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import { expose, type GatewayInternals } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
 import type { Message } from './exchange/message.ts'
-import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/accept.ts'
+import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
 import { challengeHeaders } from './inbound/access/challenge.ts'
 import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
 import { answerMetadata } from './inbound/access/metadata-endpoint.ts'
@@ -13,10 +13,14 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
+import { checkSegments } from './inbound/path.ts'
+import { serveInTurn } from './inbound/pipelining.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
+import { checkSingleHeaders } from './inbound/single-headers.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
+import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type {
   Awaitable,
@@ -32,9 +36,6 @@ import { andThen, isPromise } from './util/awaitable.ts'
 
 type Next = (error?: unknown) => void
 
-/** Every client has to take both. (HD1) */
-const ACCEPTS = { json: true, events: true }
-
 /** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
   const config = parseOptions(options)
@@ -42,7 +43,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   const running = new RunningGateway(config)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {
-    let inbound: InboundRequest | undefined
+    let inbound: InboundRequest
     try {
       const server = config.serverPath(request.url)
       const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
@@ -50,10 +51,18 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (next && (server === undefined || request.method === 'OPTIONS')) return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
-      const served = running.serve(inbound)
-      if (isPromise(served)) served.catch((error: unknown) => fail(inbound!, error))
     } catch (error) {
-      fail(inbound ?? new InboundRequest(request, response, ''), error)
+      return fail(new InboundRequest(request, response, ''), error)
+    }
+    serveInTurn(inbound, serve)
+  }
+
+  function serve(inbound: InboundRequest): void {
+    try {
+      const served = running.serve(inbound)
+      if (isPromise(served)) served.catch((error: unknown) => fail(inbound, error))
+    } catch (error) {
+      fail(inbound, error)
     }
   }
 
@@ -93,6 +102,15 @@ function faultOf({ report }: Config, error: unknown, context: Partial<ErrorConte
   return known
 }
 
+/** What a request has turned out to be. */
+interface Received {
+  readonly accepts: Accepts
+  readonly session: ClientSession | undefined
+  readonly message?: Message
+  /** The bytes of the message. */
+  readonly body?: Buffer
+}
+
 /** A gateway with its parts, until it closes. What hooks answer at once is not waited for. */
 class RunningGateway {
   readonly #config: Config
@@ -124,25 +142,26 @@ class RunningGateway {
 
   /** A message: body, then what it is, then where it belongs. */
   #post(inbound: InboundRequest, config: ServerConfig): Awaitable<void> {
-    checkAccept(inbound.header('accept'), POST_ACCEPTS)
+    const accepts = acceptsOfPost(inbound.header('accept'))
     return andThen(readContent(inbound.request, this.#config.bodyBytes), ({ bytes, text, json }) => {
       const message = classify(json, inbound.standardHeaders(), text)
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, config)
       if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
+      if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
       this.#parts.eras.check(config, message)
       return andThen(sessionOf(inbound, message, this.#parts), (session) =>
-        this.#dispatch(inbound, 'POST', session, message, bytes),
+        this.#dispatch(inbound, 'POST', { accepts, session, message, body: bytes }),
       )
     })
   }
 
   /** A client that listens. */
   async #get(inbound: InboundRequest, config: ServerConfig): Promise<void> {
-    checkAccept(inbound.header('accept'), GET_ACCEPTS)
+    const accepts = acceptsOfGet(inbound.header('accept'))
     if (this.#closed) throw closing()
     const session = await ownSession(inbound, config, this.#parts)
-    return this.#dispatch(inbound, 'GET', session, undefined, undefined)
+    return this.#dispatch(inbound, 'GET', { accepts, session })
   }
 
   /** A client that ends its session. It has ended, whatever the server says to it. */
@@ -157,22 +176,22 @@ class RunningGateway {
   #dispatch(
     inbound: InboundRequest,
     verb: 'POST' | 'GET',
-    session: ClientSession | undefined,
-    message: Message | undefined,
-    body: Buffer | undefined,
+    { accepts, session, message, body }: Received,
   ): Promise<void> {
     const { server, principal, request, response } = inbound
     const config = inbound.config!
     const era = message?.era ?? 'legacy'
     const state = session?.record.upstream
     const headers = clientHeadersToServer(verb, request.headers, state?.protocolVersion)
-    const origin = new Origin({ server, principal, request, era, session, accepts: ACCEPTS, response })
+    const origin = new Origin({ server, principal, request, era, session, accepts, response })
     const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
     const exchange = new Exchange(parts, body)
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
   }
 
-  #checkHostAndOrigin({ headers, socket }: GatewayRequest): void {
+  #checkHostAndOrigin({ headers, rawHeaders, originalUrl, socket }: GatewayRequest): void {
+    checkSegments(originalUrl)
+    checkSingleHeaders(rawHeaders)
     checkHostAndOrigin(this.#config.hostRules, headers.host, headers.origin, socket.localAddress)
   }
 

@@ -37,6 +37,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   oauth4webapi: 'auth/',
   undici: 'upstream/http/',
   'eventsource-parser': 'exchange/sse.ts',
+  negotiator: 'inbound/accept.ts',
 }
 
 /**

@@ -63,7 +63,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   RT12: gw('all', 'event streams survive compression: no-transform, flushed at once, X-Accel-Buffering: no'),
 
   // HTTP headers
-  HD1: must('all', 'POST without both media types in Accept is 406; both are always sent upstream'),
+  HD1: must('all', 'POST that takes no JSON and GET that takes no event stream are 406; both are always sent upstream'),
   HD2: gw('all', 'a content type other than application/json is 415; parameters are allowed'),
   HD3: must('06,11', 'the negotiated MCP-Protocol-Version crosses on every request after initialize'),
   HD4: must('06,11', 'an invalid or unsupported MCP-Protocol-Version is 400'),
@@ -192,7 +192,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   SC6: gw('all', 'no CR, LF or NUL gets into a header; bodies, batches and streams have bounds'),
   SC7: must('all', 'no secret gets into a log or an error'),
   SC8: mustNot('all', 'clientInfo and serverInfo are no identity'),
-  SC9: gw('all', 'duplicate headers and duplicate JSON keys cannot make gateway and upstream disagree'),
+  SC9: gw('all', 'duplicate headers, duplicate JSON keys and keys that fold cannot make gateway and upstream disagree'),
   SC10: gw('all', 'no request smuggling, no path traversal, no __proto__'),
   SC11: must('all', 'metadata and consent pages cannot be framed'),
 }

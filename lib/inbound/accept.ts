@@ -1,17 +1,57 @@
 /** What the headers of a request must say before its body is read. (HD1, HD4) */
+import Negotiator from 'negotiator'
 import { GatewayError } from '../errors.ts'
+import type { Accepts } from '../exchange/exchange.ts'
 import { EVENT_STREAM_TYPE, JSON_TYPE, LEGACY_VERSIONS } from '../protocol.ts'
+import { boundedSet } from '../util/bounded-map.ts'
 
-/** Throws `not_acceptable` unless every type is accepted by name, as the SDKs' servers ask. */
-export function checkAccept(accept: string | undefined, types: readonly string[]): void {
-  const accepted = accept?.toLowerCase() ?? ''
-  if (types.every((type) => accepted.includes(type))) return
-  throw new GatewayError('not_acceptable', `Accept must list ${types.join(' and ')}`)
+const ANSWER_TYPES = [JSON_TYPE, EVENT_STREAM_TYPE]
+
+/** The character set that both have is all that a client may ask of them. */
+const WITH_CHARSET = ANSWER_TYPES.map((type) => `${type}; charset=utf-8`)
+
+/** Clients send a few values over and over: so many of up to so many characters are parsed once. */
+const MAX_PARSED = 100
+const MAX_PARSED_CHARS = 200
+
+const parsed = new Map<string, Accepts>()
+
+/** Without a header nothing is accepted: MCP asks every client to say. */
+const NO_TYPES: Accepts = { json: false, events: false }
+
+/** Which media types a client takes. Throws `not_acceptable` for a POST whose client does not take JSON. */
+export function acceptsOfPost(accept: string | undefined): Accepts {
+  const accepts = acceptsOf(accept)
+  if (accepts.json) return accepts
+  throw notAcceptable(ANSWER_TYPES)
 }
 
-/** What a POST and a GET must accept. */
-export const POST_ACCEPTS: readonly string[] = [JSON_TYPE, EVENT_STREAM_TYPE]
-export const GET_ACCEPTS: readonly string[] = [EVENT_STREAM_TYPE]
+/** The same for a listener, which has to take an event stream. */
+export function acceptsOfGet(accept: string | undefined): Accepts {
+  const accepts = acceptsOf(accept)
+  if (accepts.events) return accepts
+  throw notAcceptable([EVENT_STREAM_TYPE])
+}
+
+/** Throws `not_acceptable` for a request whose answer is an event stream that never becomes a document. */
+export function requireEvents({ events }: Accepts): void {
+  if (!events) throw notAcceptable(ANSWER_TYPES)
+}
+
+function acceptsOf(accept: string | undefined): Accepts {
+  if (accept === undefined) return NO_TYPES
+  const known = parsed.get(accept)
+  if (known) return known
+  const taken = new Negotiator({ headers: { accept } }).mediaTypes([...ANSWER_TYPES, ...WITH_CHARSET])
+  const takes = (type: string): boolean => taken.some((each) => each.startsWith(type))
+  const accepts = { json: takes(JSON_TYPE), events: takes(EVENT_STREAM_TYPE) }
+  if (accept.length <= MAX_PARSED_CHARS) boundedSet(parsed, MAX_PARSED, accept, accepts)
+  return accepts
+}
+
+function notAcceptable(types: readonly string[]): GatewayError {
+  return new GatewayError('not_acceptable', `Accept must list ${types.join(' and ')}`)
+}
 
 /** Throws `bad_request` for a revision that nobody has negotiated. */
 export function checkVersion(version: string | undefined, negotiated: string): void {

@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts'
 import { JSON_TYPE, mediaType } from '../protocol.ts'
 import type { Awaitable, GatewayRequest } from '../types.ts'
 import { ChunkList } from '../util/chunk-list.ts'
-import { hasDuplicateKeys } from './duplicate-keys.ts'
+import { findFlaw, MAX_DEPTH, type TextFlaw } from './text-flaws.ts'
 
 /** A body as it arrived, and as it reads. */
 export interface Content {
@@ -39,12 +39,24 @@ function fromHost(body: unknown, maxBytes: number): Content {
   if (typeof body === 'string') return parse(bounded(Buffer.from(body), maxBytes))
   if (Buffer.isBuffer(body)) return parse(bounded(body, maxBytes))
   if (typeof body === 'object' && body !== null) {
-    const text = JSON.stringify(body)
-    return { bytes: bounded(Buffer.from(text), maxBytes), text, json: body }
+    const text = textOf(body)
+    const bytes = bounded(Buffer.from(text), maxBytes)
+    const flaw = findFlaw(text)
+    if (flaw) throw flawed(flaw)
+    return { bytes, text, json: body }
   }
   throw new Error(
     'The request body was read before the gateway and not left in request.body. Mount the gateway before whatever reads it',
   )
+}
+
+/** A host's parser may take more nesting than can be written again. */
+function textOf(body: object): string {
+  try {
+    return JSON.stringify(body)
+  } catch (error) {
+    throw error instanceof RangeError ? flawed('too-deep') : error
+  }
 }
 
 function bounded(bytes: Buffer, maxBytes: number): Buffer {
@@ -94,16 +106,29 @@ function brokeOff(): GatewayError {
   return new GatewayError('bad_request', 'The body broke off')
 }
 
-/** Both ends must read a message alike: a key that stands twice is refused, since parsers differ on which one counts. */
+const FLAWS: Readonly<Record<TextFlaw, string>> = {
+  'too-deep': `A message may not be nested deeper than ${MAX_DEPTH} levels`,
+  'duplicate-key': 'A key of the message stands there twice',
+  'folding-key':
+    'A key of the message differs from a key of the protocol in case, or in what some parsers ignore, alone',
+}
+
+function flawed(flaw: TextFlaw): GatewayError {
+  return new GatewayError('invalid_request', FLAWS[flaw])
+}
+
+/** Both ends must read a message alike: what parsers could differ on is refused, and nesting before it costs anything. */
 function parse(bytes: Buffer): Content {
   if (!isUtf8(bytes)) throw new GatewayError('parse_error', 'The body is not valid UTF-8')
   const text = bytes.toString()
+  const flaw = findFlaw(text)
+  if (flaw === 'too-deep') throw flawed(flaw)
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
     throw new GatewayError('parse_error', 'The body is not valid JSON')
   }
-  if (hasDuplicateKeys(text)) throw new GatewayError('invalid_request', 'A key of the message stands there twice')
+  if (flaw) throw flawed(flaw)
   return { bytes, text, json }
 }

@@ -127,19 +127,24 @@ const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
   ['logging/setLevel', (client, params) => ({ ...client, logLevel: params })],
   [
     'resources/subscribe',
-    (client, params) => ({ ...client, subscriptions: { ...client.subscriptions, [uriOf(params)]: params } }),
+    (client, params) => {
+      const uri = uriOf(params)
+      return uri === undefined ? client : { ...client, subscriptions: { ...client.subscriptions, [uri]: params } }
+    },
   ],
   [
     'resources/unsubscribe',
     (client, params) => {
-      const { [uriOf(params)]: _, ...subscriptions } = client.subscriptions ?? {}
+      const { [uriOf(params) ?? '']: _, ...subscriptions } = client.subscriptions ?? {}
       return { ...client, subscriptions }
     },
   ],
 ])
 
-function uriOf(params: JsonObject): string {
-  return String(member(params, 'uri'))
+/** What is no text names no resource, whatever the server made of it. */
+function uriOf(params: JsonObject): string | undefined {
+  const uri = member(params, 'uri')
+  return typeof uri === 'string' ? uri : undefined
 }
 
 function gone(): GatewayError {

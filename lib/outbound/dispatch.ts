@@ -5,6 +5,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { Flight, InFlight } from '../exchange/in-flight.ts'
 import type { Handle } from '../exchange/reply.ts'
 import type { AccessMonitor } from '../session/access-monitor.ts'
+import { collapse } from './collapse.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { relay } from './relay.ts'
 import type { RelayOptions } from './writer.ts'
@@ -39,7 +40,8 @@ export class Dispatcher {
     accessMonitor.watch(exchange)
     if (endsWithClient) response.once('close', () => this.#onClose(flight))
     try {
-      const reply = await handle(exchange)
+      let reply = await handle(exchange)
+      if (reply.kind === 'events' && !exchange.origin.accepts.events) reply = await collapse(reply, exchange, handle)
       if (reply.kind === 'events') life.endless = reply.endless
       const relayed = relay(reply, exchange, response, this.#relayOptions)
       if (relayed) await relayed

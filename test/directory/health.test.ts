@@ -78,7 +78,8 @@ test('two directories of one gateway both see it', async () => {
   const other = serverDirectory({ gateway: directory.gateway })
   await initialize(endpoint('one'))
   const answered = await new Promise<string>((resolve) => {
-    const request = { url: '/', method: 'GET', headers: { host: 'localhost' }, socket: {} }
+    const headers = { host: 'localhost' }
+    const request = { url: '/', method: 'GET', headers, rawHeaders: Object.entries(headers).flat(), socket: {} }
     const response = { appendHeader() {}, writeHead: () => response, end: (body: Buffer) => resolve(String(body)) }
     other(request as never, response as never)
   })

@@ -11,6 +11,7 @@ import {
 import { connectSdkV1 } from '../support/clients.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { listen } from '../support/listen.ts'
+import { modernRequest, standardHeaders } from '../support/modern.ts'
 import { type Answer, initialize, initializeMessage, openStream, post, send, type Session } from '../support/rpc.ts'
 import { type Exchange, startUpstream, type Upstream, type UpstreamOptions } from '../support/upstream.ts'
 import { refusalOf, soon } from './support-clients.ts'
@@ -253,7 +254,7 @@ describe('A6: a call that its client has cancelled is answered no more (UT4)', (
 describe('A7: what a client accepts', () => {
   const question = { id: 'q', method: 'elicitation/create', params: { message: '?', requestedSchema: {} } }
 
-  test.failing.each(['*/*', 'application/json', 'application/*', 'text/html, */*;q=0.1'])(
+  test.each(['*/*', 'application/json', 'application/*', 'text/html, */*;q=0.1'])(
     '%j takes an answer in JSON (HD1)',
     async (accept) => {
       await start()
@@ -264,7 +265,7 @@ describe('A7: what a client accepts', () => {
     },
   )
 
-  test.failing('"application/json" alone gets the response out of an event stream (HD1)', async () => {
+  test('"application/json" alone gets the response out of an event stream (HD1)', async () => {
     await start()
     const session = await initialize(gateway.url('a'))
     upstream.on('tools/call', async (exchange) => {
@@ -277,21 +278,18 @@ describe('A7: what a client accepts', () => {
     expect(JSON.parse(answer.body)).toMatchObject({ id: 'call-1', result: { content: [] } })
   })
 
-  test.failing(
-    'a question to a client that takes JSON alone is refused in its place, and its call goes on',
-    async () => {
-      await start()
-      const session = await initialize(gateway.url('a'), { capabilities: { elicitation: {} } })
-      upstream.on('tools/call', (exchange) => void exchange.stream().send(question))
-      const answer = session.post(call, { accept: 'application/json' })
-      const refused = await soon(upstream.nextRequest('response'), 'the answer to the question')
-      expect(refused.message).toMatchObject({ id: 'q', error: { code: -32603 } })
-      upstream.requests('tools/call')[0]!.stream().finish({ content: [] })
-      expect((await soon(answer, 'the answer')).message).toMatchObject({ id: 'call-1', result: { content: [] } })
-    },
-  )
+  test('a question to a client that takes JSON alone is refused in its place, and its call goes on', async () => {
+    await start()
+    const session = await initialize(gateway.url('a'), { capabilities: { elicitation: {} } })
+    upstream.on('tools/call', (exchange) => void exchange.stream().send(question))
+    const answer = session.post(call, { accept: 'application/json' })
+    const refused = await soon(upstream.nextRequest('response'), 'the answer to the question')
+    expect(refused.message).toMatchObject({ id: 'q', error: { code: -32603 } })
+    upstream.requests('tools/call')[0]!.stream().finish({ content: [] })
+    expect((await soon(answer, 'the answer')).message).toMatchObject({ id: 'call-1', result: { content: [] } })
+  })
 
-  test.failing.each(['text/event-streams', 'text/event-stream;q=0', 'text/html;why="text/event-stream"'])(
+  test.each(['text/event-streams', 'text/event-stream;q=0', 'text/html;why="text/event-stream"'])(
     'GET with %j does not take an event stream (HD1)',
     async (accept) => {
       await start()
@@ -300,6 +298,13 @@ describe('A7: what a client accepts', () => {
       expect(listener.status).toBe(406)
     },
   )
+
+  test('a listener of the modern era has to take event streams: another one would never be answered (HD1)', async () => {
+    await start()
+    const message = modernRequest('subscriptions/listen', { notifications: {} })
+    const headers = { ...standardHeaders(message), accept: 'application/json' }
+    expect(await post(gateway.url('a'), message, headers)).toMatchObject({ status: 406 })
+  })
 
   test.each(['text/html', 'image/png, audio/*;q=0.5'])('%j takes no answer there is (HD1)', async (accept) => {
     await start()

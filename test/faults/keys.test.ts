@@ -98,35 +98,32 @@ function expectRefused({ status }: Answer): void {
 }
 
 describe('keys that fold to a key that decides', () => {
-  test.failing.each(folding)('06: a legacy message is refused that has %s (AU7)', async (_, message) => {
+  test.each(folding)('06: a legacy message is refused that has %s (AU7)', async (_, message) => {
     await start()
     const session = await initialize(gateway.url('a'))
     expectRefused(await session.post(message))
   })
 
-  test.failing.each(folding)('06: a batch is refused of which a message has %s (AU7, RPC5)', async (_, message) => {
+  test.each(folding)('06: a batch is refused of which a message has %s (AU7, RPC5)', async (_, message) => {
     await start()
     const session = await initialize(gateway.url('a'), { version: '2025-03-26' })
     expectRefused(await session.post([{ ...own, id: 'first', method: 'ping' }, message]))
   })
 
-  test.failing.each(folding)(
-    '06: a message that the host has parsed is refused that has %s (AU7)',
-    async (_, message) => {
-      await start({ scopes }, {}, parsing)
-      const session = await initialize(gateway.url('a'))
-      expectRefused(await session.post(message))
-    },
-  )
+  test.each(folding)('06: a message that the host has parsed is refused that has %s (AU7)', async (_, message) => {
+    await start({ scopes }, {}, parsing)
+    const session = await initialize(gateway.url('a'))
+    expectRefused(await session.post(message))
+  })
 
-  test.failing('06: an escape is another way to write the same key (AU7)', async () => {
+  test('06: an escape is another way to write the same key (AU7)', async () => {
     await start()
     const session = await initialize(gateway.url('a'))
     const text = JSON.stringify(call).replace('"name"', String.raw`"\u004eam\u0065":"delete_all","name"`)
     expectRefused(await session.post(text))
   })
 
-  test.failing.each<[what: string, message: ModernMessage, extra: object]>([
+  test.each<[what: string, message: ModernMessage, extra: object]>([
     ['the name as "Name"', modernRequest('tools/call', { ...harmless, Name: 'delete_all' }), {}],
     ['the name as "name\\0"', modernRequest('tools/call', { ...harmless, 'name\0': 'delete_all' }), {}],
     ['the parameters as "Params"', modernRequest('tools/call', harmless), { Params: { ...harmful, _meta: claim } }],
@@ -163,7 +160,7 @@ describe('keys that fold to a key that decides', () => {
     expectRefused(await post(gateway.url('a'), { ...message, ...extra }, standardHeaders(message)))
   })
 
-  test.failing('06: a modern message is refused that has the URI of a resource as "URI" (AU7, HD9)', async () => {
+  test('06: a modern message is refused that has the URI of a resource as "URI" (AU7, HD9)', async () => {
     await start({ scopes: { methods: { 'prompts/*': ['read'] } } })
     const message = modernRequest('resources/read', { uri: 'x://public', URI: 'x://secret' })
     expectRefused(await post(gateway.url('a'), message, standardHeaders(message)))
@@ -223,7 +220,7 @@ describe('nesting', () => {
   const postModern = (message: ModernMessage): Promise<Answer> =>
     post(gateway.url('a'), nested(message, DEEP), standardHeaders(message))
 
-  test.failing.each<[what: string, message: ModernMessage]>([
+  test.each<[what: string, message: ModernMessage]>([
     ['a list', modernRequest('tools/list', { arguments: 'DEEP' })],
     ['a resource', modernRequest('resources/read', { uri: 'x://a', arguments: 'DEEP' })],
     [
@@ -239,7 +236,7 @@ describe('nesting', () => {
     },
   )
 
-  test.failing.each<[what: string, message: object]>([
+  test.each<[what: string, message: object]>([
     ['a call', { ...own, params: deep }],
     ['a response', { jsonrpc: '2.0', id: 1, result: { deep: 'DEEP' } }],
     ['a notification', { jsonrpc: '2.0', method: 'notifications/x', params: deep }],
@@ -260,11 +257,11 @@ describe('nesting', () => {
     const subscribe = (params: object): Promise<Answer> =>
       session.post(nested({ ...own, method: 'resources/subscribe', params }, DEEP))
 
-    test.failing('24: a subscription to 16 KB of nesting is no fault of the gateway (SC6)', async () => {
+    test('24: a subscription to 16 KB of nesting is no fault of the gateway (SC6)', async () => {
       expect((await subscribe({ uri: 'DEEP' })).status).not.toBe(500)
     })
 
-    test.failing('24: a subscription to what has no text is no fault of the gateway (SC6)', async () => {
+    test('24: a subscription to what has no text is no fault of the gateway (SC6)', async () => {
       expect((await subscribe({ uri: { toString: 1, valueOf: 1 } })).status).not.toBe(500)
     })
 
@@ -275,24 +272,21 @@ describe('nesting', () => {
     })
   })
 
-  test.failing(
-    '24: 4 MiB of nested arrays are refused before they are built: JSON.parse() takes a second over them (SC6)',
-    async () => {
-      await start({})
-      const text = nested({ ...own, params: deep }, 2 * 1024 * 1024 - 200)
-      const built: number[] = []
-      const { parse } = JSON
-      jest.spyOn(JSON, 'parse').mockImplementation((given: string) => {
-        // The test itself must not wait for what it counts.
-        if (given.length < 1024 * 1024) return parse(given) as unknown
-        built.push(given.length)
-        throw new SyntaxError('not parsed in this test')
-      })
-      const { status } = await post(gateway.url('a'), text)
-      expect(built).toEqual([])
-      expect(status).toBe(400)
-    },
-  )
+  test('24: 4 MiB of nested arrays are refused before they are built: JSON.parse() takes a second over them (SC6)', async () => {
+    await start({})
+    const text = nested({ ...own, params: deep }, 2 * 1024 * 1024 - 200)
+    const built: number[] = []
+    const { parse } = JSON
+    jest.spyOn(JSON, 'parse').mockImplementation((given: string) => {
+      // The test itself must not wait for what it counts.
+      if (given.length < 1024 * 1024) return parse(given) as unknown
+      built.push(given.length)
+      throw new SyntaxError('not parsed in this test')
+    })
+    const { status } = await post(gateway.url('a'), text)
+    expect(built).toEqual([])
+    expect(status).toBe(400)
+  })
 
   test('24: forty levels are nothing unusual, in arguments and in an answer', async () => {
     await start({}, { cache: true })

@@ -244,7 +244,7 @@ describe('a call pipelined behind', () => {
     await expectConsistent(last + bytesOf('POST', '/a/mcp', two, { ...headers, connection: 'close' }))
   })
 
-  test.failing('19: a refusal that closes the connection is answered, or not carried out', async () => {
+  test('19: a refusal that closes the connection is answered, or not carried out', async () => {
     await start({ authenticate: ({ headers }) => (headers.authorization ? { id: 'ada' } : undefined) })
     const authorized = { authorization: 'Bearer ada' }
     const session = await initialize(gateway.url('a'), { headers: authorized })
@@ -252,7 +252,7 @@ describe('a call pipelined behind', () => {
     await expectConsistent(refused + bytesOf('POST', '/a/mcp', two, { ...session.headers, connection: 'close' }))
   })
 
-  test.failing('19: an answer that the host closes the connection with is answered, or not carried out', async () => {
+  test('19: an answer that the host closes the connection with is answered, or not carried out', async () => {
     const mount: Host['mount'] = (handle) => (request, response) => {
       if (request.url === '/a/mcp?last') response.setHeader('connection', 'close')
       handle(request, response)

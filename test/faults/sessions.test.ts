@@ -117,7 +117,7 @@ describe('a server of which "servers" answers another URL meanwhile', () => {
 })
 
 describe('a session', () => {
-  test.failing('26: keeps nothing of the URL that it was opened by but the name of the server (SC6)', async () => {
+  test('26: keeps nothing of the URL that it was opened by but the name of the server (SC6)', async () => {
     const SESSIONS = 80
     await start({ servers: () => ({ url: upstream.url }) })
     const url = gateway.url('a-server-with-a-long-name')
@@ -334,7 +334,7 @@ describe('one principal', () => {
         head(url, { ...headers, connection: 'keep-alive' }).replace('POST', 'GET'),
   }
 
-  test.failing.each(Object.entries(heads))(
+  test.each(Object.entries(heads))(
     'Also: who pipelines 300 %s on one connection opens fewer upstream connections (SC6)',
     async (_, of) => {
       let arrived = 0

@@ -1,5 +1,5 @@
 // The path of a request names a server, or is not the gateway's.
-import { compilePath } from '../../lib/inbound/path.ts'
+import { checkSegments, compilePath } from '../../lib/inbound/path.ts'
 
 const found: [path: string, url: string, name: string][] = [
   ['/:name/mcp', '/weather/mcp', 'weather'],
@@ -65,3 +65,30 @@ test('RT9 SC10 a name is decoded once, and what it decodes to is a key and no pa
 test.each(['/%/mcp', '/%zz/mcp', '/%E0%A4%A/mcp'])('%s cannot be decoded and is a bad request', (url) => {
   expect(() => compilePath('/:name/mcp')(url)).toThrow(expect.objectContaining({ code: 'bad_request' }))
 })
+
+test.each(['/%61dmin/mcp', '/a%2Db/mcp', '/%5Fa/mcp', '/a%7e/mcp', '/%30/mcp', '/%7A/mcp', '/caf%C3%A9%2e/mcp'])(
+  'RT9 HD15 %s is not the canonical way to write its name: a bad request',
+  (url) => {
+    expect(() => compilePath('/:name/mcp')(url)).toThrow(expect.objectContaining({ code: 'bad_request' }))
+  },
+)
+
+test('RT9 every character may be written as encodeURIComponent() does, and as the directory does', () => {
+  const serverPath = compilePath('/:name/mcp')
+  for (let code = 1; code < 0x300; code += 1) {
+    const name = `a${String.fromCharCode(code)}`
+    expect(serverPath(`/${encodeURIComponent(name)}/mcp`)).toBe(name)
+  }
+  expect(serverPath('/%21%27%28%29%2A/mcp')).toBe("!'()*")
+})
+
+test.each(['//admin/mcp', '/mcp-servers//admin/mcp', '//', '/a//?x'])('HD15 %s has an empty segment', (url) => {
+  expect(() => checkSegments(url)).toThrow(expect.objectContaining({ code: 'bad_request' }))
+})
+
+test.each([undefined, '/', '/mcp-servers/admin/mcp', '/a/mcp?next=https://b.example//c'])(
+  '%s has no empty segment',
+  (url) => {
+    expect(() => checkSegments(url)).not.toThrow()
+  },
+)

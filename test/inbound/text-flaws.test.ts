@@ -1,6 +1,6 @@
-// A message that two parsers could read differently is found; no other is.
+// A message that two parsers could read differently is found, and one too deep to be parsed; no other is.
 import fc from 'fast-check'
-import { hasDuplicateKeys } from '../../lib/inbound/duplicate-keys.ts'
+import { findFlaw, MAX_DEPTH } from '../../lib/inbound/text-flaws.ts'
 
 const DECIDING = ['jsonrpc', 'id', 'method', 'params', 'name', 'uri', '_meta', 'result', 'error']
 
@@ -18,7 +18,7 @@ test.each([
   '[{"method":"ping"},{"method":"ping","method":"x"}]',
   '[{"method":"tools/call","params":{"name":"a","name":"b"}}]',
 ])('SC9 %s is found', (text) => {
-  expect(hasDuplicateKeys(text)).toBe(true)
+  expect(findFlaw(text)).toBe('duplicate-key')
 })
 
 test.each([
@@ -35,7 +35,7 @@ test.each([
   '{"id":"\\u0041","method":"\\u0041"}',
   '{"id":{"id":{"id":{"id":{"id":1}}}}}',
 ])('SC9 %s is left alone', (text) => {
-  expect(hasDuplicateKeys(text)).toBe(false)
+  expect(findFlaw(text)).toBeUndefined()
 })
 
 /** JSON that likes to hold what the scan looks for. */
@@ -52,7 +52,7 @@ const { json } = fc.letrec<{ json: unknown }>((tie) => ({
 test('SC9 nothing that JSON.stringify writes has a duplicate key', () => {
   fc.assert(
     fc.property(json, fc.constantFrom(0, 2, '\t'), (value, space) => {
-      expect(hasDuplicateKeys(JSON.stringify(value, null, space))).toBe(false)
+      expect(findFlaw(JSON.stringify(value, null, space))).toBeUndefined()
     }),
     { numRuns: 500 },
   )
@@ -89,9 +89,58 @@ test('SC9 a deciding key that stands twice is found, in the message, its params 
         const around = ['', '{"params":', '{"params":{"_meta":'][depth]!
         const message = `${around}{${inner}}${'}'.repeat(depth)}`
         expect(() => JSON.parse(message) as unknown).not.toThrow()
-        expect(hasDuplicateKeys(batch ? `[{"id":0},${message}]` : message)).toBe(true)
+        expect(findFlaw(batch ? `[{"id":0},${message}]` : message)).toBe('duplicate-key')
       },
     ),
     { numRuns: 500 },
   )
+})
+
+test.each([
+  ['a key of the message', '{"method":"ping","Method":"x"}'],
+  ['one that stands alone', '{"Method":"x"}'],
+  ['one in escapes', String.raw`{"method":"ping","\u004dethod":"x"}`],
+  ['one with U+017F', '{"param\u017f":{}}'],
+  ['one with U+212A, in a parameter', '{"params":{"tas\u212aId":1}}'],
+  ['one with the dotless i of Turkish', '{"params":{"ur\u0131":1}}'],
+  ['one with a NUL at its end', String.raw`{"params":{"name\u0000":1}}`],
+  ['one with a NUL and more at its end', String.raw`{"params":{"name\u0000x":1}}`],
+  ['the arguments of a tool', '{"params":{"arguments":{},"Arguments":{}}}'],
+  ['what a completion is for', '{"params":{"ref":{"type":"ref/prompt","name":"a","NAME":"b"}}}'],
+  ['the resources of a listener', '{"params":{"notifications":{"ResourceSubscriptions":["x://a"]}}}'],
+  ['the envelope', '{"params":{"_meta":{"IO.modelcontextprotocol/protocolVersion":"x"}}}'],
+  ['a message of a batch', ' [{"method":"ping"},{"method":"ping","params":{"_Meta":{}}}]'],
+])('SC9 a key that folds to a deciding one is found: %s', (_, text) => {
+  expect(() => JSON.parse(text) as unknown).not.toThrow()
+  expect(findFlaw(text)).toBe('folding-key')
+})
+
+test.each([
+  '{"params":{"arguments":{"Name":1,"Method":2,"_META":3}}}',
+  '{"result":{"Method":1,"Params":{"Name":1}}}',
+  '{"other":{"Name":1}}',
+  '{"params":{"x":[{"Name":1}]}}',
+  '{"params":{"_meta":{"Name":1,"example.com/x":{"progresstoken":1}}}}',
+  '[[{"Method":1}]]',
+])('SC9 below what decides, any keys may stand: %s', (text) => {
+  expect(findFlaw(text)).toBeUndefined()
+})
+
+test('SC6 nesting is found past the bound, whatever it is made of, and before anything else', () => {
+  const levels = (count: number, open: string, close: string) => open.repeat(count) + '1' + close.repeat(count)
+  for (const [open, close] of [
+    ['[', ']'],
+    ['{"a":', '}'],
+  ] as const) {
+    expect(findFlaw(levels(MAX_DEPTH, open, close))).toBeUndefined()
+    expect(findFlaw(levels(MAX_DEPTH + 1, open, close))).toBe('too-deep')
+  }
+  expect(findFlaw(`{"id":1,"id":2,"x":${levels(MAX_DEPTH, '[', ']')}}`)).toBe('too-deep')
+  expect(findFlaw('['.repeat(MAX_DEPTH + 1))).toBe('too-deep')
+  expect(findFlaw(JSON.stringify('['.repeat(MAX_DEPTH + 1)))).toBeUndefined()
+})
+
+test('any text is scanned to its end, JSON or not', () => {
+  const pieces = fc.constantFrom('{', '}', '[', ']', '"', ':', ',', '\\', '"a"', '"\\x"', ' ', '1')
+  fc.assert(fc.property(fc.array(pieces), (text) => void findFlaw(text.join(''))))
 })

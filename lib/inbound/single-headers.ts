@@ -1,0 +1,24 @@
+/** Headers that a request may have once: node keeps the first, while somebody in front may have gone by another. */
+import { GatewayError } from '../errors.ts'
+
+/** By length, so that most names of a request are told from these without a look at their letters. */
+const SINGLE: readonly string[] = ['host', 'content-type', 'authorization']
+const LENGTHS: readonly number[] = SINGLE.map(({ length }) => length)
+
+/** Throws `bad_request` for a header that decides and came more than once. (RFC 9112, 3.2; RFC 9110, 5.3) */
+export function checkSingleHeaders(rawHeaders: readonly string[]): void {
+  let seen = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    const at = LENGTHS.indexOf(name.length)
+    if (at === -1 || name.toLowerCase() !== SINGLE[at]) continue
+    if ((seen & (1 << at)) !== 0) throw repeated(SINGLE[at])
+    seen |= 1 << at
+  }
+}
+
+function repeated(name: string): GatewayError {
+  const challenge = { error: 'invalid_request' } as const
+  const options = name === 'authorization' ? { challenge } : {}
+  return new GatewayError('bad_request', `There is more than one ${name} header`, options)
+}
