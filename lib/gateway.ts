@@ -76,8 +76,9 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
 
   function fail(inbound: InboundRequest, error: unknown): void {
     const known = faultOf(config, error, inbound)
-    const asked = challengeHeaders(known, protectedServers.asked(inbound.server))
-    refuse(inbound.request, inbound.response, known, inbound.id, asked)
+    const asked = () => challengeHeaders(known, protectedServers.asked(inbound.server))
+    const unsent = refuse(inbound.request, inbound.response, known, inbound.id, asked)
+    if (unsent !== undefined) config.report(unsent, inbound)
   }
 
   const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => running.close(graceMs)

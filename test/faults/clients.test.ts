@@ -41,7 +41,7 @@ describe('A3: the 404 of a session that is gone carries "id": null, as that of S
     id: authorization,
   })
 
-  test.failing.each<[string, (url: string) => Promise<Answer>]>([
+  test.each<[string, (url: string) => Promise<Answer>]>([
     [
       'was ended by its client',
       async (url) => {
