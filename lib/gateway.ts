@@ -13,6 +13,7 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
+import { fitsBelow } from './inbound/path.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
@@ -47,6 +48,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       const server = config.serverPath(request.url)
       const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
       if (described !== undefined) return describe(described, request, response)
+      if (next && server === undefined && isInRoute(request, config)) return next(mountedAsRoute())
       if (next && (server === undefined || request.method === 'OPTIONS')) return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
@@ -83,6 +85,15 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
 
   const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => running.close(graceMs)
   return expose(Object.assign(gateway, { wellKnown, close }), running.internals())
+}
+
+/** Whether an Express route called, which leaves the path of the mount in `url`: nothing would ever be found. */
+function isInRoute(request: GatewayRequest, { serverPath }: Config): boolean {
+  return (request as { route?: unknown }).route !== undefined && fitsBelow(serverPath, request.url)
+}
+
+function mountedAsRoute(): TypeError {
+  return new TypeError('mcpGateway is no route: mount it, app.use("/mcp-servers", gateway), not app.all or app.post')
 }
 
 /** What to answer for a fault. */

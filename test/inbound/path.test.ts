@@ -1,5 +1,5 @@
 // The path of a request names a server, or is not the gateway's.
-import { compilePath } from '../../lib/inbound/path.ts'
+import { compilePath, fitsBelow } from '../../lib/inbound/path.ts'
 
 const found: [path: string, url: string, name: string][] = [
   ['/:name/mcp', '/weather/mcp', 'weather'],
@@ -64,4 +64,16 @@ test('RT9 SC10 a name is decoded once, and what it decodes to is a key and no pa
 
 test.each(['/%/mcp', '/%zz/mcp', '/%E0%A4%A/mcp'])('%s cannot be decoded and is a bad request', (url) => {
   expect(() => compilePath('/:name/mcp')(url)).toThrow(expect.objectContaining({ code: 'bad_request' }))
+})
+
+test.each<[path: string, url: string, fits: boolean]>([
+  ['/:name/mcp', '/mcp-servers/a/mcp', true],
+  ['/:name/mcp', '/api/v1/mcp-servers/a/mcp?x=/b', true],
+  ['/mcp', '/one/mcp', true],
+  ['/:name/mcp', '/a/mcp', false],
+  ['/:name/mcp', '/about', false],
+  ['/:name/mcp', '/mcp-servers/a/other', false],
+  ['/:name/mcp', `${'/x'.repeat(20)}/a/mcp`, false],
+])('with the path %s, %s is the gateway’s below a mount: %s', (path, url, fits) => {
+  expect(fitsBelow(compilePath(path), url)).toBe(fits)
 })
