@@ -1,4 +1,5 @@
 /** GatewayError, and the one table from its codes to HTTP status and JSON-RPC code. */
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { RequestId } from './types.ts'
 
 /**
@@ -60,11 +61,11 @@ export interface Challenge {
 export interface GatewayErrorOptions {
   /** What lies behind it: for `onError`, never for the client. */
   readonly cause?: unknown
-  /** Another HTTP status than the code's own, where an upstream's is passed on. */
+  /** Another HTTP status than the code's own, where an upstream's is passed on: 400 to 599. */
   readonly status?: number
-  /** Headers of the answer, beside the code's own. */
+  /** Headers of the answer, beside the code's own. Those that frame its body are the gateway's to set. */
   readonly headers?: Readonly<Record<string, string>>
-  /** The JSON-RPC error's `data`. */
+  /** The JSON-RPC error's `data`: whatever JSON can say, as it is now. */
   readonly data?: unknown
   /**
    * What to ask the client for. `unauthorized` and `insufficient_scope` have one of themselves, and the gateway adds
@@ -81,6 +82,8 @@ const CHALLENGES: { readonly [code in GatewayErrorCode]?: Challenge } = {
 /**
  * An answer that is an error. A hook may throw one to choose the answer: its message is shown to the client, its
  * `cause` never is. Anything else a hook throws becomes `internal`.
+ *
+ * @throws TypeError for a status, header, challenge or `data` that cannot be sent.
  */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError'
@@ -92,23 +95,29 @@ export class GatewayError extends Error {
   /** What its answer asks the client for, if anything. */
   readonly challenge: Challenge | undefined
   readonly #rpc: number
-  readonly #data: unknown
+  /** As JSON, since it may change, or say something else, by the time it is sent. */
+  readonly #data: string | undefined
 
   constructor(code: GatewayErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    if (!Object.hasOwn(TABLE, code)) throw new TypeError(`GatewayError: ${JSON.stringify(code)} is not a code`)
+    const headers = options.headers === undefined ? undefined : headersOf(options.headers)
     this.code = code
-    this.status = options.status ?? TABLE[code].status
+    this.status = statusOf(options.status) ?? TABLE[code].status
     this.#rpc = options.status ?? TABLE[code].rpc
-    this.#data = options.data
-    this.headers = { ...HEADERS[code], ...options.headers }
-    const isSaid = options.headers !== undefined && 'www-authenticate' in options.headers
-    this.challenge = isSaid ? undefined : withDefaults(CHALLENGES[code], options.challenge)
+    this.#data = options.data === undefined ? undefined : dataOf(options.data)
+    this.headers = { ...HEADERS[code], ...headers }
+    const isSaid = headers !== undefined && 'www-authenticate' in headers
+    this.challenge = isSaid ? undefined : withDefaults(CHALLENGES[code], challengeOf(options.challenge))
   }
 
   /** The JSON-RPC error response; without `id` when the request's could not be read. */
-  toJsonRpc(id?: RequestId): string {
-    const error = { code: this.#rpc, message: this.message, data: this.#data }
-    return JSON.stringify(id === undefined ? { jsonrpc: '2.0', error } : { jsonrpc: '2.0', id, error })
+  toJsonRpc(id?: RequestId | null): string {
+    const error = JSON.stringify({ code: this.#rpc, message: this.message })
+    const whole = this.#data === undefined ? error : `${error.slice(0, -1)},"data":${this.#data}}`
+    return id === undefined
+      ? `{"jsonrpc":"2.0","error":${whole}}`
+      : `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${whole}}`
   }
 }
 
@@ -125,4 +134,63 @@ export function isCode(error: unknown, code: GatewayErrorCode): boolean {
 
 function withDefaults(own: Challenge | undefined, given: Challenge | undefined): Challenge | undefined {
   return own && given ? { ...own, ...given } : (given ?? own)
+}
+
+function statusOf(status: number | undefined): number | undefined {
+  if (status === undefined || (Number.isInteger(status) && status >= 400 && status <= 599)) return status
+  throw new TypeError(`GatewayError: "status" must be an HTTP status from 400 to 599, not ${String(status)}`)
+}
+
+/** Two lengths, or a length and an encoding, let a client and a proxy see two answers where there is one. (SC10) */
+const FRAMING: ReadonlySet<string> = new Set([
+  'content-length',
+  'transfer-encoding',
+  'trailer',
+  'te',
+  'upgrade',
+  'keep-alive',
+])
+
+/** By lower-case name, so that the code's own, and those of the answer, are told from others. */
+function headersOf(given: GatewayErrorOptions['headers']): Record<string, string> {
+  if (typeof given !== 'object' || given === null || Symbol.iterator in given) {
+    throw new TypeError('GatewayError: "headers" must be an object of names and values: Object.fromEntries() makes one')
+  }
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(given)) {
+    const lower = name.toLowerCase()
+    if (FRAMING.has(lower)) throw new TypeError(`GatewayError: "headers" may not set ${lower}, the gateway does`)
+    try {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    } catch {
+      throw new TypeError(`GatewayError: "headers" has ${JSON.stringify(name)}, which cannot be sent`)
+    }
+    headers[lower] = value
+  }
+  return headers
+}
+
+function dataOf(data: unknown): string {
+  let text: string | undefined
+  let cause: unknown
+  try {
+    text = JSON.stringify(data)
+  } catch (error) {
+    cause = error
+  }
+  if (text !== undefined) return text
+  throw new TypeError('GatewayError: "data" must be what JSON can say: no BigInt, no function, no circle', { cause })
+}
+
+function challengeOf(challenge: Challenge | undefined): Challenge | undefined {
+  if (challenge === undefined) return undefined
+  const { error, scopes } = challenge
+  if (error !== undefined && typeof error !== 'string') {
+    throw new TypeError('GatewayError: "challenge.error" must be a string such as "invalid_token"')
+  }
+  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string'))) {
+    throw new TypeError('GatewayError: "challenge.scopes" must be an array of strings')
+  }
+  return challenge
 }

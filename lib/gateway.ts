@@ -13,7 +13,7 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
-import { checkSegments } from './inbound/path.ts'
+import { checkSegments, fitsBelow } from './inbound/path.ts'
 import { serveInTurn } from './inbound/pipelining.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { checkSingleHeaders } from './inbound/single-headers.ts'
@@ -48,7 +48,8 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       const server = config.serverPath(request.url)
       const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
       if (described !== undefined) return describe(described, request, response)
-      if (next && (server === undefined || request.method === 'OPTIONS')) return next()
+      if (next && server === undefined) return next(isInRoute(request, config) ? mountedAsRoute() : undefined)
+      if (next && request.method === 'OPTIONS') return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
     } catch (error) {
@@ -85,12 +86,22 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
 
   function fail(inbound: InboundRequest, error: unknown): void {
     const known = faultOf(config, error, inbound)
-    const asked = challengeHeaders(known, protectedServers.asked(inbound.server))
-    refuse(inbound.request, inbound.response, known, inbound.id, asked)
+    const asked = () => challengeHeaders(known, protectedServers.asked(inbound.server))
+    const unsent = refuse(inbound.request, inbound.response, known, inbound.id, asked)
+    if (unsent !== undefined) config.report(unsent, inbound)
   }
 
   const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => running.close(graceMs)
   return expose(Object.assign(gateway, { wellKnown, close }), running.internals())
+}
+
+/** Whether an Express route called, which leaves the path of the mount in `url`: nothing would ever be found. */
+function isInRoute(request: GatewayRequest, { serverPath }: Config): boolean {
+  return (request as { route?: unknown }).route !== undefined && fitsBelow(serverPath, request.url)
+}
+
+function mountedAsRoute(): TypeError {
+  return new TypeError('mcpGateway is no route: mount it, app.use("/mcp-servers", gateway), not app.all or app.post')
 }
 
 /** What to answer for a fault. */

@@ -17,6 +17,8 @@ import type {
   SessionStore,
 } from './types.ts'
 import { targetOf } from './upstream/http/target.ts'
+import { isDictionary, kindOf } from './util/json.ts'
+import { rejectUnknown } from './util/unknown-key.ts'
 
 /** What the gateway runs on: complete and checked. */
 export interface Config {
@@ -67,9 +69,10 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   rejectUnknown(given, KNOWN, '')
   rejectUnknown(given.limits ?? {}, { bodyBytes: true, stallMs: true }, 'limits.')
   rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, recheckMs: true }, 'timeouts.')
-  const { limits, timeouts } = given
+  const { limits, timeouts, servers } = given
+  if (typeof servers !== 'function' && !isDictionary(servers)) throw noServers(servers)
   const path = parsePath(given.path ?? '/:name/mcp')
-  const onlyServer = parseOnlyServer(path, given.servers)
+  const onlyServer = parseOnlyServer(path, servers)
   const publicUrl = parsePublicUrl(given.publicUrl)
   const serverPath = compilePath(path, onlyServer)
   const authenticate = parseAuthenticate(given.authenticate)
@@ -82,7 +85,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     hostRules: parseHostRules(given, publicUrl),
     authenticate,
     lookup,
-    servers: typeof given.servers === 'function' ? undefined : new Map(Object.entries(given.servers)),
+    servers: typeof servers === 'function' ? undefined : new Map(Object.entries(servers)),
     protectedServers: parseProtectedResource(given, path, serverPath),
     sessions: parseSessions(given.sessions),
     events: parseEvents(given.events),
@@ -105,17 +108,6 @@ function checkUse(given: unknown): void {
   }
 }
 
-function rejectUnknown(given: object, known: Readonly<Record<string, true>>, prefix: string): void {
-  if (typeof given !== 'object' || given === null) {
-    throw new TypeError(`"${prefix.slice(0, -1)}" must be an object with ${Object.keys(known).join(', ')}`)
-  }
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(known, name)) continue
-    const names = Object.keys(known).join(', ')
-    throw new TypeError(`"${prefix}${name}" is not an option; there are: ${names}`)
-  }
-}
-
 function parsePath(path: string): string {
   if (typeof path === 'string' && /^\/[^?#]*$/.test(path) && path.split(':').length <= 2) {
     if (!path.includes(':') || /(^|\/):name(\/|$)/.test(path)) return path
@@ -131,11 +123,15 @@ function parseOnlyServer(path: string, servers: unknown): string | undefined {
   throw new TypeError(`"path" without ":name" serves one server, but "servers" has ${names.length}`)
 }
 
+/** With the keys of any other object every server would be unknown, in silence. */
+function noServers(given: unknown): TypeError {
+  const cure = 'await a promise before, and make Object.fromEntries() of a Map'
+  const what = 'must be a record, { name: { url } }, or a function (name, { principal, request })'
+  return new TypeError(`"servers" ${what}, not ${kindOf(given)}: ${cure}`)
+}
+
 function parseServers<P extends Principal>({ servers, authenticate }: GatewayOptions<P>): ServerLookup<P> {
   if (typeof servers === 'function') return servers
-  if (typeof servers !== 'object' || servers === null) {
-    throw new TypeError('"servers" must be a record, { name: { url } }, or a function (name, { principal, request })')
-  }
   const byName = new Map<string, ServerConfig<P>>(Object.entries(servers))
   for (const [name, config] of byName) {
     targetOf(name, config)

@@ -121,10 +121,10 @@ export interface HeadersContext<P extends Principal = Principal> {
   readonly refused?: Readonly<Record<string, string>> | undefined
 }
 
-/** Finds a server by name, for this principal. `undefined` answers 404. */
+/** Finds a server by name, for this principal. `undefined`, or `null` as a database says it, answers 404. */
 export type ServerLookup<P extends Principal = Principal> = Hook<
   [name: string, context: { readonly principal: P | undefined; readonly request: GatewayRequest }],
-  Awaitable<ServerConfig<P> | undefined>
+  Awaitable<ServerConfig<P> | null | undefined>
 >
 
 /** Says who is asking. `undefined` answers 401. */
@@ -261,7 +261,10 @@ export interface Gateway {
 export interface SessionRecord {
   /** The server's name: the session is of no use with another. */
   readonly server: string
-  /** The principal's id, empty without authentication: the session is of no use to another. */
+  /**
+   * The principal's id, empty without authentication: the session is of no use to another. In place of one longer than
+   * 256 characters stands its digest.
+   */
   readonly principal: string
   /** The protocol revision negotiated with the client. */
   readonly protocolVersion: string
@@ -295,13 +298,13 @@ export interface ClientState {
 
 /**
  * Keeps sessions. Each method may answer at once or with a promise; what one throws or rejects with answers 503 and
- * goes to `onError`. Give every gateway a store of its own, or a prefix. `express-mcp-gateway/testing` has the
+ * goes to `onError`, and so does one that has not answered after 30 seconds. Give every gateway a store of its own, or a prefix. `express-mcp-gateway/testing` has the
  * contract as tests.
  */
 export interface SessionStore {
   /**
    * Required. Keeps a record under a new id: visible ASCII, not to be guessed (128 random bits or more). What is
-   * returned is the client's `Mcp-Session-Id`.
+   * returned is the client's `Mcp-Session-Id`. Throws a RangeError for a record that it could never keep: that is 500.
    */
   create(record: SessionRecord): Awaitable<string>
   /** Required. The record of a live session, `undefined` for any other id. Counts as use: idle expiry starts anew. */

@@ -9,7 +9,8 @@ import { parseSync } from '@swc/core'
  */
 const ROWS: readonly (readonly string[])[] = [
   ['types.ts', 'protocol.ts'],
-  ['errors.ts', 'util/', 'contracts/', 'host/'],
+  ['errors.ts'],
+  ['util/', 'contracts/', 'host/'],
   ['exchange/', 'stores/'],
   ['session/', 'upstream/'],
   ['inbound/', 'outbound/'],

@@ -110,10 +110,10 @@ describe('a session id', () => {
     const error = { code: 404, message: 'Session not found' }
     const { headers } = posts[0] as Answer
     expect(posts).toEqual(
-      cases.map(() => ({ status: 404, headers, body: JSON.stringify({ jsonrpc: '2.0', id: 'p', error }) })),
+      cases.map(() => ({ status: 404, headers, body: JSON.stringify({ jsonrpc: '2.0', id: null, error }) })),
     )
     expect(new Set(others.map((other) => JSON.stringify(other))).size).toBe(1)
-    expect(others[0]).toMatchObject({ status: 404, body: JSON.stringify({ jsonrpc: '2.0', error }) })
+    expect(others[0]).toMatchObject({ status: 404, body: JSON.stringify({ jsonrpc: '2.0', id: null, error }) })
     expect(upstream.requests()).toHaveLength(before)
     expect(await session.request('ping')).toMatchObject({ status: 200 })
     expect(gateway.reported.entries).toEqual([])
@@ -311,7 +311,7 @@ describe('ending', () => {
     expect(await calling.nextMessage()).toMatchObject({ id: 'c', error: { code: 404 } })
     expect([await calling.over, await listening.over]).toEqual(['complete', 'complete'])
     expect(listening.bytes().toString()).toBe('')
-    expect(await waiting).toMatchObject({ status: 404, message: { id: 'w' } })
+    expect(await waiting).toMatchObject({ status: 404, message: { id: null } })
     const [first, second] = upstream.requests('tools/stream')
     expect(await first!.over).toBe('cut')
     second!.stream().finish({})

@@ -121,3 +121,46 @@ test('data is written where there is any', () => {
   expect(written({ supported: ['2026-07-28'] })).toMatchObject({ error: { data: { supported: ['2026-07-28'] } } })
   expect(written(undefined)).toEqual({ jsonrpc: '2.0', id: 1, error: { code: 500, message: 'x' } })
 })
+
+const circle: Record<string, unknown> = {}
+circle['self'] = circle
+
+test.each<[words: string, options: unknown]>([
+  ['"status"', { status: 200 }],
+  ['"status"', { status: 399.5 }],
+  ['"status"', { status: '404' }],
+  ['"headers"', { headers: new Headers({ 'x-key': '1' }) }],
+  ['"headers"', { headers: [['x-key', '1']] }],
+  ['"headers"', { headers: null }],
+  ['"headers".*"x-key"', { headers: { 'x-key': 'a\nb' } }],
+  ['"headers".*"x-key"', { headers: { 'x-key': undefined } }],
+  ['"headers".*content-length', { headers: { 'Content-Length': '1' } }],
+  ['"headers".*transfer-encoding', { headers: { 'transfer-encoding': 'chunked' } }],
+  ['"headers".*trailer', { headers: { Trailer: 'x-sum' } }],
+  ['"data"', { data: circle }],
+  ['"data"', { data: 1n }],
+  ['"data"', { data: () => {} }],
+  ['"challenge.scopes".*array', { challenge: { scopes: 'docs:read' } }],
+  ['"challenge.error"', { challenge: { error: 7 } }],
+])('SC6 what cannot be sent is refused where it is made: %s', (words, options) => {
+  const make = (): unknown => new GatewayError('forbidden', 'No', options as never)
+  expect(make).toThrow(TypeError)
+  expect(make).toThrow(new RegExp(`GatewayError: ${words}`))
+})
+
+test('a code that there is not is refused by name', () => {
+  expect(() => new GatewayError('nope' as never, 'No')).toThrow('GatewayError: "nope" is not a code')
+})
+
+test('data is said as it was when the error was made', () => {
+  const data: Record<string, unknown> = { supported: ['2026-07-28'] }
+  const error = new GatewayError('internal', 'x', { data })
+  data['self'] = data
+  expect(JSON.parse(error.toJsonRpc(1))).toMatchObject({ error: { data: { supported: ['2026-07-28'] } } })
+})
+
+test('a challenge in headers is told by its name in any case', () => {
+  const error = new GatewayError('unauthorized', 'x', { headers: { 'WWW-Authenticate': 'Basic' } })
+  expect(error.challenge).toBeUndefined()
+  expect(error.headers).toEqual({ 'www-authenticate': 'Basic', 'cache-control': 'no-store' })
+})

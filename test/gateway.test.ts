@@ -537,8 +537,8 @@ describe('a hook', () => {
       /x-key/,
     ],
     ['a headers function that answers nothing', { url: 'http://127.0.0.1', headers: () => undefined }, /./],
-    ['null', null, /./],
-    ['text', 'http://127.0.0.1', /./],
+    ['false', false, /"servers"/],
+    ['text', 'http://127.0.0.1', /"servers"/],
   ]
 
   test.each(configs)('a lookup that answers %s is 500, and onError is told', async (_, config, message) => {

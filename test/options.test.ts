@@ -54,7 +54,7 @@ describe('misuse', () => {
     [
       'an unknown option',
       { server: {} },
-      /^"server" is not an option; there are: servers, authenticate, sessions, events, path, .*onError$/,
+      /^"server" is not an option; did you mean "servers"\? There are: servers, authenticate, sessions, events, path, .*onError$/,
     ],
     [
       'an unknown limit',
@@ -104,7 +104,7 @@ describe('misuse', () => {
     [
       'an unknown type',
       { servers: { a: { type: 'stdio', url: 'http://h/' } } },
-      'Server "a": "type" must be "http" or "streamable-http", not "stdio"',
+      /^Server "a": "type" must be "http" or "streamable-http", not "stdio": the gateway starts no process/,
     ],
     [
       'the type sse',

@@ -257,7 +257,7 @@ describe('the field', () => {
   test('pain 9: a call to an upstream that has forgotten the session fails aloud, never with an empty success (SS8, UC4)', async () => {
     upstream.sessions.clear()
     const answer = await session.post(call)
-    expect(answer).toMatchObject({ status: 404, message: { id: 'call-1', error: { code: 404 } } })
+    expect(answer).toMatchObject({ status: 404, message: { id: null, error: { code: 404 } } })
     expect(answer.message).not.toHaveProperty('result')
     expect((await session.post({ jsonrpc: '2.0', method: 'notifications/x' })).status).toBe(404)
   })

@@ -1,5 +1,6 @@
 /** A token -> its claims, if it is an access token that its issuer has signed and that is good now. (RFC 9068, section 4) */
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from 'jose'
+import { isInSeconds } from '../session/expiry.ts'
 import { GatewayError } from '../errors.ts'
 import { type IssuerKeys, KeysUnavailable } from './issuer-keys.ts'
 
@@ -11,9 +12,6 @@ export interface JwtRules {
 
 /** `typ` of access tokens; many issuers still write `JWT`, or nothing. Others are of another use: `logout+jwt`, `dpop+jwt`. */
 const TYPES: ReadonlySet<string> = new Set(['at+jwt', 'jwt'])
-
-/** A date beyond this, in seconds, is one in milliseconds: this is the year 5138, or 1973. */
-const MAX_DATE_S = 1e11
 
 /** By the code of the error, or the claim that is at fault. What a token says of itself is never repeated. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -103,7 +101,7 @@ function checkClaims({ sub, aud, exp }: Readonly<Record<string, unknown>>): void
   if (aud !== undefined && ![aud].flat().every((each) => typeof each === 'string')) {
     throw invalidToken('The audience of the access token is malformed')
   }
-  if (Number(exp) > MAX_DATE_S) throw invalidToken('The expiry of the access token must be in seconds')
+  if (!isInSeconds(Number(exp ?? 0))) throw invalidToken('The expiry of the access token must be in seconds')
 }
 
 export function invalidToken(reason: string): GatewayError {

@@ -174,8 +174,22 @@ class Directory {
   #fail(request: GatewayRequest, response: ServerResponse, error: unknown): void {
     const fault = this.#settings.gateway.faultOf(error, { request })
     const isPage = preferred(request.headers.accept, LIST_TYPES) === 'text/html'
-    if (!isPage || response.headersSent || response.destroyed) return refuse(request, response, fault)
-    sendPage(response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)
+    const unsent =
+      isPage && !response.headersSent && !response.destroyed
+        ? this.#sendFault(request, response, fault)
+        : refuse(request, response, fault)
+    if (unsent !== undefined) this.#settings.gateway.faultOf(unsent, { request })
+  }
+
+  /** As a page. Why that cannot be sent, if it cannot: then a bare error is. */
+  #sendFault(request: GatewayRequest, response: ServerResponse, fault: GatewayError): unknown {
+    try {
+      sendPage(response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)
+      return undefined
+    } catch (error) {
+      refuse(request, response, new GatewayError('internal', 'Internal error'))
+      return error
+    }
   }
 }
 

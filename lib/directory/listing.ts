@@ -1,6 +1,8 @@
 /** What one principal may use, as plain values: what the page, the JSON, the cards and the catalog are made of. */
 import { createHash } from 'node:crypto'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
+import { inHookTime } from '../util/hook-timeout.ts'
+import { isDictionary } from '../util/json.ts'
 import { Health, type Lately } from './health.ts'
 import { interview, type Offer } from './interview.ts'
 import { Memo } from './memo.ts'
@@ -72,8 +74,8 @@ export class Listing {
 
   /** What `list` says there is for this visitor. */
   async configs({ principal, request }: Pick<Visitor, 'principal' | 'request'>): Promise<Record<string, ServerConfig>> {
-    const servers = await this.#settings.list(principal, { request })
-    if (typeof servers === 'object' && servers !== null && !Array.isArray(servers)) return servers
+    const servers = await inHookTime(this.#settings.list(principal, { request }), '"list"')
+    if (isDictionary(servers)) return servers
     throw new TypeError('"list" must answer the servers by name: { name: config }')
   }
 

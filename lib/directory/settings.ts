@@ -1,6 +1,7 @@
 /** ServerDirectoryOptions -> Settings: every check and every default, once, at construction. */
 import { compilePath, type ServerPath } from '../inbound/path.ts'
 import { type GatewayInternals, internalsOf } from '../exchange/gateway-internals.ts'
+import { isDictionary } from '../util/json.ts'
 import type { Awaitable, Gateway, GatewayRequest, Hook, Principal, ServerConfig } from '../types.ts'
 
 /** Names the servers that a principal may use, in the shape of the gateway's `servers`. */
@@ -114,10 +115,12 @@ function parseFlag(option: string, flag: boolean = false): boolean {
 }
 
 function parseHeaders(headers: Readonly<Record<string, string>> = {}): ReadonlyMap<string, string> {
-  const map = new Map(Object.entries(headers ?? {}))
+  const fault = (): TypeError =>
+    new TypeError(`"clientHeaders" takes names and values such as { Authorization: 'Bearer YOUR-KEY' }`)
+  if (!isDictionary(headers)) throw fault()
+  const map = new Map(Object.entries(headers))
   for (const [name, value] of map) {
-    if (/^[\w-]+$/.test(name) && typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)) continue
-    throw new TypeError(`"clientHeaders" takes names and values such as { Authorization: 'Bearer YOUR-KEY' }`)
+    if (!/^[\w-]+$/.test(name) || typeof value !== 'string' || !/^[\x20-\x7e]+$/.test(value)) throw fault()
   }
   return map
 }

@@ -35,6 +35,21 @@ export function checkSegments(originalUrl: string | undefined): void {
   throw new GatewayError('bad_request', 'A path may not have an empty segment')
 }
 
+/** How deep a mount may be for a misuse to be seen, in segments. */
+const MAX_SEGMENTS = 10
+
+/** Whether a path would be the gateway's, had the segments of a mount been taken off it. */
+export function fitsBelow(serverPath: ServerPath, url: string | undefined): boolean {
+  const found = pathname(url)
+  let at = 0
+  for (let taken = 0; taken < MAX_SEGMENTS; taken += 1) {
+    at = found.indexOf('/', at + 1)
+    if (at === -1) return false
+    if (serverPath(found.slice(at)) !== undefined) return true
+  }
+  return false
+}
+
 function pathname(url: string | undefined): string {
   if (url === undefined) return '/'
   const query = url.indexOf('?')

@@ -1,8 +1,9 @@
 /** Answers a request with an error. */
 import type { ServerResponse } from 'node:http'
-import type { GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import { JSON_TYPE } from '../protocol.ts'
 import type { GatewayRequest, RequestId } from '../types.ts'
+import type { Headers } from './response-headers.ts'
 
 /** The rest of a refused body is read away if it is no longer than this, in bytes; else the connection closes. */
 const SHORT_BYTES = 64 * 1024
@@ -13,26 +14,58 @@ function isShort({ complete, headers }: GatewayRequest): boolean {
   return complete || (coding === undefined && Number(length) <= SHORT_BYTES)
 }
 
-/** `headers` go before the error's own. What was begun cannot be turned into an error any more and is cut; a client that is gone is told nothing. */
+const NO_HEADERS = (): Headers => ({})
+
+/**
+ * `headers` makes those that go before the error's own. What was begun cannot be turned into an error any more and is
+ * cut; a client that is gone is told nothing. Never throws, since nothing is left above it that could answer: an error
+ * that cannot be sent is answered with a bare 500, and why it cannot is returned for the operator.
+ */
 export function refuse(
   request: GatewayRequest,
   response: ServerResponse,
   error: GatewayError,
   id?: RequestId,
-  headers: Readonly<Record<string, string>> = {},
+  headers: () => Headers = NO_HEADERS,
+): unknown {
+  try {
+    send(request, response, error, id, headers)
+    return undefined
+  } catch (fault) {
+    return sendBare(request, response, fault)
+  }
+}
+
+function send(
+  request: GatewayRequest,
+  response: ServerResponse,
+  error: GatewayError,
+  id: RequestId | undefined,
+  headers: () => Headers,
 ): void {
   if (response.destroyed) return
   if (response.headersSent) {
     response.destroy()
     return
   }
-  const body = Buffer.from(error.toJsonRpc(id))
+  // As SDK servers say it: clients take a 404 that names their request for an error of that request alone. (SS3)
+  const body = Buffer.from(error.toJsonRpc(error.code === 'session_not_found' ? null : id))
   response.writeHead(error.status, {
     ...error.headers,
-    ...headers,
+    ...headers(),
     'content-type': JSON_TYPE,
     'content-length': body.length,
     ...(!isShort(request) && { connection: 'close' }),
   })
   response.end(body)
+}
+
+/** A host may have changed how heads are written: where that fails too, the connection is all that can end. */
+function sendBare(request: GatewayRequest, response: ServerResponse, fault: unknown): unknown {
+  try {
+    send(request, response, new GatewayError('internal', 'Internal error'), undefined, NO_HEADERS)
+  } catch {
+    response.destroy()
+  }
+  return fault
 }

@@ -6,6 +6,7 @@ import type { Awaitable, ErrorContext, ServerLookup } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { inTime } from '../util/timeout.ts'
 import { endOf, expired } from './expiry.ts'
+import { foundServer } from './found-server.ts'
 import { recordOf } from './session-record.ts'
 import type { Sessions } from './sessions.ts'
 import type { UpstreamSessions } from './upstream-session.ts'
@@ -118,10 +119,7 @@ export class AccessMonitor {
     const lookup = flight.exchange.origin.bind(() => this.#parts.lookup(server, { principal, request: request! }))
     try {
       const answer = lookup()
-      const config = isPromise(answer)
-        ? await inTime(ANSWER_MS, answer, 'The lookup of servers did not answer')
-        : answer
-      if (config === undefined) flight.life.stop(new GatewayError('not_found', 'Unknown server'))
+      foundServer(isPromise(answer) ? await inTime(ANSWER_MS, answer, 'The lookup of servers did not answer') : answer)
     } catch (error) {
       // An answer that a hook chose is meant; what merely failed takes nothing away from anybody.
       if (error instanceof GatewayError && error.status < 500) flight.life.stop(error)

@@ -1,12 +1,14 @@
 /** Opens, resumes and ends sessions, and knows which are in use here. (requirements section 6) */
+import { hash } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import type { ClientSession, UpstreamState } from '../exchange/exchange.ts'
 import { VISIBLE_ASCII } from '../protocol.ts'
 import type { Awaitable, SessionRecord, SessionStore } from '../types.ts'
-import { isPromise } from '../util/awaitable.ts'
+import { andThen, isPromise } from '../util/awaitable.ts'
 import { boundedSet } from '../util/bounded-map.ts'
+import { inHookTime } from '../util/hook-timeout.ts'
 import { KeyedMutex } from '../util/keyed-mutex.ts'
-import { recordOf } from './session-record.ts'
+import { checkRecord, recordOf } from './session-record.ts'
 
 /** What goes on in sessions here: an `InFlight`. */
 interface Activity {
@@ -74,7 +76,8 @@ export class Sessions {
 
   /** Keeps a new session; the id is the client's to send. Throws `unavailable` when the store does not. */
   async open(record: SessionRecord): Promise<string> {
-    const id = await this.#ask(() => this.#store.create(record))
+    const principal = principalKey(record.principal)
+    const id = await this.#ask(() => this.#store.create({ ...record, principal }))
     if (typeof id === 'string' && VISIBLE_ASCII.test(id)) return id
     throw unavailable(new TypeError('The session store must create ids of visible ASCII characters'))
   }
@@ -87,16 +90,16 @@ export class Sessions {
     if (id === undefined) throw new GatewayError('session_required', 'Mcp-Session-Id is required')
     if (id.length > MAX_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
     const check = (found: SessionRecord | undefined): ClientSession => {
-      if (found?.server !== server || found.principal !== principal) throw notFound()
-      return new FoundSession(id, this.#current(id, recordOf(found)), this.#changeState)
+      if (found?.server !== server || !isOf(found, principal)) throw notFound()
+      return new FoundSession(id, this.#current(id, found), this.#changeState)
     }
-    const record = this.#ask(() => this.#store.get(id))
+    const record = this.get(id)
     return isPromise(record) ? record.then(check) : check(record)
   }
 
   /** The record of a session as it is now. */
   get(id: string): Awaitable<SessionRecord | undefined> {
-    return this.#ask(() => this.#store.get(id))
+    return this.#ask(() => andThen(this.#store.get(id), checkRecord))
   }
 
   /** Ends a session here and now: what goes on in it stops, and from now on its id is not found. */
@@ -121,9 +124,9 @@ export class Sessions {
    */
   readonly #changeState: ChangeState = (id, change) =>
     this.#changes.run(id, async () => {
-      const found = await this.#ask(() => this.#store.get(id))
+      const found = await this.get(id)
       if (!found) return undefined
-      const before = this.#current(id, recordOf(found))
+      const before = this.#current(id, found)
       const record = { ...before, upstream: change(before.upstream) }
       if (record.upstream === before.upstream) return record
       if (this.#store.update) await this.#ask(() => this.#store.update!(id, record))
@@ -139,7 +142,7 @@ export class Sessions {
   /** A store that throws or rejects is a 503; only its own GatewayErrors speak for themselves. */
   #ask<T>(question: () => Awaitable<T>): Awaitable<T> {
     try {
-      const answer = question()
+      const answer = inHookTime(question(), 'The session store')
       return isPromise(answer) ? answer.then(undefined, refuse) : answer
     } catch (error) {
       return refuse(error)
@@ -147,8 +150,29 @@ export class Sessions {
   }
 }
 
+/** A RangeError is for good: a client that came again would be refused again. */
 function refuse(error: unknown): never {
+  if (error instanceof RangeError) {
+    throw new GatewayError('internal', 'The session store cannot keep this session', { cause: error })
+  }
   throw error instanceof GatewayError ? error : unavailable(error)
+}
+
+/** The longest id of a principal that records have as it is, in characters. */
+const MAX_PRINCIPAL_LENGTH = 256
+
+const DIGEST = 'sha256:'
+
+/** What stands for a principal in a record: in place of a long id its digest, so that every store can keep it. */
+function principalKey(id: string): string {
+  if (id.length <= MAX_PRINCIPAL_LENGTH && !id.startsWith(DIGEST)) return id
+  return DIGEST + hash('sha256', id, 'base64url')
+}
+
+/** Records of 0.1 have long ids as they are. */
+function isOf(record: SessionRecord, principal: string): boolean {
+  if (record.principal === principalKey(principal)) return true
+  return principal.length > MAX_PRINCIPAL_LENGTH && record.principal === principal
 }
 
 function unavailable(cause: unknown): GatewayError {

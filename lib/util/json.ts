@@ -6,6 +6,22 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/**
+ * An object whose keys are names. An array, a Map, a Set or `Headers` has its entries elsewhere, and a promise has none
+ * yet: with their keys they would say nothing, in silence.
+ */
+export function isDictionary(value: unknown): value is JsonObject {
+  return isObject(value) && !(Symbol.iterator in value) && typeof value['then'] !== 'function'
+}
+
+/** What a value is, for an error that may not repeat it. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (Array.isArray(value)) return 'an array'
+  return `an object of the class ${value.constructor?.name ?? 'null'}`
+}
+
 /** An own member, so that no prototype speaks for the client. */
 export function member(value: unknown, key: string): unknown {
   return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined

@@ -123,7 +123,9 @@ describe('an endpoint', () => {
   ])('on this machine (%s) is for an issuer on this machine alone (SC4)', (url) => {
     const metadata = { token_endpoint: url, jwks_uri: url }
     for (const name of ['token_endpoint', 'jwks_uri'] as const) {
-      expect(() => trustedEndpoint({ ...metadata, issuer: elsewhere }, name)).toThrow(`names a "${name}" on this machine`)
+      expect(() => trustedEndpoint({ ...metadata, issuer: elsewhere }, name)).toThrow(
+        `names a "${name}" on this machine`,
+      )
       expect(trustedEndpoint({ ...metadata, issuer: 'http://localhost:9000' }, name)).toBe(url)
     }
   })
@@ -136,6 +138,8 @@ describe('an endpoint', () => {
   )
 
   test.each([undefined, 'nonsense', 7])('%j is none', (url) => {
-    expect(() => trustedEndpoint({ issuer: elsewhere, jwks_uri: url as string }, 'jwks_uri')).toThrow('has no "jwks_uri"')
+    expect(() => trustedEndpoint({ issuer: elsewhere, jwks_uri: url as string }, 'jwks_uri')).toThrow(
+      'has no "jwks_uri"',
+    )
   })
 })

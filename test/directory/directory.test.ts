@@ -314,6 +314,8 @@ describe('options', () => {
     [{ gateway, title: ' ' }, '"title" must be a text'],
     [{ gateway, clientHeaders: { 'a b': 'x' } }, '"clientHeaders" takes names and values'],
     [{ gateway, clientHeaders: { a: 'x\ny' } }, '"clientHeaders" takes names and values'],
+    [{ gateway, clientHeaders: new Headers({ a: 'x' }) }, '"clientHeaders" takes names and values'],
+    [{ gateway, clientHeaders: [['a', 'x']] }, '"clientHeaders" takes names and values'],
     [{ gateway, namespace: 'com/example' }, '"namespace" must be like "com.example"'],
     [{ gateway, publicCards: 'yes' }, '"publicCards" must be true or false'],
     [undefined, 'serverDirectory takes an object'],

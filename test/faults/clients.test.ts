@@ -42,7 +42,7 @@ describe('A3: the 404 of a session that is gone carries "id": null, as that of S
     id: authorization,
   })
 
-  test.failing.each<[string, (url: string) => Promise<Answer>]>([
+  test.each<[string, (url: string) => Promise<Answer>]>([
     [
       'was ended by its client',
       async (url) => {
@@ -226,7 +226,7 @@ describe('A6: a call that its client has cancelled is answered no more (UT4)', (
     expect(stream.bytes().toString()).not.toContain('"id":"call-1"')
   })
 
-  test.failing('when its session ends before the server has begun an answer', async () => {
+  test('when its session ends before the server has begun an answer', async () => {
     await start()
     upstream.on('tools/call', () => {})
     const session = await initialize(gateway.url('a'))

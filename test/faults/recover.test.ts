@@ -162,6 +162,6 @@ describe('while a session is opened anew', () => {
     await upstream.nextRequest('initialize')
     await soon(upstream.nextRequest('initialize'), 'the second handshake')
     expect(await soon(session.end(), 'the end')).toMatchObject({ status: 200 })
-    expect(await soon(answering, 'the refusal')).toMatchObject({ status: 404, message: { id: 'c' } })
+    expect(await soon(answering, 'the refusal')).toMatchObject({ status: 404, message: { id: null } })
   })
 })

@@ -138,7 +138,7 @@ describe('a session', () => {
     expect(grown / SESSIONS).toBeLessThan(6_000)
   })
 
-  test.failing.each(['principal', 'upstream session'])(
+  test.each(['principal', 'upstream session'])(
     'Also: with the id of a %s of 4 000 characters is not refused as if it were for a moment by a sealed store (ER9)',
     async (whose) => {
       const long = 'x'.repeat(4_000)

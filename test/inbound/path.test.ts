@@ -1,5 +1,5 @@
 // The path of a request names a server, or is not the gateway's.
-import { checkSegments, compilePath } from '../../lib/inbound/path.ts'
+import { checkSegments, compilePath, fitsBelow } from '../../lib/inbound/path.ts'
 
 const found: [path: string, url: string, name: string][] = [
   ['/:name/mcp', '/weather/mcp', 'weather'],
@@ -92,3 +92,15 @@ test.each([undefined, '/', '/mcp-servers/admin/mcp', '/a/mcp?next=https://b.exam
     expect(() => checkSegments(url)).not.toThrow()
   },
 )
+
+test.each<[path: string, url: string, fits: boolean]>([
+  ['/:name/mcp', '/mcp-servers/a/mcp', true],
+  ['/:name/mcp', '/api/v1/mcp-servers/a/mcp?x=/b', true],
+  ['/mcp', '/one/mcp', true],
+  ['/:name/mcp', '/a/mcp', false],
+  ['/:name/mcp', '/about', false],
+  ['/:name/mcp', '/mcp-servers/a/other', false],
+  ['/:name/mcp', `${'/x'.repeat(20)}/a/mcp`, false],
+])('with the path %s, %s is the gateway’s below a mount: %s', (path, url, fits) => {
+  expect(fitsBelow(compilePath(path), url)).toBe(fits)
+})

@@ -62,7 +62,7 @@ describe('a handshake that the server agreed to', () => {
     await client.over
     const { record } = await gateway.find(client.sessionId!)
     expect(record.upstream).toEqual({ upstream: 'memory:weather', protocolVersion: '2025-11-25', id: 's1' })
-    expect(gateway.reported.entries).toMatchObject([{ code: 'unavailable', cause: { message: 'too long' } }])
+    expect(gateway.reported.entries).toMatchObject([{ code: 'internal', cause: { message: 'too long' } }])
     expect(gateway.upstream.told).toEqual(['initialize'])
   })
 

@@ -11,6 +11,7 @@ let server: Listening
 let error: GatewayError
 let id: RequestId | undefined
 let before: 'nothing' | 'a head'
+let unsent: unknown
 
 beforeEach(async () => {
   error = new GatewayError('upstream_unreachable', 'The upstream cannot be reached')
@@ -18,7 +19,7 @@ beforeEach(async () => {
   before = 'nothing'
   server = await listen((req, res) => {
     if (before === 'a head') res.writeHead(200).write('begun')
-    refuse(req, res, error, id)
+    unsent = refuse(req, res, error, id)
   })
 })
 
@@ -65,6 +66,42 @@ test('headers of the error beat those of its code, and never its content type (E
   error = new GatewayError('unavailable', 'No', { headers: { 'retry-after': '120', 'content-type': 'text/html' } })
   const answer = await send('GET', server.origin)
   expect(answer.headers).toMatchObject({ 'retry-after': '120', 'content-type': 'application/json' })
+})
+
+test('headers of the error replace those of the answer whatever their case (SC10)', async () => {
+  error = new GatewayError('forbidden', 'No', { headers: { 'Content-Type': 'text/html', 'Retry-After': '7' } })
+  const answer = await send('GET', server.origin)
+  expect(answer.headers).toMatchObject({ 'retry-after': '7', 'content-type': 'application/json' })
+})
+
+test('names no request in the 404 of a session, as SDK servers do (SS3)', async () => {
+  error = new GatewayError('session_not_found', 'Session not found')
+  id = 1
+  expect(JSON.parse((await send('GET', server.origin)).body)).toMatchObject({ id: null, error: { code: 404 } })
+})
+
+test.each<[string, (changed: Record<string, unknown>) => void]>([
+  ['status', (changed) => (changed['status'] = 99)],
+  ['headers', (changed) => (changed['headers'] = { 'x-name': '\u65E5' })],
+  ['message', (changed) => (changed['message'] = 1n)],
+])('is a bare 500 for an error that cannot be sent, since its %s was changed (ER9)', async (_, change) => {
+  change(error as unknown as Record<string, unknown>)
+  const answer = await send('GET', server.origin)
+  expect(answer.status).toBe(500)
+  expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 500, message: 'Internal error' } })
+  expect(unsent).toMatchObject({ message: expect.any(String) })
+})
+
+test('cuts the connection where a host lets no head be written at all', async () => {
+  await server.close()
+  server = await listen((req, res) => {
+    res.writeHead = () => {
+      throw new Error('a host that fails')
+    }
+    unsent = refuse(req, res, error)
+  })
+  await expect(send('GET', server.origin)).rejects.toThrow('socket hang up')
+  expect(unsent).toMatchObject({ message: 'a host that fails' })
 })
 
 test('closes the connection over which the rest of a refused body would come (SC6)', async () => {

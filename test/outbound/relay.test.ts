@@ -658,12 +658,12 @@ describe('a session that is ended', () => {
     expect(await client.over).toBe('complete')
   })
 
-  test('answers a call that has no answer yet with 404 and its id (SS12)', async () => {
+  test('answers a call that has no answer yet with 404, as any request of it from now on (SS12)', async () => {
     upstream.once('tools/call', () => {})
     const answer = session.post(call)
     const { over } = await upstream.nextRequest('tools/call')
     await session.end()
-    expect(await answer).toMatchObject({ status: 404, message: { id: 'call-1', error: { code: 404 } } })
+    expect(await answer).toMatchObject({ status: 404, message: { id: null, error: { code: 404 } } })
     expect(await over).toBe('cut')
   })
 })

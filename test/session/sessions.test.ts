@@ -322,3 +322,49 @@ describe('the state that is kept of a session', () => {
     expect([failed.status, session.record.upstream]).toEqual(['rejected', NEXT])
   })
 })
+
+describe('a principal with a long id', () => {
+  const long = 'p'.repeat(4_000)
+
+  test('SS5 is kept as a digest, which stands for this id alone', async () => {
+    const kept: SessionRecord[] = []
+    const store = plainStore()
+    const { sessions } = make({ ...store, create: (record) => (kept.push(record), store.create(record)) })
+    const id = await sessions.open({ ...RECORD, principal: long })
+    const [{ principal }] = kept as [SessionRecord]
+    expect(principal).toMatch(/^sha256:[\w-]{43}$/)
+    expect((await sessions.find(id, RECORD.server, long)).id).toBe(id)
+    // Nor for one who is called like the digest.
+    for (const other of [`${long.slice(1)}q`, principal, '']) {
+      expect(() => sessions.find(id, RECORD.server, other)).toThrow('Session not found')
+    }
+  })
+
+  test('SS5 whom 0.1 kept as they are called finds the session again', async () => {
+    const store = plainStore()
+    const { sessions } = make(store)
+    const id = await store.create({ ...RECORD, principal: long })
+    expect((await sessions.find(id, RECORD.server, long)).id).toBe(id)
+  })
+})
+
+test('ER9 what a store can never keep is internal: a client that came again would be refused again', async () => {
+  const { sessions } = make(plainStore({ create: () => Promise.reject(new RangeError('too long')) }))
+  await expect(sessions.open(RECORD)).rejects.toMatchObject({ code: 'internal', cause: { message: 'too long' } })
+})
+
+test.each<[string, unknown]>([
+  ['a text', JSON.stringify(RECORD)],
+  ['bytes', Buffer.from(JSON.stringify(RECORD))],
+  ['true', true],
+  ['an object without members', {}],
+  ['an array', [RECORD]],
+])(
+  'ER9 a store that answers %s is unavailable, wherever it is asked, and no session is said to be gone',
+  async (_, answer) => {
+    const { sessions } = make(plainStore({ get: () => answer as never }))
+    const fault = { code: 'unavailable', cause: { message: expect.stringMatching(/"get" of the session store/) } }
+    const ask = [() => sessions.find('plain-0', RECORD.server, RECORD.principal), () => sessions.get('plain-0')]
+    for (const each of ask) await expect((async () => each())()).rejects.toMatchObject(fault)
+  },
+)

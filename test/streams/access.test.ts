@@ -58,7 +58,7 @@ describe('when the proof of identity ends', () => {
     expect(gateway.reported.entries).toEqual([])
   })
 
-  test.each(['soon', Number.NaN, null, {}])(
+  test.each(['soon', Number.NaN, null, {}, new Date(), Date.now() + 60_000])(
     'a hook that answers %p for it is 500, and onError is told',
     async (end) => {
       const gateway = await start({ authenticate: () => ({ id: 'ann', expiresAt: end as number }) })

@@ -1,8 +1,9 @@
 /** Asks the embedder who is asking, and for which server; and checks what was answered. */
-import { GatewayError } from '../../errors.ts'
 import { checkExpiry } from '../../session/expiry.ts'
+import { foundServer } from '../../session/found-server.ts'
 import type { Authenticate, Awaitable, GatewayRequest, Principal, ServerConfig, ServerLookup } from '../../types.ts'
 import { andThen } from '../../util/awaitable.ts'
+import { inHookTime } from '../../util/hook-timeout.ts'
 import { principalOf } from './principal.ts'
 import type { ProtectedServers } from './protected-resource.ts'
 import { requireScopes } from './scopes.ts'
@@ -22,7 +23,7 @@ export function authenticate(
 ): Awaitable<Principal | undefined> {
   if (hook === false) return undefined
   const resource = protectedServers.uriOf(server)
-  return andThen(hook(request, { server, resource }), (answer) => {
+  return andThen(inHookTime(hook(request, { server, resource }), '"authenticate"'), (answer) => {
     const principal = principalOf(answer, request, resource)
     checkExpiry(principal)
     requireScopes(principal, protectedServers.scopes)
@@ -37,10 +38,5 @@ export function lookUpServer(
   principal: Principal | undefined,
   { lookup }: AccessHooks,
 ): Awaitable<ServerConfig> {
-  return andThen(lookup(server, { principal, request }), checkFound)
-}
-
-function checkFound(config: ServerConfig | undefined): ServerConfig {
-  if (config === undefined) throw new GatewayError('not_found', 'Unknown server')
-  return config
+  return andThen(inHookTime(lookup(server, { principal, request }), '"servers"'), foundServer)
 }

@@ -4,13 +4,20 @@ import { GatewayError } from '../../errors.ts'
 import type { AuthInfo, GatewayRequest, Principal } from '../../types.ts'
 import { showsToken } from './bearer.ts'
 import { isAudience } from './resource.ts'
+import { grantedScopes } from './scopes.ts'
 
 /** Throws `unauthorized` for nobody, and a TypeError for what no hook may answer. */
 export function principalOf(answer: unknown, request: GatewayRequest, resource: string | undefined): Principal {
   if (answer === undefined) throw unauthorized(request)
-  if (hasId(answer)) return answer
-  if (isAuthInfo(answer)) return fromAuthInfo(answer, resource)
+  if (hasId(answer)) return withScopes(answer)
+  if (isAuthInfo(answer)) return withScopes(fromAuthInfo(answer, resource))
   throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
+}
+
+/** The principal, whose scopes are an array or none. */
+function withScopes(principal: Principal): Principal {
+  grantedScopes(principal)
+  return principal
 }
 
 /** Who showed a token is told that it is the token. (RFC 6750, section 3.1) */

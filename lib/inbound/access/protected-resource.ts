@@ -6,6 +6,7 @@ import type {
   GatewayRequest,
   ProtectedResource,
 } from '../../types.ts'
+import { inHookTime } from '../../util/hook-timeout.ts'
 import type { Asked } from './challenge.ts'
 import { compileResource } from './resource.ts'
 import { checkScopes } from './scopes.ts'
@@ -122,7 +123,9 @@ export class ProtectedServers {
   /** `undefined` for a server that there is not. */
   async metadataOf(server: string, request: GatewayRequest): Promise<Metadata | undefined> {
     const { authorizationServers, scopes, scopesSupported = scopes, documentationUrl, has } = this.#described!
-    const isThere = has ? await has(server, request) : (this.#titles?.has(server) ?? true)
+    const isThere = has
+      ? await inHookTime(has(server, request), '"protectedResource.has"')
+      : (this.#titles?.has(server) ?? true)
     if (!isThere) return undefined
     const title = this.#titles?.get(server)
     return {

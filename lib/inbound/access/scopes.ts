@@ -2,7 +2,7 @@
 import { GatewayError } from '../../errors.ts'
 import type { Message } from '../../exchange/message.ts'
 import type { Principal, ScopeRules, ServerConfig } from '../../types.ts'
-import { isObject, member } from '../../util/json.ts'
+import { isObject, kindOf, member } from '../../util/json.ts'
 import { ruledBy } from './same-rights.ts'
 
 /** A name with `*` in it, and what fits it needs. */
@@ -56,15 +56,18 @@ export function checkScopes(option: string, scopes: readonly string[]): readonly
   return scopes
 }
 
-/**
- * Throws `insufficient_scope`, which names all of them, unless the principal has each; and a TypeError where a hook
- * answered scopes that are no array, since a text includes whatever is a part of it.
- */
+const NO_SCOPES: readonly string[] = []
+
+/** The scopes that a principal has. Throws a TypeError for what is no array: a string would have every part of it. */
+export function grantedScopes(principal: Principal | undefined): readonly string[] {
+  const granted: unknown = principal?.scopes ?? NO_SCOPES
+  if (Array.isArray(granted)) return granted
+  throw new TypeError(`"authenticate" must answer "scopes" as an array of strings, not ${kindOf(granted)}`)
+}
+
+/** Throws `insufficient_scope`, which names all of them, unless the principal has each. */
 export function requireScopes(principal: Principal | undefined, scopes: readonly string[]): void {
-  const granted = principal?.scopes ?? []
-  if (!Array.isArray(granted)) {
-    throw new TypeError('"authenticate" must answer "scopes" as an array of strings, or leave them out')
-  }
+  const granted = grantedScopes(principal)
   if (scopes.every((scope) => granted.includes(scope))) return
   throw new GatewayError('insufficient_scope', 'This takes a scope that was not granted', {
     challenge: { error: 'insufficient_scope', scopes },

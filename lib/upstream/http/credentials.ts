@@ -4,6 +4,7 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import type { Awaitable, HttpServer } from '../../types.ts'
 import { isPromise } from '../../util/awaitable.ts'
+import { inHookTime } from '../../util/hook-timeout.ts'
 import { checkHeaders } from './target.ts'
 
 type Headers = Readonly<Record<string, string>>
@@ -19,7 +20,8 @@ type Send = (headers: readonly string[]) => Promise<Reply>
  */
 export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, send: Send): Promise<Reply> {
   const { principal, request, server } = exchange.origin
-  const ask = (refused: Headers | undefined): Awaitable<Headers> => own({ principal, request, server, url, refused })
+  const ask = (refused: Headers | undefined): Awaitable<Headers> =>
+    inHookTime(own({ principal, request, server, url, refused }), '"headers"')
 
   async function attempt(headers: Headers): Promise<Reply> {
     const sent = checkHeaders(server, headers)

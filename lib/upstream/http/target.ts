@@ -4,6 +4,8 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { EVENT_STREAM_TYPE, JSON_TYPE } from '../../protocol.ts'
 import type { HttpServer } from '../../types.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
+import { isDictionary, kindOf } from '../../util/json.ts'
+import { alternatives, unknownKey } from '../../util/unknown-key.ts'
 import { OWN_HEADERS } from './headers.ts'
 
 /** Where messages go, with the headers that every one of them carries: name, value, name, value ... */
@@ -24,14 +26,42 @@ const known = new WeakMap<
   { readonly url: string | URL; readonly headers: unknown; readonly target: Target }
 >()
 
+/** Kept complete by the compiler. */
+const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
+  type: true,
+  url: true,
+  headers: true,
+  protocol: true,
+  recover: true,
+  scopes: true,
+  title: true,
+  description: true,
+  tags: true,
+  version: true,
+}
+
+/** What `mcpServers` entries have whose server is a process. */
+const PROCESS_KEYS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'cwd'])
+
+const RUN_BEHIND_HTTP = 'the gateway starts no process (stdio): let the server answer over Streamable HTTP, at a "url"'
+
+/** By the transports that are none here, what to do in their place. */
+const CURES: Readonly<Record<string, string>> = {
+  stdio: RUN_BEHIND_HTTP,
+  sse: 'that is the transport of revision 2024-11-05; most servers answer over Streamable HTTP too, at another "url"',
+}
+
 /** Throws a TypeError that names the fault and the cure. A config object that has not changed is checked once. */
 export function targetOf(server: string, config: HttpServer): Target {
   const before = known.get(config)
   if (before && before.url === config.url && before.headers === config.headers) return before.target
   const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
+  checkKeys(config, fault)
   const { type = 'http', url: given, headers, protocol = 'auto', recover = false } = config
   if (type !== 'http' && type !== 'streamable-http') {
-    throw fault(`"type" must be "http" or "streamable-http", not ${JSON.stringify(type)}`)
+    const cure = CURES[String(type)]
+    const not = `"type" must be "http" or "streamable-http", not ${JSON.stringify(type)}`
+    throw fault(cure === undefined ? not : `${not}: ${cure}`)
   }
   if (protocol !== 'auto' && protocol !== 'legacy' && protocol !== 'modern') {
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
@@ -49,10 +79,22 @@ export function targetOf(server: string, config: HttpServer): Target {
     url: url.href,
     origin: url.origin,
     path: url.pathname + url.search,
-    headers: typeof headers === 'object' ? [...EVERY_REQUEST, ...checkHeaders(server, headers)] : EVERY_REQUEST,
+    headers:
+      headers === undefined || typeof headers === 'function'
+        ? EVERY_REQUEST
+        : [...EVERY_REQUEST, ...checkHeaders(server, headers)],
   }
   known.set(config, { url: given, headers, target })
   return target
+}
+
+/** A key that is misspelt may be the one that keeps people out. */
+function checkKeys(config: unknown, fault: (what: string) => TypeError): void {
+  if (!isDictionary(config)) throw fault(`a server's config must be an object such as { url }, not ${kindOf(config)}`)
+  const unknown = unknownKey(config, SERVER_KEYS)
+  if (unknown === undefined) return
+  if (PROCESS_KEYS.has(unknown)) throw fault(`"${unknown}" is not taken: ${RUN_BEHIND_HTTP}`)
+  throw fault(`${JSON.stringify(unknown)} is not a key of a server's config; ${alternatives(unknown, SERVER_KEYS)}`)
 }
 
 /** How many ids are remembered: a lookup may make a new config for each request. */
@@ -73,9 +115,16 @@ function withoutCredentials(url: unknown): string {
   return String(url).replace(/\/\/[^/]*@/, '//***@')
 }
 
-/** The headers of a server's config, flat. Throws a TypeError for one that cannot be sent. */
+/** A number is sent as its text. */
+const SENDABLE: ReadonlySet<string> = new Set(['string', 'number'])
+
+/** The headers of a server's config, flat. Throws a TypeError for one that cannot be sent, and for what are none. */
 export function checkHeaders(server: string, headers: Readonly<Record<string, string>>): string[] {
   const flat: string[] = []
+  if (!isDictionary(headers)) {
+    const what = `must be an object of names and values, or a function that answers one, not ${kindOf(headers)}`
+    throw new TypeError(`Server ${JSON.stringify(server)}: "headers" ${what}: Object.fromEntries(headers) may make one`)
+  }
   for (const [name, value] of Object.entries(headers)) {
     if (OWN_HEADERS.has(name.toLowerCase())) {
       throw new TypeError(`Server ${JSON.stringify(server)}: "headers" may not set ${name}, the gateway does`)
@@ -83,6 +132,8 @@ export function checkHeaders(server: string, headers: Readonly<Record<string, st
     try {
       validateHeaderName(name)
       validateHeaderValue(name, value)
+      // Node takes a promise, too, and sends "[object Promise]".
+      if (!SENDABLE.has(typeof value)) throw new TypeError('no text')
     } catch {
       // Its value may be a secret.
       throw new TypeError(

@@ -27,6 +27,18 @@ test.each([
   expect(() => of(answer)).toThrow(TypeError)
 })
 
+test.each(['docs:read', new Set(['docs:read']), { 'docs:read': true }, 7])(
+  'scopes that are no array, %p, are a fault of the hook (AU6)',
+  (scopes) => {
+    expect(() => of({ id: 'ada', scopes })).toThrow(/"scopes" as an array/)
+    expect(() => of({ ...info, scopes })).toThrow(/"scopes" as an array/)
+  },
+)
+
+test.each([[], ['docs:read'], undefined, null])('scopes may be %j', (scopes) => {
+  expect(of({ id: 'ada', scopes })).toEqual({ id: 'ada', scopes })
+})
+
 test('nobody is asked to authenticate, and who showed a token is told that it is not valid (AU6)', () => {
   const refusal = (authorization?: string): unknown => {
     try {

@@ -168,7 +168,7 @@ describe('a call that is stopped', () => {
     const answer = session.post(call)
     await isHanging
     await session.end()
-    expect(await answer).toMatchObject({ status: 404, message: { id: 'call-1' } })
+    expect(await answer).toMatchObject({ status: 404, message: { id: null } })
     expect(upstream.requests('tools/call')).toHaveLength(1)
   })
 
@@ -189,7 +189,7 @@ describe('a call that is stopped', () => {
     await upstream.nextRequest('tools/call')
     const second = await upstream.nextRequest('tools/call')
     await session.end()
-    expect(await answer).toMatchObject({ status: 404, message: { id: 'call-1' } })
+    expect(await answer).toMatchObject({ status: 404, message: { id: null } })
     expect(await second.over).toBe('cut')
   })
 })

@@ -242,7 +242,7 @@ describe('an upstream that refuses', () => {
   test('with 404 has ended the session: 404, also for what comes after, which it is not asked any more (SS3, SS8, UC4)', async () => {
     upstream.sessions.clear()
     const answer = await session.post(call)
-    expect(answer).toMatchObject({ status: 404, message: { id: 'call-1', error: { code: 404 } } })
+    expect(answer).toMatchObject({ status: 404, message: { id: null, error: { code: 404 } } })
     const before = upstream.requests().length
     expect((await session.request('ping')).status).toBe(404)
     expect((await session.listen()).status).toBe(404)
@@ -482,7 +482,7 @@ describe('the headers of a server', () => {
     await isAsked
     await session.end()
     found({})
-    expect(await answer).toMatchObject({ status: 404, message: { id: 'call-1' } })
+    expect(await answer).toMatchObject({ status: 404, message: { id: null } })
     expect(upstream.requests('tools/call')).toEqual([])
   })
 })

@@ -25,7 +25,18 @@ describe('targetOf', () => {
     ['a websocket URL', { url: 'ws://127.0.0.1/' }, '"url" must be an absolute'],
     ['credentials in the URL', { url: 'http://user:hunter2@127.0.0.1/mcp' }, '"headers"'],
     ['type stdio', { type: 'stdio', url }, '"type" must be'],
-    ['type sse', { type: 'sse', url }, '"type" must be'],
+    [
+      'type sse',
+      { type: 'sse', url },
+      '"type" must be "http" or "streamable-http", not "sse": that is the transport of',
+    ],
+    ['a command', { command: 'npx', args: [] }, 'the gateway starts no process (stdio)'],
+    ['a misspelt key', { url, scope: {} }, '"scope" is not a key of a server\'s config; did you mean "scopes"?'],
+    ['a URL alone', url, 'must be an object such as { url }, not a string'],
+    ['null', null, 'must be an object such as { url }, not null'],
+    ['a Map', new Map([['url', url]]), 'must be an object such as { url }, not an object of the class Map'],
+    ['headers as a Map', { url, headers: new Map() }, '"headers" must be an object of names and values'],
+    ['headers that are null', { url, headers: null }, '"headers" must be an object of names and values'],
   ])('refuses %s with a TypeError that names the server and the cure', (_, config, message) => {
     const check = (): unknown => targetOf('weather', config as ServerConfig)
     expect(check).toThrow(TypeError)
@@ -64,6 +75,11 @@ describe('targetOf', () => {
       expect(targetOf('a', { url: other }).id).not.toBe(id)
     }
     expect(id).toMatch(/^[\w-]{22}$/)
+  })
+
+  test('takes a key without a value for none', () => {
+    const config = { url, command: undefined } as ServerConfig
+    expect(targetOf('a', config)).toMatchObject({ path: '/mcp' })
   })
 
   test('checks a config once, and again when its url or headers were replaced', () => {
@@ -107,6 +123,8 @@ describe('checkHeaders', () => {
     ['a name with a colon', { 'x-key: a\r\nx-b': 'c' }],
     ['an empty name', { '': 'c' }],
     ['a value that is undefined', { 'x-key': undefined as unknown as string }],
+    ['a value that is null', { 'x-key': null as unknown as string }],
+    ['a value that is a promise', { 'x-key': Promise.resolve('1') as unknown as string }],
   ])('refuses %s, and names the server (SC6)', (_, headers) => {
     const check = (): unknown => checkHeaders('weather', headers)
     // Node's own TypeError is of another realm than that of the tests.

@@ -1,0 +1,33 @@
+/** Bounds how long the embedder's code is waited for: a hook, or a session store. */
+import { GatewayError } from '../errors.ts'
+import type { Awaitable } from '../types.ts'
+import { isPromise } from './awaitable.ts'
+
+/** How long a hook or a session store may take: a client has given up by then, and its request holds memory here. */
+export const HOOK_MS = 30_000
+
+/**
+ * The answer of a hook, in time. What answers at once is not waited for. Rejects with `unavailable` where nothing comes;
+ * what comes later is dropped.
+ */
+export function inHookTime<T>(answer: Awaitable<T>, hook: string): Awaitable<T> {
+  if (!isPromise(answer)) return answer
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(unanswered(hook)), HOOK_MS).unref()
+    Promise.resolve(answer).then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: Error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}
+
+function unanswered(hook: string): GatewayError {
+  const cause = new Error(`${hook} did not answer within ${HOOK_MS / 1_000} s`)
+  return new GatewayError('unavailable', 'The gateway cannot answer now', { cause })
+}

@@ -1,0 +1,53 @@
+/** Keys of a configuration that mean nothing, and what was probably meant by them. */
+
+/** The first key that is not known. One without a value is as good as none. */
+export function unknownKey(given: object, known: Readonly<Record<string, true>>): string | undefined {
+  for (const key of Object.keys(given)) {
+    if (!Object.hasOwn(known, key) && given[key as keyof typeof given] !== undefined) return key
+  }
+  return undefined
+}
+
+/** What an error says of such a key: what there is, and first of all what is nearly written like it. */
+export function alternatives(key: string, known: Readonly<Record<string, true>>): string {
+  const names = Object.keys(known)
+  const nearest = nearestName(key, names)
+  const list = names.join(', ')
+  return nearest === undefined ? `there are: ${list}` : `did you mean "${nearest}"? There are: ${list}`
+}
+
+/** Throws a TypeError for an option that there is not; `prefix` is the path of the object that has it. */
+export function rejectUnknown(given: object, known: Readonly<Record<string, true>>, prefix: string): void {
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`"${prefix.slice(0, -1)}" must be an object with ${Object.keys(known).join(', ')}`)
+  }
+  const name = unknownKey(given, known)
+  if (name === undefined) return
+  throw new TypeError(`"${prefix}${name}" is not an option; ${alternatives(name, known)}`)
+}
+
+/** The name that differs by a third of its letters at most, whatever their case. */
+function nearestName(key: string, names: readonly string[]): string | undefined {
+  let least = Math.max(1, Math.floor(key.length / 3)) + 1
+  let nearest: string | undefined
+  for (const name of names) {
+    if (Math.abs(name.length - key.length) >= least) continue
+    const distance = editDistance(name.toLowerCase(), key.toLowerCase())
+    if (distance < least) [least, nearest] = [distance, name]
+  }
+  return nearest
+}
+
+/** Levenshtein's, row by row. */
+function editDistance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index)
+  for (let left = 1; left <= one.length; left += 1) {
+    const next = [left]
+    for (let right = 1; right <= other.length; right += 1) {
+      const replaced = row[right - 1]! + Number(one[left - 1] !== other[right - 1])
+      next.push(Math.min(row[right]! + 1, next[right - 1]! + 1, replaced))
+    }
+    row = next
+  }
+  return row[other.length]!
+}
