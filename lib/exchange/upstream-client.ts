@@ -80,10 +80,10 @@ export class UpstreamClient {
   async request(method: string, params?: JsonObject, out?: Out): Promise<JsonObject> {
     const { era, envelope } = this.#parts
     const said = envelope ? { ...params, _meta: { ...(member(params, '_meta') as JsonObject), ...envelope } } : params
-    const message = requestOf(era, `gateway-${(this.#ids += 1)}`, method, said)
-    const reply = await this.#send(message)
+    const id = `gateway-${(this.#ids += 1)}`
+    const reply = await this.#send(requestOf(era, id, method, said))
     if (reply.opened) this.#state = reply.opened
-    const response = await readResponse(reply, out)
+    const response = await readResponse(reply, out, { id })
     if (this.#life.stopped) throw this.#life.stopped
     if (response?.error !== undefined) throw new RpcError(response.error)
     if (isObject(response?.result)) return response.result
