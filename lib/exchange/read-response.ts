@@ -17,6 +17,8 @@ interface Wanted {
   /** The id of the request. A response to another one is passed over; without it the first response is read. (ER14) */
   readonly id?: RequestId
   readonly maxBytes?: number
+  /** How long a reply that has begun is waited for: what comes later is not read. Without an end by default. */
+  readonly waitMs?: number
 }
 
 /** Whether a response is the one that is wanted; an error may have no id. (JSON-RPC 2.0, 5) */
@@ -54,6 +56,7 @@ abstract class PeekSink implements Sink {
   protected readonly isWanted: IsWanted
   readonly #body: Body
   readonly #resolve: (response: ResponseMessage | undefined) => void
+  readonly #timer: NodeJS.Timeout | undefined
   #isSettled = false
 
   constructor(body: Body, resolve: (response: ResponseMessage | undefined) => void, wanted: Wanted) {
@@ -61,6 +64,8 @@ abstract class PeekSink implements Sink {
     this.#resolve = resolve
     this.maxBytes = wanted.maxBytes ?? MAX_BYTES
     this.isWanted = isWantedOf(wanted)
+    const { waitMs } = wanted
+    this.#timer = waitMs === undefined ? undefined : setTimeout(() => this.settle(undefined), waitMs).unref()
   }
 
   data(chunk: Buffer): boolean {
@@ -74,6 +79,7 @@ abstract class PeekSink implements Sink {
   protected settle(response: ResponseMessage | undefined): void {
     if (this.#isSettled) return
     this.#isSettled = true
+    clearTimeout(this.#timer)
     this.#body.unread(this.chunks.take())
     this.#resolve(response)
   }

@@ -284,7 +284,7 @@ describe('15: lines and events that say nothing', () => {
 describe('22: what is kept for a while', () => {
   const fresh = { resultType: 'complete', ttlMs: 60_000, cacheScope: 'public', contents: [{ uri: 'x://a', text: 'a' }] }
 
-  test.failing.each<[what: string, send: (exchange: Exchange) => void]>([
+  test.each<[what: string, send: (exchange: Exchange) => void]>([
     [
       'JSON',
       (exchange) => exchange.json({ jsonrpc: '2.0', id: exchange.message!.id, result: fresh, beside: 'x'.repeat(MiB) }),
