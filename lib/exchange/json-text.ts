@@ -1,8 +1,8 @@
 /** Where values stand in the text of valid JSON, so that one can be replaced and the rest stay byte for byte. */
 import { isObject, member } from '../util/json.ts'
 
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
+const STRING_END = 0x22
+const ESCAPE = 0x5c
 
 /** A member of an object: the text of its key, and the range of its value. */
 interface MemberRange {
@@ -20,14 +20,14 @@ function* membersOf(text: string, open: number): Generator<MemberRange> {
     const keyEnd = afterString(text, at)
     const start = afterSpace(text, afterSpace(text, keyEnd) + 1)
     const end = afterValue(text, start)
-    yield { key: keyOf(text, keyStart, keyEnd), keyStart, start, end }
+    yield { key: keyText(text, keyStart, keyEnd), keyStart, start, end }
     at = afterSpace(text, end)
     if (text[at] === ',') at = afterSpace(text, at + 1)
   }
 }
 
 /** Parsing a key costs more than all the rest of finding it, and hardly one has an escape. */
-function keyOf(text: string, start: number, end: number): string {
+function keyText(text: string, start: number, end: number): string {
   const key = text.slice(start + 1, end - 1)
   return key.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : key
 }
@@ -137,8 +137,8 @@ function afterSpace(text: string, from: number): number {
 function afterString(text: string, start: number): number {
   for (let at = start + 1; ; at += 1) {
     const code = text.charCodeAt(at)
-    if (code === QUOTE) return at + 1
-    if (code === BACKSLASH) at += 1
+    if (code === STRING_END) return at + 1
+    if (code === ESCAPE) at += 1
   }
 }
 
@@ -148,7 +148,7 @@ function afterValue(text: string, start: number): number {
   let at = start
   for (; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
-    if (code === QUOTE) {
+    if (code === STRING_END) {
       at = afterString(text, at) - 1
       if (depth === 0) return at + 1
     } else if (code === 0x7b || code === 0x5b) depth += 1

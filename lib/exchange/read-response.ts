@@ -3,7 +3,7 @@ import { StringDecoder } from 'node:string_decoder'
 import type { RequestId } from '../types.ts'
 import { ChunkList } from '../util/chunk-list.ts'
 import { mayBeMessage, parseJson } from '../util/json.ts'
-import type { Body, Sink } from './body.ts'
+import type { Body, End, Sink } from './body.ts'
 import type { Out } from './answer.ts'
 import { type Message, messageOf, type ResponseMessage } from './message.ts'
 import type { EventsReply, Reply } from './reply.ts'
@@ -74,7 +74,7 @@ abstract class PeekSink implements Sink {
     return !this.#isSettled
   }
 
-  abstract end(): void
+  abstract end(end: End): void
 
   protected settle(response: ResponseMessage | undefined): void {
     if (this.#isSettled) return
@@ -85,12 +85,13 @@ abstract class PeekSink implements Sink {
   }
 }
 
+/** A document that broke off has not been answered, even if what came of it can be read. */
 class JsonPeek extends PeekSink {
-  end(): void {
+  end({ how }: End): void {
     const bytes = this.chunks.concat()
     this.chunks.push(bytes)
     const text = bytes.toString()
-    const response = mayBeMessage(text) ? responseOf(parseJson(text), text) : undefined
+    const response = how === 'complete' && mayBeMessage(text) ? responseOf(parseJson(text), text) : undefined
     this.settle(response && this.isWanted(response) ? response : undefined)
   }
 }

@@ -14,19 +14,11 @@ export function fingerprint(value: unknown): string | undefined {
 }
 
 function visible(_key: string, value: unknown): unknown {
-  switch (typeof value) {
-    case 'bigint':
-      return { bigint: String(value) }
-    case 'number':
-      return Number.isFinite(value) ? value : { number: String(value) }
-    case 'function':
-    case 'symbol':
-      throw new TypeError('It cannot be compared')
-    case 'object':
-      return visibleObject(value)
-    default:
-      return value
-  }
+  if (typeof value === 'object') return visibleObject(value)
+  if (typeof value === 'bigint') return { bigint: String(value) }
+  if (typeof value === 'number') return Number.isFinite(value) ? value : { number: String(value) }
+  if (typeof value === 'function' || typeof value === 'symbol') throw new TypeError('It cannot be compared')
+  return value
 }
 
 function visibleObject(value: object | null): unknown {

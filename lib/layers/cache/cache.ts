@@ -11,10 +11,10 @@ import type { RequestId } from '../../types.ts'
 import { type CacheKey, cacheKeyOf, privateKey } from './cache-key.ts'
 import { freshness, isChange, isStale, mayBeChange, mayBeResponse } from './policy.ts'
 import { type CachedResult, ResultStore } from './result-store.ts'
-import { SharedQuestion, WAIT_MS } from './shared-question.ts'
+import { SharedQuestion, SHARED_WAIT_MS } from './shared-question.ts'
 
 /** A request on its way to the server, and under which keys its result may be kept. */
-interface Asked {
+interface PendingResult {
   readonly id: RequestId
   readonly key: CacheKey
   /** The key of a private result. */
@@ -79,7 +79,7 @@ export class Cache implements Layer {
   }
 
   /** Whoever waits for a question does not wait again, and asks for itself: nobody waits for that one. */
-  #ask(asked: Asked, exchange: Exchange, next: Handle): Promise<Reply> {
+  #ask(asked: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
     const { key } = asked.key
     if (this.#running.get(key)?.isOverdue === false) return this.#fetch(asked, exchange, next)
     const question = new SharedQuestion(exchange.life)
@@ -100,10 +100,10 @@ export class Cache implements Layer {
   }
 
   /** A stream that does not answer soon goes on to the client, and its response is kept as it goes by. */
-  async #fetch(asked: Asked, exchange: Exchange, next: Handle): Promise<Reply> {
+  async #fetch(asked: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
     const reply = await next(exchange)
     if (reply.status !== 200) return reply
-    const response = await peekResponse(reply, { id: asked.id, waitMs: WAIT_MS })
+    const response = await peekResponse(reply, { id: asked.id, waitMs: SHARED_WAIT_MS })
     if (response) {
       this.#keep(asked, response)
       return reply
@@ -114,7 +114,7 @@ export class Cache implements Layer {
     })
   }
 
-  #keep({ key, own, askedAt, drops }: Asked, { result: said, text }: ResponseMessage): void {
+  #keep({ key, own, askedAt, drops }: PendingResult, { result: said, text }: ResponseMessage): void {
     const fresh = drops === this.#drops ? freshness(said) : undefined
     if (!fresh) return
     const name = fresh.isPublic ? key.key : own

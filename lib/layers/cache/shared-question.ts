@@ -3,12 +3,12 @@ import type { GatewayError } from '../../errors.ts'
 import { Lifetime } from '../../exchange/lifetime.ts'
 
 /** How long the answer to somebody else's question is waited for: their server, or their way to it, may be slower. */
-export const WAIT_MS = 1_000
+export const SHARED_WAIT_MS = 1_000
 
 /** It is stopped once nobody is left who wants its answer: neither who asked it, nor who waits. */
 export class SharedQuestion {
   readonly life: Lifetime
-  readonly #waitUntil = performance.now() + WAIT_MS
+  readonly #waitUntil = performance.now() + SHARED_WAIT_MS
   readonly #waiting = new Set<() => void>()
   #isSettled = false
   /** Why the asker is gone. */

@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals'
 import { GatewayError } from '../../../lib/errors.ts'
 import { Lifetime } from '../../../lib/exchange/lifetime.ts'
-import { SharedQuestion, WAIT_MS } from '../../../lib/layers/cache/shared-question.ts'
+import { SharedQuestion, SHARED_WAIT_MS } from '../../../lib/layers/cache/shared-question.ts'
 
 const gone = (): GatewayError => new GatewayError('bad_request', 'The client went away')
 
@@ -33,7 +33,7 @@ test('SE5: goes on when its asker leaves, and stops when the last one who waits 
 test('is waited for no longer than its time', async () => {
   const asker = new Lifetime()
   const question = new SharedQuestion(asker)
-  jest.advanceTimersByTime(WAIT_MS - 1)
+  jest.advanceTimersByTime(SHARED_WAIT_MS - 1)
   expect(question.isOverdue).toBe(false)
   const waiting = question.wait(new Lifetime())
   jest.advanceTimersByTime(1)
@@ -47,7 +47,7 @@ test('stops when whoever waited for it after its asker has no more time for it',
   const question = new SharedQuestion(asker)
   const waiting = question.wait(new Lifetime())
   asker.stop(gone())
-  jest.advanceTimersByTime(WAIT_MS)
+  jest.advanceTimersByTime(SHARED_WAIT_MS)
   await waiting
   expect(question.life.stopped).toBeDefined()
 })
