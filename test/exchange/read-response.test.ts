@@ -3,7 +3,7 @@ import { COMPLETE } from '../../lib/exchange/body.ts'
 import type { Out } from '../../lib/exchange/answer.ts'
 import { FramedBody } from '../../lib/exchange/framed-body.ts'
 import { peekResponse, readResponse } from '../../lib/exchange/read-response.ts'
-import type { EventsReply, JsonReply, Reply } from '../../lib/exchange/reply.ts'
+import type { EventsReply, JsonReply } from '../../lib/exchange/reply.ts'
 import { bodyOf, readAll } from './bodies.ts'
 
 type Chunks = readonly (string | Buffer)[]
@@ -176,7 +176,7 @@ describe('readResponse', () => {
     let isDrained = false
     const reply = replyOf('json', [text.slice(0, 20), text.slice(20)])
     const drain = (): void => void (isDrained = true)
-    expect(await readResponse({ ...reply, body: { ...reply.body, drain } } as Reply)).toMatchObject(expected)
+    expect(await readResponse({ ...reply, body: { ...reply.body, drain } })).toMatchObject(expected)
     expect(isDrained).toBe(true)
   })
 
