@@ -91,8 +91,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
     if (unsent !== undefined) config.report(unsent, inbound)
   }
 
-  const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => running.close(graceMs)
-  return expose(Object.assign(gateway, { wellKnown, close }), running.internals())
+  return expose(Object.assign(gateway, { wellKnown, close: running.close }), running.internals())
 }
 
 /** Whether an Express route called, which leaves the path of the mount in `url`: nothing would ever be found. */
@@ -207,7 +206,7 @@ class RunningGateway {
   }
 
   /** Calling again gives the same promise. */
-  close(graceMs: number): Promise<void> {
+  readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
     const report = (error: unknown): void => this.#config.report(error, undefined)
     this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
     return this.#closed

@@ -95,7 +95,7 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   idOf: [2, 'rename', 'of a JSON-RPC message, and of an upstream'],
   isAudience: [2, 'rename', 'what an option says, and whether a token is for a resource'],
   Kept: [2, 'rename', 'of a memo, and of an event log'],
-  keyOf: [4, 'rename', "of a stream's name twice, of a JSON text, of a card"],
+  keyOf: [3, 'rename', "of a stream's name twice, and of a JSON text"],
   open: [2, 'rename', 'of a sealed id, and of sessions'],
   Opened: [2, 'rename', 'of a sealed id, and of a card'],
   parse: [3, 'rename', 'of a body, of a message, and of a sealed record'],

@@ -3,6 +3,7 @@ import { LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
 import type { Listed, Opened } from './listing.ts'
+import { clip } from './weight.ts'
 
 /** The media types of experimental-ext-server-card, docs/discovery.md. */
 export const CARD_TYPE = 'application/mcp-server-card+json'
@@ -104,8 +105,4 @@ function versionsOf({ protocol }: ServerConfig): readonly string[] | undefined {
 function text(object: JsonObject, key: string): string | undefined {
   const value = object[key]
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function clip(long: string, max: number): string {
-  return long.length <= max ? long : `${long.slice(0, max - 1)}…`
 }

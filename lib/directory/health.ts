@@ -12,8 +12,8 @@ export interface Lately {
 const MAX_UPSTREAMS = 1_000
 
 interface Seen {
-  answeredAt: number
-  failedAt: number
+  hasAnswered: boolean
+  at: number
 }
 
 export class Health {
@@ -23,19 +23,18 @@ export class Health {
   /** A look-up and a field written, and no more: this is on the way of every message. */
   readonly note = (upstreamId: string, hasAnswered: boolean): void => {
     const seen = this.#upstreams.get(upstreamId) ?? this.#add(upstreamId)
-    if (hasAnswered) seen.answeredAt = Date.now()
-    else seen.failedAt = Date.now()
+    seen.hasAnswered = hasAnswered
+    seen.at = Date.now()
   }
 
   of(upstreamId: string): Lately {
-    const { answeredAt, failedAt } = this.#upstreams.get(upstreamId) ?? { answeredAt: 0, failedAt: 0 }
-    if (answeredAt === 0 && failedAt === 0) return { status: 'unknown' }
-    const at = new Date(Math.max(answeredAt, failedAt)).toISOString()
-    return { status: answeredAt >= failedAt ? 'answering' : 'failing', at }
+    const seen = this.#upstreams.get(upstreamId)
+    if (!seen) return { status: 'unknown' }
+    return { status: seen.hasAnswered ? 'answering' : 'failing', at: new Date(seen.at).toISOString() }
   }
 
   #add(upstreamId: string): Seen {
-    const seen = { answeredAt: 0, failedAt: 0 }
+    const seen = { hasAnswered: false, at: 0 }
     boundedSet(this.#upstreams, MAX_UPSTREAMS, upstreamId, seen)
     return seen
   }

@@ -1,13 +1,18 @@
 /** What one principal may use, as plain values: what the page, the JSON, the cards and the catalog are made of. */
-import { createHash } from 'node:crypto'
+import { GatewayError } from '../errors.ts'
+import type { Subject } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
+import { credentialsOf } from '../upstream/http/credentials.ts'
+import { fingerprint } from '../util/fingerprint.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
-import { isDictionary } from '../util/json.ts'
+import { isDictionary, isObject } from '../util/json.ts'
+import { AskLimit } from './ask-limit.ts'
 import { Health, type Lately } from './health.ts'
 import { interview, type Offer } from './interview.ts'
-import { Memo } from './memo.ts'
+import { type Kept, Memo } from './memo.ts'
 import { endpointOf } from './place.ts'
 import { CARD_SUFFIX, type Settings } from './settings.ts'
+import { weightOf } from './weight.ts'
 
 /** A server in the list. */
 export interface Listed {
@@ -43,6 +48,7 @@ export class Listing {
   readonly #settings: Settings
   readonly #health = new Health()
   readonly #opened = new Memo<Opened>()
+  readonly #limit = new AskLimit()
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -58,24 +64,49 @@ export class Listing {
   }
 
   /** What a server offers to this visitor. Never rejects. */
-  open(server: string, config: ServerConfig, { principal, request }: Visitor): Promise<Opened> {
-    const { gateway } = this.#settings
+  async open(server: string, config: ServerConfig, { principal, request }: Visitor): Promise<Opened> {
     const subject = { server, config, principal, request }
-    return this.#opened.get(keyOf(server, gateway.upstreamId(server, config), principal, request), async () => {
-      try {
-        const offer = await interview(gateway, subject, DEADLINE_MS)
-        return { value: { offer }, bytes: 2 * JSON.stringify(offer).length, keepMs: KEEP_MS }
-      } catch (error) {
-        const { message } = gateway.faultOf(error, { server, principal, request })
-        return { value: { error: message }, bytes: 2 * message.length, keepMs: KEEP_FAULT_MS }
-      }
-    })
+    try {
+      const key = await this.#keyOf(subject)
+      const ask = (): Promise<Kept<Opened>> => this.#interview(subject)
+      return key === undefined ? (await ask()).value : await this.#opened.get(key, ask)
+    } catch (error) {
+      return { error: this.#settings.gateway.faultOf(error, { server, principal, request }).message }
+    }
+  }
+
+  async #interview(subject: Subject): Promise<Kept<Opened>> {
+    const { gateway } = this.#settings
+    try {
+      const ask = (): Promise<Offer> => interview(gateway, subject, DEADLINE_MS)
+      const offer = await this.#limit.run(subject.principal?.id ?? '', ask)
+      if (offer) return { value: { offer }, bytes: weightOf(offer), keepMs: KEEP_MS }
+      return { value: { error: 'Too many servers are being asked. Look again in a moment.' }, bytes: 0, keepMs: 0 }
+    } catch (error) {
+      const { message } = gateway.faultOf(error, subject)
+      return { value: { error: message }, bytes: 2 * message.length, keepMs: KEEP_FAULT_MS }
+    }
+  }
+
+  /**
+   * Whoever the server is told the same of is told the same by it: the key has what it is sent. `undefined` where that,
+   * or the principal, cannot be compared.
+   */
+  async #keyOf(subject: Subject): Promise<string | undefined> {
+    const { server, config, principal } = subject
+    const { gateway } = this.#settings
+    const { parent } = gateway.connect(subject)
+    const late = new GatewayError('upstream_timeout', 'The headers for the server are not there in time')
+    const timer = setTimeout(() => parent.life.stop(late), DEADLINE_MS).unref()
+    const credentials = await Promise.resolve(credentialsOf(parent)).finally(() => clearTimeout(timer))
+    const whose = fingerprint([principal, credentials, config.protocol, config.scopes])
+    return whose === undefined ? undefined : JSON.stringify([server, gateway.upstreamId(server, config), whose])
   }
 
   /** What `list` says there is for this visitor. */
   async configs({ principal, request }: Pick<Visitor, 'principal' | 'request'>): Promise<Record<string, ServerConfig>> {
     const servers = await inHookTime(this.#settings.list(principal, { request }), '"list"')
-    if (isDictionary(servers)) return servers
+    if (isByName(servers)) return servers
     throw new TypeError('"list" must answer the servers by name: { name: config }')
   }
 
@@ -96,11 +127,7 @@ export class Listing {
   }
 }
 
-/** What a server offers may depend on whatever a `headers` function sees of this request. */
-function keyOf(name: string, upstreamId: string, principal: Principal | undefined, request: GatewayRequest): string {
-  const { authorization = '', cookie = '' } = request.headers
-  const proof = createHash('sha256')
-    .update(JSON.stringify([authorization, cookie]))
-    .digest('base64')
-  return JSON.stringify([principal?.id, name, upstreamId, proof])
+/** What is iterable, as an array, a map or a set, has no servers by name. */
+function isByName(servers: unknown): servers is Record<string, ServerConfig> {
+  return isDictionary(servers) && Object.values(servers).every(isObject)
 }

@@ -8,7 +8,7 @@ export interface Kept<T> {
 }
 
 /** How much is kept in all, in bytes. */
-const MAX_BYTES = 8 * 1024 * 1024
+const MAX_BYTES = 16 * 1024 * 1024
 
 export class Memo<T> {
   readonly #kept = new Map<string, { readonly value: T; readonly bytes: number; readonly until: number }>()
@@ -18,7 +18,7 @@ export class Memo<T> {
 
   get(key: string, ask: () => Promise<Kept<T>>): Promise<T> {
     const kept = this.#kept.get(key)
-    if (kept && kept.until > Date.now()) return Promise.resolve(kept.value)
+    if (kept && kept.until > performance.now()) return Promise.resolve(kept.value)
     const asked = this.#asked.get(key) ?? this.#ask(key, ask)
     this.#asked.set(key, asked)
     return asked
@@ -28,7 +28,7 @@ export class Memo<T> {
     try {
       const { value, bytes, keepMs } = await ask()
       this.#drop(key)
-      if (bytes <= MAX_BYTES) this.#keep(key, { value, bytes, until: Date.now() + keepMs })
+      if (bytes <= MAX_BYTES && keepMs > 0) this.#keep(key, { value, bytes, until: performance.now() + keepMs })
       return value
     } finally {
       this.#asked.delete(key)

@@ -40,13 +40,13 @@ function section(
   { items, hasMore, error }: Offered,
   show: (item: JsonObject) => Html,
 ): Html | undefined {
-  if (items.length === 0 && error === undefined) return undefined
+  if (items.length === 0 && !hasMore && error === undefined) return undefined
   return html`<h3>${title} <span class="count">${items.length}${hasMore && '+'}</span></h3>
     ${error !== undefined && html`<p class="fault">The server says: ${error}</p>`}
     <ul class="items">
       ${items.map((item) => html`<li>${show(item)}</li>`)}
     </ul>
-    ${hasMore && html`<p class="quiet">There are more; these are the first ${items.length}.</p>`}`
+    ${hasMore && html`<p class="quiet">There is more than these ${items.length}.</p>`}`
 }
 
 function tool(item: JsonObject): Html {

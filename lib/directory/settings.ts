@@ -35,7 +35,8 @@ export interface ServerDirectoryOptions<P extends Principal = Principal> {
   readonly namespace?: string | undefined
   /**
    * Serves the server cards and the catalog to anybody and to pages of any origin, those of the servers that are
-   * listed without a principal. Off by default: who may not use a server does not learn of it.
+   * listed without a principal. Needs the gateway's `publicUrl`: a card that anybody may keep must not name the host
+   * that some visitor gave. Off by default: who may not use a server does not learn of it.
    */
   readonly publicCards?: boolean | undefined
 }
@@ -86,7 +87,7 @@ export function parseSettings<P extends Principal>(given: ServerDirectoryOptions
     description: parseText('description', given.description),
     clientHeaders: parseHeaders(given.clientHeaders),
     namespace: parseNamespace(given.namespace),
-    publicCards: parseFlag('publicCards', given.publicCards),
+    publicCards: parsePublicCards(given.publicCards, gateway),
     cardPath: compilePath(`${path.replace(/\/$/, '')}${CARD_SUFFIX}`, onlyServer),
   }
 }
@@ -112,6 +113,12 @@ function parseText(option: string, text: string | undefined): string | undefined
 function parseFlag(option: string, flag: boolean = false): boolean {
   if (typeof flag === 'boolean') return flag
   throw new TypeError(`"${option}" must be true or false`)
+}
+
+function parsePublicCards(flag: boolean | undefined, { publicUrl }: GatewayInternals): boolean {
+  const publicCards = parseFlag('publicCards', flag)
+  if (!publicCards || publicUrl) return publicCards
+  throw new TypeError('"publicCards" needs the "publicUrl" of the gateway: mcpGateway({ publicUrl, ... })')
 }
 
 function parseHeaders(headers: Readonly<Record<string, string>> = {}): ReadonlyMap<string, string> {

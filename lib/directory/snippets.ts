@@ -14,7 +14,7 @@ type Headers = ReadonlyMap<string, string>
 
 export function snippetsFor(server: Server, headers: Headers): Snippet[] {
   return [
-    { client: 'Claude Code', where: 'Run in a terminal', code: claudeCode(server, headers) },
+    { client: 'Claude Code', ...claudeCode(server, headers) },
     { client: 'Claude Desktop', where: 'Add to claude_desktop_config.json', code: claudeDesktop(server, headers) },
     {
       client: 'Cursor',
@@ -47,11 +47,15 @@ function entry({ url }: Server, headers: Headers): object {
   return { url, ...(headers.size > 0 && { headers: Object.fromEntries(headers) }) }
 }
 
-function claudeCode({ name, url }: Server, headers: Headers): string {
+/** The same command for every shell, where there is one. */
+function claudeCode({ name, url }: Server, headers: Headers): Pick<Snippet, 'where' | 'code'> {
   // Its names are letters, digits, hyphens and underscores.
   const plain = name.replaceAll(/[^\w-]+/g, '-').replace(/^-+/, '') || 'server'
-  const given = Array.from(headers, ([header, value]) => ` --header ${quoted(`${header}: ${value}`)}`)
-  return `claude mcp add --transport http ${plain} ${quoted(url)}${given.join('')}`
+  const given = Array.from(headers, ([header, value]) => `${header}: ${value}`)
+  const quote = [url, ...given].every(isPortable) ? quotedForAny : quotedForPosix
+  const where = quote === quotedForAny ? 'Run in a terminal' : 'Run in a POSIX shell, such as bash or zsh'
+  const options = given.map((line) => ` --header ${quote(line)}`)
+  return { where, code: `claude mcp add --transport http ${plain} ${quote(url)}${options.join('')}` }
 }
 
 /** It starts programs; mcp-remote is one that speaks HTTP for it. Values are in `env`, since spaces in `args` break. */
@@ -97,7 +101,20 @@ function json(value: object): string {
   return JSON.stringify(value, null, 2)
 }
 
-/** For a POSIX shell, left alone where nothing needs it. */
-function quoted(word: string): string {
-  return /^[\w:/.%@-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+/** Whether POSIX shells, PowerShell and cmd.exe read a word in double quotes as it stands. */
+function isPortable(word: string): boolean {
+  return !/["$`\\!%]/.test(word)
+}
+
+function quotedForAny(word: string): string {
+  return isPlain(word) ? word : `"${word}"`
+}
+
+function quotedForPosix(word: string): string {
+  return isPlain(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/** Whether no shell reads anything into a word without quotes. */
+function isPlain(word: string): boolean {
+  return /^[\w:/.%-][\w:/.%@-]*$/.test(word)
 }

@@ -1,6 +1,9 @@
 /** Where values stand in the text of valid JSON, so that one can be replaced and the rest stay byte for byte. */
 import { isObject, member } from '../util/json.ts'
 
+const STRING_END = 0x22
+const ESCAPE = 0x5c
+
 /** A member of an object: the text of its key, and the range of its value. */
 interface MemberRange {
   readonly key: string
@@ -17,9 +20,29 @@ function* membersOf(text: string, open: number): Generator<MemberRange> {
     const keyEnd = afterString(text, at)
     const start = afterSpace(text, afterSpace(text, keyEnd) + 1)
     const end = afterValue(text, start)
-    yield { key: JSON.parse(text.slice(keyStart, keyEnd)) as string, keyStart, start, end }
+    yield { key: keyText(text, keyStart, keyEnd), keyStart, start, end }
     at = afterSpace(text, end)
     if (text[at] === ',') at = afterSpace(text, at + 1)
+  }
+}
+
+/** Parsing a key costs more than all the rest of finding it, and hardly one has an escape. */
+function keyText(text: string, start: number, end: number): string {
+  const key = text.slice(start + 1, end - 1)
+  return key.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : key
+}
+
+/** A member of an object as it stands: its key, the text of key and value, and that of the value. */
+export interface MemberText {
+  readonly key: string
+  readonly text: string
+  readonly value: string
+}
+
+/** The members of the text of an object, in its order. */
+export function* memberTexts(text: string): Generator<MemberText> {
+  for (const { key, keyStart, start, end } of membersOf(text, text.indexOf('{'))) {
+    yield { key, text: text.slice(keyStart, end), value: text.slice(start, end) }
   }
 }
 
@@ -104,28 +127,36 @@ function patchArray(text: string, values: readonly unknown[]): string {
 
 function afterSpace(text: string, from: number): number {
   let at = from
-  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at += 1
-  return at
+  for (;;) {
+    const code = text.charCodeAt(at)
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at
+    at += 1
+  }
 }
 
 function afterString(text: string, start: number): number {
-  let at = start + 1
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
-  return at + 1
+  for (let at = start + 1; ; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === STRING_END) return at + 1
+    if (code === ESCAPE) at += 1
+  }
 }
 
 /** `text` is valid JSON, so brackets are counted, not matched. */
 function afterValue(text: string, start: number): number {
   let depth = 0
   let at = start
-  while (at < text.length) {
-    const letter = text[at]!
-    if (letter === '"') at = afterString(text, at) - 1
-    else if (letter === '{' || letter === '[') depth += 1
-    else if (depth === 0 && (letter === ',' || letter === '}' || letter === ']')) return at
-    else if (letter === '}' || letter === ']') depth -= 1
-    if (depth === 0 && (letter === '"' || letter === '}' || letter === ']')) return at + 1
-    at += 1
+  for (; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === STRING_END) {
+      at = afterString(text, at) - 1
+      if (depth === 0) return at + 1
+    } else if (code === 0x7b || code === 0x5b) depth += 1
+    else if (code === 0x7d || code === 0x5d) {
+      if (depth === 0) return at
+      depth -= 1
+      if (depth === 0) return at + 1
+    } else if (depth === 0 && code === 0x2c) return at
   }
   return at
 }

@@ -1,6 +1,7 @@
 /** Changes messages of a reply on their way to the client: what is not wanted stays the very bytes. */
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
+import { mayBeMessage, parseJson } from '../util/json.ts'
 import { type Body, COMPLETE, type End } from './body.ts'
 import { MappedBody } from './mapped-body.ts'
 import { type Message, messageOf } from './message.ts'
@@ -159,9 +160,5 @@ class MappedEvents extends MappedBody {
 }
 
 function parse(text: string): Message | undefined {
-  try {
-    return messageOf(JSON.parse(text), text, 'legacy')
-  } catch {
-    return undefined
-  }
+  return mayBeMessage(text) ? messageOf(parseJson(text), text, 'legacy') : undefined
 }

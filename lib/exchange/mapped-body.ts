@@ -28,7 +28,8 @@ export abstract class MappedBody implements Body, Sink {
     this.#sink = sink
     this.#flows = true
     for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
-      this.#give(sink, chunk)
+      // What was given back may have been cut anywhere but at its end.
+      this.#give(sink, chunk, this.#unread.length === 0)
       if (this.#sink !== sink) return
     }
     if (this.#end) return sink.end(this.#end)
@@ -83,8 +84,8 @@ export abstract class MappedBody implements Body, Sink {
   }
 
   /** The answer of a sink that is let go meanwhile says nothing of the next one. */
-  #give(sink: Sink, bytes: Buffer): void {
-    const takesMore = sink.data(bytes, this.#unread.length === 0)
+  #give(sink: Sink, bytes: Buffer, atBoundary = true): void {
+    const takesMore = sink.data(bytes, atBoundary)
     if (this.#sink === sink) this.#flows = takesMore
   }
 

@@ -1,7 +1,9 @@
 /** Reads a reply as far as its first response. */
 import { StringDecoder } from 'node:string_decoder'
+import type { RequestId } from '../types.ts'
 import { ChunkList } from '../util/chunk-list.ts'
-import type { Body, Sink } from './body.ts'
+import { mayBeMessage, parseJson } from '../util/json.ts'
+import type { Body, End, Sink } from './body.ts'
 import type { Out } from './answer.ts'
 import { type Message, messageOf, type ResponseMessage } from './message.ts'
 import type { EventsReply, Reply } from './reply.ts'
@@ -10,43 +12,60 @@ import { createMessageReader, eventsOf } from './sse.ts'
 /** A response longer than this is not read, in bytes. */
 const MAX_BYTES = 4 * 1024 * 1024
 
+/** Which response is read. */
+interface Wanted {
+  /** The id of the request. A response to another one is passed over; without it the first response is read. (ER14) */
+  readonly id?: RequestId
+  readonly maxBytes?: number
+  /** How long a reply that has begun is waited for: what comes later is not read. Without an end by default. */
+  readonly waitMs?: number
+}
+
+/** Whether a response is the one that is wanted; an error may have no id. (JSON-RPC 2.0, 5) */
+type IsWanted = (response: ResponseMessage) => boolean
+
 /**
  * The first response in a reply, `undefined` when there is none or it is too long to be read. The bytes are given back:
  * the reply can be relayed as if untouched. Rejects with nothing.
  */
-export function peekResponse(reply: Reply, maxBytes: number = MAX_BYTES): Promise<ResponseMessage | undefined> {
+export function peekResponse(reply: Reply, wanted: Wanted = {}): Promise<ResponseMessage | undefined> {
   if (reply.kind === 'empty') return Promise.resolve(undefined)
   return new Promise((resolve) => {
     const Peek = reply.kind === 'events' ? EventsPeek : JsonPeek
-    reply.body.pipe(new Peek(reply.body, resolve, maxBytes))
+    reply.body.pipe(new Peek(reply.body, resolve, wanted))
   })
 }
 
 /**
  * The first response in a reply, which is used up by it. What an event stream says before that goes to `out` as the
- * bytes it came in; without `out` it is dropped. `undefined` when there is none, or it is longer than `maxBytes`.
+ * bytes it came in; without `out` it is dropped. `undefined` when there is none, or it is too long to be read.
  */
-export function readResponse(
-  reply: Reply,
-  out?: Out,
-  maxBytes: number = MAX_BYTES,
-): Promise<ResponseMessage | undefined> {
-  if (reply.kind === 'events') return new Promise((resolve) => new EventsReader(reply, out, maxBytes, resolve).start())
-  return peekResponse(reply, maxBytes).finally(() => reply.kind === 'json' && reply.body.drain())
+export function readResponse(reply: Reply, out?: Out, wanted: Wanted = {}): Promise<ResponseMessage | undefined> {
+  if (reply.kind === 'events') return new Promise((resolve) => new EventsReader(reply, out, resolve, wanted).start())
+  return peekResponse(reply, wanted).finally(() => reply.kind === 'json' && reply.body.drain())
+}
+
+function isWantedOf({ id }: Wanted): IsWanted {
+  return (response) => id === undefined || response.id === id || (response.id === null && response.error !== undefined)
 }
 
 /** Collects what it is given until it has seen enough. */
 abstract class PeekSink implements Sink {
   protected readonly chunks = new ChunkList()
   protected readonly maxBytes: number
+  protected readonly isWanted: IsWanted
   readonly #body: Body
   readonly #resolve: (response: ResponseMessage | undefined) => void
+  readonly #timer: NodeJS.Timeout | undefined
   #isSettled = false
 
-  constructor(body: Body, resolve: (response: ResponseMessage | undefined) => void, maxBytes: number) {
+  constructor(body: Body, resolve: (response: ResponseMessage | undefined) => void, wanted: Wanted) {
     this.#body = body
     this.#resolve = resolve
-    this.maxBytes = maxBytes
+    this.maxBytes = wanted.maxBytes ?? MAX_BYTES
+    this.isWanted = isWantedOf(wanted)
+    const { waitMs } = wanted
+    this.#timer = waitMs === undefined ? undefined : setTimeout(() => this.settle(undefined), waitMs).unref()
   }
 
   data(chunk: Buffer): boolean {
@@ -55,28 +74,35 @@ abstract class PeekSink implements Sink {
     return !this.#isSettled
   }
 
-  abstract end(): void
+  abstract end(end: End): void
 
   protected settle(response: ResponseMessage | undefined): void {
     if (this.#isSettled) return
     this.#isSettled = true
+    clearTimeout(this.#timer)
     this.#body.unread(this.chunks.take())
     this.#resolve(response)
   }
 }
 
+/** A document that broke off has not been answered, even if what came of it can be read. */
 class JsonPeek extends PeekSink {
-  end(): void {
+  end({ how }: End): void {
     const bytes = this.chunks.concat()
     this.chunks.push(bytes)
-    this.settle(responseIn(bytes.toString()))
+    const text = bytes.toString()
+    const response = how === 'complete' && mayBeMessage(text) ? responseOf(parseJson(text), text) : undefined
+    this.settle(response && this.isWanted(response) ? response : undefined)
   }
 }
 
 class EventsPeek extends PeekSink {
   readonly #decoder = new StringDecoder()
   #response: ResponseMessage | undefined
-  readonly #reader = createMessageReader((json, text) => (this.#response ??= responseOf(json, text)), this.maxBytes)
+  readonly #reader = createMessageReader((json, text) => {
+    const response = this.#response ? undefined : responseOf(json, text)
+    if (response && this.isWanted(response)) this.#response = response
+  }, this.maxBytes)
 
   override data(chunk: Buffer): boolean {
     const flows = super.data(chunk)
@@ -99,19 +125,26 @@ class EventsReader implements Sink {
   readonly #out: Out | undefined
   readonly #maxBytes: number
   readonly #resolve: (response: ResponseMessage | undefined) => void
+  readonly #isWanted: IsWanted
   readonly #held = new ChunkList()
+  #found: ResponseMessage | undefined
+  readonly #reader = createMessageReader((json, text) => {
+    const response = this.#found ? undefined : responseOf(json, text)
+    if (response && this.#isWanted(response)) this.#found = response
+  })
   #isSettled = false
 
   constructor(
     reply: EventsReply,
     out: Out | undefined,
-    maxBytes: number,
     resolve: (response: ResponseMessage | undefined) => void,
+    wanted: Wanted,
   ) {
     this.#reply = reply
     this.#out = out
-    this.#maxBytes = maxBytes
     this.#resolve = resolve
+    this.#maxBytes = wanted.maxBytes ?? MAX_BYTES
+    this.#isWanted = isWantedOf(wanted)
   }
 
   start(): void {
@@ -127,9 +160,9 @@ class EventsReader implements Sink {
     if (!atBoundary) return true
     let flows = true
     for (const event of eventsOf(this.#held.concat())) {
-      const response = responseInEvent(event)
-      if (response) {
-        this.#settle(response)
+      if (event.includes('"result"') || event.includes('"error"')) this.#reader.feed(`${event.toString()}\n`)
+      if (this.#found) {
+        this.#settle(this.#found)
         return false
       }
       flows = this.#out?.bytes(event, true) ?? true
@@ -147,22 +180,6 @@ class EventsReader implements Sink {
     this.#isSettled = true
     this.#reply.body.cancel()
     this.#resolve(response)
-  }
-}
-
-function responseInEvent(event: Buffer): ResponseMessage | undefined {
-  let response: ResponseMessage | undefined
-  if (event.includes('"result"') || event.includes('"error"')) {
-    createMessageReader((json, text) => (response ??= responseOf(json, text))).feed(`${event.toString()}\n`)
-  }
-  return response
-}
-
-function responseIn(text: string): ResponseMessage | undefined {
-  try {
-    return responseOf(JSON.parse(text), text)
-  } catch {
-    return undefined
   }
 }
 

@@ -1,5 +1,6 @@
 /** What the events of a stream say, and events of our own. (WHATWG HTML, 9.2) */
 import { createParser } from 'eventsource-parser'
+import { mayBeMessage, parseJson } from '../util/json.ts'
 
 const BYTE_ORDER_MARK = '\uFEFF'
 const LF = 0x0a
@@ -56,38 +57,58 @@ export interface MessageReader {
   feed(chunk: string): void
 }
 
+/** Lines that the parser makes an error of, as it does for each unknown field and each `retry` that is no number. */
+const OTHER_LINE = /([\r\n])(?![\r\n:]|data[:\r\n]|event:|id:|$)/g
+
+/** How many events in a row may look like JSON without being any. */
+const MAX_MALFORMED = 100
+
 /**
  * Calls back with the JSON of each event's data, parsed and as it stands; what is no JSON is passed over. Of an event
- * longer than `maxChars` nothing is kept, and nothing is read from there on.
+ * longer than `maxChars` nothing is kept, and nothing is read from there on, nor behind too many malformed events: each
+ * costs an error, which is dearer than the event.
  */
 export function createMessageReader(
   onMessage: (message: unknown, text: string) => void,
   maxChars: number = Infinity,
 ): MessageReader {
+  /** The beginning of a line. */
+  let held: string[] = []
   let isFirst = true
   let unfinished = 0
-  let isTooLong = false
+  let malformed = 0
+  let isOver = false
   const parser = createParser({
     onEvent: ({ data }) => {
       unfinished = 0
-      if (data === '') return
-      let message: unknown
-      try {
-        message = JSON.parse(data)
-      } catch {
-        return
-      }
-      onMessage(message, data)
+      if (isOver || !mayBeMessage(data)) return
+      const message = parseJson(data)
+      malformed = message === undefined ? malformed + 1 : 0
+      if (malformed >= MAX_MALFORMED) isOver = true
+      if (message !== undefined) onMessage(message, data)
     },
   })
+  function readLines(lines: string): void {
+    const text = isFirst && lines.startsWith(BYTE_ORDER_MARK) ? lines.slice(1) : lines
+    isFirst = false
+    // What the parser would refuse goes in as a comment. The line end in front is for the first line.
+    parser.feed(`\n${text}`.replace(OTHER_LINE, '$1:').slice(1))
+  }
   return {
     feed(chunk) {
-      if (isTooLong) return
+      if (isOver) return
       unfinished += chunk.length
-      parser.feed(isFirst && chunk.startsWith(BYTE_ORDER_MARK) ? chunk.slice(1) : chunk)
-      isFirst = false
-      if (unfinished <= maxChars) return
-      isTooLong = true
+      const end = 1 + Math.max(chunk.lastIndexOf('\n'), chunk.lastIndexOf('\r'))
+      if (end > 0) {
+        held.push(chunk.slice(0, end))
+        const lines = held.join('')
+        held = []
+        readLines(lines)
+      }
+      if (end < chunk.length) held.push(chunk.slice(end))
+      isOver ||= unfinished > maxChars
+      if (!isOver) return
+      held = []
       parser.reset()
     },
   }

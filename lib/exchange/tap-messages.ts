@@ -10,11 +10,11 @@ const MAX_BYTES = 1024 * 1024
 /** Enough of an event's end to find where it is. */
 const TAIL_BYTES = 3
 
-/** Calls back with each notification that may be of interest; the bytes go on as they are. Any other reply is given back. */
+/** Calls back with each message that may be of interest; the bytes go on as they are. Any other reply is given back. */
 export function tapMessages(
   reply: Reply,
   isOfInterest: (event: Buffer) => boolean,
-  onMessage: (message: unknown) => void,
+  onMessage: (message: unknown, text: string) => void,
 ): Reply {
   if (reply.kind !== 'events') return reply
   const { body } = reply

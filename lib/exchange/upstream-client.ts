@@ -80,11 +80,11 @@ export class UpstreamClient {
   async request(method: string, params?: JsonObject, out?: Out): Promise<JsonObject> {
     const { era, envelope } = this.#parts
     const said = envelope ? { ...params, _meta: { ...(member(params, '_meta') as JsonObject), ...envelope } } : params
-    const message = requestOf(era, `gateway-${(this.#ids += 1)}`, method, said)
+    const id = `gateway-${(this.#ids += 1)}`
     const life = this.#life.child()
-    const reply = await this.#send(message, life)
+    const reply = await this.#send(requestOf(era, id, method, said), life)
     if (reply.opened) this.#state = reply.opened
-    const response = await readResponse(reply, out)
+    const response = await readResponse(reply, out, { id })
     if (life.stopped) throw life.stopped
     life.end()
     if (response?.error !== undefined) throw new RpcError(response.error)

@@ -136,6 +136,7 @@ describe('with public cards', () => {
       gateway: {
         servers: (name, { principal }) => (principal && name in { one: 1, two: 1 } ? open : undefined),
         authenticate,
+        publicUrl: 'https://app.example.com/mcp-servers',
       },
       directory: { publicCards: true, list: (principal) => (principal ? { one: open, two: open } : { one: open }) },
     })

@@ -242,9 +242,41 @@ describe('kept for a moment', () => {
     expect(upstream.requests('initialize')).toHaveLength(1)
     await look('bob')
     expect(upstream.requests('initialize')).toHaveLength(2)
-    // Another token of hers may let her see more, or less.
+    // Another token of hers is nothing that the server is told.
     await look('ada', 'two')
-    expect(upstream.requests('initialize')).toHaveLength(3)
+    expect(upstream.requests('initialize')).toHaveLength(2)
+  })
+
+  test('another token asks again where the headers of the server depend on it', async () => {
+    const upstream = await startLegacy()
+    const headers: ServerConfig['headers'] = ({ request }) => ({ 'x-token': String(request?.headers.authorization) })
+    const { agent } = await start({ gateway: { servers: { one: { url: upstream.url, headers } }, authenticate } })
+    for (const token of ['one', 'two', 'one']) {
+      await agent.get('/mcp-servers?server=one').set({ 'x-user': 'ada', authorization: token }).expect(200)
+    }
+    expect(upstream.requests('initialize')).toHaveLength(2)
+  })
+
+  test('headers that fail are shown as a failure, and their cause is reported', async () => {
+    const upstream = await startLegacy()
+    const headers: ServerConfig['headers'] = () => Promise.reject(new Error('the vault is sealed'))
+    const directory = await start({ gateway: { servers: { one: { url: upstream.url, headers } } } })
+    expect((await offerOf(directory)).error).toBe('Internal error')
+    expect(directory.reported.entries.map(({ message }) => message)).toEqual(['the vault is sealed'])
+    expect(upstream.requests()).toEqual([])
+  })
+
+  test('SC6: one principal has so many servers asked, and others go on', async () => {
+    const upstream = await startLegacy()
+    let number = 0
+    const headers: ServerConfig['headers'] = () => ({ 'x-number': String((number += 1)) })
+    const { agent } = await start({ gateway: { servers: { one: { url: upstream.url, headers } }, authenticate } })
+    const look = (user: string): supertest.Test => agent.get('/mcp-servers?server=one').set('x-user', user).expect(200)
+    let refused = 0
+    for (let count = 0; count < 60; count += 1) if ((await look('ada')).body.error) refused += 1
+    expect(refused).toBeGreaterThan(0)
+    expect((await look('ada')).body.error).toBe('Too many servers are being asked. Look again in a moment.')
+    expect((await look('bob')).body.offer).toBeDefined()
   })
 
   test('taking a server away from somebody takes away what was kept', async () => {

@@ -40,6 +40,19 @@ describe('what is pasted', () => {
     )
   })
 
+  test('a command is the same for every shell, or says for which it is', () => {
+    const of = (header: string): [string, string] => {
+      const { where, code } = snippetsFor(weather, new Map([['Authorization', header]]))[0]!
+      return [where, code.slice(code.indexOf('--header'))]
+    }
+    expect(of('Bearer YOUR-KEY')).toEqual(['Run in a terminal', '--header "Authorization: Bearer YOUR-KEY"'])
+    for (const special of ['"', '$KEY', '`', '\\', '!', '%KEY%']) {
+      const [where, code] = of(`a ${special} b`)
+      expect(where).toContain('POSIX')
+      expect(code).toBe(`--header 'Authorization: a ${special} b'`)
+    }
+  })
+
   test('Claude Desktop starts mcp-remote, with secrets in the environment', () => {
     expect(JSON.parse(snippet('Claude Desktop', weather))).toEqual({
       mcpServers: { weather: { command: 'npx', args: ['-y', 'mcp-remote', weather.url] } },

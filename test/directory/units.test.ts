@@ -1,6 +1,8 @@
 // The small parts of a directory, each for itself.
 import { jest } from '@jest/globals'
 import { html, verbatim } from '../../lib/directory/html.ts'
+import { AskLimit } from '../../lib/directory/ask-limit.ts'
+import { weightOf, withoutDepths } from '../../lib/directory/weight.ts'
 import { Memo } from '../../lib/directory/memo.ts'
 import { preferred } from '../../lib/directory/negotiate.ts'
 
@@ -58,7 +60,7 @@ describe('memo', () => {
   test('keeps no failure, and no more than its bytes: the oldest goes first', async () => {
     const memo = new Memo<string>()
     await expect(memo.get('k', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
-    const [one, two, three] = [asking('1', 4 * 1024 * 1024), asking('2', 4 * 1024 * 1024), asking('3')]
+    const [one, two, three] = [asking('1', 8 * 1024 * 1024), asking('2', 8 * 1024 * 1024), asking('3')]
     for (const [key, ask] of [
       ['1', one],
       ['2', two],
@@ -68,9 +70,60 @@ describe('memo', () => {
     await memo.get('2', two)
     await memo.get('1', one)
     expect([one, two, three].map((ask) => ask.mock.calls.length)).toEqual([2, 1, 1])
-    const giant = asking('giant', 9 * 1024 * 1024)
+    const giant = asking('giant', 17 * 1024 * 1024)
     await memo.get('giant', giant)
     await memo.get('giant', giant)
     expect(giant).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('what a value weighs', () => {
+  const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)])
+
+  test('goes by its text and its values', () => {
+    expect(weightOf('x'.repeat(1_000))).toBeGreaterThan(2_000)
+    expect(weightOf({ ['k'.repeat(1_000)]: 1 })).toBeGreaterThan(2_000)
+    expect(weightOf(Array.from({ length: 1_000 }, () => ({})))).toBeGreaterThan(30_000)
+    expect(weightOf({ a: [1, 'b', null, undefined, true] })).toBeLessThan(1_000)
+  })
+
+  test('has no end where it is nested too deeply, and such members are not shown (24)', () => {
+    expect(weightOf(nested(64))).toBeLessThan(Infinity)
+    expect(weightOf(nested(65))).toBe(Infinity)
+    const shallow = { name: 'a', inputSchema: { enum: nested(60) } }
+    expect(withoutDepths(shallow)).toBe(shallow)
+    expect(withoutDepths({ name: 'a', inputSchema: { enum: nested(100) } })).toEqual({ name: 'a' })
+  })
+
+  test('is nothing that can exhaust the stack', () => {
+    const deep = JSON.parse('['.repeat(500_000) + ']'.repeat(500_000)) as unknown
+    expect(withoutDepths({ name: 'a', deep })).toEqual({ name: 'a' })
+  })
+})
+
+describe('the limit of asking', () => {
+  const ask = async (): Promise<string> => 'asked'
+
+  beforeEach(() => void jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] }))
+  afterEach(() => jest.useRealTimers())
+
+  test('is one for each principal, and is made up for with time (SC6)', async () => {
+    const limit = new AskLimit()
+    for (let count = 0; count < 30; count += 1) expect(await limit.run('ada', ask)).toBe('asked')
+    expect(await limit.run('ada', ask)).toBeUndefined()
+    expect(await limit.run('bob', ask)).toBe('asked')
+    jest.advanceTimersByTime(1_000)
+    expect([await limit.run('ada', ask), await limit.run('ada', ask)]).toEqual(['asked', undefined])
+  })
+
+  test('lets eight ask at a time, whether they fail or not (SC6)', async () => {
+    const limit = new AskLimit()
+    let fail: (error: Error) => void
+    const failing = new Promise<never>((_, reject) => (fail = reject))
+    const running = Array.from({ length: 8 }, () => limit.run('ada', () => failing).catch(() => 'failed'))
+    expect(await limit.run('ada', ask)).toBeUndefined()
+    fail!(new Error('no'))
+    await Promise.all(running)
+    expect(await limit.run('ada', ask)).toBe('asked')
   })
 })

@@ -29,6 +29,7 @@ const expected = { kind: 'response', id: 1, result: { protocolVersion: '2025-11-
 const noResponse: [string, 'json' | 'events', string[], Ending][] = [
   ['JSON that is none', 'json', ['{'], 'ends'],
   ['JSON that breaks off', 'json', ['{"jsonrpc":'], 'breaks'],
+  ['JSON that breaks off behind what can be read (R8)', 'json', [text], 'breaks'],
   ['an array', 'json', [`[${text}]`], 'ends'],
   ['a string', 'json', ['"hello"'], 'ends'],
   ['null', 'json', ['null'], 'ends'],
@@ -114,6 +115,34 @@ describe('peekResponse', () => {
       expect(readAll(reply.body).bytes).toBe(chunks.join(''))
     },
   )
+
+  test.each(['json', 'events'] as const)(
+    'passes over the response to another id, in a reply of kind %s (18)',
+    async (kind) => {
+      const chunks = kind === 'json' ? [text] : [stream]
+      const other = replyOf(kind, chunks)
+      expect(await peekResponse(other, { id: '1' })).toBeUndefined()
+      expect(readAll(other.body).bytes).toBe(chunks.join(''))
+      expect(await peekResponse(replyOf(kind, chunks), { id: 1 })).toMatchObject(expected)
+      expect(await readResponse(replyOf(kind, chunks), undefined, { id: '1' })).toBeUndefined()
+      expect(await readResponse(replyOf(kind, chunks), undefined, { id: 1 })).toMatchObject(expected)
+    },
+  )
+
+  test('finds the response behind one to another id, and an error without an id (18)', async () => {
+    const other = 'data: {"jsonrpc":"2.0","id":"1","result":{}}\n\n'
+    expect(await peekResponse(replyOf('events', [other + stream]), { id: 1 })).toMatchObject(expected)
+    const error = { code: -32700, message: 'Parse error' }
+    const nobodys = JSON.stringify({ jsonrpc: '2.0', id: null, error })
+    expect(await peekResponse(replyOf('json', [nobodys]), { id: 1 })).toMatchObject({ id: null, error })
+  })
+
+  test.each(['json', 'events'] as const)('waits no longer than it may, in a reply of kind %s (23)', async (kind) => {
+    const chunk = kind === 'json' ? '{' : before
+    const reply = replyOf(kind, [chunk], 'goes on')
+    expect(await peekResponse(reply, { waitMs: 1 })).toBeUndefined()
+    expect(readAll(reply.body).bytes).toBe(chunk)
+  })
 
   test('finds nothing in a reply that has no body', async () => {
     expect(await peekResponse({ kind: 'empty', status: 202, headers: {} })).toBeUndefined()
@@ -203,8 +232,10 @@ describe('readResponse', () => {
 
   test('gives up on a response that is longer than it may be (SC6)', async () => {
     const long = JSON.stringify({ jsonrpc: '2.0', id: 1, result: 'x'.repeat(2_000) })
-    expect(await readResponse(replyOf('json', [long]), undefined, 1_000)).toBeUndefined()
-    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, 1_000)).toBeUndefined()
-    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, 3_000)).toMatchObject({ id: 1 })
+    expect(await readResponse(replyOf('json', [long]), undefined, { maxBytes: 1_000 })).toBeUndefined()
+    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, { maxBytes: 1_000 })).toBeUndefined()
+    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, { maxBytes: 3_000 })).toMatchObject({
+      id: 1,
+    })
   })
 })

@@ -85,21 +85,21 @@ describe('a message reader', () => {
         '',
         'data: nonsense',
         '',
-        'data: [2]',
+        'data: [{}]',
         '',
         '',
       ].join(end)
       for (const letter of text) reader.feed(letter)
       // A CR at the very end may be half a CRLF, so a parser may wait for what follows.
-      reader.feed('data: "next"\n\n')
-      expect(messages).toEqual([{ a: 1 }, [2], 'next'])
+      reader.feed('data: {"next":1}\n\n')
+      expect(messages).toEqual([{ a: 1 }, [{}], { next: 1 }])
     },
   )
 
   test('is not confused by a byte order mark (SE18)', () => {
     const messages: unknown[] = []
-    createMessageReader((message) => messages.push(message)).feed('\uFEFFdata: 1\n\n')
-    expect(messages).toEqual([1])
+    createMessageReader((message) => messages.push(message)).feed('\uFEFFdata: {}\n\n')
+    expect(messages).toEqual([{}])
   })
 
   test.each([1, 7])(
@@ -108,15 +108,62 @@ describe('a message reader', () => {
       const messages: unknown[] = []
       const reader = createMessageReader((message, text) => messages.push([message, text]), 99)
       const [short, long] = ['y'.repeat(80), 'x'.repeat(150)]
-      const text = `data: {"a": 1}\n\ndata: "${short}"\n\ndata: "${long}"\n\ndata: 3\n\n`
+      const text = `data: {"a": 1}\n\ndata: {"b": "${short}"}\n\ndata: {"c": "${long}"}\n\ndata: {}\n\n`
       for (let at = 0; at < text.length; at += size) reader.feed(text.slice(at, at + size))
       reader.feed('data: 4\n\n')
       expect(messages).toEqual([
         [{ a: 1 }, '{"a": 1}'],
-        [short, `"${short}"`],
+        [{ b: short }, `{"b": "${short}"}`],
       ])
     },
   )
+})
+
+describe('a message reader and what is no message', () => {
+  /** What is read of a stream in pieces of a few characters. */
+  function read(stream: string, size = 3): unknown[] {
+    const messages: unknown[] = []
+    const reader = createMessageReader((message) => messages.push(message))
+    for (let at = 0; at < stream.length; at += size) reader.feed(stream.slice(at, at + size))
+    return messages
+  }
+
+  test.each([['\n'], ['\r\n'], ['\r']])('reads past lines of any other name, lines ending in %j (SE18)', (end) => {
+    const lines = [
+      'dat',
+      'data',
+      'database: 1',
+      'retry: soon',
+      'x',
+      'data:{"a":',
+      ':c',
+      'datum:',
+      'data:1}',
+      '',
+      '',
+      '',
+    ]
+    expect(read(lines.join(end) + end)).toEqual([{ a: 1 }])
+  })
+
+  test('takes a line separator of Unicode for no line end (SE18)', () => {
+    expect(read('data: {"a":"\u2028x\u2029y"}\n\n')).toEqual([{ a: '\u2028x\u2029y' }])
+  })
+
+  test.each(['1', '"x"', 'null', '{', '}', '[1]', '{]', 'x}', ''])('passes over %j', (data) => {
+    expect(read(`data: ${data}\n\ndata: {"a":1}\n\n`)).toEqual([{ a: 1 }])
+  })
+
+  test.each([' { } ', '[]', ' [ {}]', `{}${' '.repeat(99)}`, '{"a":[1]}'])('reads %j', (data) => {
+    expect(read(`data: ${data}\n\n`)).toEqual([JSON.parse(data)])
+  })
+
+  test('reads no more behind a hundred malformed ones in a row (SC6)', () => {
+    const malformed = 'data: {"}\n\n'
+    const message = 'data: {"a":1}\n\n'
+    expect(read(malformed.repeat(99) + message + malformed.repeat(99) + message, 9)).toHaveLength(2)
+    expect(read(message + malformed.repeat(100) + message, 9)).toHaveLength(1)
+  })
 })
 
 test('an event of our own is read back as it was meant', () => {

@@ -75,7 +75,7 @@ describe('25: public cards', () => {
   const CATALOG = '/.well-known/ai-catalog.json'
   const forged = { host: 'evil.example' }
 
-  test.failing.each([CARD, CATALOG])(
+  test.each([CARD, CATALOG])(
     'take "publicUrl": a visitor’s Host is in nothing that anybody may keep: %s',
     async (path) => {
       const directory = { publicCards: true }
@@ -180,7 +180,7 @@ describe('what a server offers to one visitor is kept for nobody who is told som
     ],
   ]
 
-  test.failing.each(ways)('by %s', async (_, makeWay) => {
+  test.each(ways)('by %s', async (_, makeWay) => {
     const { paths = ['/mcp-servers', '/mcp-servers'], headers = [{}, {}], ...parts } = makeWay()
     offerByTenant()
     const { origin } = await start(parts)
@@ -254,7 +254,7 @@ describe('a command that is pasted', () => {
     return String(stdout).split(mark).slice(0, -1)
   }
 
-  test.failing('is for cmd.exe and PowerShell too, or the page says for which shells it is', async () => {
+  test('is for cmd.exe and PowerShell too, or the page says for which shells it is', async () => {
     const { page, lines } = await commands()
     if (/\b(?:POSIX|bash|zsh|WSL|PowerShell)\b/i.test(page) && lines.length === 1) return
     expect(lines.map(inWindows)).toContainEqual(expected)

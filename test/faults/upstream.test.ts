@@ -98,13 +98,17 @@ describe('an upstream that keeps a request waiting', () => {
     },
   )
 
-  test.failing.each(['text/event-stream', 'application/json'])(
-    '23: a read that may be cached gets a head, or an error, though its %s never answers (SE15)',
-    async (type) => {
-      await start({ timeouts: { responseMs: 200 }, cache: true })
-      upstream.once('tools/list', headOf(type))
-      await soon(openModern(gateway.url('a'), modernRequest('tools/list')), 'The client has not even a head')
-    },
+  const getsHead = async (type: string): Promise<void> => {
+    await start({ timeouts: { responseMs: 200 }, cache: true })
+    upstream.once('tools/list', headOf(type))
+    await soon(openModern(gateway.url('a'), modernRequest('tools/list')), 'The client has not even a head')
+  }
+
+  test('23: a read that may be cached gets a head, or an error, though its event stream never answers (SE15)', () =>
+    getsHead('text/event-stream'))
+
+  test.failing('23: a read that may be cached gets a head, or an error, though its document never comes (SE15)', () =>
+    getsHead('application/json'),
   )
 
   test.each(['text/event-stream', 'application/json'])(
@@ -167,7 +171,7 @@ describe('an upstream that answers under another id', () => {
     expect(answer.headers['mcp-session-id']).toBeUndefined()
   })
 
-  test.failing('18: has said nothing that the cache may keep (RPC3, ST11)', async () => {
+  test('18: has said nothing that the cache may keep (RPC3, ST11)', async () => {
     await start({ cache: true })
     const result = { resultType: 'complete', tools: [], ttlMs: 60_000, cacheScope: 'public' }
     upstream.once('tools/list', (exchange) => exchange.json({ jsonrpc: '2.0', id: 'other', result }))

@@ -3,20 +3,33 @@ import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { rangeOfMember } from '../../exchange/json-text.ts'
 import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
-import type { ResponseMessage } from '../../exchange/message.ts'
+import { messageOf, type ResponseMessage } from '../../exchange/message.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
-import type { Handle, Reply } from '../../exchange/reply.ts'
+import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { tapMessages } from '../../exchange/tap-messages.ts'
 import type { RequestId } from '../../types.ts'
-import { cacheKeyOf, type CacheKey, freshness, isChange, isStale, mayBeChange, privateKey } from './policy.ts'
+import { type CacheKey, cacheKeyOf, privateKey } from './cache-key.ts'
+import { freshness, isChange, isStale, mayBeChange, mayBeResponse } from './policy.ts'
 import { type CachedResult, ResultStore } from './result-store.ts'
+import { SharedQuestion, SHARED_WAIT_MS } from './shared-question.ts'
+
+/** A request on its way to the server, and under which keys its result may be kept. */
+interface PendingResult {
+  readonly id: RequestId
+  readonly key: CacheKey
+  /** The key of a private result. */
+  readonly own: string | undefined
+  readonly askedAt: number
+  /** How often anything had been dropped. */
+  readonly drops: number
+}
 
 export class Cache implements Layer {
   readonly name = 'cache'
   readonly #upstreamOf: UpstreamOf
   readonly #results: ResultStore
-  /** Requests that are on their way, by key: the same request waits for the result. (single flight) */
-  readonly #running = new Map<string, Promise<unknown>>()
+  /** Requests that are on their way, by key: the same request waits for the result. */
+  readonly #running = new Map<string, SharedQuestion>()
   /** How often anything has been dropped: a result that was on its way meanwhile may be stale. */
   #drops = 0
 
@@ -36,57 +49,75 @@ export class Cache implements Layer {
     return key ? this.#answer(key, exchange, next) : next(exchange)
   }
 
-  async #answer(key: CacheKey, exchange: Exchange, next: Handle): Promise<Reply> {
-    const [id] = exchange.requestIds as [RequestId]
-    const kept = this.#find(key, exchange) ?? (await this.#awaitOther(key, exchange))
-    return kept ? replyOf(kept, id) : this.#ask(key, exchange, next)
-  }
-
   #idOf({ path, config }: Exchange): string {
     return this.#upstreamOf(path.at(-1)!, config).id
   }
 
-  /** A public result, or one of this principal's own. */
-  #find(key: CacheKey, exchange: Exchange): CachedResult | undefined {
-    const found = this.#results.get(key.key)
-    if (found) return found
-    const own = privateKey(key, exchange)
-    return own === undefined ? undefined : this.#results.get(own)
+  /** A public result, or one of this principal's own; else the server is asked. */
+  async #answer(key: CacheKey, exchange: Exchange, next: Handle): Promise<Reply> {
+    const [id] = exchange.requestIds as [RequestId]
+    const shared = this.#results.get(key.key)
+    if (shared) return replyOf(shared, id)
+    const own = await privateKey(key, exchange)
+    const find = (): CachedResult | undefined =>
+      this.#results.get(key.key) ?? (own === undefined ? undefined : this.#results.get(own))
+    const kept = find() ?? (await this.#awaitOther(key, exchange, find))
+    if (kept) return replyOf(kept, id)
+    return this.#ask({ id, key, own, askedAt: performance.now(), drops: this.#drops }, exchange, next)
   }
 
   /** What somebody else's question brings, if it may be shared. One wait is enough: a private answer never will be. */
-  async #awaitOther(key: CacheKey, exchange: Exchange): Promise<CachedResult | undefined> {
-    const asked = this.#running.get(key.key)
-    if (!asked) return undefined
-    await asked
-    return this.#find(key, exchange)
+  async #awaitOther(
+    { key }: CacheKey,
+    { life }: Exchange,
+    find: () => CachedResult | undefined,
+  ): Promise<CachedResult | undefined> {
+    const question = this.#running.get(key)
+    if (!question || question.isOverdue) return undefined
+    await question.wait(life)
+    return find()
   }
 
-  async #ask(key: CacheKey, exchange: Exchange, next: Handle): Promise<Reply> {
-    const asking = this.#fetch(key, exchange, next)
-    if (this.#running.has(key.key)) return asking
-    const settled = asking.then(
-      () => this.#running.delete(key.key),
-      () => this.#running.delete(key.key),
-    )
-    this.#running.set(key.key, settled)
-    return asking
+  /** Whoever waits for a question does not wait again, and asks for itself: nobody waits for that one. */
+  #ask(asked: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
+    const { key } = asked.key
+    if (this.#running.get(key)?.isOverdue === false) return this.#fetch(asked, exchange, next)
+    const question = new SharedQuestion(exchange.life)
+    this.#running.set(key, question)
+    return new Promise((resolve, reject) => {
+      exchange.life.onStop(reject)
+      this.#fetch(asked, exchange.fork({}, question.life), next)
+        .then((reply) => {
+          // Its asker has left, and others wanted the answer.
+          if (exchange.life.stopped) drainReply(reply)
+          else resolve(reply)
+        }, reject)
+        .finally(() => {
+          if (this.#running.get(key) === question) this.#running.delete(key)
+          question.settle()
+        })
+    })
   }
 
-  async #fetch(key: CacheKey, exchange: Exchange, next: Handle): Promise<Reply> {
-    const askedAt = Date.now()
-    const drops = this.#drops
+  /** A stream that does not answer soon goes on to the client, and its response is kept as it goes by. */
+  async #fetch(asked: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
     const reply = await next(exchange)
     if (reply.status !== 200) return reply
-    const response = await peekResponse(reply)
-    if (response && drops === this.#drops) this.#keep(key, exchange, response, askedAt)
-    return reply
+    const response = await peekResponse(reply, { id: asked.id, waitMs: SHARED_WAIT_MS })
+    if (response) {
+      this.#keep(asked, response)
+      return reply
+    }
+    return tapMessages(reply, mayBeResponse, (json, text) => {
+      const message = messageOf(json, text, 'modern')
+      if (message?.kind === 'response' && message.id === asked.id) this.#keep(asked, message)
+    })
   }
 
-  #keep(key: CacheKey, exchange: Exchange, { result: said, text }: ResponseMessage, askedAt: number): void {
-    const fresh = freshness(said)
+  #keep({ key, own, askedAt, drops }: PendingResult, { result: said, text }: ResponseMessage): void {
+    const fresh = drops === this.#drops ? freshness(said) : undefined
     if (!fresh) return
-    const name = fresh.isPublic ? key.key : privateKey(key, exchange)
+    const name = fresh.isPublic ? key.key : own
     const result = rangeOfMember(text, text.indexOf('{'), 'result')
     const ttl = result && rangeOfMember(text, result[0], 'ttlMs')
     if (name === undefined || !ttl) return
@@ -111,7 +142,7 @@ export class Cache implements Layer {
 
 /** What remains of its freshness is passed on, never more. (ST14) */
 function replyOf({ beforeTtl, afterTtl, freshUntil }: CachedResult, id: RequestId): Reply {
-  const remainingMs = Math.max(0, freshUntil - Date.now())
+  const remainingMs = Math.max(0, Math.floor(freshUntil - performance.now()))
   const result = `${beforeTtl}${remainingMs}${afterTtl}`
   return jsonReply(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`)
 }

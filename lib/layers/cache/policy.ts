@@ -1,8 +1,5 @@
-/** What may be kept, under which key, for whom and for how long. Pure. (2026-07-28 caching; ST10-ST14) */
-import { hash } from 'node:crypto'
-import type { Exchange } from '../../exchange/exchange.ts'
-import { META } from '../../protocol.ts'
-import { isObject, member } from '../../util/json.ts'
+/** What may be kept, for how long, and what makes it stale. Pure. (2026-07-28 caching; ST10-ST14) */
+import { member } from '../../util/json.ts'
 
 /** The requests whose results say how long they are fresh. (ST10) */
 const CACHEABLE: ReadonlySet<string> = new Set([
@@ -29,28 +26,9 @@ export interface CacheTarget {
   readonly uri: unknown
 }
 
-/** A request whose result may be kept. */
-export interface CacheKey extends CacheTarget {
-  /** Equal for requests that a public result answers alike. */
-  readonly key: string
-}
-
-/** `undefined` when the result may not be kept; a retry with input never may. (ST11) */
-export function cacheKeyOf({ message, path }: Exchange, upstream: string): CacheKey | undefined {
-  if (message?.kind !== 'request' || message.era !== 'modern' || !CACHEABLE.has(message.method)) return undefined
-  const params = isObject(message.params) ? message.params : {}
-  const { _meta, ...own } = params
-  if ('inputResponses' in own || 'requestState' in own) return undefined
-  const envelope = [member(_meta, META.protocolVersion), member(_meta, META.clientCapabilities)]
-  const key = JSON.stringify([path, upstream, message.method, own, envelope])
-  return { key, upstream, method: message.method, uri: own['uri'] }
-}
-
-/** The key of a private result: this principal, with this very token. Without a principal there is no such key. (ST12) */
-export function privateKey({ key }: CacheKey, { origin: { principal, request } }: Exchange): string | undefined {
-  if (!principal) return undefined
-  const token = hash('sha256', request?.headers.authorization ?? '', 'base64')
-  return key + JSON.stringify([principal.id, token])
+/** Whether the result of a method may be kept. */
+export function isCacheable(method: string): boolean {
+  return CACHEABLE.has(method)
 }
 
 /** How long a result stays fresh, and whether anybody may have it; `undefined` when it may not be kept. */
@@ -70,6 +48,11 @@ export function isStale(target: CacheTarget, upstream: string, notification: unk
 /** Whether a notification says that anything has changed. */
 export function isChange(notification: unknown): boolean {
   return CHANGES.has(member(notification, 'method'))
+}
+
+/** Whether an event may be a response, by its bytes. */
+export function mayBeResponse(event: Buffer): boolean {
+  return event.includes('"result"')
 }
 
 /** Whether an event may say that, by its bytes. */

@@ -6,6 +6,7 @@ export interface CachedResult {
   readonly target: CacheTarget
   readonly beforeTtl: string
   readonly afterTtl: string
+  /** In the time of `performance.now()`, which no operator sets back. */
   readonly freshUntil: number
 }
 
@@ -29,7 +30,7 @@ export class ResultStore {
   get(key: string): CachedResult | undefined {
     const place = this.#places.get(key)
     if (!place) return undefined
-    if (place.kept.freshUntil <= Date.now()) {
+    if (place.kept.freshUntil <= performance.now()) {
       this.delete(key)
       return undefined
     }
@@ -42,7 +43,9 @@ export class ResultStore {
     const bytes = weight(key, kept)
     if (bytes > this.#maxBytes) return
     this.#makeRoom(this.#maxBytes - bytes)
-    this.#put(key, { kept, bytes, isUsed: false })
+    const { target, beforeTtl, afterTtl, freshUntil } = kept
+    const own = { target, beforeTtl: copyOf(beforeTtl), afterTtl: copyOf(afterTtl), freshUntil }
+    this.#put(key, { kept: own, bytes, isUsed: false })
   }
 
   delete(key: string): void {
@@ -71,7 +74,16 @@ export class ResultStore {
   }
 }
 
+/** About what an entry takes beside its text: its objects, and its place in the map. */
+const ENTRY_BYTES = 400
+
 /** At most two bytes a character. */
-function weight(key: string, { beforeTtl, afterTtl }: CachedResult): number {
-  return 2 * (key.length + beforeTtl.length + afterTtl.length)
+function weight(key: string, { target, beforeTtl, afterTtl }: CachedResult): number {
+  const uriLength = typeof target.uri === 'string' ? target.uri.length : 0
+  return ENTRY_BYTES + 2 * (key.length + uriLength + beforeTtl.length + afterTtl.length)
+}
+
+/** A text of its own: a slice keeps all of the text alive that it was cut from. */
+function copyOf(slice: string): string {
+  return Buffer.from(slice).toString()
 }

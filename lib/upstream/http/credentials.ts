@@ -41,6 +41,15 @@ export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, 
   return isPromise(answer) ? unlessStopped(exchange, answer).then(attempt) : attempt(answer)
 }
 
+/** The headers of its config that a server is sent for this exchange, before it has refused any. */
+export function credentialsOf(exchange: Exchange): Awaitable<Headers | undefined> {
+  const { headers, url } = exchange.config
+  if (typeof headers !== 'function') return headers
+  const { principal, request, server } = exchange.origin
+  const answer = headers({ principal, request, server, url: new URL(url).href, refused: undefined })
+  return isPromise(answer) ? unlessStopped(exchange, answer) : answer
+}
+
 /** The server refused the gateway's credentials (401), unprocessed. */
 export class RefusedCredentials extends GatewayError {}
 

@@ -169,11 +169,13 @@ test('ST11: other parameters, capabilities or servers are other questions; progr
     { params: { cursor: '' } },
     { params: { cursor: '2' } },
     { meta: { 'io.modelcontextprotocol/clientCapabilities': { sampling: {} } } },
+    { meta: { 'com.example/tenant': 'red' } },
+    { meta: { baggage: 'tenant=red' } },
     { server: 'b' },
   ]
   const times: unknown[] = []
   for (const each of [...same, ...others]) times.push(timesOf(await ask('tools/list', each)))
-  expect(times).toEqual([1, 1, 1, 2, 3, 4, 5])
+  expect(times).toEqual([1, 1, 1, 2, 3, 4, 5, 6, 7])
 })
 
 test('ST11: one upstream under two names answers two questions, and so do two upstreams under one name', async () => {
@@ -209,6 +211,65 @@ test('equal questions at the same time become one', async () => {
   release!()
   expect((await Promise.all(answers)).map(({ message }) => message?.id)).toEqual([0, 1, 2, 3, 4])
   expect(upstream.requests('tools/list')).toHaveLength(1)
+})
+
+test.each([
+  ['a trace is not', { traceparent: '00-1', tracestate: 'a=1' }, 1],
+  ['baggage is', { baggage: 'tenant=red' }, 2],
+  ['a parameter is', { 'mcp-param-tenant': 'red' }, 2],
+])('ST11: of the headers that cross, %s part of the question', async (_, extra, times) => {
+  upstream.on('tools/list', answering(fresh))
+  const { url, message, headers } = envelope('tools/list', {})
+  await post(url, message, headers)
+  expect(timesOf(await post(url, message, { ...headers, ...extra }))).toBe(times)
+})
+
+test('ST11: a key that stands twice is another question than its last value: the server may read the first', async () => {
+  upstream.on('resources/read', answering(fresh))
+  const params = { uri: 'file:///a', in: { the: { third: { page: 'PAGE' } } } }
+  const { url, message, headers } = envelope('resources/read', { params })
+  const twice = JSON.stringify(message).replace('"page":"PAGE"', '"page":1,"page":"PAGE"')
+  expect(timesOf(await post(url, message, headers))).toBe(1)
+  expect(timesOf(await post(url, twice, headers))).toBe(2)
+})
+
+test('a question whose asker leaves goes on for those who wait for its answer', async () => {
+  let release: (() => void) | undefined
+  const held = new Promise<void>((resolve) => (release = resolve))
+  const answer = answering(fresh)
+  upstream.on('tools/list', async (exchange) => {
+    await held
+    answer(exchange)
+  })
+  const { url, message, headers } = envelope('tools/list', {})
+  const leaving = new AbortController()
+  const types = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+  const init = { method: 'POST', headers: { ...types, ...headers }, body: JSON.stringify(message) }
+  const left = fetch(url, { ...init, signal: leaving.signal }).catch(() => 'left')
+  await upstream.nextRequest('tools/list')
+  const waiting = ask('tools/list', { token: 'bob' })
+  // He waits by the time that another request of his has been answered.
+  upstream.on('prompts/get', (exchange) => exchange.result({ resultType: 'complete' }))
+  const other = envelope('prompts/get', { params: { name: 'p' }, token: 'bob' })
+  await post(other.url, other.message, { ...other.headers, 'mcp-name': 'p' })
+  leaving.abort()
+  await left
+  release!()
+  expect(timesOf(await waiting)).toBe(1)
+  expect(upstream.requests('tools/list')).toHaveLength(1)
+})
+
+test('ST12: a private result is kept for nobody whose principal cannot be compared', async () => {
+  const authenticate = () => ({ id: 'ada', may: () => true })
+  const opaque = await startGateway({ servers: { a: { url: upstream.url } }, authenticate, cache: true })
+  try {
+    upstream.on('tools/list', answering({ ...fresh, cacheScope: 'private' }))
+    const { message, headers } = envelope('tools/list', {})
+    const times = [await post(opaque.url('a'), message, headers), await post(opaque.url('a'), message, headers)]
+    expect(times.map(timesOf)).toEqual([1, 2])
+  } finally {
+    await opaque.close()
+  }
 })
 
 test('a question whose asker leaves is asked again by those who wait for its answer', async () => {

@@ -6,11 +6,11 @@ const HOUR_MS = 3_600_000
 
 function kept(text: string, uri?: string): CachedResult {
   const target = { upstream: 'a', method: 'resources/read', uri }
-  return { target, beforeTtl: text, afterTtl: '}', freshUntil: Date.now() + HOUR_MS }
+  return { target, beforeTtl: text, afterTtl: '}', freshUntil: performance.now() + HOUR_MS }
 }
 
-/** Two bytes a character, of the key too. */
-const WEIGHT = 2 * (1 + 100 + 1)
+/** Two bytes a character, of the key too, and what an entry itself takes. */
+const WEIGHT = 400 + 2 * (1 + 100 + 1)
 
 test('what does not fit pushes out the oldest that was not used', () => {
   const store = new ResultStore(2 * WEIGHT)
@@ -50,11 +50,11 @@ test('what is replaced counts once', () => {
 test('what is no longer fresh is gone', () => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] })
   try {
-    const store = new ResultStore(1_000)
+    const store = new ResultStore(10 * WEIGHT)
     store.set('a', kept('a'))
-    jest.setSystemTime(Date.now() + HOUR_MS - 1)
+    jest.advanceTimersByTime(HOUR_MS - 1)
     expect(store.get('a')).toBeDefined()
-    jest.setSystemTime(Date.now() + 1)
+    jest.advanceTimersByTime(1)
     expect(store.get('a')).toBeUndefined()
   } finally {
     jest.useRealTimers()
@@ -62,7 +62,7 @@ test('what is no longer fresh is gone', () => {
 })
 
 test('what the test is true of is dropped, the rest stays', () => {
-  const store = new ResultStore(1_000)
+  const store = new ResultStore(10 * WEIGHT)
   store.set('a', kept('a', 'file:///a'))
   store.set('b', kept('b', 'file:///b'))
   store.drop(({ uri }) => uri === 'file:///a')
