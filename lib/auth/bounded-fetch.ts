@@ -46,13 +46,13 @@ async function read(url: string, init: RequestInit): Promise<readonly [Response,
     }
     return [response, Buffer.concat(chunks)]
   } catch (error) {
-    throw new Unavailable(`${url} did not answer: ${kindOf(error)}`)
+    throw new Unavailable(`${url} did not answer: ${failureOf(error)}`)
   }
 }
 
 /** The code of the innermost cause: errors of the HTTP client may hold what the other side has sent. (SC7) */
-function kindOf(error: unknown): string {
+function failureOf(error: unknown): string {
   const { name, code, cause } = error as { name?: unknown; code?: unknown; cause?: unknown }
-  if (typeof cause === 'object' && cause !== null) return kindOf(cause)
+  if (typeof cause === 'object' && cause !== null) return failureOf(cause)
   return String(typeof code === 'string' ? code : name)
 }

@@ -2,7 +2,7 @@
 import { isObject, type JsonObject } from '../util/json.ts'
 
 /** How deeply a member may be nested: whatever walks it, as JSON.stringify() does, has a stack of its own depth. */
-const MAX_DEPTH = 64
+const MAX_NESTING = 64
 
 /** About what a value takes beside its text. */
 const VALUE_BYTES = 32
@@ -11,7 +11,7 @@ const VALUE_BYTES = 32
 export function weightOf(value: unknown, depth: number = 0): number {
   if (typeof value === 'string') return VALUE_BYTES + 2 * value.length
   if (typeof value !== 'object' || value === null) return VALUE_BYTES
-  if (depth === MAX_DEPTH) return Infinity
+  if (depth === MAX_NESTING) return Infinity
   let bytes = VALUE_BYTES
   if (Array.isArray(value)) for (const item of value as unknown[]) bytes += weightOf(item, depth + 1)
   else if (isObject(value)) for (const key in value) bytes += 2 * key.length + weightOf(value[key], depth + 1)

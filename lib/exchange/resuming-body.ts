@@ -196,7 +196,8 @@ export class ResumingBody implements Body, Sink {
       )
       if (reply.kind !== 'events') {
         if (reply.kind === 'json') reply.body.drain()
-        throw new GatewayError('upstream_refused', `The server answered ${reply.status}`, { status: reply.status })
+        const status = reply.status >= 400 ? reply.status : 502
+        throw new GatewayError('upstream_refused', `The server answered ${reply.status}`, { status })
       }
       if (this.#isCancelled) return reply.body.cancel()
       this.#body = reply.body
