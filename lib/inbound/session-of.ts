@@ -1,4 +1,4 @@
-/** Which session a request belongs to, and whether its terms allow what the request says. (requirements section 6) */
+/** Finds the session of a request, and checks what its negotiated revision allows. (requirements section 6) */
 import { GatewayError, isCode } from '../errors.ts'
 import type { ClientSession } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
@@ -12,14 +12,14 @@ import { andThen } from '../util/awaitable.ts'
 import { checkVersion } from './accept.ts'
 import type { InboundRequest } from './inbound-request.ts'
 
-/** Where sessions are found, and what they are checked against. */
+/** The state that finding and checking a session needs. */
 interface SessionParts {
   readonly sessions: Sessions
   readonly upstreams: Upstreams
   readonly eras: Eras
 }
 
-/** The session that a message belongs to: none in the modern era, nor before a handshake. */
+/** The session of a message; `undefined` in the modern era, and for an `initialize` that names no live session. */
 export function sessionOf(
   inbound: InboundRequest,
   message: Message,
@@ -29,12 +29,12 @@ export function sessionOf(
   const id = inbound.header(HEADER.sessionId)
   const opens = message.kind === 'request' && message.method === 'initialize'
   return andThen(opens ? liveSession(inbound, id, parts) : find(inbound, id, parts), (session) => {
-    if (session) checkTerms(session, inbound, message)
+    if (session) checkRevision(session, inbound, message)
     return session
   })
 }
 
-/** The session of a GET or DELETE; where there are no sessions, there is neither of them. (RT4) */
+/** The session of a GET or DELETE. Throws `method_not_allowed` for a modern-only server, which has no sessions. (RT4) */
 export async function ownSession(
   inbound: InboundRequest,
   config: ServerConfig,
@@ -48,7 +48,7 @@ export async function ownSession(
   return session
 }
 
-/** The live session that an `initialize` names, if any: an ended one does not keep a client from starting anew. */
+/** The live session that an `initialize` names, if any. A client may name an ended session and open a new one. */
 async function liveSession(
   inbound: InboundRequest,
   id: string | undefined,
@@ -63,7 +63,7 @@ async function liveSession(
   }
 }
 
-/** A session is good for the upstream it was opened at, and for no other that the name may stand for by now. */
+/** A session is valid only for the upstream where it was opened: the server's name may have another one by now. */
 function find(
   { server, principal, config }: InboundRequest,
   id: string | undefined,
@@ -76,8 +76,12 @@ function find(
   })
 }
 
-/** Throws for what a session does not allow: another revision, or a batch where there are none. */
-function checkTerms({ record: { protocolVersion } }: ClientSession, inbound: InboundRequest, message: Message): void {
+/** Throws `bad_request` for an unknown revision, and `invalid_request` for a batch where the revision has none. */
+function checkRevision(
+  { record: { protocolVersion } }: ClientSession,
+  inbound: InboundRequest,
+  message: Message,
+): void {
   checkVersion(inbound.header(HEADER.protocolVersion), protocolVersion)
   if (message.kind === 'batch' && protocolVersion > BATCH_VERSION) {
     throw new GatewayError('invalid_request', `Revision ${protocolVersion} has no batches`)
