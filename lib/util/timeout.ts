@@ -1,10 +1,10 @@
-/** Bounds how long a promise is waited for. */
+/** Timeouts for promises. */
 
-/** Rejects with an Error of these words when a promise keeps nobody informed for `ms` milliseconds. */
-export async function inTime<T>(ms: number, promise: Promise<T>, words: string): Promise<T> {
+/** Settles as the promise does; rejects with an Error of this message when that takes more than `ms` milliseconds. */
+export async function inTime<T>(ms: number, promise: Promise<T>, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(words)), ms).unref()
+    timer = setTimeout(() => reject(new Error(message)), ms).unref()
   })
   try {
     return await Promise.race([promise, late])
@@ -13,7 +13,7 @@ export async function inTime<T>(ms: number, promise: Promise<T>, words: string):
   }
 }
 
-/** Resolves with the promise, at the deadline at the latest. */
+/** Resolves when the promise does, and at the deadline (milliseconds since the epoch) at the latest. */
 export async function within(deadline: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline - Date.now()).unref()))
