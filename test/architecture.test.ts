@@ -87,7 +87,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   Entry: [2, 'rename', 'of an event log, and of a session store'],
   eventsOf: [2, 'rename', 'of an event stream, and of Redis'],
   idOf: [2, 'rename', 'of a JSON-RPC message, and of an upstream'],
-  isAudience: [2, 'rename', 'what an option says, and whether a token is for a resource'],
   keyOf: [2, 'rename', "of a stream's name, in two files"],
   parse: [2, 'rename', 'of a message, and of a sealed record'],
   Place: [2, 'rename', 'of a layer, and of a kept result'],
