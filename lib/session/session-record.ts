@@ -1,17 +1,17 @@
-/** The record of a session as it is now, out of one that 0.1 kept: stores outlive an upgrade by a day. */
+/** Checks the records that a store answers, and converts those of 0.1: sessions outlive an upgrade by up to a day. */
 import type { SessionRecord, UpstreamState } from '../types.ts'
 import { isDictionary, kindOf } from '../util/json.ts'
 
-/** What 0.1 kept. */
+/** A record as 0.1 kept it. */
 interface OldRecord extends Omit<SessionRecord, 'upstream'> {
   readonly upstream?: string
   readonly recovery?: Required<UpstreamState>['client']
 }
 
-/** Stands for an upstream that a record of 0.1 does not name: such a session is good for whatever its server is now. */
+/** The upstream in a converted record: 0.1 named none, so the session is valid for the server's current upstream. */
 export const ANY_UPSTREAM = ''
 
-/** What a store's `get` answered. Throws a TypeError for what no store was given: every session would be unknown. */
+/** The record in an answer of a store's `get`. Throws a TypeError for an answer that cannot be one. */
 export function checkRecord(answer: unknown): SessionRecord | undefined {
   if (answer === undefined || answer === null) return undefined
   if (isDictionary(answer)) {
@@ -23,6 +23,7 @@ export function checkRecord(answer: unknown): SessionRecord | undefined {
   throw new TypeError(`"get" of the session store ${what}: of a text, JSON.parse() makes one`)
 }
 
+/** The record in the form of this version. */
 export function recordOf(record: SessionRecord): SessionRecord {
   if (typeof record.upstream === 'object') return record
   const { server, principal, protocolVersion, upstream: id, recovery: client } = record as unknown as OldRecord
