@@ -82,7 +82,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   RETRY_MS: [2, 'value', 'how long is waited before the next attempt'],
   SMALL_BYTES: [2, 'value', 'up to which length bytes are copied'],
   TAIL_BYTES: [2, 'value', 'how long the end of something is'],
-  Change: [2, 'rename', "of what a client told its server, and of a session's state"],
   CHANGES: [2, 'rename', "of a server's lists, and of what a client told its server"],
   Entry: [2, 'rename', 'of an event log, and of a session store'],
   eventsOf: [2, 'rename', 'of an event stream, and of Redis'],
@@ -90,7 +89,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   keyOf: [2, 'rename', "of a stream's name, in two files"],
   parse: [2, 'rename', 'of a message, and of a sealed record'],
   Place: [2, 'rename', 'of a layer, and of a kept result'],
-  refuse: [2, 'rename', 'what answers a request, and what throws for a store'],
   replyOf: [2, 'rename', "of a kept result, and of an upstream's response"],
 }
 
