@@ -1,374 +1,458 @@
 /**
- * The contract and the glossary: every noun the library speaks in. Nothing here runs.
+ * The types of the public API, and the glossary. Types alone: nothing here runs.
  *
- * - client: an agent's MCP client, who calls the gateway.
- * - server: an MCP server under the name the embedder gave it, the `{name}` of the URL.
- * - upstream: the HTTP endpoint behind that name.
- * - principal: who is asking, as the `authenticate` hook answered.
+ * - client: an MCP client that sends requests to the gateway.
+ * - server: an MCP server, under the name that the embedder gave it: the `{name}` of the URL.
+ * - upstream: the endpoint behind that name, inside the library.
+ * - principal: the authenticated user or machine that a request acts for, as the `authenticate` hook answered.
  * - era: `legacy` (2025-03-26 to 2025-11-25, with sessions) or `modern` (2026-07-28, stateless).
- * - session: one legacy conversation; the gateway's id in front, the upstream's behind.
- * - exchange: one client message on its way; reply: what came back for it.
- * - event stream: a `text/event-stream` body; relay: handing it on, event by event.
+ * - session: one legacy conversation. The client has the gateway's session id, the gateway has the server's.
+ * - exchange: the processing of one client message; reply: the response to it.
+ * - event stream: a `text/event-stream` body; relay: forwarding it, event by event.
  * - challenge: the `WWW-Authenticate` header of a 401 or 403.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** A value, or the promise of one. Awaited only when it is a promise. */
+/** A value, or a promise of one. */
 export type Awaitable<T> = T | Promise<T>
 
-/** A function whose parameters an embedder may annotate more narrowly, say with Express's own `Request`. */
+/** A function whose parameters an embedder may annotate with narrower types, such as Express's own `Request`. */
 export type Hook<Parameters extends unknown[], Result> = { bivariant(...parameters: Parameters): Result }['bivariant']
 
-/** A request as any node:http host hands it over. `body` is what a parser of the host left. */
+/** A request, as Express, Connect and `http.createServer()` pass it on. */
 export interface GatewayRequest extends IncomingMessage {
+  /** The parsed body, where a body parser of the host ran before the gateway. */
   body?: unknown
+  /** The URL before the host stripped the mount from it. */
   originalUrl?: string | undefined
 }
 
-/** Who is asking. More fields than these are kept and reach `servers` and `headers` untouched. */
+/** The authenticated user or machine. Further members are passed on unchanged, to `servers` and `headers`. */
 export interface Principal {
-  /** Stable and unique, say issuer and subject. Sessions are bound to it, never to token bytes. Not empty. */
+  /** A stable and unique id, such as issuer and subject. Not empty. Sessions are bound to it. */
   readonly id: string
+  /** The granted scopes. Defaults to none. */
   readonly scopes?: readonly string[] | undefined
   /**
-   * When this proof of identity ends, in seconds since the epoch: requests are 401 from then on, and streams and
-   * requests that go on are ended. Without it they go on as long as `servers` answers.
+   * When the authentication expires, in seconds since the epoch: later requests get 401, and open streams and requests
+   * are ended. Defaults to never; then `timeouts.recheckMs` alone ends streams that lost access.
    */
   readonly expiresAt?: number | undefined
 }
 
 /**
- * Who is asking, as the MCP SDK's `requireBearerAuth` leaves it in `req.auth`. With `iss` and `sub` in `extra` these
- * are the id; without, the token is, so that a refreshed token begins a new session. A `clientId` is no identity: many
- * users share a client.
+ * The authentication that the MCP SDK's `requireBearerAuth` stores in `req.auth`. The principal's id is made of `iss`
+ * and `sub` in `extra`. Without these it is a digest of the token, so that a refreshed token needs a new session; the
+ * `clientId` identifies a program that many users share.
  */
 export interface AuthInfo {
+  /** The access token. */
   readonly token: string
+  /** The OAuth client that the token was issued to. */
   readonly clientId: string
+  /** The granted scopes. */
   readonly scopes: readonly string[]
-  /** In seconds since the epoch. */
+  /** When the token expires, in seconds since the epoch. Defaults to never. */
   readonly expiresAt?: number | undefined
-  /** The resource the token is for: with a `publicUrl`, any other than this server is refused. */
+  /** The resource that the token is for. With a `publicUrl`, a token for another server is refused with 401. */
   readonly resource?: URL | undefined
+  /** Further claims; `iss` and `sub` are used. */
   readonly extra?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** What every server has, whatever answers behind it. */
+/** The configuration that every kind of server has. */
 export interface ServerInfo {
   /**
-   * The scopes that messages need, by method and by tool name. In a name `*` stands for anything; a message needs the
-   * scopes of every entry that fits it. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent.
+   * The scopes that messages need, by method and by tool name. `*` in a name matches any characters; a message needs
+   * the scopes of every matching entry. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent to
+   * the server. Defaults to none.
    */
   readonly scopes?: ScopeRules | undefined
-  /** For people, in what `serverDirectory()` shows, these four; the title stands in the metadata for clients, too. */
+  /** The title in `serverDirectory()` and in the OAuth metadata. Defaults to the name. */
   readonly title?: string | undefined
+  /** The description in `serverDirectory()`. Defaults to none. */
   readonly description?: string | undefined
+  /** The tags to filter by in `serverDirectory()`. Defaults to none. */
   readonly tags?: readonly string[] | undefined
-  /** For the server card. Without it the server itself is asked. */
+  /** The version in the server card of `serverDirectory()`. Defaults to the one that the server itself answers. */
   readonly version?: string | undefined
 }
 
-/** One server of the lookup: today one behind HTTP; whatever else a server may be joins this union. */
+/** The configuration of a server. Further kinds of servers will extend this union. */
 export type ServerConfig<P extends Principal = Principal> = HttpServer<P>
 
-/** A server behind Streamable HTTP, in the shape of an `mcpServers` JSON entry. */
+/**
+ * A server that speaks Streamable HTTP, in the form of an entry of `mcpServers` JSON.
+ *
+ * @example
+ * ```js
+ * const crm = { url: 'https://crm.example.com/mcp', headers: { authorization: `Bearer ${process.env.CRM_TOKEN}` } }
+ * ```
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
+ */
 export interface HttpServer<P extends Principal = Principal> extends ServerInfo {
-  /** Streamable HTTP, under either of its names. Defaults to `http`. */
+  /** The transport: both names mean Streamable HTTP. Defaults to `http`. */
   readonly type?: 'http' | 'streamable-http' | undefined
-  /** Absolute `http:` or `https:` URL of the upstream's MCP endpoint. */
+  /** The absolute `http:` or `https:` URL of the server's MCP endpoint. Required. */
   readonly url: string | URL
   /**
-   * Headers sent to the upstream with every request, say its credentials. A function is asked on every request, and
-   * once more when the upstream refuses what it answered (401): with another answer the request is sent again.
-   * The client's own `Authorization` and `Cookie` never cross.
+   * Headers to send to the server with every request, such as credentials. A function is called for every request, and
+   * once more when the server answers 401; if it then answers other headers, the request is sent again. The client's
+   * own `Authorization` and `Cookie` are never forwarded. Defaults to none.
    */
   readonly headers?:
     | Readonly<Record<string, string>>
     | Hook<[HeadersContext<P>], Awaitable<Readonly<Record<string, string>>>>
     | undefined
   /**
-   * The eras the upstream speaks: with `legacy` a modern client is sent back to the handshake, with `modern` a legacy
-   * client is told which revisions there are. Defaults to `auto`: the upstream itself answers.
+   * The eras that the server speaks. With `legacy`, modern messages get an error that makes a client fall back to the
+   * handshake; with `modern`, a handshake gets an error with the supported revisions. Defaults to `auto`: the server
+   * itself answers.
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /**
-   * Opens the upstream's session anew, behind the client's back, when the upstream has forgotten it (404): with the
-   * client's own handshake, log level and resource subscriptions. What else the server kept for the client is lost,
-   * so it is off by default; the client gets the 404 then. Needs a session store with `update()`.
+   * Opens a new session at the server, unnoticed by the client, when the server has lost the session (404), and restores
+   * the client's handshake, log level and resource subscriptions. Any other state that the server had in the session is
+   * lost. Requires a session store with `update()`. Defaults to `false`: the client gets the 404.
    */
   readonly recover?: boolean | undefined
 }
 
-/** Scopes by what they are needed for. */
+/**
+ * The scopes that messages need. `*` in a name matches any characters.
+ *
+ * @example
+ * ```js
+ * const scopes = { methods: { 'resources/*': ['docs:read'] }, tools: { 'delete_*': ['docs:write'] } }
+ * ```
+ */
 export interface ScopeRules {
-  /** By method, say `{ 'resources/*': ['docs:read'] }`. */
+  /** Scopes by method. Defaults to none. */
   readonly methods?: Readonly<Record<string, readonly string[]>> | undefined
-  /** By the name of the tool that `tools/call` calls, say `{ 'delete_*': ['docs:write'] }`. */
+  /** Scopes by the name of the tool that `tools/call` calls. Defaults to none. */
   readonly tools?: Readonly<Record<string, readonly string[]>> | undefined
 }
 
-/** What a `headers` function is told. */
+/** The argument of a `headers` function. */
 export interface HeadersContext<P extends Principal = Principal> {
-  /** Who is asking; `undefined` with `authenticate: false`. */
+  /** The authenticated principal; `undefined` with `authenticate: false`. */
   readonly principal: P | undefined
-  /** `undefined` when the gateway acts by itself, as when it ends an expired session at the upstream. */
+  /** The client's request; `undefined` when the gateway acts by itself, such as to end an expired session. */
   readonly request: GatewayRequest | undefined
   /** The server's name. */
   readonly server: string
-  /** The upstream's URL. */
+  /** The server's URL. */
   readonly url: string
-  /** What the function answered for this request before, when the upstream has refused it with 401; else `undefined`. */
+  /** The headers that the function answered before for this request, if the server refused them with 401. */
   readonly refused?: Readonly<Record<string, string>> | undefined
 }
 
-/** Finds a server by name, for this principal. `undefined`, or `null` as a database says it, answers 404. */
+/**
+ * Finds a server by name, for this principal. `undefined` and `null` mean that there is none: the client gets 404.
+ *
+ * @example
+ * ```js
+ * const servers = async (name, { principal }) => database.servers.find({ name, owner: principal.id })
+ * ```
+ *
+ * @throws {GatewayError} to answer the request with another error.
+ */
 export type ServerLookup<P extends Principal = Principal> = Hook<
   [name: string, context: { readonly principal: P | undefined; readonly request: GatewayRequest }],
   Awaitable<ServerConfig<P> | null | undefined>
 >
 
-/** Says who is asking. `undefined` answers 401. */
+/**
+ * Authenticates a request. `undefined` means that there is no principal: the client gets 401.
+ *
+ * @example
+ * ```js
+ * const authenticate = async (request) => {
+ *   const user = await findUserBySession(request.headers.cookie)
+ *   return user && { id: user.id }
+ * }
+ * ```
+ *
+ * @throws {GatewayError} to answer the request with another error.
+ */
 export type Authenticate<P extends Principal = Principal> = Hook<
   [request: GatewayRequest, context: AuthenticateContext],
   Awaitable<P | AuthInfo | undefined>
 >
 
-/** What an `authenticate` hook is told beside the request. */
+/** The second argument of an `authenticate` hook. */
 export interface AuthenticateContext {
-  /** The server's name; empty where `serverDirectory()` asks for the whole list. */
+  /** The server's name; empty for the list of `serverDirectory()`. */
   readonly server: string
   /**
-   * The canonical URI of this server's endpoint, for the whole list that of the mount: the audience of its tokens (RFC
-   * 8707). `undefined` without `publicUrl`.
+   * The canonical URI of the server's endpoint, or of the mount for the list: the audience that tokens must have.
+   * `undefined` without `publicUrl`.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc8707#section-2
    */
   readonly resource: string | undefined
 }
 
-/** An `authenticate` hook that says by itself what metadata and challenges must. */
+/** An `authenticate` hook, such as `jwtBearer()`, that supplies the `protectedResource` option by itself. */
 export type BearerAuthenticate<P extends Principal = Principal> = Authenticate<P> & {
+  /** The issuers, and the scopes that every request needs. */
   readonly protectedResource: Pick<ProtectedResource, 'authorizationServers' | 'scopes'>
-  /** Whether it cannot do without the context's `resource`. */
+  /** Whether the hook requires the `resource` of its context, and so the option `publicUrl`. */
   readonly needsResource: boolean
 }
 
-/** What clients are told about the tokens that servers here take. (RFC 9728) */
+/**
+ * The metadata by which clients find out which tokens the servers accept.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9728#section-2
+ */
 export interface ProtectedResource {
-  /** The issuers of these tokens. Required, unless `authenticate` is `jwtBearer()`. */
+  /** The URLs of the issuers of these tokens. Required, unless `authenticate` is `jwtBearer()`. */
   readonly authorizationServers: readonly string[]
-  /** The scopes that every request needs: who lacks one gets 403, and every challenge asks for them. */
+  /** The scopes that every request needs: a principal that lacks one gets 403. Defaults to none. */
   readonly scopes?: readonly string[] | undefined
-  /** The scopes a client without a challenge had better ask for. Defaults to `scopes`. */
+  /** The scopes that a client should request when it has not got a challenge. Defaults to `scopes`. */
   readonly scopesSupported?: readonly string[] | undefined
-  /** A page for developers. */
+  /** The URL of a page for developers of clients. Defaults to none. */
   readonly documentationUrl?: string | undefined
   /**
-   * Whether there is a server of this name at all, for a client that is not known yet. Defaults to the names of the
-   * `servers` record; where `servers` is a function, to any name, so that nobody learns which there are.
+   * Whether a server of this name has metadata, which is served without authentication. Defaults to the names of the
+   * `servers` record; where `servers` is a function, every name has metadata, which does not reveal which servers exist.
    */
   readonly has?: Hook<[name: string, request: GatewayRequest], Awaitable<boolean>> | undefined
 }
 
-/** What `onError` is told beside the error: as much as was known when it happened. */
+/** The second argument of `onError`: what was known of the request when the error occurred. */
 export interface ErrorContext<P extends Principal = Principal> {
+  /** The server's name. */
   readonly server: string | undefined
   readonly principal: P | undefined
   readonly request: GatewayRequest | undefined
 }
 
-/** What `mcpGateway()` takes. */
+/** The options of `mcpGateway()`. */
 export interface GatewayOptions<P extends Principal = Principal> {
-  /** The servers: a record by name, or a lookup that is asked on every request. Required. */
+  /** The servers: a record by name, or a lookup function that is called for every request. Required. */
   readonly servers: Readonly<Record<string, ServerConfig<P>>> | ServerLookup<P>
-  /** Says who is asking, on every request and before the body is read. Required; `false` lets everybody in. */
+  /**
+   * Authenticates every request, before its body is read. Required; `false` serves every request without
+   * authentication.
+   */
   readonly authenticate: Authenticate<P> | false
-  /** Where sessions are kept. Defaults to a `MemorySessionStore`. */
+  /** Keeps the sessions. Defaults to a new `MemorySessionStore`. */
   readonly sessions?: SessionStore | undefined
   /**
-   * Keeps the events of session streams, so that clients whose connection broke can have what they missed, from
-   * servers too that cannot send it again. Off by default: event ids of the upstream go to the client then.
+   * Keeps the events of session streams, so that a client whose connection broke can fetch the events that it missed,
+   * even from servers without resumption. Defaults to none: then the client gets the event ids of the server.
    */
   readonly events?: EventLog | undefined
-  /** Where servers answer below the mount. Without `:name` it serves one server. Defaults to `/:name/mcp`. */
+  /** The path of an endpoint below the mount. One without `:name` serves one server. Defaults to `/:name/mcp`. */
   readonly path?: string | undefined
   /**
-   * The URL under which clients reach the mount. Its host and origin are allowed, and the URIs of the servers, for
-   * which tokens are issued, begin with it.
+   * The URL under which clients reach the mount, `http:` or `https:`. Its host and origin are allowed, and the URIs of
+   * the servers, which are the audiences of tokens, begin with it. Defaults to none.
    */
   readonly publicUrl?: string | URL | undefined
   /**
-   * What clients are told about tokens, in metadata and challenges. `jwtBearer()` says it by itself; it takes
-   * `publicUrl` to be told.
+   * The metadata and challenges by which clients find out which tokens the servers accept. Requires `publicUrl`.
+   * Defaults to what `authenticate` supplies, which `jwtBearer()` does.
    */
   readonly protectedResource?: Partial<ProtectedResource> | undefined
-  /** Values of `Host` that are let in, as `name` or `name:port`. Loopback names always are on a loopback socket. */
+  /**
+   * The allowed values of `Host`, as `name` or `name:port`. Loopback names are always allowed on a loopback socket.
+   * Defaults to the host of `publicUrl`, checked on loopback sockets alone.
+   */
   readonly allowedHosts?: readonly string[] | undefined
-  /** Origins of browser pages that are let in beside the gateway's own, as `https://app.example.com`. */
+  /** The allowed origins of browser pages, as `https://app.example.com`, beside the gateway's own. Defaults to none. */
   readonly allowedOrigins?: readonly string[] | undefined
   /**
-   * Keeps what modern servers let be kept (`server/discover`, lists, `resources/read`), for whom and as long as they
-   * say. Off by default; `true` keeps up to 16 MiB.
+   * Caches the results that modern servers declare as cacheable (`server/discover`, lists, `resources/read`), in the
+   * scope and for the time that they declare. `true` caches up to 16 MiB. Defaults to `false`.
    */
   readonly cache?: boolean | { readonly maxBytes?: number | undefined } | undefined
+  /** The limits of clients. */
   readonly limits?:
     | {
-        /** The longest body a client may send, in bytes. Defaults to 4 MiB. */
+        /** The largest body of a request, in bytes. Defaults to 4 MiB. */
         readonly bodyBytes?: number | undefined
         /**
-         * How long a client may leave what is sent to it unread, in milliseconds: then its connection is cut. Defaults
-         * to 60 000; looked at every 7 500.
+         * How long a client may leave a response unread until its connection is closed, in milliseconds. Defaults to
+         * 60 000; checked every 7 500.
          */
         readonly stallMs?: number | undefined
       }
     | undefined
+  /** The timeouts of servers, and the interval of access checks. */
   readonly timeouts?:
     | {
-        /** How long connecting to an upstream may take, in milliseconds. Defaults to 10 000. */
+        /** How long connecting to a server may take, in milliseconds. Defaults to 10 000. */
         readonly connectMs?: number | undefined
         /**
-         * How long an upstream may take until its answer to a POST begins, in milliseconds. Defaults to 300 000;
-         * 0 waits for ever. A stream that has begun is never cut for being quiet.
+         * How long a server may take to begin its response to a POST, in milliseconds; 0 waits without a limit. Defaults
+         * to 300 000. A stream that has begun may be idle for any time.
          */
         readonly responseMs?: number | undefined
         /**
-         * How often `servers` is asked again whether what goes on for long still may, and a session store that cannot
-         * tell whether the session is still there, in milliseconds. Defaults to 60 000. Shorter than the store's own
-         * expiry, or sessions expire under their open streams.
+         * The interval at which `servers` is called again for open streams and long requests, to end those that have
+         * lost access, in milliseconds. A session store without `attach` is called as well, which counts as use: the
+         * interval must be shorter than the store's idle expiry. Defaults to 60 000.
          */
         readonly recheckMs?: number | undefined
       }
     | undefined
-  /** Told everything the gateway swallowed. Defaults to a line on `console.error`. */
+  /** Called with every error that the client is not told of, or cannot fix. Defaults to printing it by `console.error`. */
   readonly onError?: Hook<[error: Error, context: ErrorContext<P>], void> | undefined
 }
 
-/** The middleware: Express, Connect and `http.createServer()` take it as it is. */
+/** The middleware, for Express, Connect or `http.createServer()`. */
 export interface Gateway {
+  /** Serves a request. One whose path is not the gateway's goes to `next()`, and gets 404 where there is none. */
   (request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void): void
   /**
-   * The metadata of the servers where RFC 9728 has it, for the root of the app: `app.use(gateway.wellKnown)`. Any
-   * other path goes on. Challenges name the same documents below the mount, so clients that read these do without.
+   * Serves the metadata of the servers at `/.well-known/oauth-protected-resource`, from the root of the app. It is for
+   * clients that ignore challenges: these name the URL of the same document below the mount.
+   *
+   * @example
+   * ```js
+   * app.use(gateway.wellKnown)
+   * ```
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc9728#section-3.1
    */
   readonly wellKnown: (request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void) => void
   /**
-   * Ends service: new requests and streams get 503, streams that listen end, running requests finish or are cut after
-   * `graceMs` milliseconds (5 000 by default), then sockets, the session store and the event log close. Calling again
-   * gives the same promise.
+   * Shuts the gateway down: new requests get 503, listening streams end, running requests have `graceMs` milliseconds to
+   * finish (default 5 000), then sockets, the session store and the event log are closed. Further calls return the same
+   * promise.
    */
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>
 }
 
-/** What is kept of a session. Plain JSON, so a field is there or it is not: none is `undefined`. */
+/** A session, as a store keeps it. Plain JSON: an optional member is absent, never `undefined`. */
 export interface SessionRecord {
-  /** The server's name: the session is of no use with another. */
+  /** The name of the server. The session is not valid for another one. */
   readonly server: string
   /**
-   * The principal's id, empty without authentication: the session is of no use to another. In place of one longer than
-   * 256 characters stands its digest.
+   * The id of the principal, empty without authentication; the digest of an id that is longer than 256 characters. The
+   * session is not valid for another principal.
    */
   readonly principal: string
   /** The protocol revision negotiated with the client. */
   readonly protocolVersion: string
-  /** The conversation behind. A store keeps it whole, whatever is in it. */
+  /** The state of the conversation with the server. A store has to keep all of it, including unknown members. */
   readonly upstream: UpstreamState
 }
 
-/** The conversation with what answers behind a server's name. Plain JSON, opaque to a store. */
+/** The state of the conversation between the gateway and a server. Plain JSON, opaque to a store. */
 export interface UpstreamState {
-  /** Names what it was opened at: anything else gets none of it. */
+  /** The id of the upstream where the conversation was opened. The state is never sent to another one. */
   readonly upstream: string
-  /** The revision negotiated there. */
+  /** The protocol revision negotiated with the server. */
   readonly protocolVersion: string
-  /** Its own session id, where it gave one. */
+  /** The server's own session id, if it has one. */
   readonly id?: string
-  /** What it takes to open it anew; with `recover` alone. */
+  /** What `recover` needs to open the session again; absent without that option. */
   readonly client?: ClientState
-  /** The conversations of an aggregate's members, by name. */
+  /** The states of the members of an aggregate, by name. */
   readonly members?: Readonly<Record<string, UpstreamState>>
 }
 
-/** What a client told its server, which the server must be told again when it has forgotten the session. */
+/** The state that a client set up in its session, to be restored when the server has lost the session. */
 export interface ClientState {
-  /** The parameters of `initialize`, as they were sent. */
+  /** The parameters of `initialize`, unchanged. */
   readonly handshake: Readonly<Record<string, unknown>>
   /** The parameters of the last `logging/setLevel`. */
   readonly logLevel?: Readonly<Record<string, unknown>>
-  /** The parameters of each live `resources/subscribe`, by URI. */
+  /** The parameters of each active `resources/subscribe`, by URI. */
   readonly subscriptions?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
 /**
- * Keeps sessions. Each method may answer at once or with a promise; what one throws or rejects with answers 503 and
- * goes to `onError`, and so does one that has not answered after 30 seconds. Give every gateway a store of its own, or a prefix. `express-mcp-gateway/testing` has the
- * contract as tests.
+ * Keeps sessions. Each method may return a value or a promise. When a method throws, rejects or does not answer within
+ * 30 seconds, the client gets 503 and `onError` is called. Each gateway needs a store of its own, or a prefix of its
+ * own. `sessionStoreContract()` of `express-mcp-gateway/testing` tests a store.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
  */
 export interface SessionStore {
   /**
-   * Required. Keeps a record under a new id: visible ASCII, not to be guessed (128 random bits or more). What is
-   * returned is the client's `Mcp-Session-Id`. Throws a RangeError for a record that it could never keep: that is 500.
+   * Required. Keeps a record and returns a new id, which becomes the client's `Mcp-Session-Id`: visible ASCII, with at
+   * least 128 random bits.
+   *
+   * @throws {RangeError} for a record that the store can never keep. The client gets 500 rather than 503.
    */
   create(record: SessionRecord): Awaitable<string>
-  /** Required. The record of a live session, `undefined` for any other id. Counts as use: idle expiry starts anew. */
+  /** Required. Returns the record of a live session, `undefined` for any other id. It restarts the idle expiry. */
   get(id: string): Awaitable<SessionRecord | undefined>
-  /** Optional. Replaces the record of a live session. */
+  /** Optional. Replaces the record of a live session, and does nothing for any other id. */
   update?(id: string, record: SessionRecord): Awaitable<void>
-  /** Required. Ends a session. An unknown id is not an error. */
+  /** Required. Deletes a session. An unknown id is not an error. */
   delete(id: string): Awaitable<void>
-  /** Optional. Lets go of timers and connections. */
+  /** Optional. Releases timers and connections. Called when the gateway is closed. */
   close?(): Awaitable<void>
-  /** Optional. Called once, by the gateway, so that a store which ends sessions by itself can ask and tell. */
+  /** Optional. Called once by the gateway. For stores that end sessions by themselves. */
   attach?(host: SessionHost): void
 }
 
-/** The gateway, as a store sees it. */
+/** The interface of the gateway for a store that ends sessions by itself. */
 export interface SessionHost {
-  /** The sessions with a stream or a request open here, as of now: these are in use. */
+  /** The ids of the sessions with an open stream or request at this node: these should not expire. */
   inUse(): ReadonlySet<string>
-  /** To be called after the store ended a session by itself, so that its upstream is told. */
+  /** Must be called after the store ended a session by itself: the gateway then ends the session at its server. */
   ended(id: string, record: SessionRecord): void
 }
 
+/** The era of a message: `legacy` has sessions, `modern` has none. */
 export type Era = 'legacy' | 'modern'
 
+/** The id of a JSON-RPC request. */
 export type RequestId = string | number
 
-/** Names an event stream: the session's digest, and which of the session's streams it is. Both are `[A-Za-z0-9_-]`. */
+/** The name of an event stream: the digest of a session id, and a name within the session. Both are `[A-Za-z0-9_-]`. */
 export interface EventStreamName {
   readonly session: string
   readonly stream: string
 }
 
-/** An event as a log keeps it. */
+/** An event, as a log keeps it. */
 export interface LoggedEvent {
-  /** Counts up by one within a stream; a safe integer above 0. */
+  /** A safe integer above 0, which increases by one within a stream. */
   readonly position: number
-  /** The gateway's to read. Unicode, up to some megabytes. */
+  /** The content, opaque to a log: Unicode text of up to some megabytes. */
   readonly text: string
 }
 
 /**
- * Keeps the events of streams for a while, so that a client whose connection broke can have what it missed. Each method
- * may answer at once or with a promise. It may forget the oldest events of a stream, never some in the middle: the
- * gateway sees the gap and says so. `express-mcp-gateway/testing` has the contract as tests.
+ * Keeps the events of streams for some time, so that a client whose connection broke can fetch the events that it
+ * missed. Each method may return a value or a promise. A log may drop the oldest events of a stream, but none in the
+ * middle: the gateway detects the gap and reports it to the client. `eventLogContract()` of
+ * `express-mcp-gateway/testing` tests a log.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
  */
 export interface EventLog {
   /**
-   * Required. Adds events, in order, to the end of a stream. `false`, and nothing added, when it has an event at the
-   * first one's position or behind it: somebody else writes this stream.
+   * Required. Appends events to a stream, in order. Returns `false`, and appends none, when the stream has an event at
+   * the position of the first one or behind it: then another writer has written to the stream.
    */
   append(name: EventStreamName, events: readonly LoggedEvent[]): Awaitable<boolean>
   /**
-   * Required. The events behind a position, oldest first, or as many of them as fit into one portion. When there is
-   * none it waits up to `waitMs` milliseconds for the first, and with 0 not at all.
+   * Required. Returns the events behind a position, oldest first; a log may limit their number per call. When there are
+   * none, it waits up to `waitMs` milliseconds for the first one (0 does not wait), and then returns none.
    */
   read(name: EventStreamName, after: number, waitMs: number): Awaitable<readonly LoggedEvent[]>
-  /** Required. The newest event of a stream, `undefined` when there is none (any more). */
+  /** Required. Returns the newest event of a stream, `undefined` when the log has none. */
   last(name: EventStreamName): Awaitable<LoggedEvent | undefined>
-  /** Required. Whether this writer may write the stream for `leaseMs` milliseconds: nobody else may meanwhile. */
+  /**
+   * Required. Gives a writer the exclusive lease of a stream for `leaseMs` milliseconds, or renews it. Returns `false`
+   * while another writer has the lease.
+   */
   claim(name: EventStreamName, writer: string, leaseMs: number): Awaitable<boolean>
-  /** Required. Ends a lease before its time; another writer's is left alone. */
+  /** Required. Ends a writer's lease. The lease of another writer is not affected. */
   release(name: EventStreamName, writer: string): Awaitable<void>
-  /** Optional. Drops what is kept of a session that has ended. */
+  /** Optional. Deletes the events of a session that has ended. */
   forget?(session: string): Awaitable<void>
-  /** Optional. Answers all who wait, and lets go of timers and connections. */
+  /** Optional. Ends all waiting reads, and releases timers and connections. */
   close?(): Awaitable<void>
 }
