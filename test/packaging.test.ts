@@ -55,7 +55,7 @@ const node = (file: string) => run(process.execPath, [file], consumer).trim()
 test('the tarball holds the build, its source and its papers, and no test', () => {
   const top = new Set(packed.map((path) => path.replace(/\/.*/, '')))
   expect([...top].toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'lib', 'package.json'])
-  expect(packed.filter((path) => /\.test\.|spec|fixture|conformance/.test(path))).toEqual([])
+  expect(packed.filter((path) => /\.test\.|[./]spec[./]|fixture|conformance/.test(path))).toEqual([])
 })
 
 test('every source file comes with its build, declarations and both maps, and nothing else is built', () => {
