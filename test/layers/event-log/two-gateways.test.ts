@@ -187,7 +187,7 @@ test('a gateway that stood still finds another in its place: it keeps off, and i
   const moved = await resumeAt(0, session, id)
   expect(await moved.nextMessage()).toEqual(progress(2))
   await get.stream().send(answer, { id: 'u-3' })
-  expect(await rest(again)).toEqual([answer])
+  expect(await rest(again)).toEqual([])
   expect(await rest(moved)).toEqual([answer])
 })
 
