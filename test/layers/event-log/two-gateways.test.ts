@@ -9,7 +9,13 @@ import {
 } from '../../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../../support/gateway.ts'
 import { initialize, openStream, type OpenStream, type Session } from '../../support/rpc.ts'
-import { startUpstream, type EventStream, type Exchange, type RpcMessage, type Upstream } from '../../support/upstream.ts'
+import {
+  startUpstream,
+  type EventStream,
+  type Exchange,
+  type RpcMessage,
+  type Upstream,
+} from '../../support/upstream.ts'
 
 const KEYS = ['a secret of 32 characters or more, the same on each node']
 
@@ -42,7 +48,7 @@ let gateways: RunningGateway[]
 
 beforeEach(async () => {
   jest.useFakeTimers({
-    doNotFake: ['hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate'],
+    doNotFake: ['hrtime', 'nextTick', 'queueMicrotask', 'setImmediate', 'clearImmediate'],
   })
   upstream = await startUpstream()
   upstream.on('tools/call', () => {})
