@@ -94,7 +94,7 @@ export class SealedSessionStore implements SessionStore {
   }
 
   get(id: string): SessionRecord | undefined {
-    const opened = this.#opened.get(id) ?? (this.#deleted.has(keyOf(id)) ? undefined : this.#open(id))
+    const opened = this.#opened.get(id) ?? (this.#deleted.has(uniquePartOf(id)) ? undefined : this.#open(id))
     if (opened && opened.expiresAt > Date.now()) return opened.record
     this.#opened.delete(id)
     return undefined
@@ -106,7 +106,7 @@ export class SealedSessionStore implements SessionStore {
     if (!opened) return
     this.#forgetExpired()
     const { principal } = opened.record
-    const key = keyOf(id)
+    const key = uniquePartOf(id)
     const owner = this.#owners.get(principal) ?? { principal, keys: new Set() }
     this.#owners.set(owner.principal, owner)
     this.#deleted.set(key, { owner, expiresAt: opened.expiresAt })
@@ -160,7 +160,7 @@ function deriveKey(key: unknown): Key {
 }
 
 /** What no other id has, without the rest, which may be long: the name of its key, and an iv of chance. */
-function keyOf(id: string): string {
+function uniquePartOf(id: string): string {
   return Buffer.from(id.slice(0, KEY_LENGTH), 'latin1').toString('latin1')
 }
 

@@ -9,7 +9,7 @@ const QUEUE_BYTES = 1024 * 1024
 
 /** What an item of the queue costs beside its text, and each id of a request in it. */
 const ITEM_BYTES = 300
-const ID_BYTES = 16
+const REQUEST_ID_BYTES = 16
 
 export interface LogWriterHooks {
   /** Gets an event that is in the log now, with the requests still pending behind it. */
@@ -102,7 +102,7 @@ export class LogWriter {
   put(entry: Entry): void {
     this.#position += 1
     this.#queue.push({ position: this.#position, entry })
-    this.#queuedBytes += ITEM_BYTES + (entry.event?.length ?? 0) + ID_BYTES * entry.owed.length
+    this.#queuedBytes += ITEM_BYTES + (entry.event?.length ?? 0) + REQUEST_ID_BYTES * entry.owed.length
   }
 
   /** Bytes that are not kept. */
@@ -132,7 +132,7 @@ export class LogWriter {
    */
   async writeGap(): Promise<void> {
     const last = await this.#log.last(this.#name)
-    if (last && last.position > this.#logged && digestOf(last) !== this.#doubtful) return
+    if (last && last.position > this.#logged && fingerprintOf(last) !== this.#doubtful) return
     const position = Math.max(this.#position, last?.position ?? 0) + 1
     await this.#log.append(this.#name, [encode(position, { owed: this.#owed, lost: true })])
   }
@@ -213,7 +213,7 @@ export class LogWriter {
 
   #lose(items: readonly Item[], events: readonly LoggedEvent[], error: unknown): void {
     this.#isLost = true
-    this.#doubtful = digestOf(events.at(-1)!)
+    this.#doubtful = fingerprintOf(events.at(-1)!)
     this.#hooks.onFailure(error)
     this.#deliver(items)
   }
@@ -233,6 +233,6 @@ export class LogWriter {
   }
 }
 
-function digestOf({ position, text }: LoggedEvent): string {
+function fingerprintOf({ position, text }: LoggedEvent): string {
   return createHash('sha256').update(`${position} ${text}`).digest('base64url')
 }

@@ -5,7 +5,7 @@ import { announcementOf, decode, encode, type Entry } from './entry.ts'
 import type { Recorder } from './recorder.ts'
 
 /** How often somebody who writes at the same time may come first. */
-const ATTEMPTS = 10
+const APPEND_ATTEMPTS = 10
 
 const OWN = randomBytes(9).toString('base64url')
 let readers = 0
@@ -37,7 +37,7 @@ export class Reader {
     after: number,
     recorderOf: () => Recorder | undefined,
   ): Promise<number | undefined> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    for (let attempt = 0; attempt < APPEND_ATTEMPTS; attempt += 1) {
       const recorder = recorderOf()
       if (recorder) return this.#reserve(recorder)
       const last = await log.last(name)

@@ -56,7 +56,7 @@ export class StreamRegistry {
   readonly #leases: Leases
   readonly #opening = new KeyedMutex()
   /** The requests to listen that the upstream has not answered yet. */
-  readonly #asking = new Map<string, Lifetime>()
+  readonly #asking = new Map<string, { readonly life: Lifetime; readonly since: number }>()
 
   constructor(log: TimedEventLog, parts: EventLogParts) {
     this.#log = log
@@ -100,8 +100,13 @@ export class StreamRegistry {
    * waits for that is told after a while that another connection listens, which it is for a stream that has begun, too.
    */
   async inTurnToListen<T>(name: EventStreamName, task: () => Promise<T>): Promise<T> {
-    const takeTurn = (): void => this.#asking.get(keyOf(name))?.stop(listensElsewhere())
-    const timer = setTimeout(takeTurn, PATIENCE_MS).unref()
+    const takeTurn = (): void => {
+      const asking = this.#asking.get(keyOf(name))
+      const leftMs = asking ? asking.since + PATIENCE_MS - performance.now() : PATIENCE_MS
+      if (leftMs <= 0) asking?.life.stop(listensElsewhere())
+      timer = setTimeout(takeTurn, leftMs > 0 ? Math.ceil(leftMs) : PATIENCE_MS).unref()
+    }
+    let timer = setTimeout(takeTurn, PATIENCE_MS).unref()
     try {
       return await this.inTurn(name, () => {
         clearTimeout(timer)
@@ -120,7 +125,7 @@ export class StreamRegistry {
     { position, resumed, tail, reader }: ListenParts,
   ): Promise<Reply | undefined> {
     const key = keyOf(name)
-    this.#asking.set(key, asking.life)
+    this.#asking.set(key, { life: asking.life, since: performance.now() })
     try {
       const reply = await next(asking)
       if (reply.kind === 'events') {

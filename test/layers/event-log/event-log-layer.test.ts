@@ -2,7 +2,13 @@
 import { MemoryEventLog } from '../../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../../support/gateway.ts'
 import { initialize, type OpenStream, type Session } from '../../support/rpc.ts'
-import { startUpstream, type EventStream, type Exchange, type RpcMessage, type Upstream } from '../../support/upstream.ts'
+import {
+  startUpstream,
+  type EventStream,
+  type Exchange,
+  type RpcMessage,
+  type Upstream,
+} from '../../support/upstream.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway
@@ -296,6 +302,18 @@ describe('a session that listens', () => {
     const clients = await Promise.all([session.listen(), session.listen(), session.listen()])
     expect(clients.map(({ status }) => status)).toEqual([200, 200, 200])
     expect(upstream.requests('GET')).toHaveLength(1)
+  })
+
+  test('does not wait for what the upstream withholds: who asked before is told after half a second (SE10)', async () => {
+    const session = await initialize(gateway.url('a'))
+    upstream.once('GET', () => {})
+    const first = session.listen()
+    const withheld = await upstream.nextRequest('GET')
+    const [second, third] = [session.listen(), session.listen()]
+    expect(await first).toMatchObject({ status: 409 })
+    expect(await withheld.over).toBe('cut')
+    expect([await second, await third]).toMatchObject([{ status: 200 }, { status: 200 }])
+    expect(upstream.requests('GET')).toHaveLength(2)
   })
 
   test('listens anew when the upstream has ended it, behind the last event', async () => {

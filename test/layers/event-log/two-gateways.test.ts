@@ -211,6 +211,28 @@ test('several who come back to a stream that nobody writes have the upstream ask
   expect(upstream.requests('GET')).toHaveLength(1)
 })
 
+test('of connections at both the last one gets what comes, however often the client moves (SE10)', async () => {
+  const { session, stream, id } = await begin()
+  const clients: OpenStream[] = []
+  for (const [step, node] of [1, 0, 1, 1, 0, 0, 1].entries()) {
+    clients.push(await resumeAt(node, session, id))
+    await pass(200)
+    await stream.send(progress(10 + step))
+    await pass(200)
+  }
+  await stream.send(answer)
+  stream.end()
+  await pass(6_000)
+  const got = await Promise.all(clients.map(rest))
+  // Each had what it missed, and one message that came while it was the last.
+  const steps = got.map((messages) => messages.filter(({ params }) => params).map(({ params }) => params!['step']))
+  expect(steps).toEqual(clients.map((_, at) => Array.from({ length: at + 1 }, (__, step) => 10 + step)))
+  expect(got.map((messages) => messages.some(({ id: of }) => of === 'call-1'))).toEqual(
+    clients.map((_, at) => at === clients.length - 1),
+  )
+  expect(gateways.flatMap(({ reported }) => reported.entries)).toEqual([])
+})
+
 describe('a session that listens', () => {
   async function listening(): Promise<{ session: Session; id: string }> {
     const session = await initialize(gateways[0]!.url('a'))
@@ -235,6 +257,20 @@ describe('a session that listens', () => {
     await client.over
     await pass(70_000)
     expect(await get.over).toBe('cut')
+  })
+
+  test('at the other is listened to by that one when the first has gone without a word (SE10)', async () => {
+    const { session, id } = await listening()
+    const here = await resumeAt(0, session, id)
+    const there = await resumeAt(1, session, id)
+    await pass(6_000)
+    expect(await rest(here)).toEqual([])
+    // The first has nobody left to listen for.
+    await pass(66_000)
+    const get = await upstream.nextRequest('GET')
+    await get.stream().send(progress(2), { id: 'u-2' })
+    expect(await there.nextMessage()).toEqual(progress(2))
+    expect(upstream.requests('GET')).toHaveLength(2)
   })
 
   test('and leaves while the upstream is asked anew leaves nothing behind', async () => {
