@@ -152,14 +152,14 @@ export async function closeGatewayParts(
   graceMs: number,
   report: (error: unknown) => void,
 ): Promise<void> {
-  const deadline = Date.now() + graceMs
+  const deadline = performance.now() + graceMs
   inFlight.stop(reason, ({ life }) => life.endless)
   await within(deadline, inFlight.idle())
   inFlight.stop(reason, () => true)
   accessMonitor.close()
   await sessions.close().catch(report)
   await eventLog?.close().catch(report)
-  await within(Math.max(deadline, Date.now() + FAREWELL_MS), upstreamSessions.done())
+  await within(Math.max(deadline, performance.now() + FAREWELL_MS), upstreamSessions.done())
   upstreamSessions.close()
   await upstreams.close()
 }

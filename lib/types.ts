@@ -353,7 +353,8 @@ export interface LoggedEvent {
 export interface EventLog {
   /**
    * Required. Adds events, in order, to the end of a stream. `false`, and nothing added, when it has an event at the
-   * first one's position or behind it: somebody else writes this stream.
+   * first one's position or behind it: somebody else writes this stream, or has said in it who reads. Positions may
+   * leave some out where nothing is kept of what was before.
    */
   append(name: EventStreamName, events: readonly LoggedEvent[]): Awaitable<boolean>
   /**

@@ -19,7 +19,7 @@ export class Eras {
   /** Whether an upstream is known to have no sessions. */
   isModernOnly({ protocol = 'auto' }: ServerConfig, upstreamId: string): boolean {
     if (protocol !== 'auto') return protocol === 'modern'
-    return (this.#modernOnly.get(upstreamId) ?? 0) > Date.now()
+    return (this.#modernOnly.get(upstreamId) ?? 0) > performance.now()
   }
 
   /**
@@ -39,6 +39,6 @@ export class Eras {
   learn(upstreamId: string, answer: unknown): void {
     this.#modernOnly.delete(upstreamId)
     if (!MODERN_ERRORS.has(member(member(answer, 'error'), 'code'))) return
-    boundedSet(this.#modernOnly, MAX_UPSTREAMS, upstreamId, Date.now() + MEMORY_MS)
+    boundedSet(this.#modernOnly, MAX_UPSTREAMS, upstreamId, performance.now() + MEMORY_MS)
   }
 }
