@@ -84,7 +84,7 @@ export class UpstreamClient {
     const life = this.#life.child()
     const reply = await this.#send(message, life)
     if (reply.opened) this.#state = reply.opened
-    const response = await readResponse(reply, out)
+    const response = await readResponse(reply, out, { id: message.id })
     if (life.stopped) throw life.stopped
     life.end()
     if (response?.error !== undefined) throw new RpcError(response.error)

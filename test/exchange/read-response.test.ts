@@ -203,8 +203,10 @@ describe('readResponse', () => {
 
   test('gives up on a response that is longer than it may be (SC6)', async () => {
     const long = JSON.stringify({ jsonrpc: '2.0', id: 1, result: 'x'.repeat(2_000) })
-    expect(await readResponse(replyOf('json', [long]), undefined, 1_000)).toBeUndefined()
-    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, 1_000)).toBeUndefined()
-    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, 3_000)).toMatchObject({ id: 1 })
+    expect(await readResponse(replyOf('json', [long]), undefined, { maxBytes: 1_000 })).toBeUndefined()
+    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, { maxBytes: 1_000 })).toBeUndefined()
+    expect(await readResponse(replyOf('events', [`data: ${long}\n\n`]), undefined, { maxBytes: 3_000 })).toMatchObject({
+      id: 1,
+    })
   })
 })

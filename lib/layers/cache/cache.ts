@@ -4,7 +4,7 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import { rangeOfMember } from '../../exchange/json-text.ts'
 import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
 import type { ResponseMessage } from '../../exchange/message.ts'
-import { peekResponse } from '../../exchange/read-response.ts'
+import { peekInTime } from '../../exchange/read-response.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
 import { tapMessages } from '../../exchange/tap-messages.ts'
 import type { RequestId } from '../../types.ts'
@@ -15,13 +15,16 @@ export class Cache implements Layer {
   readonly name = 'cache'
   readonly #upstreamOf: UpstreamOf
   readonly #results: ResultStore
+  readonly #responseMs: number
   /** Requests that are on their way, by key: the same request waits for the result. (single flight) */
   readonly #running = new Map<string, Promise<unknown>>()
   /** How often anything has been dropped: a result that was on its way meanwhile may be stale. */
   #drops = 0
 
-  constructor(upstreamOf: UpstreamOf, maxBytes: number) {
+  /** A server that has sent its head has `responseMs` for the result. */
+  constructor(upstreamOf: UpstreamOf, maxBytes: number, responseMs = 0) {
     this.#upstreamOf = upstreamOf
+    this.#responseMs = responseMs
     this.#results = new ResultStore(maxBytes)
   }
 
@@ -78,7 +81,7 @@ export class Cache implements Layer {
     const drops = this.#drops
     const reply = await next(exchange)
     if (reply.status !== 200) return reply
-    const response = await peekResponse(reply)
+    const response = await peekInTime(reply, exchange.requestIds[0], this.#responseMs)
     if (response && drops === this.#drops) this.#keep(key, exchange, response, askedAt)
     return reply
   }
