@@ -201,7 +201,7 @@ test.failing(
 )
 
 describe('a legacy upstream without sessions, and no event log', () => {
-  test.failing.each([
+  test.each([
     ['as its client saw it', (seen: string) => seen],
     ['as the upstream said it', () => 'secret-1'],
   ])('Also: the id of an event of another client does not cross, %s (SE7, SE8)', async (_, forge) => {

@@ -1,5 +1,5 @@
 /** Reads the reply to a handshake as far as its response: what a session keeps of one that the server agreed to. */
-import { brokenOff, GatewayError } from '../../errors.ts'
+import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
@@ -62,10 +62,8 @@ export function sessionIdOf({ headers }: Reply): string | undefined {
 }
 
 function refusalIn(response: ResponseMessage | undefined): GatewayError | undefined {
-  if (!response) return brokenOff(undefined)
-  if (response.error !== undefined) return undefined
-  const version = member(response.result, 'protocolVersion')
-  // A response that names none is for the client to judge, and opens nothing.
+  const version = member(response?.result, 'protocolVersion')
+  // What names none is for the client to judge, and opens nothing.
   if (version === undefined) return undefined
   const isName = typeof version === 'string' && version.length <= MAX_VERSION_CHARS && VISIBLE_ASCII.test(version)
   return isName ? undefined : new GatewayError('upstream_invalid', 'The upstream agreed to a revision without a name')

@@ -60,15 +60,14 @@ export class HttpUpstream implements Upstream {
         // Who stopped waiting says nothing of the upstream, unless it was for too long.
         const { stopped } = life
         if (!stopped || stopped.code === 'upstream_timeout') this.#transport.outcome(this.id, false)
-        if (dispatcher) this.#transport.abandon(dispatcher)
+        this.#transport.abandon(dispatcher)
         reject(stopped ?? faultOf(error, reply.isSent))
       }
       const reply = new UpstreamReply(settle, fail, exchange.isAnswered ? exchange.message : undefined)
-      let dispatcher: Dispatcher | undefined
+      if (life.stopped) return reject(life.stopped)
+      const dispatcher = this.#transport.dispatcherFor(this.#target.origin, exchange.listens)
       reply.stopWith(life)
-      if (life.stopped) return
       reply.waitWith(this.#transport.deadlines, this.#patienceMs(exchange))
-      dispatcher = this.#transport.dispatcherFor(this.#target.origin, exchange.listens)
       this.#send(exchange, credentials, dispatcher, reply)
     })
   }
@@ -100,13 +99,11 @@ export class HttpUpstream implements Upstream {
   async #opened(exchange: Exchange, reply: Reply): Promise<Reply> {
     const { response, fault } = await readHandshake(exchange, reply, this.#transport.responseMs)
     this.#transport.eras.learn(this.id, response)
-    if (fault) {
-      if (reply.kind !== 'empty') reply.body.cancel()
-      this.#end(exchange, sessionIdOf(reply))
-      throw fault
-    }
-    const opened = stateOf(exchange, reply, response, this.id)
-    return opened ? { ...reply, opened } : reply
+    const opened = fault ? undefined : stateOf(exchange, reply, response, this.id)
+    if (!opened) this.#end(exchange, sessionIdOf(reply))
+    if (!fault) return opened ? { ...reply, opened } : reply
+    if (reply.kind !== 'empty') reply.body.cancel()
+    throw fault
   }
 
   #end(exchange: Exchange, id: string | undefined): void {
