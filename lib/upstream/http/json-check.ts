@@ -34,7 +34,7 @@ export class JsonCheck {
   #isInString = false
   /** Whether the last byte was a backslash that escapes the next one. */
   #isEscaped = false
-  /** The outermost level as Latin-1, with 0 in place of each value that has brackets. */
+  /** The outermost level as Latin-1, with [] in place of each value that has brackets. */
   #outline: string | undefined = ''
 
   /** Without `requestId` the document may say anything. `hasEnd`: it announced where it ends, by length or coding. */
@@ -95,7 +95,7 @@ export class JsonCheck {
       const bracket = byte | LOWER
       if (bracket === OPEN) {
         depth += 1
-        if (depth === 2) this.#note(chunk, from, at, '0')
+        if (depth === 2) this.#note(chunk, from, at, '[]')
       } else if (bracket === CLOSE) {
         depth -= 1
         if (depth === 1) from = at + 1
@@ -153,7 +153,7 @@ function endsAsAnswer(document: Buffer, id: RequestId): boolean {
 }
 
 function answersRequest(outline: string, id: RequestId): boolean {
-  if (outline === `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":0}`) return true
+  if (outline === `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":[]}`) return true
   const document = parsed(outline)
   const hasOutcome = isObject(document) && ('result' in document || 'error' in document)
   return hasOutcome && document['id'] === id && !('method' in document)

@@ -28,6 +28,8 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
   readonly #asked: Message | undefined
   #deadlines: Deadlines | undefined
   #check: JsonCheck | undefined
+  /** How many bytes of its document are still to come, where that was announced. */
+  #leftBytes = NaN
   #controller: Dispatcher.DispatchController | undefined
   #sink: Sink | undefined
   #off: (() => void) | undefined
@@ -134,12 +136,13 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     if (!this.#asked || typeof type !== 'string' || mediaType(type) !== JSON_TYPE) return this.#onHead(this)
     const hasEnd = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
     this.#check = new JsonCheck(status < 300 && this.#asked.kind === 'request' ? this.#asked.id : undefined, hasEnd)
+    this.#leftBytes = Number(headers['content-length'])
     // A document that came with its head has been looked at by then: what is wrong with it can still be said.
     process.nextTick(this.#onHead, this)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#check?.see(chunk)
+    if (this.#check && !this.#isGood(this.#check, chunk)) return
     if (this.#sink) {
       const sink = this.#sink
       if (!sink.data(chunk, true) && this.#sink === sink) controller.pause()
@@ -147,6 +150,17 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     }
     this.#kept.push(chunk)
     if (this.#kept.byteLength >= KEEP_BYTES) controller.pause()
+  }
+
+  /** The last piece of a document that announced its length is not handed out unless all of it is good: it completes it. */
+  #isGood(check: JsonCheck, chunk: Buffer): boolean {
+    check.see(chunk)
+    this.#leftBytes -= chunk.length
+    if (this.#leftBytes !== 0) return true
+    this.#check = undefined
+    const error = check.fault()
+    if (error) this.abort(error)
+    return error === undefined
   }
 
   onResponseEnd(): void {

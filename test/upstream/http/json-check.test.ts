@@ -46,6 +46,7 @@ describe('an answer', () => {
     ['to another id', '{"jsonrpc":"2.0","id":2,"result":{}}'],
     ['to the id as a string', '{"jsonrpc":"2.0","id":"1","result":{}}'],
     ['to nobody', '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"no"}}'],
+    ['to an object', '{"jsonrpc":"2.0","id":{"id":1},"result":{}}'],
     ['without an id of its own', '{"jsonrpc":"2.0","result":{"id":1}}'],
     ['that is a question', '{"jsonrpc":"2.0","id":1,"method":"ping"}'],
     ['that says nothing', '{"jsonrpc":"2.0","id":1}'],
