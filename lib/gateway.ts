@@ -192,7 +192,9 @@ class RunningGateway {
     const config = inbound.config!
     const era = message?.era ?? 'legacy'
     const state = session?.record.upstream
-    const headers = clientHeadersToServer(verb, request.headers, state?.protocolVersion)
+    const negotiated = state?.protocolVersion
+    const resumes = session !== undefined && (this.#parts.eventLog !== undefined || state?.id !== undefined)
+    const headers = clientHeadersToServer({ verb, message, negotiated, resumes }, request.headers)
     const origin = new Origin({ server, principal, request, era, session, accepts, response })
     const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
     const exchange = new Exchange(parts, body)

@@ -93,7 +93,7 @@ interface LayerParts extends Pick<GatewayParts, 'sessions' | 'upstreamSessions' 
 /** The pipeline: the one list of layers, outermost first. */
 function layersOf(
   { sessions, upstreamSessions, upstreams, eventLog, report }: LayerParts,
-  { cacheBytes, protectedServers }: Config,
+  { cacheBytes, protectedServers, responseMs }: Config,
 ): readonly Place[] {
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
   return [
@@ -105,8 +105,8 @@ function layersOf(
     ['member', new Authorize('sent', protectedServers.scopes)],
     ['member', new SplitBatch(needsSingles)],
     // bridge: the client's era -> the server's
-    ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes)] as const] : []),
-    ['farewell', new RecoverSession()],
+    ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes, responseMs)] as const] : []),
+    ['farewell', new RecoverSession(responseMs)],
     ['farewell', new ResumeUpstream()],
     ['farewell', new CancelOnStop({ upstreamOf: upstreams.of, track, report })],
   ]

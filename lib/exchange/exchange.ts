@@ -66,6 +66,14 @@ export class Origin {
     return this.#response?.destroyed === true
   }
 
+  /** Calls back when the client disconnects, at once when it has. Returns how to take the listener back. */
+  onGone(listener: () => void): () => void {
+    const response = this.#response
+    if (this.isGone) listener()
+    else response?.once('close', listener)
+    return () => void response?.off('close', listener)
+  }
+
   /** The same hook, called in the async context of this request: never in that of a pooled socket or a timer. */
   bind<A extends unknown[], R>(hook: (...args: A) => R): (...args: A) => R {
     return (...args) => this.#context.runInAsyncScope(hook, undefined, ...args)

@@ -8,6 +8,7 @@ import type { Lifetime } from './lifetime.ts'
 import { PendingIds } from './pending-ids.ts'
 import type { EventsReply, Handle } from './reply.ts'
 import { ResumePoint } from './resume-point.ts'
+import { eventIdHeader } from './sse.ts'
 
 /** How often an upstream is asked for the rest before it counts as gone. */
 const ATTEMPTS = 5
@@ -189,7 +190,7 @@ export class ResumingBody implements Body, Sink {
     const { life, headers } = this.#exchange
     if (life.stopped) return this.#conclude({ how: 'broken', error: life.stopped })
     this.#life ??= life.child()
-    const asked = { ...headers, [HEADER.lastEventId]: this.#point.after! }
+    const asked = { ...headers, [HEADER.lastEventId]: eventIdHeader(this.#point.after!) }
     try {
       const reply = await this.#next(
         this.#exchange.fork({ verb: 'GET', message: undefined, headers: asked }, this.#life),

@@ -3,7 +3,7 @@ import { GatewayError, isCode } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Lifetime } from '../exchange/lifetime.ts'
-import { peekResponse } from '../exchange/read-response.ts'
+import { peekInTime } from '../exchange/read-response.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import { RpcError, UpstreamClient } from '../exchange/upstream-client.ts'
 import { HEADER } from '../protocol.ts'
@@ -16,8 +16,14 @@ const MAX_SUBSCRIPTIONS = 500
 
 export class RecoverSession implements Layer {
   readonly name = 'recoverSession'
+  readonly #responseMs: number
   /** By session id: sessions that are being opened anew. Requests that arrive meanwhile wait for the same promise. */
   readonly #recoveries = new Map<string, Promise<UpstreamState>>()
+
+  /** How long a server may take for an answer that is waited for here, and for all of a recovery. */
+  constructor(responseMs = 0) {
+    this.#responseMs = responseMs
+  }
 
   applies(config: ServerConfig): boolean {
     return config.recover === true
@@ -47,7 +53,7 @@ export class RecoverSession implements Layer {
     const { message, origin } = exchange
     const change = message?.kind === 'request' && origin.session ? CHANGES.get(message.method) : undefined
     if (!change || message?.kind !== 'request') return reply
-    const response = await peekResponse(reply)
+    const response = await peekInTime(reply, message.id, this.#responseMs)
     if (response && response.error === undefined) {
       await origin.session!.keep((state) => withClient(state, (client) => change(client, message.params ?? {})))
     }
@@ -59,11 +65,15 @@ export class RecoverSession implements Layer {
     const session = exchange.origin.session!
     const running = this.#recoveries.get(session.id)
     if (running) return running
-    const recovery = this.#open(exchange.fork({}, exchange.life.detach()), next)
+    const life = exchange.life.detach()
+    const recovery = this.#open(exchange.fork({}, life), next)
     this.#recoveries.set(session.id, recovery)
+    const late = (): void => life.stop(new GatewayError('upstream_timeout', 'The session was not opened anew in time'))
+    const timer = this.#responseMs > 0 ? setTimeout(late, this.#responseMs).unref() : undefined
     try {
       return await recovery
     } finally {
+      clearTimeout(timer)
       this.#recoveries.delete(session.id)
     }
   }

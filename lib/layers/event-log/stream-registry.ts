@@ -4,6 +4,7 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import type { Flight, InFlight } from '../../exchange/in-flight.ts'
 import type { Lifetime } from '../../exchange/lifetime.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
+import { eventIdHeader } from '../../exchange/sse.ts'
 import { HEADER } from '../../protocol.ts'
 import type { EventStreamName, LoggedEvent } from '../../types.ts'
 import { KeyedMutex } from '../../util/keyed-mutex.ts'
@@ -212,7 +213,7 @@ export class StreamRegistry {
 export function askingAgain(exchange: Exchange, resumed: LoggedEvent | undefined): Exchange {
   const { [HEADER.lastEventId]: _, ...headers } = exchange.headers
   const upstreamId = resumed && decode(resumed).upstreamId
-  const asked = upstreamId === undefined ? headers : { ...headers, [HEADER.lastEventId]: upstreamId }
+  const asked = upstreamId === undefined ? headers : { ...headers, [HEADER.lastEventId]: eventIdHeader(upstreamId) }
   return exchange.fork({ headers: asked }, exchange.life.detach())
 }
 
