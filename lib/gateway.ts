@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from './errors.ts'
 import { type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
-import { expose, type GatewayInternals } from './exchange/gateway-internals.ts'
+import { expose, type GatewayInternals, type SendWhole } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
 import type { Message } from './exchange/message.ts'
 import { checkAccept, GET_ACCEPTS, POST_ACCEPTS } from './inbound/accept.ts'
@@ -69,7 +69,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   }
 
   function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
-    answerMetadata(protectedServers, server, request, response).catch((error: unknown) =>
+    answerMetadata(running.send, protectedServers, server, request, response).catch((error: unknown) =>
       fail(new InboundRequest(request, response, server), error),
     )
   }
@@ -77,7 +77,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   function fail(inbound: InboundRequest, error: unknown): void {
     const known = faultOf(config, error, inbound)
     const asked = challengeHeaders(known, protectedServers.asked(inbound.server))
-    refuse(inbound.request, inbound.response, known, inbound.id, asked)
+    refuse(running.send, inbound.request, inbound.response, known, inbound.id, asked, inbound)
   }
 
   const close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => running.close(graceMs)
@@ -151,7 +151,7 @@ class RunningGateway {
     await this.#parts.forget(session.id)
     const { server, principal, request } = inbound
     await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
-    inbound.response.writeHead(200, { 'content-length': 0 }).end()
+    this.send(inbound.response, 200, { 'content-length': 0 }, undefined, inbound)
   }
 
   #dispatch(
@@ -170,6 +170,10 @@ class RunningGateway {
     const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
     const exchange = new Exchange(parts, body)
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
+  }
+
+  get send(): SendWhole {
+    return this.#parts.answers.send
   }
 
   #checkHostAndOrigin({ headers, socket }: GatewayRequest): void {
@@ -206,6 +210,7 @@ class RunningGateway {
           handle: async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange)),
         }
       },
+      send: this.send,
       track: (work) => void upstreamSessions.track(work),
       upstreamId: (server, config) => upstreams.of(server, config).id,
       watch: (onOutcome) => upstreams.watch(onOutcome),

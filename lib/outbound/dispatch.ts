@@ -2,10 +2,12 @@
 import type { ServerResponse } from 'node:http'
 import { GatewayError, isCode } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import type { SendWhole } from '../exchange/gateway-internals.ts'
 import type { Flight, InFlight } from '../exchange/in-flight.ts'
 import type { Handle } from '../exchange/reply.ts'
 import type { AccessMonitor } from '../session/access-monitor.ts'
-import { Heartbeat } from './heartbeat.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import { closeWithConnection } from './pipelined.ts'
 import { relay } from './relay.ts'
 import type { RelayOptions } from './writer.ts'
 
@@ -15,7 +17,9 @@ interface DispatcherParts {
   readonly accessMonitor: AccessMonitor
   /** Ends a session that its server has forgotten. */
   readonly forget: (sessionId: string) => Promise<void>
+  readonly heartbeat: Heartbeat
   readonly stallMs: number
+  readonly send: SendWhole
   readonly report: (error: unknown, exchange: Exchange) => void
 }
 
@@ -24,15 +28,15 @@ export class Dispatcher {
   readonly #relayOptions: RelayOptions
 
   constructor(parts: DispatcherParts) {
-    const { stallMs, report } = parts
     this.#parts = parts
-    this.#relayOptions = { heartbeat: new Heartbeat(), stallMs, report }
+    this.#relayOptions = parts
   }
 
   /** Resolves when nothing of it is left to do. Rejects when the client has to be told why. */
   async dispatch(exchange: Exchange, handle: Handle, response: ServerResponse): Promise<void> {
     const { inFlight, accessMonitor, report } = this.#parts
     const { life, endsWithClient } = exchange
+    closeWithConnection(response)
     if (endsWithClient && response.destroyed) return
     const flight = inFlight.add(exchange)
     life.endless = exchange.listens

@@ -61,7 +61,7 @@ function startStream(heartbeat: Heartbeat) {
     headers: {},
   })
   const relayed = { exchange, response, settle: () => {} }
-  const stream = new StreamWriter(reply, relayed, { heartbeat, stallMs: Infinity, report: () => {} })
+  const stream = new StreamWriter(reply, relayed, { heartbeat, stallMs: Infinity, send: () => {}, report: () => {} })
   stream.start(200, { 'content-type': 'text/event-stream' })
   return {
     stream,
