@@ -77,7 +77,7 @@ export class StreamWriter extends Writer {
     const { life, origin } = this.exchange
     const isClosing = life.stopped?.code === 'closing'
     if (!this.#goesOn(end)) {
-      for (const id of this.#reply.pending()) this.response.write(messageEvent(this.#lastWord(error(), id)))
+      for (const id of origin.awaited(this.#reply.pending())) this.response.write(messageEvent(this.#lastWord(error(), id)))
     }
     if (isClosing && origin.era === 'legacy') this.response.write(RETRY)
     this.response.end()

@@ -49,7 +49,7 @@ export class Recorder implements Sink {
   /** The log, asked on behalf of the request. */
   readonly log: TimedEventLog
   /** All requests that the stream is to answer. */
-  readonly asked: readonly RequestId[]
+  asked: readonly RequestId[]
   readonly #tools: RecorderTools
   readonly #writer: LogWriter
   readonly #subscriber: Subscriber
@@ -157,6 +157,14 @@ export class Recorder implements Sink {
   end(end: End): void {
     this.#ending ??= end
     if (this.#writer.isIdle) this.#onIdle()
+  }
+
+  /** The client waits for this response no more: it is owed to nobody who goes on with the stream. (UT4) */
+  cancel(id: RequestId): void {
+    if (this.#isOver || this.#isComplete || !this.#pending.delete(id)) return
+    this.asked = this.asked.filter((one) => one !== id)
+    this.#put({})
+    this.#writer.flush()
   }
 
   #take(event: Buffer): void {

@@ -63,7 +63,9 @@ export class StreamRegistry {
     const tools = { log: this.#log, next, report, onOver: (recorder: Recorder) => this.#onOver(recorder) }
     const recorder = new Recorder({ ...parts, name, exchange }, tools)
     this.#recorders.set(keyOf(name), recorder)
-    this.#flights.set(recorder, this.#parts.inFlight.add(exchange))
+    const flight = this.#parts.inFlight.add(exchange)
+    flight.onCancel = (id) => recorder.cancel(id)
+    this.#flights.set(recorder, flight)
     return recorder
   }
 
