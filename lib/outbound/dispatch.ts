@@ -8,6 +8,7 @@ import { cancelledIdsOf } from '../exchange/message.ts'
 import type { Handle } from '../exchange/reply.ts'
 import { EVENT_STREAM_TYPE } from '../protocol.ts'
 import type { AccessMonitor } from '../session/access-monitor.ts'
+import { AbandonedCalls } from './abandoned-calls.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { closeWithConnection } from './pipelined.ts'
 import { relay } from './relay.ts'
@@ -32,7 +33,8 @@ export class Dispatcher {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts
-    this.#relayOptions = parts
+    const { heartbeat, stallMs, send, report } = parts
+    this.#relayOptions = { heartbeat, stallMs, send, report, abandoned: new AbandonedCalls() }
   }
 
   /** Resolves when nothing of it is left to do. Rejects when the client has to be told why. */

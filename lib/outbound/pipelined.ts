@@ -25,8 +25,9 @@ function queueOf(socket: Socket): Set<ServerResponse> {
   return queue
 }
 
+/** One that has its turn by now hears of it from node:http. */
 function close(response: ServerResponse): void {
-  if (response.destroyed) return
+  if (response.socket !== null) return
   response.destroy()
   response.emit('close')
 }

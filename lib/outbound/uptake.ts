@@ -36,6 +36,6 @@ export class Uptake {
 
 /** Cuts a client off; a response that waits for its turn has no connection yet that it could close itself. */
 export function cutOff(response: ServerResponse): void {
-  response.destroy()
-  response.req.socket.destroy()
+  if (response.socket) response.destroy()
+  else response.req.socket.destroy()
 }

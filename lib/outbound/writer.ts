@@ -4,6 +4,7 @@ import { brokenOff, GatewayError } from '../errors.ts'
 import type { Body, End, Sink } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SendWhole } from '../exchange/gateway-internals.ts'
+import type { AbandonedCalls } from './abandoned-calls.ts'
 import type { Heartbeat, HeartbeatTarget } from './heartbeat.ts'
 import type { Headers } from './response-headers.ts'
 import { cutOff, Uptake } from './uptake.ts'
@@ -13,6 +14,8 @@ export interface RelayOptions {
   readonly heartbeat: Heartbeat
   /** How long a client may leave what is written to it unread, in milliseconds. */
   readonly stallMs: number
+  /** Counts the calls whose clients have left. */
+  readonly abandoned: AbandonedCalls
   /** Writes what is all there. */
   readonly send: SendWhole
   /** Told what the operator should know of. */
@@ -35,11 +38,18 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   readonly #uptake: Uptake
   readonly #report: RelayOptions['report']
   readonly #settle: () => void
+  readonly #abandoned: AbandonedCalls
+  /** To be called when a call that its client has left is over. */
+  #onAbandonedOver: (() => void) | undefined
   #isOver = false
   /** Whether what takes the bytes wants no more for now. Middleware may stand before the socket: its word counts. */
   #needsDrain = false
 
-  constructor(body: Body, { exchange, response, settle }: Relayed, { heartbeat, stallMs, report }: RelayOptions) {
+  constructor(
+    body: Body,
+    { exchange, response, settle }: Relayed,
+    { heartbeat, stallMs, abandoned, report }: RelayOptions,
+  ) {
     this.body = body
     this.exchange = exchange
     this.response = response
@@ -47,6 +57,7 @@ export abstract class Writer implements Sink, HeartbeatTarget {
     this.#heartbeat = heartbeat
     this.#uptake = new Uptake(stallMs)
     this.#report = report
+    this.#abandoned = abandoned
   }
 
   start(status: number, headers: Headers): void {
@@ -115,6 +126,7 @@ export abstract class Writer implements Sink, HeartbeatTarget {
 
   protected over(fault?: GatewayError): void {
     this.#isOver = true
+    this.#onAbandonedOver?.()
     if (fault) this.#report(fault, this.exchange)
     this.#settle()
   }
@@ -136,8 +148,11 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   #onGone(): void {
     this.#heartbeat.delete(this)
     if (this.#isOver) return
-    if (this.outlivesClient) this.body.resume()
-    else {
+    if (this.outlivesClient) {
+      this.#onAbandonedOver = this.#abandoned.add(this.exchange)
+      this.#needsDrain = false
+      this.body.resume()
+    } else {
       this.over()
       this.body.cancel()
     }
