@@ -79,7 +79,12 @@ test('two directories of one gateway both see it', async () => {
   await initialize(endpoint('one'))
   const answered = await new Promise<string>((resolve) => {
     const request = { url: '/', method: 'GET', headers: { host: 'localhost' }, socket: {} }
-    const response = { appendHeader() {}, writeHead: () => response, end: (body: Buffer) => resolve(String(body)) }
+    const response = {
+      writableFinished: true,
+      appendHeader() {},
+      writeHead: () => response,
+      end: (body: Buffer) => resolve(String(body)),
+    }
     other(request as never, response as never)
   })
   expect(answered).toContain('"status": "answering"')

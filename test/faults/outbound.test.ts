@@ -215,6 +215,8 @@ describe('a client that reads nothing of what is written whole', () => {
     }
     await start({ authenticate })
     await expectCut(bytesOf('GET', '/a/mcp').repeat(4))
+    const stall = gateway.reported.entries.find(({ error }) => (error as GatewayError).code === 'client_stalled')
+    expect(stall).toMatchObject({ context: { server: 'a' } })
   })
 })
 
