@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from './errors.ts'
 import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
-import { expose, type GatewayInternals } from './exchange/gateway-internals.ts'
+import { expose, type GatewayInternals, type SendWhole } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
 import type { Message } from './exchange/message.ts'
 import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
@@ -13,11 +13,12 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
-import { checkSegments, fitsBelow } from './inbound/path.ts'
+import { checkSegments, isInRoute, mountedAsRoute } from './inbound/path.ts'
 import { serveInTurn } from './inbound/pipelining.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { checkSingleHeaders } from './inbound/single-headers.ts'
 import { type Config, parseOptions } from './options.ts'
+import { faultOf } from './outbound/fault-of.ts'
 import { refuse } from './outbound/refusal.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
 import { LISTEN_METHOD } from './protocol.ts'
@@ -48,7 +49,8 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       const server = config.serverPath(request.url)
       const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
       if (described !== undefined) return describe(described, request, response)
-      if (next && server === undefined) return next(isInRoute(request, config) ? mountedAsRoute() : undefined)
+      if (next && server === undefined)
+        return next(isInRoute(request, config.serverPath) ? mountedAsRoute() : undefined)
       if (next && request.method === 'OPTIONS') return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
@@ -79,46 +81,19 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   }
 
   function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
-    answerMetadata(protectedServers, server, request, response).catch((error: unknown) =>
+    answerMetadata(running.send, protectedServers, server, request, response).catch((error: unknown) =>
       fail(new InboundRequest(request, response, server), error),
     )
   }
 
   function fail(inbound: InboundRequest, error: unknown): void {
-    const known = faultOf(config, error, inbound)
+    const known = faultOf(error, inbound, config.report)
     const asked = () => challengeHeaders(known, protectedServers.asked(inbound.server))
-    const unsent = refuse(inbound.request, inbound.response, known, inbound.id, asked)
+    const unsent = refuse(running.send, inbound.request, inbound.response, known, inbound.id, asked, inbound)
     if (unsent !== undefined) config.report(unsent, inbound)
   }
 
   return expose(Object.assign(gateway, { wellKnown, close: running.close }), running.internals())
-}
-
-/** Whether an Express route called, which leaves the path of the mount in `url`: nothing would ever be found. */
-function isInRoute(request: GatewayRequest, { serverPath }: Config): boolean {
-  return (request as { route?: unknown }).route !== undefined && fitsBelow(serverPath, request.url)
-}
-
-function mountedAsRoute(): TypeError {
-  return new TypeError('mcpGateway is no route: mount it, app.use("/mcp-servers", gateway), not app.all or app.post')
-}
-
-/** What to answer for a fault. */
-function faultOf({ report }: Config, error: unknown, context: Partial<ErrorContext>): GatewayError {
-  const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
-  // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
-  const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
-  if (isSwallowed) report(error, context)
-  return known
-}
-
-/** What a request has turned out to be. */
-interface Received {
-  readonly accepts: Accepts
-  readonly session: ClientSession | undefined
-  readonly message?: Message
-  /** The bytes of the message. */
-  readonly body?: Buffer
 }
 
 /** A gateway with its parts, until it closes. What hooks answer at once is not waited for. */
@@ -180,7 +155,7 @@ class RunningGateway {
     await this.#parts.forget(session.id)
     const { server, principal, request } = inbound
     await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
-    inbound.response.writeHead(200, { 'content-length': 0 }).end()
+    this.send(inbound.response, 200, { 'content-length': 0 }, undefined, inbound)
   }
 
   #dispatch(
@@ -199,6 +174,10 @@ class RunningGateway {
     const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
     const exchange = new Exchange(parts, body)
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
+  }
+
+  get send(): SendWhole {
+    return this.#parts.answers.send
   }
 
   #checkHostAndOrigin({ headers, rawHeaders, originalUrl, socket }: GatewayRequest): void {
@@ -226,7 +205,7 @@ class RunningGateway {
       checkHostAndOrigin: (request) => this.#checkHostAndOrigin(request),
       authenticate: async (request, server) => authenticate(request, server, this.#config),
       lookUpServer: async (request, server, principal) => lookUpServer(request, server, principal, this.#config),
-      faultOf: (error, context) => faultOf(this.#config, error, context),
+      faultOf: (error, context) => faultOf(error, context, this.#config.report),
       connect: (subject) => {
         const { server, config } = subject
         const parts = { life: new Lifetime(), config, path: [server], verb: 'POST', state: undefined } as const
@@ -237,6 +216,7 @@ class RunningGateway {
           handle: async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange)),
         }
       },
+      send: this.send,
       track: (work) => void upstreamSessions.track(work),
       upstreamId: (server, config) => upstreams.of(server, config).id,
       watch: (onOutcome) => upstreams.watch(onOutcome),

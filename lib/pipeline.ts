@@ -13,7 +13,9 @@ import { RecoverSession } from './layers/recover-session.ts'
 import { ResumeUpstream } from './layers/resume-upstream.ts'
 import { SplitBatch } from './layers/split-batch.ts'
 import type { Config } from './options.ts'
+import { AnswerWriter } from './outbound/answer-writer.ts'
 import { Dispatcher } from './outbound/dispatch.ts'
+import { Heartbeat } from './outbound/heartbeat.ts'
 import { AccessMonitor } from './session/access-monitor.ts'
 import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
@@ -77,6 +79,7 @@ export interface GatewayParts {
   readonly inFlight: InFlight
   readonly accessMonitor: AccessMonitor
   readonly dispatcher: Dispatcher
+  readonly answers: AnswerWriter
   readonly eventLog: EventLogLayer | undefined
   /** Ends a session here: in the store, in what goes on in it, and in the event log. */
   forget(sessionId: string): Promise<void>
@@ -130,7 +133,10 @@ export function createGatewayParts(config: Config): GatewayParts {
     await sessions.end(sessionId)
     await eventLog?.forget(sessionId).catch((error: unknown) => config.report(error, undefined))
   }
-  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, stallMs, report })
+  const heartbeat = new Heartbeat()
+  const answers = new AnswerWriter({ heartbeat, stallMs, report: config.report })
+  const { send } = answers
+  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, heartbeat, stallMs, send, report })
   return {
     pipeline,
     sessions,
@@ -140,6 +146,7 @@ export function createGatewayParts(config: Config): GatewayParts {
     inFlight,
     accessMonitor,
     dispatcher,
+    answers,
     eventLog,
     forget,
   }

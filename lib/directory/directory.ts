@@ -1,6 +1,7 @@
 /** serverDirectory(): the list of servers for people and for machines, the way of a request through it. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
+import type { SendWhole } from '../exchange/gateway-internals.ts'
 import { refuse } from '../outbound/refusal.ts'
 import { JSON_TYPE } from '../protocol.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
@@ -89,7 +90,8 @@ class Directory {
       try {
         const route = find(request)
         if (route && isRead(request)) route.serve(request, response).catch(fail)
-        else if (route?.mayBePublic && this.#settings.publicCards && isPreflight(request)) sendPermission(response)
+        else if (route?.mayBePublic && this.#settings.publicCards && isPreflight(request))
+          sendPermission(this.#send, response)
         else if (next) next()
         else throw new GatewayError('not_found', 'Not found')
       } catch (error) {
@@ -106,8 +108,8 @@ class Directory {
     const show = { type: JSON_TYPE, audience: 'private' } as const
     if (name === null) {
       const all = await this.#listing.all(visitor)
-      if (type === 'text/html') return sendPage(response, (nonce) => listPage(settings, all, nonce))
-      return sendDocument(request, response, listDocument(settings.title, all), show)
+      if (type === 'text/html') return sendPage(this.#send, response, (nonce) => listPage(settings, all, nonce))
+      return sendDocument(this.#send, request, response, listDocument(settings.title, all), show)
     }
     const config = await settings.gateway.lookUpServer(request, name, visitor.principal)
     const opened = await this.#listing.open(name, config, visitor)
@@ -115,11 +117,11 @@ class Directory {
     const listed = this.#listing.describe(name, config, visitor)
     if (type === 'text/html') {
       const isPart = query.has('fragment')
-      return sendPage(response, (nonce) =>
+      return sendPage(this.#send, response, (nonce) =>
         isPart ? fragment(listed, opened) : serverPage(settings, listed, opened, nonce),
       )
     }
-    return sendDocument(request, response, entryDocument(listed, opened), show)
+    return sendDocument(this.#send, request, response, entryDocument(listed, opened), show)
   }
 
   async serveCard(request: GatewayRequest, response: ServerResponse, server: string): Promise<void> {
@@ -132,7 +134,7 @@ class Directory {
     const opened = isAsked ? await this.#listing.open(server, config, visitor) : undefined
     const space = namespace ?? reversed(new URL(listed.url).hostname)
     const document = cardDocument({ listed, config, opened, namespace: space, clientHeaders })
-    sendDocument(request, response, document, { type: CARD_TYPE, audience: this.#audience })
+    sendDocument(this.#send, request, response, document, { type: CARD_TYPE, audience: this.#audience })
   }
 
   async serveCatalog(request: GatewayRequest, response: ServerResponse, path: string | undefined): Promise<void> {
@@ -141,7 +143,11 @@ class Directory {
     const visitor = { ...(await this.#reader(request, '')), mount }
     const publisher = reversed(namespace ?? reversed(new URL(mount).hostname))
     const document = catalogDocument(title, publisher, await this.#listing.all(visitor))
-    sendDocument(request, response, document, { type: CATALOG_TYPE, audience: this.#audience })
+    sendDocument(this.#send, request, response, document, { type: CATALOG_TYPE, audience: this.#audience })
+  }
+
+  get #send(): SendWhole {
+    return this.#settings.gateway.send
   }
 
   get #audience(): Audience {
@@ -177,17 +183,17 @@ class Directory {
     const unsent =
       isPage && !response.headersSent && !response.destroyed
         ? this.#sendFault(request, response, fault)
-        : refuse(request, response, fault)
+        : refuse(this.#send, request, response, fault)
     if (unsent !== undefined) this.#settings.gateway.faultOf(unsent, { request })
   }
 
   /** As a page. Why that cannot be sent, if it cannot: then a bare error is. */
   #sendFault(request: GatewayRequest, response: ServerResponse, fault: GatewayError): unknown {
     try {
-      sendPage(response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)
+      sendPage(this.#send, response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)
       return undefined
     } catch (error) {
-      refuse(request, response, new GatewayError('internal', 'Internal error'))
+      refuse(this.#send, request, response, new GatewayError('internal', 'Internal error'))
       return error
     }
   }

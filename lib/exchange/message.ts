@@ -44,11 +44,21 @@ export interface BatchMessage extends Wire {
 
 export type Message = RequestMessage | NotificationMessage | ResponseMessage | BatchMessage
 
+const NO_IDS: readonly RequestId[] = []
+
 /** The ids of the requests in a message: each of them is pending until its response. */
 export function requestIdsOf(message: Message | undefined): readonly RequestId[] {
   if (message?.kind === 'request') return [message.id]
   if (message?.kind === 'batch') return message.items.flatMap(requestIdsOf)
   return []
+}
+
+/** The ids of the requests that a message of a client cancels. (UT4) */
+export function cancelledIdsOf(message: Message | undefined): readonly RequestId[] {
+  if (message?.kind === 'batch') return message.items.flatMap(cancelledIdsOf)
+  if (message?.kind !== 'notification' || message.method !== 'notifications/cancelled') return NO_IDS
+  const id = message.params?.['requestId']
+  return typeof id === 'string' || typeof id === 'number' ? [id] : NO_IDS
 }
 
 /** The text of a request of our own. */

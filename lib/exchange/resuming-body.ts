@@ -83,7 +83,7 @@ export class ResumingBody implements Body, Sink {
   }
 
   /** The requests without a response so far. */
-  readonly pending = (): readonly RequestId[] => this.#pending?.ids ?? this.#pendingOf()
+  readonly pending = (): readonly RequestId[] => this.#exchange.origin.awaited(this.#pending?.ids ?? this.#pendingOf())
 
   /** The id of the last event since the first break. */
   get after(): string | undefined {

@@ -14,7 +14,9 @@ import { OpenSession } from '../../lib/layers/open-session.ts'
 import { RecoverSession } from '../../lib/layers/recover-session.ts'
 import { ResumeUpstream } from '../../lib/layers/resume-upstream.ts'
 import { SplitBatch } from '../../lib/layers/split-batch.ts'
+import { AnswerWriter } from '../../lib/outbound/answer-writer.ts'
 import { Dispatcher } from '../../lib/outbound/dispatch.ts'
+import { Heartbeat } from '../../lib/outbound/heartbeat.ts'
 import { type Door, Pipeline } from '../../lib/pipeline.ts'
 import { AccessMonitor } from '../../lib/session/access-monitor.ts'
 import { expired } from '../../lib/session/expiry.ts'
@@ -106,7 +108,9 @@ export function fixture({
     await sessions.end(sessionId)
     await log.forget(sessionId)
   }
-  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, stallMs: 60_000, report })
+  const writing = { heartbeat: new Heartbeat(), stallMs: 60_000 }
+  const answers = new AnswerWriter({ ...writing, report: () => {} })
+  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, ...writing, send: answers.send, report })
 
   /** An exchange as the gateway makes it of a client's request. */
   function exchange(message: Message | undefined, options: ExchangeOptions = {}): Exchange {

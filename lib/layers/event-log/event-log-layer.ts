@@ -70,7 +70,7 @@ export class EventLogLayer implements Layer {
     if (reply.kind !== 'events' || exchange.life.stopped) return reply
     release()
     const name = { session: digestOf(session.id), stream: this.#nextStream() }
-    const { requestIds } = exchange
+    const requestIds = exchange.origin.awaited(exchange.requestIds)
     const parts = { position: 0, isStanding: false, owed: requestIds, asked: requestIds }
     const recorder = this.#registry.open(name, background, next, parts)
     void this.#registry.claim(name).catch((error: unknown) => this.#report(error, exchange))

@@ -13,6 +13,7 @@ import type { EventLogBody } from './event-log-body.ts'
 import { type Entry, PRIMING, readEvent, wantsPriming } from './entry.ts'
 import { LogWriter } from './log-writer.ts'
 import { Subscriber } from './subscriber.ts'
+import type { RecorderParts } from './recorder-parts.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
 
 /** How often without news, and how long at all, a stream is polled for while no client is there: logs forget as soon. */
@@ -28,29 +29,13 @@ export interface RecorderTools {
   readonly onOver: (recorder: Recorder) => void
 }
 
-export interface RecorderParts {
-  readonly name: EventStreamName
-  /** Of its own: it goes on when the client's has ended. */
-  readonly exchange: Exchange
-  /** The position of the newest event there is. */
-  readonly position: number
-  /** Whether the session listens here for whatever comes, and is owed nothing. */
-  readonly isStanding: boolean
-  readonly owed: readonly RequestId[]
-  /** All that the stream is to answer, those included that are answered. */
-  readonly asked: readonly RequestId[]
-  /** Where the upstream resumes, where that is known from before. */
-  readonly upstreamId?: string | undefined
-  readonly retryMs?: number | undefined
-}
-
 export class Recorder implements Sink {
   readonly name: EventStreamName
   readonly exchange: Exchange
   /** The log, asked on behalf of the request. */
   readonly log: TimedEventLog
   /** All requests that the stream is to answer. */
-  readonly asked: readonly RequestId[]
+  asked: readonly RequestId[]
   readonly writer: LogWriter
   readonly subscriber: Subscriber
   readonly #tools: RecorderTools
@@ -148,6 +133,14 @@ export class Recorder implements Sink {
   end(end: End): void {
     this.#ending ??= end
     if (this.writer.isIdle) this.#onIdle()
+  }
+
+  /** The client waits for this response no more: it is owed to nobody who goes on with the stream. (UT4) */
+  cancel(id: RequestId): void {
+    if (this.#isOver || this.#isComplete || !this.#pending.delete(id)) return
+    this.asked = this.asked.filter((one) => one !== id)
+    this.#put({})
+    this.writer.flush()
   }
 
   #take(event: Buffer): void {

@@ -12,7 +12,8 @@ import { decode, eventsGone } from './entry.ts'
 import type { EventLogBody } from './event-log-body.ts'
 import { Leases } from './leases.ts'
 import type { Reader } from './reader.ts'
-import { Recorder, type RecorderParts } from './recorder.ts'
+import { Recorder } from './recorder.ts'
+import type { RecorderParts } from './recorder-parts.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
 
 /** The stream on which a session listens. All others have names of chance. */
@@ -82,7 +83,9 @@ export class StreamRegistry {
     const tools = { log: this.#log, next, report, onOver: (recorder: Recorder) => this.#onOver(recorder) }
     const recorder = new Recorder({ ...parts, name, exchange }, tools)
     this.#recorders.set(keyOf(name), recorder)
-    this.#flights.set(recorder, this.#parts.inFlight.add(exchange))
+    const flight = this.#parts.inFlight.add(exchange)
+    flight.onCancel = (id) => recorder.cancel(id)
+    this.#flights.set(recorder, flight)
     return recorder
   }
 
