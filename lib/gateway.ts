@@ -23,15 +23,7 @@ import { refuse } from './outbound/refusal.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
 import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
-import type {
-  Awaitable,
-  ErrorContext,
-  Gateway,
-  GatewayOptions,
-  GatewayRequest,
-  Principal,
-  ServerConfig,
-} from './types.ts'
+import type { Awaitable, Gateway, GatewayOptions, GatewayRequest, Principal, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
@@ -81,9 +73,8 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   }
 
   function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
-    answerMetadata(running.send, protectedServers, server, request, response).catch((error: unknown) =>
-      fail(new InboundRequest(request, response, server), error),
-    )
+    const answered = answerMetadata(running.send, protectedServers, server, request, response)
+    answered.catch((error: unknown) => fail(new InboundRequest(request, response, server), error))
   }
 
   function fail(inbound: InboundRequest, error: unknown): void {
@@ -94,6 +85,15 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   }
 
   return expose(Object.assign(gateway, { wellKnown, close: running.close }), running.internals())
+}
+
+/** What a request has turned out to be. */
+interface Received {
+  readonly accepts: Accepts
+  readonly session: ClientSession | undefined
+  readonly message?: Message
+  /** The bytes of the message. */
+  readonly body?: Buffer
 }
 
 /** A gateway with its parts, until it closes. What hooks answer at once is not waited for. */

@@ -102,9 +102,9 @@ test('cuts the connection where a host lets no head be written at all', async ()
     res.writeHead = () => {
       throw new Error('a host that fails')
     }
-    unsent = refuse(req, res, error)
+    unsent = refuse(send, req, res, error)
   })
-  await expect(send('GET', server.origin)).rejects.toThrow('socket hang up')
+  await expect(ask('GET', server.origin)).rejects.toThrow('socket hang up')
   expect(unsent).toMatchObject({ message: 'a host that fails' })
 })
 
