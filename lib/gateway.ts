@@ -13,10 +13,12 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
-import { ownSession, sessionOf } from './inbound/session-of.ts'
+import { checkPipelined } from './inbound/pipelined.ts'
+import { headersToListen, ownSession, sessionOf } from './inbound/session-of.ts'
 import { type Config, parseOptions } from './options.ts'
 import { refuse } from './outbound/refusal.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
+import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type {
   Awaitable,
@@ -51,7 +53,12 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
       const served = running.serve(inbound)
-      if (isPromise(served)) served.catch((error: unknown) => fail(inbound!, error))
+      if (!isPromise(served)) inbound.charge?.release()
+      else
+        served.then(
+          () => inbound!.charge?.release(),
+          (error: unknown) => fail(inbound!, error),
+        )
     } catch (error) {
       fail(inbound ?? new InboundRequest(request, response, ''), error)
     }
@@ -75,6 +82,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   }
 
   function fail(inbound: InboundRequest, error: unknown): void {
+    inbound.charge?.release()
     const known = faultOf(config, error, inbound)
     const asked = challengeHeaders(known, protectedServers.asked(inbound.server))
     refuse(inbound.request, inbound.response, known, inbound.id, asked)
@@ -112,8 +120,10 @@ class RunningGateway {
       throw new GatewayError('method_not_allowed', 'Method not allowed')
     }
     this.#checkHostAndOrigin(request)
+    checkPipelined(request, inbound.response)
     return andThen(authenticate(request, server, this.#config), (principal) => {
       inbound.principal = principal
+      inbound.charge = this.#parts.quota.open(principal?.id)
       return andThen(lookUpServer(request, server, principal, this.#config), (config) => {
         inbound.config = config
         if (method === 'POST') return this.#post(inbound, config)
@@ -125,12 +135,14 @@ class RunningGateway {
   /** A message: body, then what it is, then where it belongs. */
   #post(inbound: InboundRequest, config: ServerConfig): Awaitable<void> {
     checkAccept(inbound.header('accept'), POST_ACCEPTS)
-    return andThen(readContent(inbound.request, this.#config.bodyBytes), ({ bytes, text, json }) => {
+    return andThen(readContent(inbound.request, this.#config.bodyBytes, inbound.charge), ({ bytes, text, json }) => {
       const message = classify(json, inbound.standardHeaders(), text)
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, config)
       if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
       this.#parts.eras.check(config, message)
+      if (!listens(message))
+        inbound.charge!.call((most) => this.#parts.inFlight.giveUpAbandoned(inbound.principal?.id, most))
       return andThen(sessionOf(inbound, message, this.#parts), (session) =>
         this.#dispatch(inbound, 'POST', session, message, bytes),
       )
@@ -145,9 +157,10 @@ class RunningGateway {
     return this.#dispatch(inbound, 'GET', session, undefined, undefined)
   }
 
-  /** A client that ends its session. It has ended, whatever the server says to it. */
+  /** A client that ends its session: it has ended, whatever the server says to it. Without one the server answers. */
   async #delete(inbound: InboundRequest, config: ServerConfig): Promise<void> {
     const session = await ownSession(inbound, config, this.#parts)
+    if (!session) return this.#dispatch(inbound, 'DELETE', undefined, undefined, undefined)
     await this.#parts.forget(session.id)
     const { server, principal, request } = inbound
     await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
@@ -156,7 +169,7 @@ class RunningGateway {
 
   #dispatch(
     inbound: InboundRequest,
-    verb: 'POST' | 'GET',
+    verb: 'POST' | 'GET' | 'DELETE',
     session: ClientSession | undefined,
     message: Message | undefined,
     body: Buffer | undefined,
@@ -165,7 +178,8 @@ class RunningGateway {
     const config = inbound.config!
     const era = message?.era ?? 'legacy'
     const state = session?.record.upstream
-    const headers = clientHeadersToServer(verb, request.headers, state?.protocolVersion)
+    const crossing = clientHeadersToServer(verb, request.headers, state?.protocolVersion)
+    const headers = verb === 'GET' ? headersToListen(crossing, state, this.#parts) : crossing
     const origin = new Origin({ server, principal, request, era, session, accepts: ACCEPTS, response })
     const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
     const exchange = new Exchange(parts, body)
@@ -218,6 +232,10 @@ function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerC
   return protocol === 'legacy' && era === 'modern'
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
+}
+
+function listens(message: Message): boolean {
+  return message.kind === 'request' && message.method === LISTEN_METHOD
 }
 
 function closing(): GatewayError {

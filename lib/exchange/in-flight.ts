@@ -1,5 +1,5 @@
 /** The exchanges that go on right now, and which sessions they are in. */
-import type { GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import { DenseSet } from '../util/dense-set.ts'
 import type { Exchange } from './exchange.ts'
 import type { Lifetime } from './lifetime.ts'
@@ -58,6 +58,20 @@ export class InFlight {
   /** Stops whatever goes on in a session. */
   stopSession(id: string, reason: GatewayError): void {
     this.stop(reason, ({ exchange }) => exchange.origin.session?.id === id)
+  }
+
+  /**
+   * Stops calls of a principal whose clients have left, but for so many of them: a legacy client that leaves cancels
+   * nothing (SE4). Returns how many go on. What an event log keeps is none of them.
+   */
+  giveUpAbandoned(principal: string | undefined, most: number): number {
+    let abandoned = 0
+    this.stop(new GatewayError('too_many_requests', 'Too many calls were left'), ({ life, exchange: { origin } }) => {
+      if (origin.principal?.id !== principal || !origin.isGone || life.isDetached) return false
+      abandoned += 1
+      return abandoned > most
+    })
+    return Math.min(abandoned, most)
   }
 
   /** Resolves when nothing goes on. */

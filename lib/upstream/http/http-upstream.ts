@@ -9,7 +9,7 @@ import type { Handle, Reply } from '../../exchange/reply.ts'
 import { EVENT_STREAM_TYPE, HEADER, JSON_TYPE, mediaType } from '../../protocol.ts'
 import type { HttpServer, UpstreamState } from '../../types.ts'
 import { member } from '../../util/json.ts'
-import type { Eras } from '../eras.ts'
+import { type Eras, isOrdinaryHandshake } from '../eras.ts'
 import { checkResponse, type Expected } from './check-response.ts'
 import { RefusedCredentials, sendWith } from './credentials.ts'
 import { type Target, targetOf } from './target.ts'
@@ -168,9 +168,9 @@ export class HttpUpstream implements Upstream {
   /** What a session keeps of a handshake that the server agreed to. */
   async #opened(exchange: Exchange, reply: Reply): Promise<Reply> {
     const response = await peekResponse(reply)
-    this.#transport.eras.learn(this.id, response)
+    const { message, config, headers } = exchange
+    if (isOrdinaryHandshake(message, headers)) this.#transport.eras.learn(this.id, response)
     const protocolVersion = member(response?.result, 'protocolVersion')
-    const { message, config } = exchange
     if (typeof protocolVersion !== 'string' || message?.kind !== 'request') return reply
     const id = reply.headers[HEADER.sessionId]
     const opened: UpstreamState = {
