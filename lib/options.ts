@@ -41,7 +41,8 @@ export interface Config {
   readonly bodyBytes: number
   readonly stallMs: number
   /** What one principal may hold at a time. */
-  readonly quota: { readonly bytes: number; readonly calls: number }
+  readonly principalBytes: number
+  readonly principalCalls: number
   readonly connectMs: number
   readonly responseMs: number
   readonly recheckMs: number
@@ -100,10 +101,8 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
     stallMs: parseNumber('limits.stallMs', limits?.stallMs ?? 60_000, 1),
-    quota: {
-      bytes: parseNumber('limits.principalBytes', limits?.principalBytes ?? 64 * 1024 * 1024, 1),
-      calls: parseNumber('limits.principalCalls', limits?.principalCalls ?? 1_000, 1),
-    },
+    principalBytes: parseNumber('limits.principalBytes', limits?.principalBytes ?? 64 * 1024 * 1024, 1),
+    principalCalls: parseNumber('limits.principalCalls', limits?.principalCalls ?? 1_000, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
     recheckMs: parseNumber('timeouts.recheckMs', timeouts?.recheckMs ?? 60_000, 1),

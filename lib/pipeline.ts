@@ -128,7 +128,7 @@ export function createGatewayParts(config: Config): GatewayParts {
   const eras = new Eras()
   const upstreams = new Upstreams(config, eras)
   const inFlight = new InFlight()
-  const quota = new Quota(config.quota)
+  const quota = new Quota({ bytes: config.principalBytes, calls: config.principalCalls })
   const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)
   const sessions = new Sessions(config.sessions, inFlight, (id, { upstream }) => {
     earlyListen?.forget(id)
@@ -180,7 +180,7 @@ export async function closeGatewayParts(
   report: (error: unknown) => void,
 ): Promise<void> {
   const deadline = Date.now() + graceMs
-  await earlyListen?.close()
+  earlyListen?.letGo()
   inFlight.stop(reason, ({ life }) => life.endless)
   await within(deadline, inFlight.idle())
   inFlight.stop(reason, () => true)

@@ -78,9 +78,9 @@ export class EarlyListen implements Layer {
     this.#held.get(sessionId)?.end(nobody())
   }
 
-  close(): Promise<void> {
+  /** No client comes any more. */
+  letGo(): void {
     for (const held of this.#held.values()) held.end(nobody())
-    return Promise.resolve()
   }
 
   #isWorthIt(exchange: Exchange, sessionId: string): boolean {
