@@ -218,6 +218,16 @@ export interface GatewayOptions<P extends Principal = Principal> {
          * to 60 000; looked at every 7 500.
          */
         readonly stallMs?: number | undefined
+        /**
+         * How many bytes of request bodies one principal may hold at a time, at this node: each counts as it arrives,
+         * and three times from when it is read until the request is over. More is 503. Defaults to 64 MiB.
+         */
+        readonly principalBytes?: number | undefined
+        /**
+         * How many requests of one principal may wait for an answer at a time, at this node; streams to listen on are
+         * none. More is 503. Defaults to 1 000.
+         */
+        readonly principalCalls?: number | undefined
       }
     | undefined
   readonly timeouts?:

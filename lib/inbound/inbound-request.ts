@@ -1,6 +1,7 @@
 /** One HTTP request at the gateway, and what is known of it so far. */
 import type { ServerResponse } from 'node:http'
 import { HEADER } from '../protocol.ts'
+import type { Charge } from '../session/quota.ts'
 import type { GatewayRequest, Principal, RequestId, ServerConfig } from '../types.ts'
 
 /** The headers of a POST that repeat what its body says. */
@@ -19,6 +20,8 @@ export class InboundRequest {
   readonly server: string
   principal: Principal | undefined
   config: ServerConfig | undefined
+  /** What it has on its principal's account, to be released when nothing of it is left to do. */
+  charge: Charge | undefined
   /** The id of the JSON-RPC request, for an error to name. */
   id: RequestId | undefined
 

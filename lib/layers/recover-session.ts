@@ -1,18 +1,17 @@
 /** Opens a server's session anew when the server has forgotten it, so that its client need not notice. (SS8) */
 import { GatewayError, isCode } from '../errors.ts'
-import type { Exchange } from '../exchange/exchange.ts'
+import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Lifetime } from '../exchange/lifetime.ts'
+import { mapMessages } from '../exchange/map-messages.ts'
+import type { BatchMessage, Message } from '../exchange/message.ts'
 import { peekInTime } from '../exchange/read-response.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import { RpcError, UpstreamClient } from '../exchange/upstream-client.ts'
 import { HEADER } from '../protocol.ts'
-import type { ClientState, ServerConfig, UpstreamState } from '../types.ts'
+import { isTooMuch } from '../session/session-record.ts'
+import type { ClientState, RequestId, ServerConfig, UpstreamState } from '../types.ts'
 import { type JsonObject, member } from '../util/json.ts'
-
-/** The most that is kept of what a client told its server: its parameters as JSON, and how many subscriptions. */
-const MAX_STATE_CHARS = 64 * 1024
-const MAX_SUBSCRIPTIONS = 500
 
 export class RecoverSession implements Layer {
   readonly name = 'recoverSession'
@@ -51,12 +50,12 @@ export class RecoverSession implements Layer {
   /** Keeps what the server would have to be told again, once it has agreed to it. */
   async #noted(exchange: Exchange, reply: Reply): Promise<Reply> {
     const { message, origin } = exchange
-    const change = message?.kind === 'request' && origin.session ? CHANGES.get(message.method) : undefined
-    if (!change || message?.kind !== 'request') return reply
-    const response = await peekInTime(reply, message.id, this.#responseMs)
-    if (response && response.error === undefined) {
-      await origin.session!.keep((state) => withClient(state, (client) => change(client, message.params ?? {})))
-    }
+    const session = origin.session!
+    if (message?.kind === 'batch') return notedBatch(message, session, reply)
+    const change = changeOf(message)
+    if (!change) return reply
+    const response = await peekInTime(reply, exchange.requestIds[0], this.#responseMs)
+    if (response && response.error === undefined) await session.keep(change)
     return reply
   }
 
@@ -126,8 +125,32 @@ async function latestState({ origin, state }: Exchange): Promise<UpstreamState |
 function withClient(state: UpstreamState, change: (client: ClientState) => ClientState): UpstreamState {
   if (!state.client) return state
   const client = change(state.client)
-  const isTooMuch = Object.keys(client.subscriptions ?? {}).length > MAX_SUBSCRIPTIONS
-  return isTooMuch || JSON.stringify(client).length > MAX_STATE_CHARS ? state : { ...state, client }
+  return isTooMuch(client) ? state : { ...state, client }
+}
+
+/** What a request changes of the state behind, once the server has agreed to it. */
+function changeOf(message: Message | undefined): ((state: UpstreamState) => UpstreamState) | undefined {
+  const change = message?.kind === 'request' ? CHANGES.get(message.method) : undefined
+  if (!change || message?.kind !== 'request') return undefined
+  return (state) => withClient(state, (client) => change(client, message.params ?? {}))
+}
+
+/** The responses to a batch come in any order, and one by one or all at once. */
+function notedBatch({ items }: BatchMessage, session: ClientSession, reply: Reply): Reply {
+  const changes = new Map<RequestId | null, (state: UpstreamState) => UpstreamState>()
+  for (const item of items) {
+    const change = changeOf(item)
+    if (change && item.kind === 'request') changes.set(item.id, change)
+  }
+  if (changes.size === 0) return reply
+  return mapMessages(reply, { responses: true }, async (said) => {
+    for (const message of said.kind === 'batch' ? said.items : [said]) {
+      if (message.kind !== 'response' || message.error !== undefined) continue
+      const change = changes.get(message.id)
+      if (change) await session.keep(change)
+    }
+    return undefined
+  })
 }
 
 type Change = (client: ClientState, params: JsonObject) => ClientState

@@ -1,11 +1,21 @@
-/** The record of a session as it is now, out of one that 0.1 kept: stores outlive an upgrade by a day. */
-import type { SessionRecord, UpstreamState } from '../types.ts'
+/** The record of a session: its bounds, and how it is read out of one that 0.1 kept, since stores outlive an upgrade. */
+import type { ClientState, SessionRecord, UpstreamState } from '../types.ts'
 import { isDictionary, kindOf } from '../util/json.ts'
 
 /** What 0.1 kept. */
 interface OldRecord extends Omit<SessionRecord, 'upstream'> {
   readonly upstream?: string
   readonly recovery?: Required<UpstreamState>['client']
+}
+
+/** The most that is kept of what a client told its server: its parameters as JSON, and how many subscriptions. */
+const MAX_STATE_CHARS = 64 * 1024
+const MAX_SUBSCRIPTIONS = 500
+
+/** Whether a client told its server more than a session keeps of it. */
+export function isTooMuch(client: ClientState): boolean {
+  const isMany = Object.keys(client.subscriptions ?? {}).length > MAX_SUBSCRIPTIONS
+  return isMany || JSON.stringify(client).length > MAX_STATE_CHARS
 }
 
 /** Stands for an upstream that a record of 0.1 does not name: such a session is good for whatever its server is now. */

@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals'
 import { type GatewayRequest, MemoryEventLog } from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
-import { initialize, openStream, type OpenStream, type Session } from '../support/rpc.ts'
+import { initialize, initializeMessage, openStream, post, type OpenStream, type Session } from '../support/rpc.ts'
 import { startUpstream, type Exchange, type RpcMessage, type Upstream } from '../support/upstream.ts'
 import { head, wire } from '../support/wire.ts'
 import { call, fakeTime, inFakedTime, nextWithId, pass, settles, soon } from './support-streams.ts'
@@ -90,13 +90,15 @@ describe('an upstream that wants to be polled', () => {
 })
 
 describe('an upstream that withholds the head of a stream', () => {
+  type Listening = Pick<Session, 'url' | 'headers' | 'listen'>
+
   beforeEach(async () => {
-    upstream = await startUpstream()
+    upstream = await startUpstream({ early: true })
     upstream.once('GET', () => {})
   })
 
   /** A client listens, and the upstream has been asked. */
-  async function listenInVain(session: Session): Promise<AbortController> {
+  async function listenInVain(session: Listening): Promise<AbortController> {
     const leaving = new AbortController()
     const headers = { ...session.headers, accept: 'text/event-stream' }
     void fetch(session.url, { headers, signal: leaving.signal }).catch(() => {})
@@ -104,10 +106,14 @@ describe('an upstream that withholds the head of a stream', () => {
     return leaving
   }
 
-  async function startLogged(expiresAt: () => number = () => Infinity): Promise<Session> {
+  async function startLogged(expiresAt: () => number = () => Infinity): Promise<Listening> {
     const authenticate = (): { id: string; expiresAt: number } => ({ id: 'ann', expiresAt: expiresAt() })
     gateway = await startGateway({ servers: { a: { url: upstream.url } }, events: new MemoryEventLog(), authenticate })
-    return initialize(gateway.url('a'))
+    const url = gateway.url('a')
+    // Without "initialized", at which the gateway would listen by itself.
+    const id = (await post(url, initializeMessage())).headers['mcp-session-id'] as string
+    const headers = { 'mcp-session-id': id, 'mcp-protocol-version': '2025-11-25' }
+    return { url, headers, listen: () => openStream(url, { headers }) }
   }
 
   test('13: holds up no second stream of the session, with an event log either (SE10)', async () => {
@@ -208,10 +214,9 @@ describe('a legacy upstream without sessions, and no event log', () => {
       authenticate: byHeader,
     })
     upstream.on('GET', (exchange) => void exchange.stream().send(log('for ann'), { id: 'secret-1' }))
-    const ann = await initialize(gateway.url('a'), { headers: { authorization: 'ann' } })
-    const { id } = await keep(ann.listen()).then(nextWithId)
-    const mallory = await initialize(gateway.url('a'), { headers: { authorization: 'mallory' } })
-    await keep(mallory.listen({ 'last-event-id': forge(id) }))
+    const url = gateway.url('a')
+    const { id } = await keep(openStream(url, { headers: { authorization: 'ann' } })).then(nextWithId)
+    await keep(openStream(url, { headers: { authorization: 'mallory', 'last-event-id': forge(id) } }))
     const crossed = upstream.requests('GET').map(({ headers }) => headers['last-event-id'])
     expect(crossed).not.toContain('secret-1')
   })

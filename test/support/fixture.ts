@@ -20,6 +20,7 @@ import { Heartbeat } from '../../lib/outbound/heartbeat.ts'
 import { type Door, Pipeline } from '../../lib/pipeline.ts'
 import { AccessMonitor } from '../../lib/session/access-monitor.ts'
 import { expired } from '../../lib/session/expiry.ts'
+import { SessionHabits } from '../../lib/session/session-habits.ts'
 import { Sessions } from '../../lib/session/sessions.ts'
 import { UpstreamSessions } from '../../lib/session/upstream-session.ts'
 import { MemoryEventLog } from '../../lib/stores/memory-event-log.ts'
@@ -86,7 +87,13 @@ export function fixture({
   const upstreamOf = (): MemoryUpstream => upstream
   const log = new EventLogLayer(eventLog, { report, inFlight })
   const made: Readonly<Record<LayerName, Layer>> = {
-    open: new OpenSession(sessions, upstreamSessions, report),
+    open: new OpenSession({
+      sessions,
+      sessionHabits: new SessionHabits(),
+      upstreamSessions,
+      alwaysSessions: layers.includes('log'),
+      report,
+    }),
     log,
     said: new Authorize('said', []),
     sent: new Authorize('sent', []),

@@ -7,6 +7,7 @@ import type { Upstream } from '../../exchange/layer.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { EVENT_STREAM_TYPE, HEADER, JSON_TYPE, mediaType } from '../../protocol.ts'
 import type { HttpServer, UpstreamState } from '../../types.ts'
+import { isOrdinaryHandshake } from '../eras.ts'
 import { checkResponse, type Expected } from './check-response.ts'
 import { RefusedCredentials, sendWith } from './credentials.ts'
 import { readHandshake, sessionIdOf, stateOf } from './handshake.ts'
@@ -98,7 +99,7 @@ export class HttpUpstream implements Upstream {
   /** A session that the server has opened, and that nobody will use, ends at once. */
   async #opened(exchange: Exchange, reply: Reply): Promise<Reply> {
     const { response, fault } = await readHandshake(exchange, reply, this.#transport.responseMs)
-    this.#transport.eras.learn(this.id, response)
+    if (isOrdinaryHandshake(exchange.message, exchange.headers)) this.#transport.eras.learn(this.id, response)
     const opened = fault ? undefined : stateOf(exchange, reply, response, this.id)
     if (!opened) this.#end(exchange, sessionIdOf(reply))
     if (!fault) return opened ? { ...reply, opened } : reply
