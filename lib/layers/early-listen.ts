@@ -92,7 +92,7 @@ export class EarlyListen implements Layer {
   async #listen(exchange: Exchange, sessionId: string, next: Handle): Promise<Reply> {
     boundedSet(this.#seen, MAX_SEEN, sessionId, true)
     const giveBack = this.#quota.takeEarly(exchange.origin.principal?.id)
-    if (giveBack) await within(Date.now() + HEAD_WAIT_MS, this.#hold(exchange, sessionId, next, giveBack))
+    if (giveBack) await within(performance.now() + HEAD_WAIT_MS, this.#hold(exchange, sessionId, next, giveBack))
     return next(exchange)
   }
 
