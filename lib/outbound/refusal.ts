@@ -32,13 +32,13 @@ export function refuse(
   context?: Partial<ErrorContext>,
 ): unknown {
   try {
-    answer(send, request, response, error, id, headers(), context)
+    answerWith(send, request, response, error, id, headers(), context)
     return undefined
   } catch (fault) {
     // A host may have changed how heads are written: where that fails too, the connection is all that can end.
     try {
       const bare = new GatewayError('internal', 'Internal error')
-      answer(send, request, response, bare, undefined, {}, context)
+      answerWith(send, request, response, bare, undefined, {}, context)
     } catch {
       response.destroy()
     }
@@ -46,7 +46,7 @@ export function refuse(
   }
 }
 
-function answer(
+function answerWith(
   send: SendWhole,
   request: GatewayRequest,
   response: ServerResponse,
