@@ -4,7 +4,7 @@ import type { RequestId } from '../../types.ts'
 import { isObject } from '../../util/json.ts'
 
 const DOUBLE_QUOTE = 0x22
-const BACKSLASH = 0x5c
+const REVERSE_SOLIDUS = 0x5c
 /** `{` and `[`, `}` and `]` are the same but for this bit. */
 const LOWER = 0x20
 const OPEN = 0x7b
@@ -127,7 +127,7 @@ function closingQuote(chunk: Buffer, from: number): number {
   const { length } = chunk
   let at = from
   while (at < length) {
-    for (const near = Math.min(length, at + NEAR_BYTES); at < near; at += chunk[at] === BACKSLASH ? 2 : 1) {
+    for (const near = Math.min(length, at + NEAR_BYTES); at < near; at += chunk[at] === REVERSE_SOLIDUS ? 2 : 1) {
       if (chunk[at] === DOUBLE_QUOTE) return at
     }
     if (at >= length) return -1
@@ -142,7 +142,7 @@ function closingQuote(chunk: Buffer, from: number): number {
 /** Whether an odd number of backslashes stands in front. */
 function isEscapedAt(chunk: Buffer, at: number, from: number): boolean {
   let first = at
-  while (first > from && chunk[first - 1] === BACKSLASH) first -= 1
+  while (first > from && chunk[first - 1] === REVERSE_SOLIDUS) first -= 1
   return ((at - first) & 1) === 1
 }
 
