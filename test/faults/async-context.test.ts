@@ -276,6 +276,8 @@ describe('an event log', () => {
   /** Bob's call with an event that comes later, and its end. */
   async function keepOne(answersLater: boolean): Promise<OpenStream> {
     await start({ events: watchedLog(tell, answersLater) })
+    // Until here the log was asked whether each session is listened to early.
+    asked = createJournal()
     const { client, exchange } = await callOn()
     await exchange.stream().send(note)
     await soon(client.nextMessage(), 'the second event')
@@ -297,6 +299,7 @@ describe('an event log', () => {
   test('is asked to renew a claim in the context of the request whose stream it keeps', async () => {
     fakeIntervals()
     await start({ events: watchedLog(tell, false) })
+    asked = createJournal()
     await callOn()
     await expectOwnContext('events.claim')
     for (let seconds = 0; seconds < 15; seconds += 1) users.run('ada', () => jest.advanceTimersByTime(1_000))
