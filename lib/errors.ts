@@ -1,10 +1,10 @@
-/** GatewayError, and the one table from its codes to HTTP status and JSON-RPC code. */
+/** GatewayError, and the table of its codes with their HTTP status and JSON-RPC code. */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { RequestId } from './types.ts'
 
 /**
- * What each code means on the wire. The gateway's own faults carry their HTTP status as the JSON-RPC code: the spec
- * asks new codes to stay outside -32768 to -32000.
+ * The HTTP status and the JSON-RPC code of each error code. Codes without a standard JSON-RPC code have their HTTP
+ * status instead, since the range from -32768 to -32000 is reserved.
  */
 const TABLE = {
   parse_error: { status: 400, rpc: -32700 },
@@ -41,10 +41,14 @@ const TABLE = {
   upstream_timeout: { status: 504, rpc: 504 },
 } as const
 
-/** The gateway's errors by name. Test `error.code`. */
+/**
+ * The codes of `GatewayError`. Compare `error.code` with one: the messages may change.
+ *
+ * @see https://www.jsonrpc.org/specification#error_object
+ */
 export type GatewayErrorCode = keyof typeof TABLE
 
-/** Headers an error adds to its answer, by code. */
+/** The headers that an error adds to its response, by code. */
 const HEADERS: { readonly [code in GatewayErrorCode]?: Readonly<Record<string, string>> } = {
   unauthorized: { 'www-authenticate': 'Bearer', 'cache-control': 'no-store' },
   insufficient_scope: { 'www-authenticate': 'Bearer error="insufficient_scope"', 'cache-control': 'no-store' },
@@ -54,25 +58,34 @@ const HEADERS: { readonly [code in GatewayErrorCode]?: Readonly<Record<string, s
   unavailable: { 'retry-after': '1' },
 }
 
-/** What the `WWW-Authenticate` of an answer says beside the message. (RFC 6750, section 3) */
+/**
+ * The parameters of the `WWW-Authenticate: Bearer` header of an error.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6750#section-3
+ */
 export interface Challenge {
+  /** Why the request was refused. Defaults to none, which asks for a token. */
   readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | undefined
-  /** All the scopes that it takes. Defaults to those that every request needs. */
+  /** All scopes that the request needs. Defaults to those that every request needs. */
   readonly scopes?: readonly string[] | undefined
 }
 
+/** The options of a `GatewayError`. */
 export interface GatewayErrorOptions {
-  /** What lies behind it: for `onError`, never for the client. */
+  /** The reason, for `onError`. It is never sent to the client. */
   readonly cause?: unknown
-  /** Another HTTP status than the code's own, where an upstream's is passed on: 400 to 599. */
+  /** An HTTP status from 400 to 599, which becomes the JSON-RPC code, too. Defaults to those of the code. */
   readonly status?: number
-  /** Headers of the answer, beside the code's own. Those that frame its body are the gateway's to set. */
+  /**
+   * Headers of the response. They override those of the code; headers that frame the body, such as `content-length`,
+   * are not allowed.
+   */
   readonly headers?: Readonly<Record<string, string>>
-  /** The JSON-RPC error's `data`: whatever JSON can say, as it is now. */
+  /** The `data` of the JSON-RPC error: a JSON value, copied when the error is created. Defaults to none. */
   readonly data?: unknown
   /**
-   * What to ask the client for. `unauthorized` and `insufficient_scope` have one of themselves, and the gateway adds
-   * where its metadata is; a `www-authenticate` in `headers` goes out in its place, as it is.
+   * The challenge of the response, to which the gateway adds the URL of its metadata. Defaults to one for the codes
+   * `unauthorized` and `insufficient_scope`, and to none for others. A `www-authenticate` in `headers` replaces it.
    */
   readonly challenge?: Challenge
 }
@@ -83,22 +96,32 @@ const CHALLENGES: { readonly [code in GatewayErrorCode]?: Challenge } = {
 }
 
 /**
- * An answer that is an error. A hook may throw one to choose the answer: its message is shown to the client, its
- * `cause` never is. Anything else a hook throws becomes `internal`.
+ * An error response. A hook may throw one to choose the response: the client gets its message, never its `cause`.
+ * Anything else that a hook throws becomes `internal`.
  *
- * @throws TypeError for a status, header, challenge or `data` that cannot be sent.
+ * @example
+ * ```js
+ * const servers = async (name, { principal }) => {
+ *   if (principal.isSuspended) throw new GatewayError('forbidden', 'Your account is suspended')
+ *   return findServer(name)
+ * }
+ * ```
+ *
+ * @throws {TypeError} for an unknown code, and for a status, header, challenge or `data` that cannot be sent.
+ * @see https://www.jsonrpc.org/specification#error_object
  */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError'
+  /** What went wrong. It is stable across releases, other than the message. */
   readonly code: GatewayErrorCode
-  /** The HTTP status it is answered with. */
+  /** The HTTP status of the response. */
   readonly status: number
-  /** The headers its answer carries beside the content type. */
+  /** The headers of the response, by lower-case name, without the content type and the challenge. */
   readonly headers: Readonly<Record<string, string>>
-  /** What its answer asks the client for, if anything. */
+  /** The challenge of the response, if any. */
   readonly challenge: Challenge | undefined
   readonly #rpc: number
-  /** As JSON, since it may change, or say something else, by the time it is sent. */
+  /** Serialized at once: the object may change before the error is sent. */
   readonly #data: string | undefined
 
   constructor(code: GatewayErrorCode, message: string, options: GatewayErrorOptions = {}) {
@@ -114,7 +137,7 @@ export class GatewayError extends Error {
     this.challenge = isSaid ? undefined : withDefaults(CHALLENGES[code], challengeOf(options.challenge))
   }
 
-  /** The JSON-RPC error response; without `id` when the request's could not be read. */
+  /** The JSON-RPC error response as JSON; without a member `id` when the id of the request could not be read. */
   toJsonRpc(id?: RequestId | null): string {
     const error = JSON.stringify({ code: this.#rpc, message: this.message })
     const whole = this.#data === undefined ? error : `${error.slice(0, -1)},"data":${this.#data}}`
@@ -124,13 +147,14 @@ export class GatewayError extends Error {
   }
 }
 
-/** What an upstream owes and will not answer: it ended its stream, or the connection broke. (ER14) */
+/** The error for a request that stays unanswered: the server ended its stream, or the connection broke. (ER14) */
 export function brokenOff(cause: Error | undefined): GatewayError {
   return cause
-    ? new GatewayError('upstream_broken', 'The connection to the upstream broke', { cause })
-    : new GatewayError('upstream_broken', 'The upstream ended its stream without an answer')
+    ? new GatewayError('upstream_broken', 'The connection to the server broke', { cause })
+    : new GatewayError('upstream_broken', 'The server ended its stream without an answer')
 }
 
+/** Whether a thrown value is a GatewayError with this code. */
 export function isCode(error: unknown, code: GatewayErrorCode): boolean {
   return error instanceof GatewayError && error.code === code
 }
@@ -144,7 +168,7 @@ function statusOf(status: number | undefined): number | undefined {
   throw new TypeError(`GatewayError: "status" must be an HTTP status from 400 to 599, not ${String(status)}`)
 }
 
-/** Two lengths, or a length and an encoding, let a client and a proxy see two answers where there is one. (SC10) */
+/** Headers that frame a body. Conflicting ones allow response splitting between a proxy and a client. (SC10) */
 const FRAMING: ReadonlySet<string> = new Set([
   'content-length',
   'transfer-encoding',
@@ -154,7 +178,7 @@ const FRAMING: ReadonlySet<string> = new Set([
   'keep-alive',
 ])
 
-/** By lower-case name, so that the code's own, and those of the answer, are told from others. */
+/** The checked headers, by lower-case name, so that they override those of the code. */
 function headersOf(given: GatewayErrorOptions['headers']): Record<string, string> {
   if (typeof given !== 'object' || given === null || Symbol.iterator in given) {
     throw new TypeError('GatewayError: "headers" must be an object of names and values: Object.fromEntries() makes one')

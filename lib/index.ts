@@ -1,4 +1,4 @@
-/** The public surface. A request goes through gateway.ts, inbound/, pipeline.ts, layers/, upstream/ and outbound/. */
+/** The public API. A request passes gateway.ts, inbound/, pipeline.ts, layers/, upstream/ and outbound/, in this order. */
 
 // The middleware.
 export { mcpGateway } from './gateway.ts'
@@ -7,30 +7,30 @@ export { mcpGateway } from './gateway.ts'
 export { serverDirectory, type DirectoryHandler, type ServerDirectory } from './directory/directory.ts'
 export type { ListServers, ServerDirectoryOptions } from './directory/settings.ts'
 
-// A server that makes Express itself cheap.
+// An HTTP server that reduces the cost of Express.
 export { createServer, type ExpressApp, type ExpressServerOptions } from './host/create-server.ts'
 
-// Who is asking: hooks for `authenticate`, and what one's own is made of.
+// Authentication: hooks for `authenticate`, and a helper for hooks of your own.
 export { bearerToken } from './inbound/access/bearer.ts'
 export { jwtBearer, type JwtBearerOptions, type JwtClaims, type JwtPrincipal } from './auth/jwt-bearer.ts'
 
-// Session stores that come with it.
+// Session stores.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './stores/memory-session-store.ts'
 export { RedisSessionStore, type RedisSessionStoreOptions } from './stores/redis-session-store.ts'
 export { SealedSessionStore, type SealedSessionStoreOptions } from './stores/sealed-session-store.ts'
 
-// Event logs that come with it.
+// Event logs.
 export { MemoryEventLog, type MemoryEventLogOptions } from './stores/memory-event-log.ts'
 export { RedisEventLog, type RedisEventLogOptions } from './stores/redis-event-log.ts'
 
-// Credentials for upstreams: for the `headers` of a server.
+// Credentials for servers: functions for the option `headers`.
 export { clientCredentials, type ClientCredentialsOptions } from './auth/client-credentials.ts'
 export { tokenExchange, type TokenExchangeOptions } from './auth/token-exchange.ts'
 
-// What goes wrong, by name.
+// Errors.
 export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'
 
-// The contract: what to pass in, what comes back.
+// Types of the options and of what they take.
 export type {
   AuthenticateContext,
   Authenticate,

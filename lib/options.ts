@@ -1,4 +1,4 @@
-/** GatewayOptions -> Config: every check and every default, once, at construction. */
+/** Checks GatewayOptions once, at construction, and fills in the defaults. */
 import { IncomingMessage } from 'node:http'
 import { type ProtectedServers, parseProtectedResource } from './inbound/access/protected-resource.ts'
 import { scopeRulesOf } from './inbound/access/scopes.ts'
@@ -21,10 +21,10 @@ import { isDictionary, kindOf } from './util/json.ts'
 import { rejectUnknown } from './util/unknown-key.ts'
 import { inspect, parseList, parseNumber } from './util/option-checks.ts'
 
-/** What the gateway runs on: complete and checked. */
+/** The checked options, with defaults. */
 export interface Config {
   readonly serverPath: ServerPath
-  /** The option `path`, and the server's name where it names none. */
+  /** The option `path`. `onlyServer` is the server's name where the path has no `:name`. */
   readonly path: string
   readonly onlyServer: string | undefined
   readonly publicUrl: URL | undefined
@@ -32,13 +32,13 @@ export interface Config {
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
   readonly protectedServers: ProtectedServers
-  /** The servers by name, unless they are looked up. */
+  /** The servers by name; `undefined` where `servers` is a function. */
   readonly servers: ReadonlyMap<string, ServerConfig> | undefined
   readonly sessions: SessionStore
   /** Whether sessions live in this process alone, so that every request of one comes here. */
   readonly sessionsAreLocal: boolean
   readonly events: EventLog | undefined
-  /** The bytes the cache may hold; without a cache 0. */
+  /** The capacity of the cache in bytes; 0 without a cache. */
   readonly cacheBytes: number
   readonly bodyBytes: number
   readonly stallMs: number
@@ -48,11 +48,11 @@ export interface Config {
   readonly connectMs: number
   readonly responseMs: number
   readonly recheckMs: number
-  /** Tells `onError`; never throws. */
+  /** Calls `onError`; never throws. */
   readonly report: (error: unknown, context: Partial<ErrorContext> | undefined) => void
 }
 
-/** Kept complete by the compiler. */
+/** The names of all options: the compiler rejects a record that lacks one. */
 const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   servers: true,
   authenticate: true,
@@ -129,7 +129,7 @@ function parsePath(path: string): string {
   throw new TypeError(`"path" must be like "/:name/mcp", with ":name" as a segment or without it, not ${inspect(path)}`)
 }
 
-/** With a path that names no server there is just one. */
+/** A path without `:name` serves one server: its name, or a TypeError where `servers` has several. */
 function parseOnlyServer(path: string, servers: unknown): string | undefined {
   if (path.includes(':name') || typeof servers !== 'object' || servers === null) return undefined
   const names = Object.keys(servers)
@@ -137,7 +137,7 @@ function parseOnlyServer(path: string, servers: unknown): string | undefined {
   throw new TypeError(`"path" without ":name" serves one server, but "servers" has ${names.length}`)
 }
 
-/** With the keys of any other object every server would be unknown, in silence. */
+/** Refuses an array, a Map or a promise: read by their keys, they would have no servers, without an error. */
 function noServers(given: unknown): TypeError {
   const cure = 'await a promise before, and make Object.fromEntries() of a Map'
   const what = 'must be a record, { name: { url } }, or a function (name, { principal, request })'
@@ -229,7 +229,7 @@ function parseOnError(onError: GatewayOptions['onError'] = print): Config['repor
   return (thrown, { server, principal, request } = {}) => void tell(thrown, { server, principal, request })
 }
 
-/** What is said when nobody listens: a line for what was foreseen, the whole error for what was not. */
+/** The default `onError`: prints one line for a GatewayError, and an unexpected error with its stack. */
 function print(error: Error, { server }: ErrorContext): void {
   const where = server === undefined ? '' : ` (server ${inspect(server)})`
   const what = error instanceof GatewayError ? `${error.code}: ${reasons(error).join(': ')}` : error

@@ -1,20 +1,20 @@
-/** Blanks what was sent to a server out of the words that it answers with. */
+/** Redacts the secrets that were sent to a server from the error description that it answers with. */
 
-/** So many characters in a row of something that was sent are a part of it, and no chance. */
+/** A match of this many characters with a sent value is a leak, not a coincidence. */
 const PART_LENGTH = 8
 
-/** What is shorter occurs in any text, and is no secret. */
+/** Shorter values are not redacted: they occur in any text, and are no secrets. */
 const MIN_LENGTH = 4
 
-/** How often what was encoded once more is decoded. */
+/** How many layers of percent-encoding are decoded. */
 const ENCODINGS = 3
 
 /**
- * The words in printable ASCII, with asterisks in place of all that occurs in what was `sent`: the whole of it or a
- * part, as it is, percent-encoded, form-encoded or escaped, in small letters or capitals.
+ * The words in printable ASCII, with asterisks in place of everything that occurs in a `sent` value: the whole value or
+ * a part of it, plain, percent-encoded, form-encoded or escaped, in any case.
  */
 export function blankOut(words: string, sent: readonly string[], maxLength: number): string {
-  // What begins within the length and ends beyond it is found, too.
+  // A margin beyond the length, so that a secret which begins within it and ends beyond it is found.
   const said = decoded(words.slice(0, 4 * maxLength)).slice(0, 2 * maxLength)
   const text = folded(said)
   const isHidden = new Uint8Array(text.length)
@@ -32,7 +32,7 @@ export function blankOut(words: string, sent: readonly string[], maxLength: numb
     .replaceAll(/\*{4,}/g, '***')
 }
 
-/** A character for each byte, without the backslashes of JSON and without percent-encoding. */
+/** The text with one character per byte, without the backslashes of JSON and without percent-encoding. */
 function decoded(text: string): string {
   let plain = Buffer.from(text).toString('latin1').replaceAll('\\', '')
   for (let times = 0; times < ENCODINGS; times += 1) {
@@ -45,7 +45,7 @@ function ascii(text: string): string {
   return text.replaceAll(/[^ -~]/g, ' ')
 }
 
-/** In form encoding a plus is a space. */
+/** The text in lower case, with the plus signs of form encoding as spaces. */
 function folded(text: string): string {
   return ascii(text).replaceAll('+', ' ').toLowerCase()
 }

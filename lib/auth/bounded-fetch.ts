@@ -1,30 +1,33 @@
-/** fetch() that cannot be led astray: encrypted, without redirects, within a size. (SC4) */
+/** fetch() with the limits of requests to issuers: HTTPS alone, no redirects, a bounded response body. (SC4) */
 
-/** The longest answer that is read, in bytes: metadata and tokens have a few thousand. */
+/** The largest response body, in bytes: metadata and tokens have a few thousand. */
 const MAX_BYTES = 256 * 1024
 
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
-/** It does not answer now, and may in a moment. */
+/** A failure that may be temporary: no response, 5xx, 408 or 429. */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable'
 }
 
-/** Every name that leads to the same machine, also those that no certificate has. */
+/** Every host name of the local machine, including those that no certificate can have. */
 const THIS_MACHINE =
   /^(?:(?:.+\.)?localhost\.?|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\]|\[::ffff:(?:7f[\da-f]{2}|0):[\da-f]+\])$/
 
-/** Whether a URL leads to the same machine by its very host name. */
+/** Whether the host name of a URL is one of the local machine, without a DNS lookup. */
 export function isOnThisMachine({ hostname }: URL): boolean {
   return THIS_MACHINE.test(hostname)
 }
 
-/** `https:`, or a server on the same machine. */
+/** Whether a URL is `https:`, or `http:` on the local machine. */
 export function isSafe(url: URL): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
 }
 
-/** The whole answer; a redirect comes back as it is. */
+/**
+ * The response with its whole body; a redirect is returned, not followed. Rejects with `Unavailable` for a temporary
+ * failure, and with an Error for a URL that is not safe and for a body that is too large.
+ */
 export async function boundedFetch(url: string, init: RequestInit): Promise<Response> {
   if (!isSafe(new URL(url))) throw new Error(`${url} is not asked, since it is not https:`)
   const [{ status, headers }, body] = await read(url, init)
@@ -33,7 +36,7 @@ export async function boundedFetch(url: string, init: RequestInit): Promise<Resp
   return new Response(body.length === 0 ? null : body, { status, headers })
 }
 
-/** Without a body where it is too long. */
+/** The response, and its body unless that is too large. */
 async function read(url: string, init: RequestInit): Promise<readonly [Response, Buffer?]> {
   try {
     const response = await fetch(url, { ...init, redirect: 'manual' })
@@ -50,7 +53,7 @@ async function read(url: string, init: RequestInit): Promise<readonly [Response,
   }
 }
 
-/** The code of the innermost cause: errors of the HTTP client may hold what the other side has sent. (SC7) */
+/** The code of the innermost cause, not its message: messages of the HTTP client may hold received data. (SC7) */
 function failureOf(error: unknown): string {
   const { name, code, cause } = error as { name?: unknown; code?: unknown; cause?: unknown }
   if (typeof cause === 'object' && cause !== null) return failureOf(cause)

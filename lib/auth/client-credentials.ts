@@ -1,17 +1,27 @@
-/** clientCredentials(): upstream credentials from the OAuth 2.1 client credentials grant. */
+/** clientCredentials(): credentials for a server, from the client credentials grant of OAuth 2.1. */
 import type { Awaitable, HeadersContext } from '../types.ts'
 import { TokenEndpoint } from './token-endpoint.ts'
 import { checkTokenOptions, type TokenOptions } from './token-options.ts'
 import { Tokens } from './tokens.ts'
 
+/** The options of `clientCredentials()`. */
 export type ClientCredentialsOptions = TokenOptions
 
 /**
- * Makes a server's `headers`: a token that says the gateway itself is asking, the same for every principal. It is kept
- * until it expires, and replaced when the upstream refuses it. Throws a TypeError for options that cannot work.
+ * Creates a `headers` function that sends the server an access token of the gateway itself, the same one for every
+ * principal. The token is cached until it expires, and replaced when the server refuses it (401).
  *
- * What the function throws is a GatewayError: `unavailable` while the authorization server does not answer,
- * `upstream_unauthorized` when it gives no token.
+ * The function throws a GatewayError: `unavailable` while the authorization server does not answer, and
+ * `upstream_unauthorized` when it issues no token.
+ *
+ * @example
+ * ```js
+ * const headers = clientCredentials({ issuer, clientId: 'gateway', clientSecret: process.env.CLIENT_SECRET })
+ * const servers = { billing: { url: 'https://billing.example.com/mcp', headers } }
+ * ```
+ *
+ * @throws {TypeError} for an invalid option; the message names the option and the cure.
+ * @see https://datatracker.ietf.org/doc/html/draft-ietf-oauth-v2-1#section-4.2
  */
 export function clientCredentials(
   options: ClientCredentialsOptions,

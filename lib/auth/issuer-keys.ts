@@ -1,15 +1,15 @@
-/** The keys an issuer signs with: fetched once, again when they are old or one is missing, kept while it is down. */
+/** The public keys of an issuer: fetched on first use, refreshed in the background, kept while the issuer is down. */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { boundedFetch } from './bounded-fetch.ts'
 import { discover, trustedEndpoint } from './metadata.ts'
 
-/** How old keys get before they are fetched again, behind the requests' back. */
+/** The age at which keys are fetched again, in the background. */
 const FRESH_MS = 10 * 60_000
-/** How long a key that nobody knows makes no further request: anybody can make up a key id. */
+/** The least time between two fetches for unknown key ids, which any client can make up. */
 const COOL_DOWN_MS = 30_000
-/** How long an issuer that failed is left alone. */
+/** The least time between a failed fetch and the next one. */
 const RETRY_MS = 5_000
-/** How long one fetch may take, metadata and keys each. */
+/** The timeout of each fetch, of the metadata and of the keys. */
 const TIMEOUT_MS = 5_000
 
 export interface KeySource {
@@ -18,14 +18,15 @@ export interface KeySource {
   readonly jwks: JSONWebKeySet | undefined
 }
 
-/** The issuer's keys cannot be had, so that nobody can say what a token is worth. */
+/** The issuer's keys could not be fetched, so tokens can be neither accepted nor refused. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable'
 }
 
 /**
- * jose's `createRemoteJWKSet` has the same numbers but goes by the time of day, which may step back, and knows neither
- * discovery nor a generation: with its numbers switched off it would take more lines than it saves.
+ * Caches with stale-while-revalidate and stale-if-error. jose's `createRemoteJWKSet` has the same intervals but measures
+ * them by the time of day, which may step back, and has neither discovery nor a generation: to use it here would take
+ * more lines than it saves.
  */
 export class IssuerKeys {
   readonly #source: KeySource
@@ -36,7 +37,7 @@ export class IssuerKeys {
   #loadedAt = -Infinity
   #triedAt = -Infinity
   #fault: unknown
-  /** Another number for other keys. */
+  /** Counts the changes of the keys. */
   generation = 0
 
   constructor(source: KeySource) {
@@ -48,14 +49,14 @@ export class IssuerKeys {
     }
   }
 
-  /** Fetches old keys anew, and does not wait for them: the old ones are good until there are others. */
+  /** Fetches stale keys again without waiting for them: the stale ones remain valid until then. */
   freshen(): void {
     if (performance.now() - this.#loadedAt < FRESH_MS || !this.#mayTry(RETRY_MS)) return
-    // What fails here is told by the first token that needs it.
+    // A failure is reported by the first token that needs the missing keys.
     this.#load().catch(() => {})
   }
 
-  /** The key for a token, as `jwtVerify` asks for it. */
+  /** The key resolver for `jwtVerify`. */
   readonly get: JWTVerifyGetKey = async (header, token) => {
     if (!this.#find) await this.#loadFirst()
     this.freshen()
@@ -91,7 +92,7 @@ export class IssuerKeys {
     return new KeysUnavailable(`The keys of ${this.#source.issuer} cannot be had`, { cause: this.#fault })
   }
 
-  /** Single flight: tokens that need keys meanwhile wait for the same fetch. */
+  /** Single flight: concurrent calls share one fetch. */
   #load(): Promise<void> {
     this.#loading ??= this.#fetch().finally(() => (this.#loading = undefined))
     return this.#loading
@@ -110,7 +111,7 @@ export class IssuerKeys {
       this.#fault = undefined
     } catch (error) {
       this.#fault = error
-      // They may have moved.
+      // The keys may have moved: discover their URL again.
       this.#uri = this.#source.jwksUri
       throw error
     }

@@ -14,35 +14,52 @@ import { type Verified, VerifiedTokens } from './verified-tokens.ts'
 
 export type { JwtClaims, JwtPrincipal }
 
+/** The options of `jwtBearer()`. */
 export interface JwtBearerOptions<P extends object = object> {
-  /** Who signs the tokens: their `iss`, to the letter. `https:`, or `http:` on the same machine. Required. */
+  /** The issuer of the tokens: exactly their `iss` claim. `https:`, or `http:` on the local machine. Required. */
   readonly issuer: string
   /**
-   * Whom tokens are for: one of these must be in `aud`. Defaults to the URI of the server that is asked for, below
-   * `publicUrl`, so that a token for one server is of no use at another.
+   * The accepted audiences: the `aud` claim must have one of them. Defaults to the URI of the requested server, below
+   * `publicUrl`, so that a token for one server is not accepted at another.
    */
   readonly audience?: string | readonly string[] | undefined
-  /** Where the issuer's keys are. Defaults to what its metadata says (RFC 8414, else OpenID Connect Discovery). */
+  /** The URL of the issuer's key set. Defaults to the `jwks_uri` of its metadata (RFC 8414, OpenID Connect Discovery). */
   readonly jwksUri?: string | URL | undefined
-  /** The keys themselves, so that nothing is fetched. */
+  /** The issuer's key set itself; then nothing is fetched. Not together with `jwksUri`. */
   readonly jwks?: JSONWebKeySet | undefined
-  /** The algorithms that are taken. Defaults to all that have a public key; those with a shared secret never are. */
+  /** The accepted algorithms. Defaults to all with a public key; those with a shared secret are never accepted. */
   readonly algorithms?: readonly string[] | undefined
-  /** The scopes that every request needs. */
+  /** The scopes that every request needs. Defaults to none. */
   readonly scopes?: readonly string[] | undefined
-  /** How far the clocks of the issuer and of the gateway may differ, in seconds. Defaults to 30. */
+  /** The tolerated difference between the clocks of the issuer and of the gateway, in seconds. Defaults to 30. */
   readonly clockToleranceS?: number | undefined
   /**
-   * Adds to the principal, or changes it: `id`, `scopes` (an array), an earlier `expiresAt`, anything of yours. Asked
-   * once for a token, not for each request; `undefined` refuses the token.
+   * Answers members to add to the principal or to replace: `id`, `scopes` (an array), an earlier `expiresAt` in seconds
+   * since the epoch, or members of your own. Called once per token, not for each request; `undefined` refuses the token
+   * with 401.
    */
   readonly principal?: ((claims: JwtClaims) => Awaitable<P | undefined>) | undefined
 }
 
-/** No issuer makes tokens of this length. */
+/** Longer tokens are refused: issuers make none. */
 const MAX_TOKEN_LENGTH = 16 * 1024
 
-/** Throws a TypeError, which says the cure, for options that cannot work. */
+/**
+ * Creates an `authenticate` hook for JWT access tokens. It verifies signature, issuer, audience and expiry, and serves
+ * the metadata by which clients find the issuer. A principal's `id` is made of the claims `iss` and `sub`.
+ *
+ * @example
+ * ```js
+ * const gateway = mcpGateway({
+ *   servers,
+ *   authenticate: jwtBearer({ issuer: 'https://login.example.com', scopes: ['mcp'] }),
+ *   publicUrl: 'https://app.example.com/mcp-servers',
+ * })
+ * ```
+ *
+ * @throws {TypeError} for an invalid option; the message names the option and the cure.
+ * @see https://www.rfc-editor.org/rfc/rfc9068#section-4
+ */
 export function jwtBearer<P extends object = object>(
   options: JwtBearerOptions<P>,
 ): BearerAuthenticate<JwtPrincipal & P> {
@@ -53,10 +70,10 @@ export function jwtBearer<P extends object = object>(
   const verifier = new JwtVerifier(keys, { issuer, algorithms, clockToleranceS })
   const verified = new VerifiedTokens(keys)
 
-  /** What every request must hold to, also with a token that is known. */
+  /** The checks that depend on the request or on the time, made for cached tokens too. */
   function admit({ principal, audiences }: Verified, resource: string | undefined): JwtPrincipal & P {
     if (Date.now() / 1000 >= principal.expiresAt) throw invalidToken('The access token has expired')
-    if (!isForUs(audiences, expected, resource)) throw invalidToken('The access token is for another resource')
+    if (!hasOurAudience(audiences, expected, resource)) throw invalidToken('The access token is for another resource')
     requireScopes(principal, scopes)
     return principal as JwtPrincipal & P
   }
@@ -88,7 +105,7 @@ export function jwtBearer<P extends object = object>(
   return authenticate
 }
 
-function isForUs(
+function hasOurAudience(
   audiences: readonly string[],
   expected: readonly string[] | undefined,
   resource: string | undefined,

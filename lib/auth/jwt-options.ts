@@ -1,10 +1,10 @@
-/** What `jwtBearer()` takes, and what of it cannot work. */
+/** Checks the options of `jwtBearer()`. */
 import type { JSONWebKeySet } from 'jose'
 import { isSafe } from './bounded-fetch.ts'
 import type { JwtBearerOptions } from './jwt-bearer.ts'
 import { checkScopes } from '../inbound/access/scopes.ts'
 
-/** Every signature with a public key that jose knows. (RFC 7518, 8037, 9864; the first ones first) */
+/** Every signature algorithm of jose that has a public key. (RFC 7518, 8037, 9864) */
 export const ALGORITHMS: readonly string[] = [
   'ES256',
   'ES384',
@@ -41,7 +41,10 @@ export function checkJwtOptions(options: JwtBearerOptions): void {
   }
   const { issuer, audience, jwksUri, jwks, algorithms, scopes, clockToleranceS, principal } = options
   check(isSafeUrl(issuer) && !/[?#]/.test(issuer), '"issuer" must be an https: URL, without query and fragment')
-  check(audience === undefined || isAudience(audience), '"audience" must be a non-empty string, or an array of such')
+  check(
+    audience === undefined || isAudienceOption(audience),
+    '"audience" must be a non-empty string, or an array of such',
+  )
   check(jwksUri === undefined || isSafeUrl(jwksUri), '"jwksUri" must be an https: URL')
   check(jwks === undefined || jwksUri === undefined, 'give it "jwks" or "jwksUri", not both')
   check(jwks === undefined || isKeySet(jwks), '"jwks" must be a JSON Web Key Set with public keys, { keys: [...] }')
@@ -58,12 +61,12 @@ function isSafeUrl(value: string | URL): boolean {
   return URL.canParse(String(value)) && isSafe(new URL(value))
 }
 
-function isAudience(value: string | readonly string[]): boolean {
+function isAudienceOption(value: string | readonly string[]): boolean {
   const list = [value].flat()
   return list.length > 0 && list.every((each) => typeof each === 'string' && each !== '')
 }
 
-/** A private key here would be a secret lying about, and a secret one could sign. */
+/** Refuses private keys, which must not be in a configuration, and shared secrets, which could sign tokens. */
 function isKeySet(value: JSONWebKeySet): boolean {
   const isPublic = (key: unknown): boolean => typeof key === 'object' && key !== null && !('d' in key) && !('k' in key)
   return Array.isArray(value?.keys) && value.keys.length > 0 && value.keys.every(isPublic)

@@ -1,4 +1,4 @@
-/** The claims of a verified JWT, and what the option `principal` adds to them -> a principal. */
+/** Makes a principal of the claims of a verified JWT and of what the option `principal` answers. */
 import type { JWTPayload } from 'jose'
 import { subjectId } from '../inbound/access/principal.ts'
 import type { Principal } from '../types.ts'
@@ -7,20 +7,21 @@ import { isObject } from '../util/json.ts'
 /** The claims of a verified token. */
 export type JwtClaims = Readonly<JWTPayload>
 
-/** Who showed a JWT. */
+/** The principal of a JWT. */
 export interface JwtPrincipal extends Principal {
-  /** Issuer and subject. */
+  /** The issuer and the subject, separated by a space. */
   readonly id: string
-  /** Those in `scope`, else in `scp`. */
+  /** The scopes in the claim `scope`, else in `scp`. */
   readonly scopes: readonly string[]
-  /** The token's `exp` and the tolerance: from then on it is refused. In seconds since the epoch. */
+  /** When the token expires: the claim `exp` plus the clock tolerance, in seconds since the epoch. */
   readonly expiresAt: number
+  /** All claims of the token. */
   readonly claims: JwtClaims
 }
 
 /**
- * Its `id` is empty where neither the token nor the option says who it is. Throws a TypeError for what the option may
- * not answer: the gateway would otherwise compare scopes within a text, or take `null` for consent.
+ * The `id` is empty where neither the token nor the option names a subject. Throws a TypeError for an invalid answer of
+ * the option: the gateway would otherwise look for scopes in the substrings of a text, or take `null` for consent.
  */
 export function principalOf(claims: JwtClaims, expiresAt: number, own: unknown): JwtPrincipal {
   check(isObject(own), 'an object, or undefined to refuse the token')
@@ -32,7 +33,7 @@ export function principalOf(claims: JwtClaims, expiresAt: number, own: unknown):
     isArrayOrNothing(principal.scopes),
     '"scopes" as an array of strings, or leave them out: split a text at spaces',
   )
-  // It may end sooner than the token, and never later.
+  // The option may shorten the lifetime of the token, never extend it.
   const given: unknown = principal.expiresAt ?? expiresAt
   check(typeof given === 'number' && !Number.isNaN(given), '"expiresAt" in seconds since the epoch, or leave it out')
   return { ...principal, expiresAt: Math.min(given, expiresAt) }

@@ -1,4 +1,4 @@
-/** A token -> its claims, if it is an access token that its issuer has signed and that is good now. (RFC 9068, section 4) */
+/** Verifies access tokens: signature, type, issuer and validity period. (RFC 9068, section 4) */
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from 'jose'
 import { isInSeconds } from '../session/expiry.ts'
 import { GatewayError } from '../errors.ts'
@@ -10,10 +10,10 @@ export interface JwtRules {
   readonly clockToleranceS: number
 }
 
-/** `typ` of access tokens; many issuers still write `JWT`, or nothing. Others are of another use: `logout+jwt`, `dpop+jwt`. */
+/** The `typ` of access tokens. Many issuers still write `JWT` or none; tokens for other uses have types of their own. */
 const TYPES: ReadonlySet<string> = new Set(['at+jwt', 'jwt'])
 
-/** By the code of the error, or the claim that is at fault. What a token says of itself is never repeated. */
+/** Messages by jose's error code, or by the invalid claim. They never repeat the contents of a token. */
 const REASONS: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'The access token has expired',
   ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'The signature of the access token is not valid',
@@ -26,7 +26,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 export interface VerifiedClaims {
   readonly claims: JWTPayload
-  /** Of the keys that vouch for them. */
+  /** The generation of the keys that verified them. */
   readonly generation: number
 }
 
@@ -44,12 +44,12 @@ export class JwtVerifier {
     }
   }
 
-  /** Rejects with `unauthorized` for a token that is not good, with `unavailable` when that cannot be told. */
+  /** Rejects with `unauthorized` for an invalid token, and with `unavailable` when the keys cannot be fetched. */
   async verify(token: string): Promise<VerifiedClaims> {
     for (;;) {
       const { generation } = this.#keys
       const claims = await this.#verifyOnce(token)
-      // The keys may change meanwhile, every few seconds at most: those that are there at the end must have vouched.
+      // When the keys changed during the verification, the token must be verified with the new ones.
       if (generation === this.#keys.generation) return { claims, generation }
     }
   }
@@ -74,7 +74,7 @@ export class JwtVerifier {
     }
   }
 
-  /** A token that names no key is signed with any of those that may have. */
+  /** A token without a key id may be signed by any matching key: each is tried. */
   async #checkEach(token: string, candidates: errors.JWKSMultipleMatchingKeys): ReturnType<typeof jwtVerify> {
     for await (const key of candidates) {
       try {
@@ -87,14 +87,14 @@ export class JwtVerifier {
   }
 }
 
-/** The library leaves the types of what it does not decide to the caller. */
+/** jose does not check the type of `typ`. */
 function isAccessToken(typ: unknown = 'jwt'): boolean {
   return typeof typ === 'string' && TYPES.has(typ.toLowerCase().replace(/^application\//, ''))
 }
 
 /**
- * Throws `unauthorized` for claims of other types than RFC 7519, 4.1 has them: what is made of them, here and in the
- * `principal` option, would otherwise be the same for all of them, such as "[object Object]".
+ * Throws `unauthorized` for claims whose types RFC 7519, 4.1 does not allow: converted to text, different objects would
+ * be the same id, "[object Object]".
  */
 function checkClaims({ sub, aud, exp }: Readonly<Record<string, unknown>>): void {
   if (sub !== undefined && typeof sub !== 'string') throw invalidToken('The subject of the access token is malformed')

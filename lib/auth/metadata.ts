@@ -1,8 +1,8 @@
-/** An issuer -> what its authorization server says of itself. (RFC 8414, OpenID Connect Discovery; AU15) */
+/** Discovers the metadata of an issuer's authorization server. (RFC 8414, OpenID Connect Discovery; AU15) */
 import { type AuthorizationServer, processDiscoveryResponse } from 'oauth4webapi'
 import { boundedFetch, isOnThisMachine } from './bounded-fetch.ts'
 
-/** Where an issuer's metadata may be, in the order in which MCP has a client look. */
+/** The URLs where an issuer's metadata may be, in the order that MCP prescribes for clients. */
 export function metadataUrls(issuer: string): string[] {
   const { origin, pathname } = new URL(issuer)
   const path = pathname.replace(/\/$/, '')
@@ -12,13 +12,13 @@ export function metadataUrls(issuer: string): string[] {
   return path === '' ? inserted : [...inserted, `${origin}${path}/.well-known/openid-configuration`]
 }
 
-/** Rejects when there is no metadata, or that of another issuer. */
+/** Rejects when there is no metadata, or only that of another issuer. */
 export async function discover(issuer: string, signal: AbortSignal): Promise<AuthorizationServer> {
   for (const url of metadataUrls(issuer)) {
     const response = await boundedFetch(url, { headers: { accept: 'application/json' }, signal })
     if (!isDocument(response)) continue
     const metadata = await processDiscoveryResponse(new URL(issuer), response)
-    // RFC 8414 section 3.3: to the letter, where the URL of the library ignores a slash.
+    // RFC 8414 section 3.3 requires an identical string; the library compares URLs, and ignores a slash at the end.
     if (metadata.issuer === issuer) return metadata
     throw new Error(`${url} is of the issuer ${metadata.issuer}, not ${issuer}: configure the one it is`)
   }
@@ -26,8 +26,8 @@ export async function discover(issuer: string, signal: AbortSignal): Promise<Aut
 }
 
 /**
- * An endpoint that the metadata names. Throws where there is none, and where an issuer elsewhere names one on this
- * machine: the gateway would send tokens, or just a request, to a service that trusts who is on the same machine. (SC4)
+ * The URL of an endpoint in the metadata. Throws when there is none, and when a remote issuer names one on the local
+ * machine: the request would reach a service that trusts local requests (SSRF). (SC4)
  */
 export function trustedEndpoint(metadata: AuthorizationServer, name: 'jwks_uri' | 'token_endpoint'): string {
   const { issuer, [name]: url } = metadata
@@ -40,7 +40,7 @@ export function trustedEndpoint(metadata: AuthorizationServer, name: 'jwks_uri' 
   return url
 }
 
-/** An app that answers whatever is asked with its start page has no metadata there. */
+/** Whether a response is a JSON document: many apps answer unknown paths with 200 and their start page. */
 function isDocument({ status, headers }: Response): boolean {
   return status === 200 && /^application\/json\b/i.test(headers.get('content-type') ?? '')
 }

@@ -1,4 +1,4 @@
-/** The token endpoint of an authorization server, asked by the gateway as a client of its own. (AU15) */
+/** Requests access tokens from an authorization server, with the gateway as the OAuth client. (AU15) */
 import {
   allowInsecureRequests,
   type AuthorizationServer,
@@ -18,22 +18,22 @@ import { boundedFetch, Unavailable } from './bounded-fetch.ts'
 import { discover, trustedEndpoint } from './metadata.ts'
 import { resourceOf, type TokenOptions } from './token-options.ts'
 
-/** An access token, and how long it lives from when it was asked for. */
+/** An access token, and its lifetime from the time of the request on. */
 export interface Grant {
   readonly accessToken: string
   readonly lifetimeMs: number
 }
 
-/** For a token that does not say how long it lives; the upstream says when it does not. */
+/** The lifetime of a token without `expires_in`. A server that refuses it sooner makes the gateway request another. */
 const USUAL_LIFETIME_S = 300
 
-/** RFC 6750 section 2.1; anything else could not be sent. */
+/** RFC 6750 section 2.1: other characters cannot be sent in a header. */
 const BEARER_TOKEN = /^[\w.~+/-]+=*$/
 
-/** The longest description of an error that is passed on. */
+/** The longest error description that is passed on, in characters. */
 const MAX_DESCRIPTION = 200
 
-/** The errors of a token endpoint that have a meaning: RFC 6749, 6750, 8628, 8707, 9449, 9470, OpenID Connect, Entra ID. */
+/** The standard errors of token endpoints: RFC 6749, 6750, 8628, 8707, 9449, 9470, OpenID Connect, Entra ID. */
 const CODES: ReadonlySet<string> = new Set([
   'access_denied',
   'authorization_pending',
@@ -64,7 +64,7 @@ export class TokenEndpoint {
   readonly #options: TokenOptions
   readonly #timeoutMs: number
   readonly #privateKey: ClientAuth | undefined
-  /** Kept until it turns out to be wrong. */
+  /** Cached until a request fails other than by an error of the token endpoint. */
   #metadata: Promise<AuthorizationServer> | undefined
 
   constructor(options: TokenOptions) {
@@ -73,12 +73,12 @@ export class TokenEndpoint {
     this.#privateKey = options.privateKey && PrivateKeyJwt(options.privateKey)
   }
 
-  /** A token for the upstream. Rejects with a GatewayError: `unavailable` for what may pass, else `upstream_unauthorized`. */
+  /** Rejects with a GatewayError: `unavailable` for a temporary failure, `upstream_unauthorized` for any other. */
   async request(grantType: string, url: string, parameters: Readonly<Record<string, string>>): Promise<Grant> {
     const { scopes, resource = resourceOf(url) } = this.#options
     const scope = scopes && { scope: scopes.join(' ') }
     const all = { resource, ...scope, ...parameters, ...this.#options.parameters }
-    // In Basic authentication the secret is sent in another form than it has.
+    // Basic authentication encodes the secret, so the plain one is redacted as well.
     const sent = [this.#options.clientSecret ?? '']
     try {
       return await this.#ask(await this.#discover(), grantType, all, sent)
@@ -88,7 +88,7 @@ export class TokenEndpoint {
     }
   }
 
-  /** Notes in `sent` what the request says. */
+  /** Adds the values of the request to `sent`, to be redacted from error messages. */
   async #ask(
     metadata: AuthorizationServer,
     grantType: string,
@@ -102,7 +102,7 @@ export class TokenEndpoint {
         sent.push(...init.body.values(), init.headers['authorization']?.replace(/^Basic /, '') ?? '')
         return boundedFetch(url, init)
       },
-      // It is not: boundedFetch is stricter.
+      // boundedFetch checks it, and allows `http:` on the local machine.
       [allowInsecureRequests]: true,
       signal: AbortSignal.timeout(this.#timeoutMs),
     })
@@ -126,21 +126,21 @@ export class TokenEndpoint {
   }
 }
 
-/** Whether it is the endpoint's own word, hence the right endpoint. */
+/** Whether an error is a response of the token endpoint, which means that the metadata is right. */
 function isAnswer(error: unknown): error is ResponseBodyError | WWWAuthenticateChallengeError {
   return error instanceof ResponseBodyError || error instanceof WWWAuthenticateChallengeError
 }
 
-/** What may pass is 503, and the client may try again; what was decided is 502, for the operator to mend. */
+/** A temporary failure is 503, so that the client tries again; a refusal is 502, for the operator to mend. */
 function refusal(error: unknown, sent: readonly string[]): GatewayError {
   return error instanceof Unavailable
-    ? new GatewayError('unavailable', 'The authorization server of the upstream does not answer', { cause: error })
-    : new GatewayError('upstream_unauthorized', 'The gateway was given no token for the upstream', {
+    ? new GatewayError('unavailable', "The server's authorization server does not answer", { cause: error })
+    : new GatewayError('upstream_unauthorized', 'The gateway was given no token for the server', {
         cause: new Error(isAnswer(error) ? describe(error, sent) : (error as Error).message),
       })
 }
 
-/** In words alone: what the library attaches to its errors may hold tokens, and so may the server's own words. (SC7) */
+/** A message without secrets: the properties of the library's errors, and descriptions, may hold tokens. (SC7) */
 function describe(error: ResponseBodyError | WWWAuthenticateChallengeError, sent: readonly string[]): string {
   const { error: code, error_description: description } =
     error instanceof ResponseBodyError ? error : (error.cause[0]?.parameters ?? {})

@@ -1,4 +1,4 @@
-/** tokenExchange(): the client's token, exchanged for one that is good at the upstream alone. (RFC 8693) */
+/** tokenExchange(): exchanges the client's token for one that only the server accepts. (RFC 8693) */
 import { hash } from 'node:crypto'
 import { isPromise } from '../util/awaitable.ts'
 import { GatewayError } from '../errors.ts'
@@ -7,13 +7,14 @@ import { TokenEndpoint } from './token-endpoint.ts'
 import { checkTokenOptions, type TokenOptions } from './token-options.ts'
 import { Tokens } from './tokens.ts'
 
+/** The options of `tokenExchange()`. */
 export interface TokenExchangeOptions<P extends Principal = Principal> extends TokenOptions {
   /**
-   * The token that says for whom the gateway asks. Defaults to the bearer token of the client's request; an app with a
-   * login of its own answers the one it got there. Without one there is nothing to exchange.
+   * Answers the token of the principal, to be exchanged. Defaults to the Bearer token of the client's request; an app
+   * with a login of its own answers the token from that login. `undefined` fails with `upstream_unauthorized`.
    */
   readonly subjectToken?: Hook<[context: HeadersContext<P>], Awaitable<string | undefined>> | undefined
-  /** Defaults to `urn:ietf:params:oauth:token-type:access_token`. */
+  /** The type of that token. Defaults to `urn:ietf:params:oauth:token-type:access_token`. */
   readonly subjectTokenType?: string | undefined
 }
 
@@ -21,15 +22,24 @@ const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 
 /**
- * Makes a server's `headers`: a token that says the gateway asks for this principal. It is kept until it expires, for
- * this principal, this upstream and this very token of the client, and replaced when the upstream refuses it. Throws a
- * TypeError for options that cannot work.
+ * Creates a `headers` function that sends the server an access token on behalf of the principal. The token is cached
+ * until it expires, for the principal, the server's URL and the client's token, and replaced when the server refuses it
+ * (401).
  *
- * Where the gateway acts by itself, as when it ends an expired session, there is no request: the principal's last token
- * for the upstream serves as long as it lives, and after that there is none.
+ * When the gateway acts without a request, such as to end an expired session, the principal's last token for the server
+ * is used until it expires.
  *
- * What the function throws is a GatewayError: `unavailable` while the authorization server does not answer,
- * `upstream_unauthorized` when it gives no token or there is nothing to exchange.
+ * The function throws a GatewayError: `unavailable` while the authorization server does not answer, and
+ * `upstream_unauthorized` when it issues no token or there is no token to exchange.
+ *
+ * @example
+ * ```js
+ * const headers = tokenExchange({ issuer, clientId: 'gateway', clientSecret: process.env.CLIENT_SECRET })
+ * const servers = { crm: { url: 'https://crm.example.com/mcp', headers } }
+ * ```
+ *
+ * @throws {TypeError} for an invalid option; the message names the option and the cure.
+ * @see https://www.rfc-editor.org/rfc/rfc8693#section-2.1
  */
 export function tokenExchange<P extends Principal = Principal>(
   options: TokenExchangeOptions<P>,
@@ -48,12 +58,12 @@ export function tokenExchange<P extends Principal = Principal>(
     subject: string | undefined,
     { principal, request, url, refused }: HeadersContext,
   ): ReturnType<Tokens['headers']> {
-    // A URL has no spaces, a digest has one length: no two of these run together.
-    const whose = principal && `${url} ${principal.id}`
-    if (!subject) return (!request && whose !== undefined && tokens.last(whose)) || nothing()
-    const key = `${hash('sha256', subject)} ${whose ?? url}`
+    // Unambiguous keys: a URL has no spaces, and all digests have the same length.
+    const principalKey = principal && `${url} ${principal.id}`
+    if (!subject) return (!request && principalKey !== undefined && tokens.last(principalKey)) || noSubjectToken()
+    const key = `${hash('sha256', subject)} ${principalKey ?? url}`
     const parameters = { subject_token: subject, subject_token_type: subjectTokenType }
-    return tokens.headers(key, refused, () => endpoint.request(GRANT, url, parameters), whose)
+    return tokens.headers(key, refused, () => endpoint.request(GRANT, url, parameters), principalKey)
   }
 
   return (context) => {
@@ -66,6 +76,6 @@ function bearerOf({ request }: HeadersContext): string | undefined {
   return /^Bearer +(\S+) *$/i.exec(request?.headers.authorization ?? '')?.[1]
 }
 
-function nothing(): never {
-  throw new GatewayError('upstream_unauthorized', 'There is no token of the client to exchange for one of the upstream')
+function noSubjectToken(): never {
+  throw new GatewayError('upstream_unauthorized', 'There is no token of the client to exchange for one of the server')
 }

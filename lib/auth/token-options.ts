@@ -1,30 +1,30 @@
-/** What `clientCredentials()` and `tokenExchange()` take alike, and what of it cannot work. */
+/** The options that `clientCredentials()` and `tokenExchange()` share, and their checks. */
 import type { webcrypto } from 'node:crypto'
 import { types } from 'node:util'
 import { isSafe } from './bounded-fetch.ts'
 
-/** How the gateway asks an authorization server for tokens of its own. */
+/** How the gateway requests access tokens from an authorization server. */
 export interface TokenOptions {
   /**
-   * The authorization server's issuer, to the letter as its metadata has it. `https:`, or `http:` on the same machine.
-   * Required.
+   * The issuer identifier of the authorization server, exactly as in its metadata. `https:`, or `http:` on the local
+   * machine. Required.
    */
   readonly issuer: string
-  /** The gateway's own client id there. Required. */
+  /** The client id of the gateway at the authorization server. Required. */
   readonly clientId: string
-  /** The secret of that client. This or `privateKey` is required. */
+  /** The client secret of the gateway. Either this or `privateKey` is required. */
   readonly clientSecret?: string | undefined
-  /** How the secret is sent. Defaults to `client_secret_basic`, unless the metadata has `client_secret_post` alone. */
+  /** How the secret is sent. Defaults to `client_secret_basic`, unless the metadata lists only `client_secret_post`. */
   readonly authMethod?: 'client_secret_basic' | 'client_secret_post' | undefined
-  /** Signs in place of a secret (`private_key_jwt`, RFC 7523). */
+  /** Authenticates the gateway by a signature (`private_key_jwt`, RFC 7523). `kid` is the key id in the JWT header. */
   readonly privateKey?: webcrypto.CryptoKey | { readonly key: webcrypto.CryptoKey; readonly kid?: string } | undefined
-  /** What the token is asked to be good for. Defaults to what the authorization server gives this client. */
+  /** The scopes to request. Defaults to none: the authorization server decides. */
   readonly scopes?: readonly string[] | undefined
-  /** Whom the token is for (RFC 8707). Defaults to the upstream's own URL, without query and fragment. */
+  /** The resource that the token is for (RFC 8707). Defaults to the server's URL, without query and fragment. */
   readonly resource?: string | undefined
-  /** Further parameters of the token request, such as `audience`. */
+  /** Further parameters of the token request, such as `audience`. Defaults to none. */
   readonly parameters?: Readonly<Record<string, string>> | undefined
-  /** How long finding the token endpoint may take, and then its answer, in milliseconds. Defaults to 5 000. */
+  /** The timeout of the discovery, and that of the token request, in milliseconds. Defaults to 5 000. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -42,13 +42,13 @@ const OPTIONS: Readonly<Record<keyof TokenOptions, true>> = {
 
 const AUTH_METHODS: readonly unknown[] = ['client_secret_basic', 'client_secret_post']
 
-/** The upstream's canonical URI: neither query nor fragment, and no slash that says nothing. (RFC 8707, section 2) */
+/** The canonical URI of a server: its URL without query, fragment and the slash of an empty path. (RFC 8707, section 2) */
 export function resourceOf(url: string): string {
   const { origin, pathname } = new URL(url)
   return pathname === '/' ? origin : origin + pathname
 }
 
-/** Throws a TypeError, which says the cure, for options that cannot work. `more` are those of one grant alone. */
+/** Throws a TypeError that names the option and the cure. `more` are the options that only this grant has. */
 export function checkTokenOptions(grant: string, options: TokenOptions, more: readonly string[] = []): void {
   const check = (isRight: boolean, what: string): void => {
     if (!isRight) throw new TypeError(`${grant}: ${what}`)

@@ -1,37 +1,37 @@
-/** Access tokens of the gateway's own: kept while they last, and asked for once, however many wait for one. */
+/** The cache of the access tokens that the gateway sends: it renews them ahead of time, with single flight. */
 import type { Awaitable } from '../types.ts'
 import type { Grant } from './token-endpoint.ts'
 
-/** What a `headers` function answers: the same object as long as the token is the same. */
+/** The answer of a `headers` function: the same object as long as the token is the same. */
 type Headers = Readonly<Record<'authorization', string>>
 
 interface Token {
   readonly headers: Headers
-  /** From then on a new one is asked for, while this one still serves. */
+  /** From this time on a new token is requested in the background, while this one is still sent. */
   readonly renewAt: number
-  /** From then on it might be over when it arrives. */
+  /** From this time on the token is not sent: it could expire on the way. */
   readonly endsAt: number
-  /** Until then another one would not be taken for better, since this one came in place of one that was refused. */
-  readonly heedsRefusalFrom: number
+  /** Before this time a refusal does not replace the token, because it already replaced a refused one. */
+  readonly replaceableFrom: number
 }
 
-/** How long before its end a token is renewed, and no longer sent; less for one that hardly lives that long. */
+/** How long before its expiry a token is renewed, and no longer sent; less for short lifetimes. */
 const RENEW_MS = 30_000
 const SPARE_MS = 5_000
 
-/** How often a token is replaced for being refused: an upstream that refuses all of them is not asked about each. */
-const REFUSAL_MS = 5_000
+/** The least time between two replacements of refused tokens, for a server that refuses all of them. */
+const REPLACE_INTERVAL_MS = 5_000
 
 const MAX_TOKENS = 10_000
 
 export class Tokens {
-  /** In the order in which they came: those in use are renewed, and never the oldest for long. */
+  /** In insertion order, for eviction: tokens in use are renewed, which moves them to the end. */
   readonly #kept = new Map<string, Token>()
   readonly #renewals = new Map<string, Promise<Headers>>()
 
   /**
-   * The headers with the token of this key; with a new one where those that were answered before have been `refused`.
-   * `alias` is a second key for it.
+   * The headers with the token of a key. `refused` are headers that the server refused: when they have the cached token,
+   * it is replaced. `alias` is a second key for the token.
    */
   headers(
     key: string,
@@ -41,19 +41,19 @@ export class Tokens {
   ): Awaitable<Headers> {
     const now = performance.now()
     const token = this.#kept.get(key)
-    // Another may have been faster: what was refused is no longer what is kept.
+    // A concurrent request may have replaced the refused token already.
     const isRefused = token !== undefined && refused?.['authorization'] === token.headers.authorization
-    if (token && now < (isRefused ? token.heedsRefusalFrom : token.renewAt)) return token.headers
-    // Who comes meanwhile waits for the better one.
+    if (token && now < (isRefused ? token.replaceableFrom : token.renewAt)) return token.headers
+    // Requests during the renewal wait for the new token.
     if (isRefused) this.#kept.delete(key)
     const renewal = this.#renewals.get(key) ?? this.#renew(key, isRefused, request, alias)
     if (!token || isRefused || now >= token.endsAt) return renewal
-    // The next who comes after its end hears of it.
+    // If the renewal fails, a request after the token's expiry tries again and reports the failure.
     renewal.catch(() => {})
     return token.headers
   }
 
-  /** The headers with a token that is still good. */
+  /** The headers with the cached token of a key, unless it has expired. */
   last(key: string): Headers | undefined {
     const token = this.#kept.get(key)
     return token && performance.now() < token.endsAt ? token.headers : undefined
@@ -66,13 +66,13 @@ export class Tokens {
   }
 
   async #request(key: string, isRefused: boolean, request: () => Promise<Grant>, alias?: string): Promise<Headers> {
-    const asked = performance.now()
+    const requestedAt = performance.now()
     const { accessToken, lifetimeMs } = await request()
     const token: Token = {
       headers: Object.freeze({ authorization: `Bearer ${accessToken}` }),
-      renewAt: asked + lifetimeMs - Math.min(RENEW_MS, lifetimeMs / 4),
-      endsAt: asked + lifetimeMs - Math.min(SPARE_MS, lifetimeMs / 8),
-      heedsRefusalFrom: isRefused ? asked + REFUSAL_MS : 0,
+      renewAt: requestedAt + lifetimeMs - Math.min(RENEW_MS, lifetimeMs / 4),
+      endsAt: requestedAt + lifetimeMs - Math.min(SPARE_MS, lifetimeMs / 8),
+      replaceableFrom: isRefused ? requestedAt + REPLACE_INTERVAL_MS : 0,
     }
     this.#keep(key, token)
     if (alias !== undefined) this.#keep(alias, token)

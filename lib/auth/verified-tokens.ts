@@ -1,16 +1,16 @@
-/** Tokens that were verified, for as long as the keys are the same and there are not too many of them. */
+/** The cache of verified tokens: cleared when the issuer's keys change, and bounded. */
 import type { IssuerKeys } from './issuer-keys.ts'
 import type { JwtPrincipal } from './jwt-principal.ts'
 
-/** A token that was verified, all but whether it is for the server that is asked for. */
+/** A verified token. Its audience has to be checked against the server of each request. */
 export interface Verified {
   readonly principal: JwtPrincipal
   readonly audiences: readonly string[]
-  /** How long the token is, which its claims go by. */
+  /** The length of the token, as a measure of the size of its claims. */
   readonly length: number
 }
 
-/** How many are kept, and how long all of them may be: some issuers write every group of a user into each token. */
+/** The limits of the cache. Tokens may be large: some issuers list all groups of a user in each. */
 const MAX_VERIFIED = 10_000
 const MAX_VERIFIED_BYTES = 16 * 1024 * 1024
 
@@ -31,7 +31,7 @@ export class VerifiedTokens {
     return this.#kept.get(key)
   }
 
-  /** `generation` is that of the keys it was verified with: with keys that have gone meanwhile it is not kept. */
+  /** `generation` is that of the keys that verified the token: with outdated keys it is not cached. */
   set(key: string, verified: Verified, generation: number): void {
     if (generation !== this.#keys.generation) return
     this.#forgetOld()
@@ -49,7 +49,7 @@ export class VerifiedTokens {
     this.#kept.delete(key)
   }
 
-  /** With other keys, all of them must show that they are still signed by one. */
+  /** When the keys have changed, every token must be verified again: the key that signed it may be revoked. */
   #forgetOld(): void {
     if (this.#generation === this.#keys.generation) return
     this.#generation = this.#keys.generation

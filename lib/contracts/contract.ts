@@ -1,19 +1,19 @@
-/** What a contract is: requirements with a name, each of them a test. */
+/** A contract: named requirements, each of them a test. */
 import type { Awaitable } from '../types.ts'
 
-/** One requirement of a contract. */
+/** One requirement of a contract, to be run by any test runner. */
 export interface ContractTest {
-  /** Stable: the same requirement has the same id in every release. */
+  /** The same requirement has the same id in every release. */
   readonly id: string
   /** A sentence that begins with MUST or SHOULD. */
   readonly name: `${'MUST' | 'SHOULD'} ${string}`
-  /** Rejects with an AssertionError when the requirement is not kept. */
+  /** Rejects with an AssertionError when the requirement is violated. */
   readonly fn: () => Promise<void>
 }
 
 export type RequirementOf<T> = readonly [id: string, name: ContractTest['name'], check: (tested: T) => Promise<void>]
 
-/** Each test makes what it tests, and closes it. */
+/** Each test creates what it tests, and closes it. */
 export function contractOf<T extends { close?(): Awaitable<void> }>(
   requirements: readonly RequirementOf<T>[],
   create: () => Awaitable<T>,

@@ -1,13 +1,19 @@
-/** The contract every EventLog keeps, as tests that any runner can run. */
+/** The contract of an EventLog, as tests that any runner can run. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../types.ts'
 import { type ContractTest, contractOf, type RequirementOf, sleep } from './contract.ts'
 
 /** The log to be tested. */
 export interface EventLogFactory {
-  /** Makes a log that keeps 100 events of a stream at least, empty or with other tests' events. Each test makes one and closes it. */
+  /**
+   * Creates a log that keeps at least 100 events per stream. It may hold events of other tests. Each test creates one
+   * log and closes it.
+   */
   create(): Awaitable<EventLog>
-  /** Another one on the same events, as another node has it. What only many nodes need is tested where it is given. */
+  /**
+   * Creates another log on the same events, as another node would. The requirements that concern several nodes are
+   * tested where this is given.
+   */
   createAnother?: (() => Awaitable<EventLog>) | undefined
 }
 
@@ -15,7 +21,7 @@ type Requirement = RequirementOf<EventLog>
 
 let streams = 0
 
-/** A stream that no other test has. */
+/** The name of a stream that no other test uses. */
 function newName(): EventStreamName {
   streams += 1
   return { session: `session-${process.pid}-${streams}`, stream: 'stream_1' }
@@ -30,7 +36,7 @@ function events(from: number, to: number): LoggedEvent[] {
 
 const plain = (read: readonly LoggedEvent[]): LoggedEvent[] => read.map(({ position, text }) => ({ position, text }))
 
-/** All that is read after a position, portion by portion. */
+/** All events behind a position, read portion by portion. */
 async function readAll(log: EventLog, name: EventStreamName, after = 0): Promise<LoggedEvent[]> {
   const all: LoggedEvent[] = []
   for (;;) {
@@ -40,7 +46,17 @@ async function readAll(log: EventLog, name: EventStreamName, after = 0): Promise
   }
 }
 
-/** A log keeps this contract when each `fn` resolves. */
+/**
+ * The tests of the `EventLog` contract. A log keeps the contract when the `fn` of every test resolves.
+ *
+ * @example
+ * ```js
+ * import { test } from 'node:test'
+ * import { eventLogContract } from 'express-mcp-gateway/testing'
+ *
+ * for (const { name, fn } of eventLogContract({ create: () => new MyEventLog() })) test(name, fn)
+ * ```
+ */
 export function eventLogContract(factory: EventLogFactory): ContractTest[] {
   const shared = factory.createAnother ? sharedRequirements(factory) : []
   return contractOf([...REQUIREMENTS, ...shared], () => factory.create())

@@ -1,23 +1,33 @@
-/** The contract every SessionStore keeps, as tests that any runner can run. */
+/** The contract of a SessionStore, as tests that any runner can run. */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import type { Awaitable, ClientState, SessionRecord, SessionStore } from '../types.ts'
 import { type ContractTest, contractOf, type RequirementOf, sleep } from './contract.ts'
 
 /** The store to be tested. */
 export interface SessionStoreFactory {
-  /** Makes an empty store, or one that holds only other tests' sessions. Each test makes one and closes it. */
+  /** Creates a store, which may hold sessions of other tests. Each test creates one store and closes it. */
   create(): Awaitable<SessionStore>
-  /** How long a session lives in these stores without use, in milliseconds. Expiry is tested where it is given. */
+  /** The idle time after which a session expires, in milliseconds. Idle expiry is tested where this is given. */
   readonly ttlMs?: number | undefined
-  /** How long a session lives in these stores at most, in milliseconds. Tested where it is given. */
+  /** The age at which a session expires, in milliseconds. The lifetime is tested where this is given. */
   readonly lifetimeMs?: number | undefined
-  /** How many sessions a principal has in these stores, two at least. The cap is tested where it is given. */
+  /** The most sessions of one principal, at least 2. The cap is tested where this is given. */
   readonly maxSessionsPerPrincipal?: number | undefined
-  /** Lets time pass for these stores, in milliseconds, say on a fake clock. Defaults to waiting. */
+  /** Advances the clock of the stores by so many milliseconds, such as a fake one. Defaults to waiting in real time. */
   readonly wait?: ((ms: number) => Awaitable<void>) | undefined
 }
 
-/** A store keeps this contract when each `fn` resolves. */
+/**
+ * The tests of the `SessionStore` contract. A store keeps the contract when the `fn` of every test resolves.
+ *
+ * @example
+ * ```js
+ * import { test } from 'node:test'
+ * import { sessionStoreContract } from 'express-mcp-gateway/testing'
+ *
+ * for (const { name, fn } of sessionStoreContract({ create: () => new MyStore() })) test(name, fn)
+ * ```
+ */
 export function sessionStoreContract(factory: SessionStoreFactory): ContractTest[] {
   const { wait = sleep } = factory
   const limits = [expiryRequirements, lifetimeRequirements, capRequirements].flatMap((of) => of(factory, wait))
@@ -31,7 +41,7 @@ const RECORD: SessionRecord = {
   upstream: { upstream: 'b6CEZkMtVUjX', protocolVersion: '2025-11-25', id: 'upstream-session-1' },
 }
 
-/** As a client's handshake may be, and more. */
+/** A client state with every kind of JSON value, and larger than any real one. */
 const CLIENT: ClientState = {
   handshake: {
     protocolVersion: '2025-11-25',
@@ -221,7 +231,7 @@ const REQUIREMENTS: readonly Requirement[] = [
   ],
 ]
 
-/** Waits are a fifth of the time away from where it counts, so that they may be waits on a clock. */
+/** The waits keep a fifth of `ttlMs` away from the moment of expiry, so that a real clock is precise enough. */
 function expiryRequirements({ ttlMs }: Limits, wait: Wait): readonly Requirement[] {
   if (ttlMs === undefined) return []
   return [
@@ -289,8 +299,8 @@ function capRequirements({ maxSessionsPerPrincipal: most, ttlMs = 1_000 }: Limit
       'cap',
       'MUST end a session of the same principal, and of no other, past maxSessionsPerPrincipal, and never the newest',
       async (store) => {
-        const others = await open(store, most, 'somebody else')
-        const ids = await open(store, most + 2)
+        const others = await createSessions(store, most, 'somebody else')
+        const ids = await createSessions(store, most + 2)
         const left = await living(store, ids)
         strictEqual(left.length, most)
         strictEqual(left.at(-1), ids.at(-1))
@@ -301,10 +311,10 @@ function capRequirements({ maxSessionsPerPrincipal: most, ttlMs = 1_000 }: Limit
       'cap-oldest',
       'SHOULD end the session that was not used for longest, past maxSessionsPerPrincipal',
       async (store) => {
-        const ids = await open(store, most)
+        const ids = await createSessions(store, most)
         await wait(ttlMs / 10)
         await store.get(ids[0]!)
-        const [newest] = await open(store, 1)
+        const [newest] = await createSessions(store, 1)
         deepStrictEqual(await living(store, [ids[0]!, newest!]), [ids[0], newest])
       },
     ],
@@ -312,16 +322,16 @@ function capRequirements({ maxSessionsPerPrincipal: most, ttlMs = 1_000 }: Limit
   ]
 }
 
-/** What does not count. */
+/** The sessions that do not count towards the cap. */
 function countRequirements(most: number): readonly Requirement[] {
   return [
     [
       'cap-deleted',
       'MUST NOT count sessions that were deleted',
       async (store) => {
-        const ids = await open(store, most)
+        const ids = await createSessions(store, most)
         for (const id of ids.slice(1)) await store.delete(id)
-        const all = [ids[0]!, ...(await open(store, most - 1))]
+        const all = [ids[0]!, ...(await createSessions(store, most - 1))]
         deepStrictEqual(await living(store, all), all)
       },
     ],
@@ -329,19 +339,20 @@ function countRequirements(most: number): readonly Requirement[] {
       'cap-nobody',
       'SHOULD NOT hold the empty principal to maxSessionsPerPrincipal: without authentication it is everybody',
       async (store) => {
-        const ids = await open(store, most + 1, '')
+        const ids = await createSessions(store, most + 1, '')
         deepStrictEqual(await living(store, ids), ids)
       },
     ],
   ]
 }
 
-async function open(store: SessionStore, count: number, principal = RECORD.principal): Promise<string[]> {
+async function createSessions(store: SessionStore, count: number, principal = RECORD.principal): Promise<string[]> {
   const ids: string[] = []
   while (ids.length < count) ids.push(await store.create({ ...RECORD, principal }))
   return ids
 }
 
+/** Those of the ids whose sessions are still live. */
 async function living(store: SessionStore, ids: readonly string[]): Promise<string[]> {
   const records = await Promise.all(ids.map(async (id) => store.get(id)))
   return ids.filter((_, index) => records[index] !== undefined)

@@ -1,12 +1,17 @@
-/** A server's card on the page: what it is, how it does, where it is and how clients are connected. */
-import { ago } from './ago.ts'
-import type { Lately } from './health.ts'
-import { type Content, html, type Html } from './html.ts'
-import type { Listed } from './listing.ts'
+/** A server's card on the page: its description, health, endpoint, and how clients are connected to it. */
+import type { HealthStatus } from './health.ts'
+import { html, type Html, type HtmlContent } from './html.ts'
+import type { ListedServer } from './listing.ts'
+import { relativeTime } from './relative-time.ts'
 import { installLinks, type Snippet, snippetsFor } from './snippets.ts'
 
-/** `offer` is what the server offers, when it has been asked; else there is a way to ask it. */
-export function card(listed: Listed, index: number, headers: ReadonlyMap<string, string>, offer?: Html): Html {
+/** Without `capabilities` the card has a link that introspects the server. */
+export function card(
+  listed: ListedServer,
+  index: number,
+  headers: ReadonlyMap<string, string>,
+  capabilities?: Html,
+): Html {
   const id = `server-${index}`
   const { name, title, description, tags, url } = listed
   const snippets = snippetsFor(listed, headers)
@@ -36,7 +41,7 @@ export function card(listed: Listed, index: number, headers: ReadonlyMap<string,
         <summary>Connect a client</summary>
         ${connect(snippets, id, title)}
       </details>
-      ${offer ? html`<section class="fold opened" aria-label="What ${title} offers">${offer}</section>` : ask(name, title)}
+      ${capabilities ? html`<section class="fold opened" aria-label="What ${title} offers">${capabilities}</section>` : introspectLink(name, title)}
     </article>
   </li>`
 }
@@ -47,18 +52,18 @@ function copyButton(target: string, what: string): Html {
   </button>`
 }
 
-const SAID: Readonly<Record<Lately['status'], string>> = {
+const STATUS_TEXT: Readonly<Record<HealthStatus['status'], string>> = {
   answering: 'Answered',
   failing: 'Did not answer',
   unknown: 'Not used yet',
 }
 
-export function health({ status, at }: Lately): Html {
-  const when: Content = at !== undefined && html` <time datetime="${at}">${ago(at)}</time>`
-  return html`<p class="health ${status}">${SAID[status]}${when}</p>`
+export function health({ status, at }: HealthStatus): Html {
+  const when: HtmlContent = at !== undefined && html` <time datetime="${at}">${relativeTime(at)}</time>`
+  return html`<p class="health ${status}">${STATUS_TEXT[status]}${when}</p>`
 }
 
-/** Tabs without a script: radio buttons, and a style that shows the pane of the one that is checked. */
+/** Tabs that work without a script: radio buttons, and a style that shows the pane of the checked one. */
 function connect(snippets: readonly Snippet[], id: string, title: string): Html {
   const group = `${id}-client`
   return html`<fieldset class="clients">
@@ -84,8 +89,8 @@ function pane({ client, where, code }: Snippet, id: string, title: string): Html
   </div>`
 }
 
-/** Without a script it is a link to a page of its own. */
-function ask(name: string, title: string): Html {
+/** With a script, opening the element introspects the server; without one, its link leads to a page of its own. */
+function introspectLink(name: string, title: string): Html {
   const href = `?server=${encodeURIComponent(name)}`
   return html`<details class="fold" data-ask="${href}">
     <summary>Tools, prompts and resources</summary>

@@ -1,4 +1,4 @@
-/** serverDirectory(): the list of servers for people and for machines, the way of a request through it. */
+/** serverDirectory(): routes requests for the list of servers, the server cards and the catalog. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
 import type { SendWhole } from '../exchange/gateway-internals.ts'
@@ -17,23 +17,33 @@ import {
 import { Listing, type Visitor } from './listing.ts'
 import { preferred } from './negotiate.ts'
 import { fragment, listPage, messagePage, serverPage } from './page.ts'
-import { mountOf, pathOf } from './place.ts'
+
 import { type Audience, sendDocument, sendPage, sendPermission } from './respond.ts'
 import { parseSettings, type ServerDirectoryOptions, type Settings } from './settings.ts'
+import { mountUrl, pathOf } from './urls.ts'
 
-/** Express, Connect and `http.createServer()` take it as it is. What is not its own goes to `next()`. */
+/**
+ * A handler for Express, Connect or `http.createServer()`. A request that it does not serve goes to `next()`, and gets
+ * 404 where there is none.
+ */
 export type DirectoryHandler = (
   request: GatewayRequest,
   response: ServerResponse,
   next?: (error?: unknown) => void,
 ) => void
 
-/** The list at the mount itself, and a server card at `{endpoint}/server-card`. */
+/** Serves the list at the mount itself, and the server card of each server at `{endpoint}/server-card`. */
 export interface ServerDirectory extends DirectoryHandler {
   /**
-   * A handler for the app's root, `app.use(directory.catalog('/mcp-servers'))`, that answers
-   * `/.well-known/ai-catalog.json`. It takes the path of the mount, which `publicUrl` makes superfluous. Throws a
-   * TypeError where there is neither.
+   * Makes a handler for the root of the app that serves `/.well-known/ai-catalog.json`. `mount` is the path where the
+   * gateway is mounted; it is not needed when the gateway has a `publicUrl`.
+   *
+   * @example
+   * ```js
+   * app.use(directory.catalog('/mcp-servers'))
+   * ```
+   *
+   * @throws {TypeError} when there is neither a `mount` nor a `publicUrl`.
    */
   catalog(mount?: string): DirectoryHandler
 }
@@ -41,13 +51,27 @@ export interface ServerDirectory extends DirectoryHandler {
 const LIST_TYPES = [JSON_TYPE, 'text/html'] as const
 const CATALOG_PATH = '/.well-known/ai-catalog.json'
 
-/** What a request that is ours asks for. Cards and the catalog may be for anybody; the list never is. */
+/** A request that the directory serves. */
 interface Route {
+  /** Whether `publicCards` makes it public: cards and the catalog may be, the list never is. */
   readonly mayBePublic: boolean
   readonly serve: (request: GatewayRequest, response: ServerResponse) => Promise<void>
 }
 
-/** Makes the list. Throws a TypeError, which says the cure, for options that cannot work. */
+/**
+ * Creates the list of servers: a page for browsers, JSON, server cards and a catalog for programs. It shows a principal
+ * the servers that the principal may use.
+ *
+ * @example
+ * ```js
+ * const gateway = mcpGateway({ servers, authenticate })
+ * const directory = serverDirectory({ gateway })
+ * app.use('/mcp-servers', gateway, directory)
+ * ```
+ *
+ * @throws {TypeError} for an invalid option; the message names the option and the cure.
+ * @see https://github.com/modelcontextprotocol/experimental-ext-server-card
+ */
 export function serverDirectory<P extends Principal = Principal>(options: ServerDirectoryOptions<P>): ServerDirectory {
   const settings = parseSettings(options)
   const directory = new Directory(settings)
@@ -112,35 +136,35 @@ class Directory {
       return sendDocument(this.#send, request, response, listDocument(settings.title, all), show)
     }
     const config = await settings.gateway.lookUpServer(request, name, visitor.principal)
-    const opened = await this.#listing.open(name, config, visitor)
-    // After it was asked: this says how it does.
+    const introspection = await this.#listing.introspect(name, config, visitor)
+    // After the introspection, whose outcome is part of the server's health.
     const listed = this.#listing.describe(name, config, visitor)
     if (type === 'text/html') {
       const isPart = query.has('fragment')
       return sendPage(this.#send, response, (nonce) =>
-        isPart ? fragment(listed, opened) : serverPage(settings, listed, opened, nonce),
+        isPart ? fragment(listed, introspection) : serverPage(settings, listed, introspection, nonce),
       )
     }
-    return sendDocument(this.#send, request, response, entryDocument(listed, opened), show)
+    return sendDocument(this.#send, request, response, entryDocument(listed, introspection), show)
   }
 
   async serveCard(request: GatewayRequest, response: ServerResponse, server: string): Promise<void> {
     const { publicCards, clientHeaders, namespace } = this.#settings
-    const visitor = await this.#reader(request, server)
+    const visitor = await this.#cardVisitor(request, server)
     const config = await this.#configOf(server, visitor)
     const listed = this.#listing.describe(server, config, visitor)
-    // As nobody, no server is asked.
-    const isAsked = config.version === undefined && !publicCards
-    const opened = isAsked ? await this.#listing.open(server, config, visitor) : undefined
+    // A public card has no principal on whose behalf the server could be introspected.
+    const mayIntrospect = config.version === undefined && !publicCards
+    const introspection = mayIntrospect ? await this.#listing.introspect(server, config, visitor) : undefined
     const space = namespace ?? reversed(new URL(listed.url).hostname)
-    const document = cardDocument({ listed, config, opened, namespace: space, clientHeaders })
+    const document = cardDocument({ listed, config, introspection, namespace: space, clientHeaders })
     sendDocument(this.#send, request, response, document, { type: CARD_TYPE, audience: this.#audience })
   }
 
   async serveCatalog(request: GatewayRequest, response: ServerResponse, path: string | undefined): Promise<void> {
     const { gateway, namespace, title } = this.#settings
-    const mount = mountOf(request, gateway, path)
-    const visitor = { ...(await this.#reader(request, '')), mount }
+    const mount = mountUrl(request, gateway, path)
+    const visitor = { ...(await this.#cardVisitor(request, '')), mount }
     const publisher = reversed(namespace ?? reversed(new URL(mount).hostname))
     const document = catalogDocument(title, publisher, await this.#listing.all(visitor))
     sendDocument(this.#send, request, response, document, { type: CATALOG_TYPE, audience: this.#audience })
@@ -154,21 +178,21 @@ class Directory {
     return this.#settings.publicCards ? 'public' : 'private'
   }
 
-  /** Every check that a message goes through, in the same order. */
+  /** The visitor, after the same checks, in the same order, that the gateway makes for a message. */
   async #visitor(request: GatewayRequest, server: string): Promise<Visitor> {
     const { gateway } = this.#settings
     gateway.checkHostAndOrigin(request)
     const principal = await gateway.authenticate(request, server)
-    return { principal, request, mount: mountOf(request, gateway) }
+    return { principal, request, mount: mountUrl(request, gateway) }
   }
 
-  /** Who reads a card or the catalog: with public ones nobody is asked who they are. */
-  async #reader(request: GatewayRequest, server: string): Promise<Visitor> {
+  /** The visitor of a card or of the catalog: not authenticated when these are public. */
+  async #cardVisitor(request: GatewayRequest, server: string): Promise<Visitor> {
     if (!this.#settings.publicCards) return this.#visitor(request, server)
-    return { principal: undefined, request, mount: mountOf(request, this.#settings.gateway) }
+    return { principal: undefined, request, mount: mountUrl(request, this.#settings.gateway) }
   }
 
-  /** Public is what is listed without a principal, and nothing else. */
+  /** The config of a server. With `publicCards` only those that are listed without a principal are found. */
   async #configOf(server: string, { principal, request }: Visitor): Promise<ServerConfig> {
     const { publicCards, gateway } = this.#settings
     if (!publicCards) return gateway.lookUpServer(request, server, principal)
@@ -187,7 +211,7 @@ class Directory {
     if (unsent !== undefined) this.#settings.gateway.faultOf(unsent, { request })
   }
 
-  /** As a page. Why that cannot be sent, if it cannot: then a bare error is. */
+  /** Sends the error as a page. If that fails, sends a bare error and returns the reason. */
   #sendFault(request: GatewayRequest, response: ServerResponse, fault: GatewayError): unknown {
     try {
       sendPage(this.#send, response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)
@@ -199,7 +223,7 @@ class Directory {
   }
 }
 
-/** A page of another origin asks whether it may. */
+/** Whether a request is a CORS preflight. */
 function isPreflight({ method, headers }: GatewayRequest): boolean {
   return method === 'OPTIONS' && 'access-control-request-method' in headers
 }

@@ -1,9 +1,9 @@
-/** What machines read: the list, a server's card, and the catalog of cards. */
+/** The JSON documents: the list, a server's card, and the catalog of cards. */
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
-import type { Listed, Opened } from './listing.ts'
-import { clip } from './weight.ts'
+import { truncate } from './json-size.ts'
+import type { Introspection, ListedServer } from './listing.ts'
 
 /** The media types of experimental-ext-server-card, docs/discovery.md. */
 export const CARD_TYPE = 'application/mcp-server-card+json'
@@ -11,47 +11,51 @@ export const CATALOG_TYPE = 'application/ai-catalog+json'
 
 const CARD_SCHEMA = 'https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json'
 
-/** What a card holds at most, in characters. */
+/** The longest texts and names of a card, in characters. */
 const MAX_TEXT = 100
 const MAX_NAME = 80
 
-/** What a card says for a version when the server itself could not be asked. */
+/** The version in a card when neither the config nor the server names one: the schema requires a version. */
 const UNKNOWN_VERSION = '0.0.0'
 
-/** The list, and one of it with what it offers. */
-export function listDocument(title: string, servers: readonly Listed[]): object {
-  return { title, servers: servers.map(entry) }
+/** The list of servers. */
+export function listDocument(title: string, servers: readonly ListedServer[]): object {
+  return { title, servers: servers.map(listItem) }
 }
 
-export function entryDocument(listed: Listed, opened: Opened): object {
-  return { ...entry(listed), ...opened }
+/** One server of the list, with its capabilities or why it could not be introspected. */
+export function entryDocument(listed: ListedServer, introspection: Introspection): object {
+  return {
+    ...listItem(listed),
+    ...('error' in introspection ? introspection : { offer: introspection.capabilities }),
+  }
 }
 
-function entry({ name, title, description, tags, url, card, health }: Listed): object {
+function listItem({ name, title, description, tags, url, card, health }: ListedServer): object {
   return { name, title, ...(description !== undefined && { description }), tags, url, card, health }
 }
 
-/** What the card of a server is made from. */
+/** The parts of a server card. */
 export interface CardParts {
-  readonly listed: Listed
+  readonly listed: ListedServer
   readonly config: ServerConfig
-  /** What the server said, if it was asked. */
-  readonly opened: Opened | undefined
+  /** `undefined` when the server was not introspected. */
+  readonly introspection: Introspection | undefined
   readonly namespace: string
   readonly clientHeaders: ReadonlyMap<string, string>
 }
 
-/** SEP-2127: who the server is and how to reach it. What it offers is asked over MCP. */
-export function cardDocument({ listed, config, opened, namespace, clientHeaders }: CardParts): object {
-  const offer = opened && 'offer' in opened ? opened.offer : undefined
-  const server = offer?.server ?? {}
-  const versions = offer?.protocolVersions ?? versionsOf(config)
+/** A server card (SEP-2127): the identity of a server and its endpoint. Clients ask for its features over MCP. */
+export function cardDocument({ listed, config, introspection, namespace, clientHeaders }: CardParts): object {
+  const capabilities = introspection && 'capabilities' in introspection ? introspection.capabilities : undefined
+  const server = capabilities?.server ?? {}
+  const versions = capabilities?.protocolVersions ?? versionsOf(config)
   return {
     $schema: CARD_SCHEMA,
     name: `${namespace}/${slug(listed.name)}`,
-    version: clip(config.version ?? text(server, 'version') ?? UNKNOWN_VERSION, 255),
-    title: clip(listed.title, MAX_TEXT),
-    description: clip(listed.description || text(server, 'description') || listed.title, MAX_TEXT),
+    version: truncate(config.version ?? text(server, 'version') ?? UNKNOWN_VERSION, 255),
+    title: truncate(listed.title, MAX_TEXT),
+    description: truncate(listed.description || text(server, 'description') || listed.title, MAX_TEXT),
     remotes: [
       {
         type: 'streamable-http',
@@ -63,13 +67,13 @@ export function cardDocument({ listed, config, opened, namespace, clientHeaders 
   }
 }
 
-/** A header that the user of a client has to give it. */
+/** A header that the user of a client has to supply. */
 function headerInput([name, placeholder]: readonly [string, string]): object {
   return { name, isRequired: true, isSecret: true, placeholder }
 }
 
-/** The catalog of an origin, as the extension's documents have it: an entry for each card. */
-export function catalogDocument(title: string, publisher: string, servers: readonly Listed[]): object {
+/** The catalog of an origin, with an entry for each card. (experimental-ext-server-card, docs/discovery.md) */
+export function catalogDocument(title: string, publisher: string, servers: readonly ListedServer[]): object {
   return {
     specVersion: '1.0',
     host: { displayName: title },
@@ -83,13 +87,13 @@ export function catalogDocument(title: string, publisher: string, servers: reado
   }
 }
 
-/** `app.example.com` -> `com.example.app`, and back; an address stays as it is. */
+/** Reverses a DNS name: `app.example.com` -> `com.example.app`. An IP address stays as it is. */
 export function reversed(host: string): string {
   const plain = host.replaceAll(/[^a-zA-Z0-9.-]/g, '-')
   return /[a-z]/i.test(plain) ? plain.split('.').toReversed().join('.') : plain
 }
 
-/** A name in the alphabet of cards and catalogs. */
+/** A server name, encoded in the characters that names in cards and catalogs may have. */
 export function slug(name: string): string {
   return encodeURIComponent(name)
     .replaceAll('%', '_')

@@ -1,41 +1,41 @@
-/** Which upstreams answered lately, from what the gateway saw anyway: nobody is polled. */
+/** The health of upstreams, as seen from the requests of clients: the gateway polls no upstream. */
 import { boundedSet } from '../util/bounded-map.ts'
 
-/** How an upstream did the last time it was asked, and when that was. */
-export interface Lately {
+/** The outcome of the last request to an upstream. */
+export interface HealthStatus {
   readonly status: 'answering' | 'failing' | 'unknown'
-  /** ISO 8601. */
+  /** When that was, in ISO 8601; absent while the status is unknown. */
   readonly at?: string
 }
 
-/** How many upstreams are remembered. */
+/** The most upstreams whose outcome is kept. */
 const MAX_UPSTREAMS = 1_000
 
-interface Seen {
+interface Outcome {
   hasAnswered: boolean
   at: number
 }
 
 export class Health {
-  /** By upstream id, since one name may stand for another upstream with another principal. */
-  readonly #upstreams = new Map<string, Seen>()
+  /** Keyed by upstream id, not by name: a name may stand for different upstreams with different principals. */
+  readonly #outcomes = new Map<string, Outcome>()
 
-  /** A look-up and a field written, and no more: this is on the way of every message. */
-  readonly note = (upstreamId: string, hasAnswered: boolean): void => {
-    const seen = this.#upstreams.get(upstreamId) ?? this.#add(upstreamId)
-    seen.hasAnswered = hasAnswered
-    seen.at = Date.now()
+  /** Called for every message: an existing entry is changed in place, without an allocation. */
+  readonly record = (upstreamId: string, hasAnswered: boolean): void => {
+    const outcome = this.#outcomes.get(upstreamId) ?? this.#add(upstreamId)
+    outcome.hasAnswered = hasAnswered
+    outcome.at = Date.now()
   }
 
-  of(upstreamId: string): Lately {
-    const seen = this.#upstreams.get(upstreamId)
-    if (!seen) return { status: 'unknown' }
-    return { status: seen.hasAnswered ? 'answering' : 'failing', at: new Date(seen.at).toISOString() }
+  of(upstreamId: string): HealthStatus {
+    const outcome = this.#outcomes.get(upstreamId)
+    if (!outcome) return { status: 'unknown' }
+    return { status: outcome.hasAnswered ? 'answering' : 'failing', at: new Date(outcome.at).toISOString() }
   }
 
-  #add(upstreamId: string): Seen {
-    const seen = { hasAnswered: false, at: 0 }
-    boundedSet(this.#upstreams, MAX_UPSTREAMS, upstreamId, seen)
-    return seen
+  #add(upstreamId: string): Outcome {
+    const outcome = { hasAnswered: false, at: 0 }
+    boundedSet(this.#outcomes, MAX_UPSTREAMS, upstreamId, outcome)
+    return outcome
   }
 }

@@ -1,4 +1,4 @@
-/** HTML out of values: whatever is put in is escaped, but what is HTML already. */
+/** Tagged templates for HTML: every value is escaped unless it is an `Html`. */
 
 /** A piece of HTML. */
 export class Html {
@@ -9,8 +9,8 @@ export class Html {
   }
 }
 
-/** What may stand in a template. What is `false` or `undefined` is nothing. */
-export type Content = Html | string | number | false | undefined | readonly Content[]
+/** The values that a template accepts. `false` and `undefined` render as nothing. */
+export type HtmlContent = Html | string | number | false | undefined | readonly HtmlContent[]
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -20,16 +20,16 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Html {
+export function html(strings: TemplateStringsArray, ...values: readonly HtmlContent[]): Html {
   return new Html(strings.reduce((text, part, index) => text + render(values[index - 1]) + part))
 }
 
-/** Text that is trusted as it is: our own style and script. */
+/** Trusted text that is not escaped: the directory's own style and script. */
 export function verbatim(text: string): Html {
   return new Html(text)
 }
 
-function render(content: Content): string {
+function render(content: HtmlContent): string {
   if (content === undefined || content === false) return ''
   if (content instanceof Html) return content.text
   if (typeof content === 'object') return content.map(render).join('')

@@ -1,4 +1,4 @@
-/** What one principal may use, as plain values: what the page, the JSON, the cards and the catalog are made of. */
+/** The servers of one principal as plain values, from which pages, JSON, cards and the catalog are made. */
 import { GatewayError } from '../errors.ts'
 import type { Subject } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
@@ -6,104 +6,105 @@ import { credentialsOf } from '../upstream/http/credentials.ts'
 import { fingerprint } from '../util/fingerprint.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import { isDictionary, isObject } from '../util/json.ts'
-import { AskLimit } from './ask-limit.ts'
-import { Health, type Lately } from './health.ts'
-import { interview, type Offer } from './interview.ts'
-import { type Kept, Memo } from './memo.ts'
-import { endpointOf } from './place.ts'
+import { CoalescingCache, type Loaded } from './coalescing-cache.ts'
+import { Health, type HealthStatus } from './health.ts'
+import { type Capabilities, introspect } from './introspect.ts'
+import { sizeOf } from './json-size.ts'
+import { RateLimit } from './rate-limit.ts'
 import { CARD_SUFFIX, type Settings } from './settings.ts'
-import { weightOf } from './weight.ts'
+import { endpointUrl } from './urls.ts'
 
 /** A server in the list. */
-export interface Listed {
+export interface ListedServer {
   readonly name: string
   readonly title: string
   readonly description: string | undefined
   readonly tags: readonly string[]
-  /** The endpoint, for clients. */
+  /** The URL of the endpoint, for clients. */
   readonly url: string
+  /** The URL of the server card. */
   readonly card: string
-  readonly health: Lately
+  readonly health: HealthStatus
 }
 
-/** What a server offers, or why that cannot be said. */
-export type Opened = { readonly offer: Offer } | { readonly error: string }
+/** The outcome of introspecting a server. */
+export type Introspection = { readonly capabilities: Capabilities } | { readonly error: string }
 
-/** Who asks, and in which request. */
+/** A principal, or none, with the request that it sent to the directory. */
 export interface Visitor {
   readonly principal: Principal | undefined
   readonly request: GatewayRequest
-  /** The mount, as this visitor reaches it. */
+  /** The URL of the mount, as this visitor reaches it. */
   readonly mount: string
 }
 
-/** How long a server may take to say what it offers, in milliseconds. */
+/** How long an introspection may take, in milliseconds. */
 const DEADLINE_MS = 10_000
 
-/** How long what it said is kept, and how long that it said nothing, in milliseconds. */
-const KEEP_MS = 30_000
-const KEEP_FAULT_MS = 5_000
+/** How long capabilities and failures are cached, in milliseconds. */
+const TTL_MS = 30_000
+const FAILURE_TTL_MS = 5_000
 
 export class Listing {
   readonly #settings: Settings
   readonly #health = new Health()
-  readonly #opened = new Memo<Opened>()
-  readonly #limit = new AskLimit()
+  readonly #introspections = new CoalescingCache<Introspection>()
+  readonly #limit = new RateLimit()
 
   constructor(settings: Settings) {
     this.#settings = settings
-    settings.gateway.watch(this.#health.note)
+    settings.gateway.watch(this.#health.record)
   }
 
-  /** Every server this visitor may use, by title. */
-  async all(visitor: Visitor): Promise<Listed[]> {
+  /** Every server that this visitor may use, sorted by title. */
+  async all(visitor: Visitor): Promise<ListedServer[]> {
     const listed = Object.entries(await this.configs(visitor)).map(([name, config]) =>
       this.describe(name, config, visitor),
     )
     return listed.toSorted((one, other) => one.title.localeCompare(other.title, 'en'))
   }
 
-  /** What a server offers to this visitor. Never rejects. */
-  async open(server: string, config: ServerConfig, { principal, request }: Visitor): Promise<Opened> {
+  /** Introspects a server on behalf of this visitor, or answers from the cache. Never rejects. */
+  async introspect(server: string, config: ServerConfig, { principal, request }: Visitor): Promise<Introspection> {
     const subject = { server, config, principal, request }
     try {
-      const key = await this.#keyOf(subject)
-      const ask = (): Promise<Kept<Opened>> => this.#interview(subject)
-      return key === undefined ? (await ask()).value : await this.#opened.get(key, ask)
+      const key = await this.#cacheKey(subject)
+      const load = (): Promise<Loaded<Introspection>> => this.#load(subject)
+      return key === undefined ? (await load()).value : await this.#introspections.get(key, load)
     } catch (error) {
       return { error: this.#settings.gateway.faultOf(error, { server, principal, request }).message }
     }
   }
 
-  async #interview(subject: Subject): Promise<Kept<Opened>> {
+  async #load(subject: Subject): Promise<Loaded<Introspection>> {
     const { gateway } = this.#settings
     try {
-      const ask = (): Promise<Offer> => interview(gateway, subject, DEADLINE_MS)
-      const offer = await this.#limit.run(subject.principal?.id ?? '', ask)
-      if (offer) return { value: { offer }, bytes: weightOf(offer), keepMs: KEEP_MS }
-      return { value: { error: 'Too many servers are being asked. Look again in a moment.' }, bytes: 0, keepMs: 0 }
+      const task = (): Promise<Capabilities> => introspect(gateway, subject, DEADLINE_MS)
+      const capabilities = await this.#limit.run(subject.principal?.id ?? '', task)
+      if (capabilities) return { value: { capabilities }, bytes: sizeOf(capabilities), ttlMs: TTL_MS }
+      return { value: { error: 'Too many servers are being asked. Look again in a moment.' }, bytes: 0, ttlMs: 0 }
     } catch (error) {
       const { message } = gateway.faultOf(error, subject)
-      return { value: { error: message }, bytes: 2 * message.length, keepMs: KEEP_FAULT_MS }
+      return { value: { error: message }, bytes: 2 * message.length, ttlMs: FAILURE_TTL_MS }
     }
   }
 
   /**
-   * Whoever the server is told the same of is told the same by it: the key has what it is sent. `undefined` where that,
-   * or the principal, cannot be compared.
+   * A server may answer differently to each principal and to different credentials, so the cache key has both.
+   * `undefined` where one of them cannot be compared: then nothing is cached.
    */
-  async #keyOf(subject: Subject): Promise<string | undefined> {
+  async #cacheKey(subject: Subject): Promise<string | undefined> {
     const { server, config, principal } = subject
     const { gateway } = this.#settings
     const { parent } = gateway.connect(subject)
-    const late = new GatewayError('upstream_timeout', 'The headers for the server are not there in time')
+    const late = new GatewayError('upstream_timeout', 'The "headers" of the server did not answer in time')
     const timer = setTimeout(() => parent.life.stop(late), DEADLINE_MS).unref()
     const credentials = await Promise.resolve(credentialsOf(parent)).finally(() => clearTimeout(timer))
     const whose = fingerprint([principal, credentials, config.protocol, config.scopes])
     return whose === undefined ? undefined : JSON.stringify([server, gateway.upstreamId(server, config), whose])
   }
 
-  /** What `list` says there is for this visitor. */
+  /** The servers that `list` answers for this visitor. */
   async configs({ principal, request }: Pick<Visitor, 'principal' | 'request'>): Promise<Record<string, ServerConfig>> {
     const servers = await inHookTime(this.#settings.list(principal, { request }), '"list"')
     if (isByName(servers)) return servers
@@ -111,10 +112,10 @@ export class Listing {
   }
 
   /** A server as this visitor sees it. */
-  describe(name: string, config: ServerConfig, { mount }: Visitor): Listed {
+  describe(name: string, config: ServerConfig, { mount }: Visitor): ListedServer {
     const { title, description, tags = [] } = config
     const { gateway } = this.#settings
-    const url = endpointOf(mount, gateway, name)
+    const url = endpointUrl(mount, gateway, name)
     return {
       name,
       title: title || name,
@@ -127,7 +128,7 @@ export class Listing {
   }
 }
 
-/** What is iterable, as an array, a map or a set, has no servers by name. */
+/** Whether an answer of `list` has servers by name: arrays, maps and sets have not. */
 function isByName(servers: unknown): servers is Record<string, ServerConfig> {
   return isDictionary(servers) && Object.values(servers).every(isObject)
 }

@@ -1,6 +1,6 @@
-/** Which of our media types a client would rather have. (RFC 9110, 12.5.1) */
+/** Content negotiation. (RFC 9110, 12.5.1) */
 
-/** The first of those it likes best; `undefined` when it accepts none. Without `Accept` all are the same to it. */
+/** The media type of the highest quality, the first of several; `undefined` when a client accepts none of them. */
 export function preferred<T extends string>(accept: string | undefined, types: readonly T[]): T | undefined {
   const ranges = (accept ?? '*/*').split(',').map(parseRange)
   let best: T | undefined
@@ -24,7 +24,7 @@ function parseRange(range: string): Range {
   return { type, quality: quality >= 0 && quality <= 1 ? quality : 0 }
 }
 
-/** The most specific range decides, whatever it says. */
+/** The quality of the most specific range that matches, even where a wider range has a higher one. */
 function qualityOf(type: string, ranges: readonly Range[]): number {
   const fitting = [type, `${type.split('/', 1)[0]}/*`, '*/*']
   for (const candidate of fitting) {

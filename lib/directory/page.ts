@@ -1,15 +1,19 @@
-/** The pages: the list of servers, one server that is open, and a message. */
+/** The pages: the list of servers, one server with its capabilities, and a message. */
+import { renderCapabilities } from './capabilities.ts'
 import { card, health } from './card.ts'
-import { type Content, html, type Html, verbatim } from './html.ts'
-import type { Listed, Opened } from './listing.ts'
-import { offerOf } from './offer.ts'
+import { html, type Html, type HtmlContent, verbatim } from './html.ts'
+import type { Introspection, ListedServer } from './listing.ts'
 import { SCRIPT } from './script.ts'
 import type { Settings } from './settings.ts'
 import { STYLE } from './style.ts'
 
-type Look = Pick<Settings, 'title' | 'description' | 'clientHeaders'>
+type PageSettings = Pick<Settings, 'title' | 'description' | 'clientHeaders'>
 
-export function listPage({ title, description, clientHeaders }: Look, servers: readonly Listed[], nonce: string): Html {
+export function listPage(
+  { title, description, clientHeaders }: PageSettings,
+  servers: readonly ListedServer[],
+  nonce: string,
+): Html {
   const tags = [...new Set(servers.flatMap((server) => server.tags))].toSorted((a, b) => a.localeCompare(b, 'en'))
   return frame(
     title,
@@ -32,8 +36,13 @@ export function listPage({ title, description, clientHeaders }: Look, servers: r
   )
 }
 
-export function serverPage({ title, clientHeaders }: Look, listed: Listed, opened: Opened, nonce: string): Html {
-  const offer = html`<div data-offer>${offerOf(opened)}</div>`
+export function serverPage(
+  { title, clientHeaders }: PageSettings,
+  listed: ListedServer,
+  introspection: Introspection,
+  nonce: string,
+): Html {
+  const capabilities = html`<div data-capabilities>${renderCapabilities(introspection)}</div>`
   return frame(
     `${listed.title} – ${title}`,
     nonce,
@@ -43,19 +52,19 @@ export function serverPage({ title, clientHeaders }: Look, listed: Listed, opene
       </header>
       <main>
         <ul class="cards">
-          ${card(listed, 0, clientHeaders, offer)}
+          ${card(listed, 0, clientHeaders, capabilities)}
         </ul>
       </main>`,
   )
 }
 
-/** What the script of a list puts into a card that is opened. It has no style of its own, which the policy would block. */
-export function fragment(listed: Listed, opened: Opened): Html {
+/** The part of a page that the script inserts into an opened card. It has no `<style>`: the policy would block it. */
+export function fragment(listed: ListedServer, introspection: Introspection): Html {
   return html`${health(listed.health)}
-    <div data-offer>${offerOf(opened)}</div>`
+    <div data-capabilities>${renderCapabilities(introspection)}</div>`
 }
 
-export function messagePage({ title }: Look, message: string, nonce: string): Html {
+export function messagePage({ title }: PageSettings, message: string, nonce: string): Html {
   return frame(
     title,
     nonce,
@@ -64,7 +73,7 @@ export function messagePage({ title }: Look, message: string, nonce: string): Ht
   )
 }
 
-/** Of no use without a script, and not shown then. */
+/** The filter needs the script; the style hides it without one. */
 function filter(tags: readonly string[], count: number): Html {
   return html`<form class="filter" role="search" data-filter>
     <label class="unseen" for="filter">Filter servers</label>
@@ -74,7 +83,7 @@ function filter(tags: readonly string[], count: number): Html {
   </form>`
 }
 
-function frame(title: string, nonce: string, body: Content): Html {
+function frame(title: string, nonce: string, body: HtmlContent): Html {
   return html`<!doctype html>
     <html lang="en">
       <head>

@@ -1,14 +1,14 @@
-/** Answers: a page under a policy that lets nothing foreign in, or a document that can be asked for again cheaply. */
+/** Responses: pages with a strict content security policy, and JSON documents with an `ETag`. */
 import { createHash, randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { SendWhole } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest } from '../types.ts'
 import type { Html } from './html.ts'
 
-/** Who may see a document, and keep it. */
+/** Whether shared caches and pages of any origin may have a document. */
 export type Audience = 'private' | 'public'
 
-/** What the extension asks of public cards. (experimental-ext-server-card, docs/discovery.md, CORS and Caching) */
+/** The headers of public cards. (experimental-ext-server-card, docs/discovery.md, CORS and Caching) */
 const PUBLIC_HEADERS: Readonly<Record<string, string>> = {
   'access-control-allow-origin': '*',
   'access-control-allow-methods': 'GET',
@@ -19,7 +19,7 @@ const PUBLIC_HEADERS: Readonly<Record<string, string>> = {
 
 const PRIVATE_HEADERS: Readonly<Record<string, string>> = { 'cache-control': 'private, no-cache' }
 
-/** Sends JSON, or 304 to who has it already. */
+/** Sends a document as JSON, or 304 when `If-None-Match` has its tag. */
 export function sendDocument(
   send: SendWhole,
   request: GatewayRequest,
@@ -31,7 +31,7 @@ export function sendDocument(
   const tag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`
   const headers = { ...(audience === 'public' ? PUBLIC_HEADERS : PRIVATE_HEADERS), ...SAFE_HEADERS, etag: tag }
   response.appendHeader('vary', 'Accept')
-  if (hasAlready(request.headers['if-none-match'], tag)) {
+  if (hasTag(request.headers['if-none-match'], tag)) {
     return send(response, 304, headers)
   }
   send(response, 200, { ...headers, 'content-type': type, 'content-length': body.length }, body)
@@ -42,7 +42,7 @@ export function sendPermission(send: SendWhole, response: ServerResponse): void 
   send(response, 204, PUBLIC_HEADERS)
 }
 
-/** Makes a page with a nonce of its own and sends it. */
+/** Renders a page with a fresh nonce, and sends it. */
 export function sendPage(
   send: SendWhole,
   response: ServerResponse,
@@ -84,8 +84,8 @@ function policy(nonce: string): string {
   ].join('; ')
 }
 
-/** Weak comparison: a proxy that compressed it may have made the tag weak. (RFC 9110, 13.1.2) */
-function hasAlready(given: string | undefined, tag: string): boolean {
+/** Weak comparison: a proxy that compresses the document may make the tag weak. (RFC 9110, 13.1.2) */
+function hasTag(given: string | undefined, tag: string): boolean {
   if (given === undefined) return false
   return given.trim() === '*' || given.split(',').some((one) => one.trim().replace(/^W\//, '') === tag)
 }

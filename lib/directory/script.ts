@@ -1,4 +1,4 @@
-/** What a page does in the browser: copying, filtering, and asking a server when its card is opened. No data is in it. */
+/** The script of the pages: copies, filters, and fetches capabilities when a card is opened. It holds no data. */
 
 export const SCRIPT = `
 'use strict';
@@ -13,7 +13,7 @@ export const SCRIPT = `
     getSelection().addRange(range);
   };
   const copy = async (element) => {
-    // Without TLS there is no clipboard but this one.
+    // Without TLS browsers have no navigator.clipboard.
     if (navigator.clipboard) return navigator.clipboard.writeText(element.textContent);
     select(element);
     if (!document.execCommand('copy')) throw new Error('not copied');
@@ -70,11 +70,11 @@ export const SCRIPT = `
     filter();
   }
 
-  const ask = async (url) => {
+  const introspect = async (url) => {
     const response = await fetch(url + '&fragment', { headers: { accept: 'text/html' } });
     if (!response.ok) throw new Error('The list answered ' + response.status + '. Load the page again.');
     const part = new DOMParser().parseFromString(await response.text(), 'text/html');
-    return ['[data-offer]', '.health'].map((selector) => document.importNode(part.querySelector(selector), true));
+    return ['[data-capabilities]', '.health'].map((selector) => document.importNode(part.querySelector(selector), true));
   };
   for (const details of all('[data-ask]')) {
     let state = 'idle';
@@ -90,10 +90,10 @@ export const SCRIPT = `
       answer.setAttribute('aria-busy', 'true');
       answer.replaceChildren(note);
       try {
-        const [offer, health] = await ask(details.dataset.ask);
-        answer.replaceChildren(offer);
+        const [capabilities, health] = await introspect(details.dataset.ask);
+        answer.replaceChildren(capabilities);
         details.closest('article').querySelector('.health').replaceWith(health);
-        state = offer.querySelector('.fault') ? 'idle' : 'answered';
+        state = capabilities.querySelector('.fault') ? 'idle' : 'answered';
       } catch (error) {
         note.className = 'fault';
         note.textContent = error.message;

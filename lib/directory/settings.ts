@@ -1,47 +1,48 @@
-/** ServerDirectoryOptions -> Settings: every check and every default, once, at construction. */
+/** Checks ServerDirectoryOptions once, at construction, and fills in the defaults. */
 import { compilePath, type ServerPath } from '../inbound/path.ts'
 import { type GatewayInternals, internalsOf } from '../exchange/gateway-internals.ts'
 import { isDictionary } from '../util/json.ts'
 import type { Awaitable, Gateway, GatewayRequest, Hook, Principal, ServerConfig } from '../types.ts'
 
-/** Names the servers that a principal may use, in the shape of the gateway's `servers`. */
+/** Answers the servers that a principal may use, by name. `principal` is `undefined` with `authenticate: false`. */
 export type ListServers<P extends Principal = Principal> = Hook<
   [principal: P | undefined, context: { readonly request: GatewayRequest }],
   Awaitable<Readonly<Record<string, ServerConfig<P>>>>
 >
 
-/** What `serverDirectory()` takes. */
+/** The options of `serverDirectory()`. */
 export interface ServerDirectoryOptions<P extends Principal = Principal> {
-  /** What `mcpGateway()` returned. Its `authenticate`, `Host` and `Origin` checks hold here too. Required. */
+  /** The gateway that `mcpGateway()` returned. Its `authenticate`, `Host` and `Origin` checks apply here too. Required. */
   readonly gateway: Gateway
   /**
-   * The servers this principal may use. Required when the gateway's `servers` is a function; else all of the record are
-   * listed. It decides what is shown and nothing more: whatever is fetched goes through the gateway's own lookup.
+   * Answers the servers that a principal may use. Defaults to all servers of the gateway's record; required when its
+   * `servers` is a function. It decides what the list shows, not who has access: requests go through the gateway's
+   * own lookup.
    */
   readonly list?: ListServers<P> | undefined
   /** The heading of the page. Defaults to `MCP servers`. */
   readonly title?: string | undefined
-  /** A sentence below the heading. None by default. */
+  /** A sentence below the heading. Defaults to none. */
   readonly description?: string | undefined
   /**
-   * Headers that a client must be given by its user, with what to show in place of their values, such as
-   * `{ Authorization: 'Bearer YOUR-KEY' }`. None by default: clients that log in by themselves need none.
+   * Headers that users have to configure in their clients, with placeholders for the values, such as
+   * `{ Authorization: 'Bearer YOUR-KEY' }`. Defaults to none: clients that log in by OAuth need none.
    */
   readonly clientHeaders?: Readonly<Record<string, string>> | undefined
   /**
-   * In front of a server's name in its card, in reverse-DNS form, such as `com.example`. Defaults to the host of
+   * The prefix of server names in cards, in reverse-DNS form, such as `com.example`. Defaults to the host of
    * `publicUrl`, or of the request, in that form.
    */
   readonly namespace?: string | undefined
   /**
-   * Serves the server cards and the catalog to anybody and to pages of any origin, those of the servers that are
-   * listed without a principal. Needs the gateway's `publicUrl`: a card that anybody may keep must not name the host
-   * that some visitor gave. Off by default: who may not use a server does not learn of it.
+   * Serves the server cards and the catalog without authentication and to pages of any origin, for the servers that
+   * `list` answers without a principal. Requires the gateway's `publicUrl`, since caches may keep public cards and these
+   * must not name a host taken from a request. Defaults to `false`: only principals that may use a server see its card.
    */
   readonly publicCards?: boolean | undefined
 }
 
-/** What a directory runs on: complete and checked. */
+/** The checked options, with defaults. */
 export interface Settings {
   readonly gateway: GatewayInternals
   readonly list: ListServers
@@ -54,7 +55,7 @@ export interface Settings {
   readonly cardPath: ServerPath
 }
 
-/** Kept complete by the compiler. */
+/** The names of all options: the compiler rejects a record that lacks one. */
 const KNOWN: Readonly<Record<keyof ServerDirectoryOptions, true>> = {
   gateway: true,
   list: true,
@@ -65,7 +66,7 @@ const KNOWN: Readonly<Record<keyof ServerDirectoryOptions, true>> = {
   publicCards: true,
 }
 
-/** Where a card is, seen from its endpoint. (SEP-2127) */
+/** The path of a card below its endpoint. (SEP-2127) */
 export const CARD_SUFFIX = '/server-card'
 
 /** Throws a TypeError that names the option and the cure. */
@@ -82,7 +83,7 @@ export function parseSettings<P extends Principal>(given: ServerDirectoryOptions
   const { path, onlyServer } = gateway
   return {
     gateway,
-    list: parseList(given.list, gateway),
+    list: parseListHook(given.list, gateway),
     title: parseText('title', given.title) ?? 'MCP servers',
     description: parseText('description', given.description),
     clientHeaders: parseHeaders(given.clientHeaders),
@@ -92,7 +93,7 @@ export function parseSettings<P extends Principal>(given: ServerDirectoryOptions
   }
 }
 
-function parseList(list: ListServers | undefined, { servers }: GatewayInternals): ListServers {
+function parseListHook(list: ListServers | undefined, { servers }: GatewayInternals): ListServers {
   if (typeof list === 'function') return list
   if (list !== undefined)
     throw new TypeError('"list" must be a function (principal, { request }) => ({ name: config })')

@@ -1,15 +1,15 @@
-/** What somebody pastes into a client, or clicks, to connect it. */
-import type { Listed } from './listing.ts'
+/** Snippets to paste into clients, and links to click, that connect them to a server. */
+import type { ListedServer } from './listing.ts'
 
-/** How one client is connected. */
+/** The configuration of one client. */
 export interface Snippet {
   readonly client: string
-  /** Where it goes. */
+  /** An instruction where to put the code. */
   readonly where: string
   readonly code: string
 }
 
-type Server = Pick<Listed, 'name' | 'url'>
+type Server = Pick<ListedServer, 'name' | 'url'>
 type Headers = ReadonlyMap<string, string>
 
 export function snippetsFor(server: Server, headers: Headers): Snippet[] {
@@ -19,23 +19,23 @@ export function snippetsFor(server: Server, headers: Headers): Snippet[] {
     {
       client: 'Cursor',
       where: 'Add to ~/.cursor/mcp.json or .cursor/mcp.json',
-      code: json({ mcpServers: { [server.name]: entry(server, headers) } }),
+      code: json({ mcpServers: { [server.name]: remoteEntry(server, headers) } }),
     },
     {
       client: 'VS Code',
       where: 'Add to .vscode/mcp.json',
-      code: json({ servers: { [server.name]: { type: 'http', ...entry(server, headers) } } }),
+      code: json({ servers: { [server.name]: { type: 'http', ...remoteEntry(server, headers) } } }),
     },
     {
       client: 'mcpServers JSON',
       where: 'For clients that take an mcpServers file',
-      code: json({ mcpServers: { [server.name]: { type: 'http', ...entry(server, headers) } } }),
+      code: json({ mcpServers: { [server.name]: { type: 'http', ...remoteEntry(server, headers) } } }),
     },
     { client: 'SDK', where: 'npm install @modelcontextprotocol/client', code: sdk(server, headers) },
   ]
 }
 
-/** Connects a client with one click, where the client has such links. */
+/** Links that connect a client with one click, for the clients that support such links. */
 export function installLinks(server: Server, headers: Headers): ReadonlyArray<{ client: string; href: string }> {
   return [
     { client: 'Cursor', href: cursorLink(server, headers) },
@@ -43,13 +43,14 @@ export function installLinks(server: Server, headers: Headers): ReadonlyArray<{ 
   ]
 }
 
-function entry({ url }: Server, headers: Headers): object {
+/** The entry of a remote server, as `mcpServers` files have it. */
+function remoteEntry({ url }: Server, headers: Headers): object {
   return { url, ...(headers.size > 0 && { headers: Object.fromEntries(headers) }) }
 }
 
-/** The same command for every shell, where there is one. */
+/** One command for every shell; a POSIX one when a value has characters that shells interpret differently. */
 function claudeCode({ name, url }: Server, headers: Headers): Pick<Snippet, 'where' | 'code'> {
-  // Its names are letters, digits, hyphens and underscores.
+  // Claude Code allows letters, digits, hyphens and underscores in names.
   const plain = name.replaceAll(/[^\w-]+/g, '-').replace(/^-+/, '') || 'server'
   const given = Array.from(headers, ([header, value]) => `${header}: ${value}`)
   const quote = [url, ...given].every(isPortable) ? quotedForAny : quotedForPosix
@@ -58,7 +59,10 @@ function claudeCode({ name, url }: Server, headers: Headers): Pick<Snippet, 'whe
   return { where, code: `claude mcp add --transport http ${plain} ${quote(url)}${options.join('')}` }
 }
 
-/** It starts programs; mcp-remote is one that speaks HTTP for it. Values are in `env`, since spaces in `args` break. */
+/**
+ * Claude Desktop runs local programs alone, so `mcp-remote` bridges stdio to HTTP. Header values are in `env`, because
+ * spaces in `args` are not quoted on every platform.
+ */
 function claudeDesktop({ name, url }: Server, headers: Headers): string {
   const variables = Array.from(headers, ([header, value]) => {
     return { header, value, variable: header.toUpperCase().replaceAll('-', '_') }
@@ -71,13 +75,13 @@ function claudeDesktop({ name, url }: Server, headers: Headers): string {
 }
 
 function cursorLink(server: Server, headers: Headers): string {
-  const config = Buffer.from(JSON.stringify(entry(server, headers))).toString('base64')
+  const config = Buffer.from(JSON.stringify(remoteEntry(server, headers))).toString('base64')
   const query = `name=${encodeURIComponent(server.name)}&config=${encodeURIComponent(config)}`
   return `cursor://anysphere.cursor-deeplink/mcp/install?${query}`
 }
 
 function vsCodeLink(server: Server, headers: Headers): string {
-  const config = { name: server.name, type: 'http', ...entry(server, headers) }
+  const config = { name: server.name, type: 'http', ...remoteEntry(server, headers) }
   return `vscode:mcp/install?${encodeURIComponent(JSON.stringify(config))}`
 }
 
@@ -101,7 +105,7 @@ function json(value: object): string {
   return JSON.stringify(value, null, 2)
 }
 
-/** Whether POSIX shells, PowerShell and cmd.exe read a word in double quotes as it stands. */
+/** Whether POSIX shells, PowerShell and cmd.exe all take a word in double quotes literally. */
 function isPortable(word: string): boolean {
   return !/["$`\\!%]/.test(word)
 }
@@ -114,7 +118,7 @@ function quotedForPosix(word: string): string {
   return isPlain(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
-/** Whether no shell reads anything into a word without quotes. */
+/** Whether every shell takes a word without quotes literally. */
 function isPlain(word: string): boolean {
   return /^[\w:/.%-][\w:/.%@-]*$/.test(word)
 }

@@ -1,4 +1,4 @@
-/** How the pages look: system fonts, two schemes, from 360 px up. */
+/** The style of the pages: system fonts, a light and a dark scheme, from a width of 360 px up. */
 
 export const STYLE: string = `
 :root {

@@ -1,4 +1,4 @@
-/** A node:http server for an Express app that spares it its most expensive step. */
+/** A node:http server for an Express app that saves Express the change of prototypes on every request. */
 import {
   createServer as createHttpServer,
   IncomingMessage,
@@ -8,23 +8,35 @@ import {
   ServerResponse,
 } from 'node:http'
 
-/** An Express 4 or 5 app, as far as it matters here. */
+/** An Express 4 or 5 app: the members that `createServer()` needs. */
 export interface ExpressApp {
   (request: never, response: never): unknown
   readonly locals: object
 }
 
-/** The options of `http.createServer()`, but for the prototypes, which are the app's. */
+/**
+ * The options of `http.createServer()`, without `IncomingMessage` and `ServerResponse`, which come from the app.
+ *
+ * @see https://nodejs.org/api/http.html#httpcreateserveroptions-requestlistener
+ */
 export type ExpressServerOptions = Omit<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
 
-/** Longer than proxies in front keep theirs (60 s), so that it is never we who close first. */
+/** Longer than proxies keep idle connections (60 s): a request on a connection that is being closed would be lost. */
 const KEEP_ALIVE_MS = 65_000
 
 /**
- * `createServer(app)` instead of `app.listen()`: the same server to every middleware, but its requests and responses
- * have the app's prototypes from the start. Express gives them theirs one by one otherwise, which costs more than the
- * whole gateway. Takes the options of `http.createServer()`; `keepAliveTimeout` is 65 000 ms by default. It is yours
- * to `listen()`. Throws a TypeError for what is no Express app.
+ * Creates a `node:http` server for an Express app, to be used instead of `app.listen()`. Middleware sees no difference,
+ * but requests and responses have the app's prototypes from the start: Express otherwise sets them on every request,
+ * which costs more than the whole gateway. `keepAliveTimeout` defaults to 65 000 milliseconds.
+ *
+ * @example
+ * ```js
+ * const app = express()
+ * app.use('/mcp-servers', mcpGateway({ servers, authenticate }))
+ * createServer(app).listen(3000)
+ * ```
+ *
+ * @throws {TypeError} when `app` is not an Express app, or `options` has `IncomingMessage` or `ServerResponse`.
  */
 export function createServer(app: ExpressApp, options: ExpressServerOptions = {}): Server {
   const { request, response } = prototypesOf(app)
@@ -43,7 +55,7 @@ export function createServer(app: ExpressApp, options: ExpressServerOptions = {}
   return createHttpServer(made, app as unknown as RequestListener)
 }
 
-/** Express's types don't always say that an app has them. */
+/** The types of Express do not always declare these members. */
 function prototypesOf(app: ExpressApp): { readonly request?: object; readonly response?: object } {
   return (app ?? {}) as object
 }
@@ -53,8 +65,8 @@ function isPrototype(value: unknown): value is object {
 }
 
 /**
- * A constructor like `Base` whose objects have this very prototype: Express sees that there is nothing to swap. Both
- * are plain functions in Node, and calling them keeps the objects' shape the same for all.
+ * A constructor like `Base` whose objects have this very prototype, so that Express has none to set. Both bases are
+ * plain functions in Node; calling them, rather than subclassing, gives all objects the same hidden class.
  */
 function withPrototype<T extends typeof IncomingMessage | typeof ServerResponse>(Base: T, prototype: object): T {
   function Made(this: object, ...parts: unknown[]): void {

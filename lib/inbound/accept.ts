@@ -1,4 +1,4 @@
-/** What the headers of a request must say before its body is read. (HD1, HD4) */
+/** Checks of `Accept` and `MCP-Protocol-Version`, made before the body is read. (HD1, HD4) */
 import Negotiator from 'negotiator'
 import { GatewayError } from '../errors.ts'
 import type { Accepts } from '../exchange/exchange.ts'
@@ -7,7 +7,7 @@ import { boundedSet } from '../util/bounded-map.ts'
 
 const ANSWER_TYPES = [JSON_TYPE, EVENT_STREAM_TYPE]
 
-/** The character set that both have is all that a client may ask of them. */
+/** Media types with the one parameter that may follow them: both are always UTF-8. */
 const WITH_CHARSET = ANSWER_TYPES.map((type) => `${type}; charset=utf-8`)
 
 /** Clients send a few values over and over: so many of up to so many characters are parsedValues once. */
@@ -16,24 +16,24 @@ const MAX_PARSED_CHARS = 200
 
 const parsedValues = new Map<string, Accepts>()
 
-/** Without a header nothing is accepted: MCP asks every client to say. */
+/** A request without `Accept` accepts nothing: MCP requires the header of every client. */
 const NO_TYPES: Accepts = { json: false, events: false }
 
-/** Which media types a client takes. Throws `not_acceptable` for a POST whose client does not take JSON. */
+/** The media types that the client of a POST accepts. Throws `not_acceptable` when JSON is none of them. */
 export function acceptsOfPost(accept: string | undefined): Accepts {
   const accepts = acceptsOf(accept)
   if (accepts.json) return accepts
   throw notAcceptable(ANSWER_TYPES)
 }
 
-/** The same for a listener, which has to take an event stream. */
+/** The media types that the client of a GET accepts. Throws `not_acceptable` when event streams are none of them. */
 export function acceptsOfGet(accept: string | undefined): Accepts {
   const accepts = acceptsOf(accept)
   if (accepts.events) return accepts
   throw notAcceptable([EVENT_STREAM_TYPE])
 }
 
-/** Throws `not_acceptable` for a request whose answer is an event stream that never becomes a document. */
+/** Throws `not_acceptable` unless event streams are accepted: for a request that JSON alone cannot answer. */
 export function requireEvents({ events }: Accepts): void {
   if (!events) throw notAcceptable(ANSWER_TYPES)
 }
@@ -53,7 +53,7 @@ function notAcceptable(types: readonly string[]): GatewayError {
   return new GatewayError('not_acceptable', `Accept must list ${types.join(' and ')}`)
 }
 
-/** Throws `bad_request` for a revision that nobody has negotiated. */
+/** Throws `bad_request` for a version that is neither the negotiated one nor any legacy one. */
 export function checkVersion(version: string | undefined, negotiated: string): void {
   if (version === undefined || version === negotiated || LEGACY_VERSIONS.includes(version)) return
   throw new GatewayError('bad_request', `Unsupported MCP-Protocol-Version; this session speaks ${negotiated}`)

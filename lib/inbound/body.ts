@@ -1,4 +1,4 @@
-/** The body of a POST: read once within a bound, or taken from where a parser of the host left it. */
+/** The body of a POST: read up to a limit, or taken from `request.body`, where a body parser of the host left it. */
 import { isUtf8 } from 'node:buffer'
 import { GatewayError } from '../errors.ts'
 import { JSON_TYPE, mediaType } from '../protocol.ts'
@@ -6,9 +6,9 @@ import type { Awaitable, GatewayRequest } from '../types.ts'
 import { ChunkList } from '../util/chunk-list.ts'
 import { findFlaw, MAX_DEPTH, type TextFlaw } from './text-flaws.ts'
 
-/** A body as it arrived, and as it reads. */
-export interface Content {
-  /** What goes upstream: the client's own bytes, unless a parser of the host has consumed them. */
+/** A body in bytes, as text and parsed. */
+export interface RequestBody {
+  /** What goes upstream: the client's own bytes, unless a body parser of the host has consumed them. */
   readonly bytes: Buffer
   readonly text: string
   readonly json: unknown
@@ -23,7 +23,7 @@ export interface BodyMeter {
  * Throws `unsupported_media_type`, `body_too_large`, what the meter throws, `parse_error`, or `bad_request` when the client went away; and a
  * plain Error when the host has consumed the body and left nothing.
  */
-export function readContent(request: GatewayRequest, maxBytes: number, meter?: BodyMeter): Awaitable<Content> {
+export function readContent(request: GatewayRequest, maxBytes: number, meter?: BodyMeter): Awaitable<RequestBody> {
   if (mediaType(request.headers['content-type']) !== JSON_TYPE) {
     throw new GatewayError('unsupported_media_type', `Content-Type must be ${JSON_TYPE}`)
   }
@@ -36,17 +36,17 @@ export function readContent(request: GatewayRequest, maxBytes: number, meter?: B
   if (encoding !== 'identity') {
     throw new GatewayError('unsupported_media_type', 'Content-Encoding is not supported here')
   }
-  return readBytes(request, maxBytes, meter).then(parse)
+  return readBytes(request, maxBytes, meter).then(parseBody)
 }
 
-/** Whether somebody before us has read the stream. (`req.body` alone says little: Express 4 sets it to `{}` unread.) */
+/** Whether a body parser has read the stream. (`req.body` does not tell: Express 4 sets it to `{}` without reading.) */
 function isConsumed(request: GatewayRequest): boolean {
   return request.readableEnded || ('_body' in request && request._body === true)
 }
 
-function fromHost(body: unknown, maxBytes: number): Content {
-  if (typeof body === 'string') return parse(bounded(Buffer.from(body), maxBytes))
-  if (Buffer.isBuffer(body)) return parse(bounded(body, maxBytes))
+function fromHost(body: unknown, maxBytes: number): RequestBody {
+  if (typeof body === 'string') return parseBody(bounded(Buffer.from(body), maxBytes))
+  if (Buffer.isBuffer(body)) return parseBody(bounded(body, maxBytes))
   if (typeof body === 'object' && body !== null) {
     const text = textOf(body)
     const bytes = bounded(Buffer.from(text), maxBytes)
@@ -59,7 +59,7 @@ function fromHost(body: unknown, maxBytes: number): Content {
   )
 }
 
-/** A host's parser may take more nesting than can be written again. */
+/** The body as JSON text. Parsers accept deeper nesting than `JSON.stringify` can write: it throws a RangeError. */
 function textOf(body: object): string {
   try {
     return JSON.stringify(body)
@@ -84,7 +84,7 @@ function readBytes(request: GatewayRequest, maxBytes: number, meter: BodyMeter |
       return
     }
     if (request.destroyed) {
-      reject(brokeOff())
+      reject(incomplete())
       return
     }
     const chunks = new ChunkList()
@@ -110,12 +110,12 @@ function readBytes(request: GatewayRequest, maxBytes: number, meter: BodyMeter |
       resolve(chunks.concat())
     })
     request.on('close', () => {
-      if (!request.readableEnded && length < Infinity) refuse(brokeOff())
+      if (!request.readableEnded && length < Infinity) refuse(incomplete())
     })
   })
 }
 
-function brokeOff(): GatewayError {
+function incomplete(): GatewayError {
   return new GatewayError('bad_request', 'The body broke off')
 }
 
@@ -130,8 +130,11 @@ function flawed(flaw: TextFlaw): GatewayError {
   return new GatewayError('invalid_request', FLAWS[flaw])
 }
 
-/** Both ends must read a message alike: what parsers could differ on is refused, and nesting before it costs anything. */
-function parse(bytes: Buffer): Content {
+/**
+ * The gateway and the server must read a message alike, so a text that parsers may read differently is refused. Depth
+ * is checked before `JSON.parse`, which deep nesting makes expensive.
+ */
+function parseBody(bytes: Buffer): RequestBody {
   if (!isUtf8(bytes)) throw new GatewayError('parse_error', 'The body is not valid UTF-8')
   const text = bytes.toString()
   const flaw = findFlaw(text)

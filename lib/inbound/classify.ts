@@ -1,4 +1,4 @@
-/** What was sent: kind, era, id, method. Pure: plain values in, a union out; never throws. (requirements 2 and 4) */
+/** Classifies a message: kind, era, id, method. Pure: plain values in, a union out; never throws. (requirements 2, 4) */
 import type { GatewayErrorCode } from '../errors.ts'
 import { itemTexts } from '../exchange/json-text.ts'
 import type { Fault, Message } from '../exchange/message.ts'
@@ -6,12 +6,12 @@ import { MAX_BATCH, META, MODERN_VERSIONS } from '../protocol.ts'
 import type { Era, RequestId } from '../types.ts'
 import { isObject, type JsonObject, member } from '../util/json.ts'
 import type { StandardHeaders } from './inbound-request.ts'
-import { type Claim, climb } from './ladder.ts'
+import { firstViolation, type ModernMessage } from './ladder.ts'
 
-/** A message that is refused, and the id to say so under, if it could be read. */
+/** A refused message, with its id if that could be read: the error response carries it. */
 export interface Rejection {
   readonly kind: 'rejection'
-  /** Modern rejections are evidence of a modern server. */
+  /** Decides the error code: to a client of both eras a modern error code is evidence of a modern server. */
   readonly era: Era
   readonly code: GatewayErrorCode
   readonly reason: string
@@ -20,7 +20,7 @@ export interface Rejection {
   readonly data?: unknown
 }
 
-/** `json` is the parsed body, `text` what stood on the wire, `headers` are those that repeat what it says. */
+/** `json` is the parsed body, `text` the same body as it was sent, `headers` are those that repeat members of it. */
 export function classify(json: unknown, headers: StandardHeaders, text: string): Message | Rejection {
   if (Array.isArray(json)) return classifyBatch(json, headers, text)
   const message = classifyShape(json, text)
@@ -28,30 +28,35 @@ export function classify(json: unknown, headers: StandardHeaders, text: string):
   const { method, params } = json as JsonObject
   const found = member(params, '_meta')
   const meta = isObject(found) ? found : {}
-  const isClaimed = Object.hasOwn(meta, META.protocolVersion)
-  if (!isClaimed && !isModern(headers)) return message
+  const hasVersion = Object.hasOwn(meta, META.protocolVersion)
+  if (!hasVersion && !isModern(headers)) return message
   if (message.kind === 'response' || message.kind === 'batch') {
     return reject('invalid_request', 'Revision 2026-07-28 has neither responses nor batches of a client')
   }
   const known = message.kind === 'request' ? { id: message.id } : {}
-  if (!isClaimed && method === 'initialize') {
+  if (!hasVersion && method === 'initialize') {
     const reason = 'MCP-Protocol-Version names a revision without a handshake'
     return { ...reject('header_mismatch', reason, known), era: 'modern' }
   }
   return classifyModern({ kind: message.kind, method: message.method, params, meta, headers }, message, known)
 }
 
-/** The body decides the era; the header alone makes a modern message without its envelope. (CL1, CL3, CL4) */
+/** Whether the header names a modern revision: a body without `_meta` then lacks its envelope. (CL1, CL3, CL4) */
 function isModern({ protocolVersion }: StandardHeaders): boolean {
   return protocolVersion !== undefined && MODERN_VERSIONS.includes(protocolVersion)
 }
 
-function classifyModern(claim: Claim, message: Message, known: { readonly id?: RequestId }): Message | Rejection {
-  const fall = climb(claim)
-  if (!fall) return { ...message, era: 'modern' }
-  const rejection: Rejection = { ...reject(fall.rung.code, fall.fault, known), era: 'modern' }
-  if (fall.rung.code !== 'unsupported_version') return rejection
-  return { ...rejection, data: { supported: MODERN_VERSIONS, requested: claim.meta[META.protocolVersion] } }
+function classifyModern(
+  modern: ModernMessage,
+  message: Message,
+  known: { readonly id?: RequestId },
+): Message | Rejection {
+  const violation = firstViolation(modern)
+  if (!violation) return { ...message, era: 'modern' }
+  const { rung, reason } = violation
+  const rejection: Rejection = { ...reject(rung.code, reason, known), era: 'modern' }
+  if (rung.code !== 'unsupported_version') return rejection
+  return { ...rejection, data: { supported: MODERN_VERSIONS, requested: modern.meta[META.protocolVersion] } }
 }
 
 /** One JSON-RPC 2.0 message: a request, a notification or a response. (RPC1, RPC2) */
@@ -78,7 +83,7 @@ function classifyShape(json: unknown, text: string): Message | Rejection {
   return reject('invalid_request', 'A message must have a "method", or one of "result" and "error"', known)
 }
 
-/** Requests and notifications, or responses; `initialize` stands alone. (RPC5, RPC6) */
+/** A JSON-RPC batch of legacy messages. `initialize` may not be part of one. (RPC5, RPC6) */
 function classifyBatch(items: readonly unknown[], headers: StandardHeaders, text: string): Message | Rejection {
   if (items.length === 0) return reject('invalid_request', 'A batch may not be empty')
   if (items.length > MAX_BATCH) return reject('invalid_request', `A batch may not hold more than ${MAX_BATCH} messages`)
@@ -97,7 +102,7 @@ function classifyBatch(items: readonly unknown[], headers: StandardHeaders, text
   return { kind: 'batch', era: 'legacy', items: messages, text }
 }
 
-/** An integer that no double tells from its neighbours could not be answered. */
+/** An integer that is not safe would come back as another one: several of them are the same double. */
 function isId(value: unknown): value is RequestId {
   return typeof value === 'string' || Number.isSafeInteger(value)
 }

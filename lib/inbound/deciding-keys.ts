@@ -1,18 +1,18 @@
-/** Keys that decide what becomes of a message, and which others a lenient parser takes for them. */
+/** The keys that decide how a message is treated, and which other keys a lenient parser mistakes for them. */
 import { META } from '../protocol.ts'
 
-/** The letters beyond ASCII that are the other case of one within: in Unicode s and k, in some languages i. */
+/** The non-ASCII letters that fold to an ASCII one: to s and k in Unicode, to i in some languages. */
 const FOLDING = /[\u017f\u212a\u0130\u0131]/g
 const FOLDED: Readonly<Record<string, string>> = { '\u017f': 's', '\u212a': 'k', '\u0130': 'i', '\u0131': 'i' }
 
-/** What parsers make of a key that compare without case, or end at a NUL. (the class of CVE-2026-27896) */
+/** A key as parsers read it that ignore case or stop at a NUL. (the class of CVE-2026-27896) */
 function fold(key: string): string {
   const end = key.indexOf('\0')
   const read = end === -1 ? key : key.slice(0, end)
   return read.replace(FOLDING, (letter) => FOLDED[letter]!).toLowerCase()
 }
 
-/** The deciding keys of an object, and of the objects below them. */
+/** The deciding keys of an object, and of the objects nested in it. */
 export class Level {
   readonly keys: ReadonlySet<string>
   readonly below: ReadonlyMap<string, Level>
@@ -24,7 +24,7 @@ export class Level {
     this.#folded = new Set(keys.map(fold))
   }
 
-  /** Whether a lenient parser takes the key for a deciding one that it is not. */
+  /** Whether a lenient parser mistakes the key for a deciding one. */
   isConfusable(key: string): boolean {
     return !this.keys.has(key) && this.#folded.has(fold(key))
   }
@@ -37,7 +37,7 @@ const META_LEVEL = new Level([
   'progressToken',
 ])
 
-/** Whatever scope rules, standard headers, the cache, sessions or an embedder's code go by. */
+/** The parameters that scope rules, standard headers, the cache, sessions or an embedder's code depend on. */
 const PARAMS_LEVEL = new Level(
   [
     'name',

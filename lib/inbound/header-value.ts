@@ -1,10 +1,10 @@
-/** What the value of `Mcp-Name` stands for. (2026-07-28 Streamable HTTP, Value Encoding; HD10) */
+/** Decodes the value of `Mcp-Name`. (2026-07-28 Streamable HTTP, Value Encoding; HD10) */
 import { isUtf8 } from 'node:buffer'
 
 const SENTINEL = /^=\?base64\?(.*)\?=$/s
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
-/** The decoded value; a value without both sentinels is literal, `undefined` one that is not valid. */
+/** The decoded value: a value without both sentinels is literal. `undefined` for invalid Base64 or UTF-8. */
 export function decodeHeaderValue(value: string): string | undefined {
   const encoded = SENTINEL.exec(value)?.[1]
   if (encoded === undefined) return value

@@ -1,7 +1,7 @@
-/** Host and Origin: may this request pass at all? (2025-11-25 transports, Security Warning; DNS rebinding) */
+/** Checks `Host` and `Origin`, against DNS rebinding. (2025-11-25 transports, Security Warning) */
 import { GatewayError } from '../errors.ts'
 
-/** Which hosts and origins pass, besides loopback names on a loopback socket and the gateway's own origin. */
+/** The allowed hosts and origins, besides loopback names on a loopback socket and the gateway's own origin. */
 export interface HostRules {
   /** Lower-case `name` or `name:port`. */
   readonly hosts: ReadonlySet<string>
@@ -14,8 +14,8 @@ export interface HostRules {
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 /**
- * Throws `host_not_allowed` or `origin_not_allowed`. A browser page that reaches a loopback server through a name of
- * its own shows that name in `Host`; a page of another site shows itself in `Origin`.
+ * Throws `host_not_allowed` or `origin_not_allowed`. A page that rebinds its own DNS name to a loopback address still
+ * sends that name in `Host`; a page of another site sends its origin in `Origin`.
  */
 export function checkHostAndOrigin(
   rules: HostRules,
@@ -35,7 +35,7 @@ export function checkHostAndOrigin(
   }
 }
 
-/** The client is told what was refused; the operator, in the cause, how to allow it. */
+/** The message tells the client which header was refused; the cause tells the operator how to allow its value. */
 function refusal(
   code: 'host_not_allowed' | 'origin_not_allowed',
   header: string,
@@ -57,7 +57,7 @@ function withoutPort(host: string): string {
   return colon === -1 || host.endsWith(']') ? host : host.slice(0, colon)
 }
 
-/** Whether a page of this origin came from the gateway's own host. TLS may end before us, so the scheme is not asked. */
+/** Whether a page of this origin came from the gateway's own host. A proxy may terminate TLS: schemes are not compared. */
 function isOwn(origin: string, host: string | undefined): boolean {
   const start = origin.indexOf('://')
   return start !== -1 && host !== undefined && origin.slice(start + 3).toLowerCase() === host.toLowerCase()

@@ -1,15 +1,15 @@
-/** One HTTP request at the gateway, and what is known of it so far. */
+/** One HTTP request at the gateway, with what earlier steps have found out about it. */
 import type { ServerResponse } from 'node:http'
 import { HEADER } from '../protocol.ts'
 import type { Charge } from '../session/quota.ts'
 import type { GatewayRequest, Principal, RequestId, ServerConfig } from '../types.ts'
 
-/** The headers of a POST that repeat what its body says. */
+/** The headers of a POST that repeat members of its body. */
 export interface StandardHeaders {
   readonly protocolVersion: string | undefined
   readonly method: string | undefined
   readonly name: string | undefined
-  /** Whether one of them came more than once. (SC9) */
+  /** Whether one of these headers was sent more than once. (SC9) */
   readonly repeated: boolean
 }
 
@@ -31,13 +31,13 @@ export class InboundRequest {
     this.server = server
   }
 
-  /** The value of a header; one that came more than once is joined with commas. */
+  /** The value of a header; the values of one that was sent more than once are joined with commas. */
   header(name: string): string | undefined {
     const value = this.request.headers[name]
     return Array.isArray(value) ? value.join(', ') : value
   }
 
-  /** The headers that repeat what the body of a POST says. */
+  /** The headers that repeat members of the body. */
   standardHeaders(): StandardHeaders {
     const protocolVersion = this.header(HEADER.protocolVersion)
     const method = this.header(HEADER.method)

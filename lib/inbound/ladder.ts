@@ -1,12 +1,12 @@
-/** What a message of 2026-07-28 must keep to, as data: the first rung that does not hold is the answer. (CL11) */
+/** The validation ladder of 2026-07-28, as data: the first rung that a message violates decides the answer. (CL11) */
 import type { GatewayErrorCode } from '../errors.ts'
 import { META, MODERN_VERSIONS, NAMED_BY } from '../protocol.ts'
 import { decodeHeaderValue } from './header-value.ts'
 import { isObject, type JsonObject, member } from '../util/json.ts'
 import type { StandardHeaders } from './inbound-request.ts'
 
-/** A request or notification that claims to be modern. */
-export interface Claim {
+/** A request or notification of the modern era, before it is validated. */
+export interface ModernMessage {
   readonly kind: 'request' | 'notification'
   readonly method: string
   readonly params: unknown
@@ -15,14 +15,15 @@ export interface Claim {
   readonly headers: StandardHeaders
 }
 
-/** One thing to keep to. */
+/** One validation step. */
 export interface Rung {
+  /** The ids of the requirements that it enforces. */
   readonly requirement: string
   readonly code: GatewayErrorCode
-  /** Header rules for notifications are undefined: these rungs are for requests alone. (RPC11) */
+  /** The specification has no header rules for notifications, so the header rungs apply to requests alone. (RPC11) */
   readonly onlyRequests: boolean
-  /** What is wrong, `undefined` when the rung holds. */
-  readonly fault: (claim: Claim) => string | undefined
+  /** The reason why a message violates this rung; `undefined` for a message that passes. */
+  readonly violation: (message: ModernMessage) => string | undefined
 }
 
 export const LADDER: readonly Rung[] = [
@@ -30,13 +31,13 @@ export const LADDER: readonly Rung[] = [
     requirement: 'SC9',
     code: 'header_mismatch',
     onlyRequests: false,
-    fault: ({ headers }) => (headers.repeated ? 'A standard header came more than once' : undefined),
+    violation: ({ headers }) => (headers.repeated ? 'A standard header came more than once' : undefined),
   },
   {
     requirement: 'CL5',
     code: 'header_mismatch',
     onlyRequests: false,
-    fault({ kind, meta, headers }) {
+    violation({ kind, meta, headers }) {
       const claimed = meta[META.protocolVersion]
       if (typeof claimed !== 'string' || claimed === headers.protocolVersion) return undefined
       if (headers.protocolVersion === undefined && kind === 'notification') return undefined
@@ -47,7 +48,7 @@ export const LADDER: readonly Rung[] = [
     requirement: 'CL4 CL7',
     code: 'invalid_envelope',
     onlyRequests: true,
-    fault({ meta }) {
+    violation({ meta }) {
       if (typeof meta[META.protocolVersion] !== 'string') return `params._meta must have "${META.protocolVersion}"`
       return isObject(meta[META.clientCapabilities]) ? undefined : `params._meta must have "${META.clientCapabilities}"`
     },
@@ -56,7 +57,7 @@ export const LADDER: readonly Rung[] = [
     requirement: 'CL6',
     code: 'unsupported_version',
     onlyRequests: false,
-    fault({ meta }) {
+    violation({ meta }) {
       const claimed = meta[META.protocolVersion]
       if (typeof claimed !== 'string' || MODERN_VERSIONS.includes(claimed)) return undefined
       return 'Unsupported protocol version'
@@ -66,13 +67,13 @@ export const LADDER: readonly Rung[] = [
     requirement: 'HD6 HD9',
     code: 'header_mismatch',
     onlyRequests: true,
-    fault: ({ method, headers }) => (headers.method === method ? undefined : 'Mcp-Method and the body differ'),
+    violation: ({ method, headers }) => (headers.method === method ? undefined : 'Mcp-Method and the body differ'),
   },
   {
     requirement: 'HD6 HD7 HD9 HD10',
     code: 'header_mismatch',
     onlyRequests: true,
-    fault({ method, params, headers }) {
+    violation({ method, params, headers }) {
       const parameter = NAMED_BY.get(method)
       if (parameter === undefined) return undefined
       const name = member(params, parameter)
@@ -85,16 +86,16 @@ export const LADDER: readonly Rung[] = [
     requirement: 'CL2',
     code: 'method_not_found',
     onlyRequests: false,
-    fault: ({ method }) => (method === 'initialize' ? 'Method not found' : undefined),
+    violation: ({ method }) => (method === 'initialize' ? 'Method not found' : undefined),
   },
 ]
 
-/** The first rung that does not hold, and why. */
-export function climb(claim: Claim): { readonly rung: Rung; readonly fault: string } | undefined {
+/** The first rung that a message violates, and why; `undefined` for a valid message. */
+export function firstViolation(message: ModernMessage): { readonly rung: Rung; readonly reason: string } | undefined {
   for (const rung of LADDER) {
-    if (rung.onlyRequests && claim.kind !== 'request') continue
-    const fault = rung.fault(claim)
-    if (fault !== undefined) return { rung, fault }
+    if (rung.onlyRequests && message.kind !== 'request') continue
+    const reason = rung.violation(message)
+    if (reason !== undefined) return { rung, reason }
   }
   return undefined
 }

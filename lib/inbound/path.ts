@@ -1,16 +1,16 @@
-/** The path of a request -> the name of a server. */
+/** Finds the name of a server in the path of a request. */
 import { GatewayError } from '../errors.ts'
 import type { GatewayRequest } from '../types.ts'
 
 /** Finds the server's name in a request path; `undefined` when the path is not the gateway's. */
 export type ServerPath = (url: string | undefined) => string | undefined
 
-/** The name that a `path` without `:name` gives its one server, where the `servers` do not say. */
+/** The name of the one server of a `path` without `:name`, where `servers` is a function and names none. */
 export const ONLY_SERVER = 'default'
 
 /**
- * Compiles the option `path`, say `/:name/mcp`, for paths below the mount. The name is decoded once and is only ever a
- * key of the lookup.
+ * Compiles the option `path`, such as `/:name/mcp`, for paths below the mount. The name is decoded once, and is used as
+ * a key of the lookup alone.
  */
 export function compilePath(path: string, onlyServer: string = ONLY_SERVER): ServerPath {
   const [before = '', after] = path.split(':name')
@@ -23,23 +23,23 @@ export function compilePath(path: string, onlyServer: string = ONLY_SERVER): Ser
     if (!found.startsWith(before) || !found.endsWith(after)) return undefined
     const name = found.slice(before.length, found.length - after.length)
     if (name === '' || name.includes('/')) return undefined
-    return name.includes('%') ? decode(name) : flat(name)
+    return name.includes('%') ? decodeName(name) : detached(name)
   }
 }
 
 /**
- * Throws `bad_request` for a path with an empty segment, also in front of the mount: some hosts pass over it, while
- * what they mounted at the path without it does not see the request.
+ * Throws `bad_request` for a path with an empty segment, also in front of the mount: some hosts ignore the segment when
+ * they route to the gateway, but not when they route to a guard that is mounted at the same path.
  */
 export function checkSegments(originalUrl: string | undefined): void {
   if (originalUrl?.includes('//') !== true || !pathname(originalUrl).includes('//')) return
   throw new GatewayError('bad_request', 'A path may not have an empty segment')
 }
 
-/** How deep a mount may be for a misuse to be seen, in segments. */
+/** How many segments of a mount `fitsBelow` tries. */
 const MAX_SEGMENTS = 10
 
-/** Whether a path would be the gateway's, had the segments of a mount been taken off it. */
+/** Whether the gateway would serve a path if the host had stripped a mount from it: detects `app.all(path, gateway)`. */
 export function fitsBelow(serverPath: ServerPath, url: string | undefined): boolean {
   const found = pathname(url)
   let at = 0
@@ -57,11 +57,11 @@ function pathname(url: string | undefined): string {
   return query === -1 ? url : url.slice(0, query)
 }
 
-/** What nothing has to escape. (RFC 3986, 2.3) */
+/** Escapes of characters that need none. (RFC 3986, 2.3) */
 const ESCAPED_UNRESERVED = /%(?:2[DE]|3\d|[46][1-9A-F]|[57][\dA]|5F|7E)/i
 
-/** Another way to write the same name would pass what a host has mounted at the canonical one. (RFC 3986, 6.2.2.2) */
-function decode(name: string): string {
+/** Refuses other spellings of a name: they would bypass a guard mounted at the canonical path. (RFC 3986, 6.2.2.2) */
+function decodeName(name: string): string {
   if (ESCAPED_UNRESERVED.test(name)) {
     throw new GatewayError('bad_request', 'The server name in the path escapes letters that stand for themselves')
   }
@@ -72,11 +72,11 @@ function decode(name: string): string {
   }
 }
 
-/** From so many characters on, V8 makes a slice that keeps the whole URL for as long as the slice is kept. */
+/** A slice of this length or more shares memory with its string in V8, and keeps the whole URL alive. */
 const SLICE_LENGTH = 13
 
-/** The same characters in a string of their own: sessions keep the name. */
-function flat(name: string): string {
+/** The name in memory of its own, since sessions keep it. */
+function detached(name: string): string {
   return name.length < SLICE_LENGTH ? name : Buffer.from(name).toString()
 }
 

@@ -1,4 +1,4 @@
-/** Which session a request belongs to, and whether its terms allow what the request says. (requirements section 6) */
+/** Finds the session of a request, and checks what its negotiated revision allows. (requirements section 6) */
 import { GatewayError, isCode } from '../errors.ts'
 import type { ClientSession } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
@@ -13,7 +13,7 @@ import { andThen } from '../util/awaitable.ts'
 import { checkVersion } from './accept.ts'
 import type { InboundRequest } from './inbound-request.ts'
 
-/** Where sessions are found, and what they are checked against. */
+/** The state that finding and checking a session needs. */
 interface SessionParts {
   readonly sessions: Sessions
   readonly sessionHabits: SessionHabits
@@ -37,7 +37,7 @@ export function sessionOf(
     return undefined
   }
   return andThen(opens ? liveSession(inbound, id, parts) : find(inbound, id, parts), (session) => {
-    if (session) checkTerms(session, inbound, message)
+    if (session) checkRevision(session, inbound, message)
     return session
   })
 }
@@ -93,7 +93,7 @@ async function liveSession(
   }
 }
 
-/** A session is good for the upstream it was opened at, and for no other that the name may stand for by now. */
+/** A session is valid only for the upstream where it was opened: the server's name may have another one by now. */
 function find(
   { server, principal, config }: InboundRequest,
   id: string,
@@ -106,8 +106,12 @@ function find(
   })
 }
 
-/** Throws for what a session does not allow: another revision, or a batch where there are none. */
-function checkTerms({ record: { protocolVersion } }: ClientSession, inbound: InboundRequest, message: Message): void {
+/** Throws `bad_request` for an unknown revision, and `invalid_request` for a batch where the revision has none. */
+function checkRevision(
+  { record: { protocolVersion } }: ClientSession,
+  inbound: InboundRequest,
+  message: Message,
+): void {
   checkVersion(inbound.header(HEADER.protocolVersion), protocolVersion)
   if (message.kind === 'batch') checkBatch(protocolVersion)
 }

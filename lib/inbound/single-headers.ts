@@ -1,11 +1,11 @@
-/** Headers that a request may have once: node keeps the first, while somebody in front may have gone by another. */
+/** Headers that a request may have only once: node keeps the first, while a proxy may have used another one. */
 import { GatewayError } from '../errors.ts'
 
-/** By length, so that most names of a request are told from these without a look at their letters. */
+/** Each name has another length, so comparing lengths rules out most headers without comparing characters. */
 const SINGLE: readonly string[] = ['host', 'content-type', 'authorization']
 const LENGTHS: readonly number[] = SINGLE.map(({ length }) => length)
 
-/** Throws `bad_request` for a header that decides and came more than once. (RFC 9112, 3.2; RFC 9110, 5.3) */
+/** Throws `bad_request` when a request has one of these headers twice. (RFC 9112, 3.2; RFC 9110, 5.3) */
 export function checkSingleHeaders(rawHeaders: readonly string[]): void {
   let seen = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -1,4 +1,4 @@
-/** What makes a JSON text ambiguous or too deep: a key twice, a key that folds to a deciding one, endless nesting. */
+/** Finds what makes a JSON text ambiguous or too deep: duplicate keys, keys that fold to deciding ones, deep nesting. */
 import { type Level, MESSAGE_LEVEL } from './deciding-keys.ts'
 
 const QUOTE = 0x22
@@ -6,26 +6,27 @@ const BACKSLASH = 0x5c
 const COLON = 0x3a
 const SPACE = 0x20
 
-const FEW = 8
+/** Up to how many keys comparing each with each is faster than a Set. */
+const MAX_COMPARED_KEYS = 8
 
-/** Up to how many objects and arrays may stand inside each other, as in many parsers: recursion ends there, too. */
+/** How deep objects and arrays may be nested, as in many parsers. It bounds recursion over the parsed value, too. */
 export const MAX_DEPTH = 128
 
-/** How deep deciding keys lie: batch > message > params > _meta. A key that stands twice there is ambiguous. */
+/** How deep deciding keys are nested: batch > message > params > _meta. Only there are duplicate keys looked for. */
 const DECIDING_DEPTH = 4
 
-/** Parsers that do not agree read such a text as different messages, or one of them not at all. */
+/** Why different parsers may read a text as different messages, or fail to read it. */
 export type TextFlaw = 'too-deep' | 'duplicate-key' | 'folding-key'
 
-/** An object of the upper levels that is open. */
+/** An object within the deciding depth whose closing brace has not been read yet. */
 interface OpenObject {
   readonly level: Level | undefined
   readonly keys: string[]
 }
 
 /**
- * The first flaw that is found; nesting comes before all others, so that a text without that flaw can be parsed. One
- * pass over any text, before it is known to be JSON.
+ * The first flaw of a text, `too-deep` before all others: a text without that flaw is safe to parse. One pass over any
+ * text, which need not be JSON.
  */
 export function findFlaw(text: string): TextFlaw | undefined {
   const open: (OpenObject | undefined)[] = []
@@ -37,7 +38,7 @@ export function findFlaw(text: string): TextFlaw | undefined {
         const end = endOfString(text, at)
         const inner = open.at(-1)
         if (inner && isKey(text, end)) {
-          const key = keyOf(text, at, end)
+          const key = decodeKey(text, at, end)
           inner.keys.push(key)
           if (inner.level?.isConfusable(key)) flaw ??= 'folding-key'
         }
@@ -51,7 +52,7 @@ export function findFlaw(text: string): TextFlaw | undefined {
         break
       case 0x7d: // }
       case 0x5d: // ]
-        if (repeats(open.pop()?.keys)) flaw ??= 'duplicate-key'
+        if (hasDuplicates(open.pop()?.keys)) flaw ??= 'duplicate-key'
         break
       default:
     }
@@ -59,32 +60,31 @@ export function findFlaw(text: string): TextFlaw | undefined {
   return flaw
 }
 
-/** An object that opens inside of these: what its keys decide goes by the key that it stands at. */
+/** The entry for an object that opens here: the key whose value it is selects its deciding keys. */
 function opened(open: readonly (OpenObject | undefined)[], isBatch: boolean): OpenObject {
   const around = open.at(-1)
   const isMessage = open.length === (isBatch ? 1 : 0)
   return { level: isMessage ? MESSAGE_LEVEL : around?.level?.below.get(around.keys.at(-1) ?? ''), keys: [] }
 }
 
-/** Most objects have a key or two, for which a set costs more than a look. */
-function repeats(keys: readonly string[] = []): boolean {
-  if (keys.length > FEW) return new Set(keys).size < keys.length
+function hasDuplicates(keys: readonly string[] = []): boolean {
+  if (keys.length > MAX_COMPARED_KEYS) return new Set(keys).size < keys.length
   return keys.some((key, index) => keys.indexOf(key) < index)
 }
 
-/** The key as parsers read it: escapes are another way to write the same letters. */
-function keyOf(text: string, start: number, end: number): string {
+/** The key with its escapes decoded, as parsers read it. */
+function decodeKey(text: string, start: number, end: number): string {
   const key = text.slice(start + 1, end - 1)
   if (!key.includes('\\')) return key
   try {
     return JSON.parse(text.slice(start, end)) as string
   } catch {
-    // What is no JSON is refused when it is parsed.
+    // The text is not JSON: parsing will refuse it.
     return key
   }
 }
 
-/** Where the string that opens at `start` has ended. A long string is skipped in one leap. */
+/** The index behind the string that begins at `start`. `indexOf` is faster than looking at each character. */
 function endOfString(text: string, start: number): number {
   let end = start
   do {
@@ -94,14 +94,14 @@ function endOfString(text: string, start: number): number {
   return end + 1
 }
 
-/** An odd number of backslashes stands before it. */
+/** Whether an odd number of backslashes precedes the character. */
 function isEscaped(text: string, at: number): boolean {
   let first = at
   while (text.charCodeAt(first - 1) === BACKSLASH) first -= 1
   return (at - first) % 2 === 1
 }
 
-/** Whether the string that ends here is a key: a colon follows. */
+/** Whether the string that ends here is a key, that is, whether a colon follows. */
 function isKey(text: string, end: number): boolean {
   return text.charCodeAt(skipSpace(text, end)) === COLON
 }

@@ -1,21 +1,24 @@
-/** When the proof of who is asking ends. */
+/** The expiry of principals. */
 import { GatewayError } from '../errors.ts'
 import type { Principal } from '../types.ts'
 
-/** In milliseconds since the epoch; `Infinity` when nothing is said of it. */
+/** When a principal expires, in milliseconds since the epoch; `Infinity` for one without `expiresAt`. */
 export function endOf(principal: Principal | undefined): number {
   return principal?.expiresAt === undefined ? Infinity : principal.expiresAt * 1_000
 }
 
-/** As seconds, in the year 33658; as milliseconds, in 2001: nobody means the former. */
+/** A time from this number on is in milliseconds: as seconds it would be in the year 33658 or later. */
 const MILLISECONDS = 1e12
 
-/** Whether a time can be one in seconds. `Infinity` never comes. */
+/** Whether a time is plausible in seconds since the epoch. `Infinity`, for no expiry, is. */
 export function isInSeconds(time: number): boolean {
   return time < MILLISECONDS || time === Infinity
 }
 
-/** Throws `unauthorized` when it has ended, and a TypeError for what is no time in seconds: it might never end. */
+/**
+ * Throws `unauthorized` for an expired principal, and a TypeError for an `expiresAt` that is not in seconds: a time in
+ * milliseconds would practically never come.
+ */
 export function checkExpiry(principal: Principal): void {
   const { expiresAt } = principal
   if (expiresAt === undefined) return
@@ -27,7 +30,7 @@ export function checkExpiry(principal: Principal): void {
   if (endOf(principal) <= Date.now()) throw expired()
 }
 
-/** What a client is told whose proof has ended: to bring a new one. (RFC 6750, 3.1) */
+/** The error that makes the client of an expired principal get a new token. (RFC 6750, 3.1) */
 export function expired(): GatewayError {
   return new GatewayError('unauthorized', 'The access has expired', { challenge: { error: 'invalid_token' } })
 }

@@ -2,7 +2,7 @@
 import type { ClientState, SessionRecord, UpstreamState } from '../types.ts'
 import { isDictionary, kindOf } from '../util/json.ts'
 
-/** What 0.1 kept. */
+/** A record as 0.1 kept it. */
 interface OldRecord extends Omit<SessionRecord, 'upstream'> {
   readonly upstream?: string
   readonly recovery?: Required<UpstreamState>['client']
@@ -21,7 +21,7 @@ export function isTooMuch(client: ClientState): boolean {
 /** Stands for an upstream that a record of 0.1 does not name: such a session is good for whatever its server is now. */
 export const ANY_UPSTREAM = ''
 
-/** What a store's `get` answered. Throws a TypeError for what no store was given: every session would be unknown. */
+/** The record in an answer of a store's `get`. Throws a TypeError for an answer that cannot be one. */
 export function checkRecord(answer: unknown): SessionRecord | undefined {
   if (answer === undefined || answer === null) return undefined
   if (isDictionary(answer)) {
@@ -33,6 +33,7 @@ export function checkRecord(answer: unknown): SessionRecord | undefined {
   throw new TypeError(`"get" of the session store ${what}: of a text, JSON.parse() makes one`)
 }
 
+/** The record in the form of this version. */
 export function recordOf(record: SessionRecord): SessionRecord {
   if (typeof record.upstream === 'object') return record
   const { server, principal, protocolVersion, upstream: id, recovery: client } = record as unknown as OldRecord

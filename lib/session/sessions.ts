@@ -1,4 +1,4 @@
-/** Opens, resumes and ends sessions, and knows which are in use here. (requirements section 6) */
+/** Opens, finds, changes and ends sessions. (requirements section 6) */
 import { hash } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import type { ClientSession, UpstreamState } from '../exchange/exchange.ts'
@@ -10,16 +10,16 @@ import { inHookTime } from '../util/hook-timeout.ts'
 import { KeyedMutex } from '../util/keyed-mutex.ts'
 import { checkRecord, recordOf } from './session-record.ts'
 
-/** What goes on in sessions here: an `InFlight`. */
+/** The streams and requests of sessions that are open at this node: an `InFlight`. */
 interface Activity {
   sessions(): ReadonlySet<string>
   stopSession(id: string, reason: GatewayError): void
 }
 
-type Change = (state: UpstreamState) => UpstreamState
+type StateChange = (state: UpstreamState) => UpstreamState
 
-/** Changes the state behind that is kept of a session; `undefined` when the session has ended. */
-type ChangeState = (id: string, change: Change) => Promise<SessionRecord | undefined>
+/** Changes the upstream state in the record of a session. Resolves with `undefined` when the session has ended. */
+type ChangeState = (id: string, change: StateChange) => Promise<SessionRecord | undefined>
 
 class FoundSession implements ClientSession {
   readonly id: string
@@ -36,25 +36,25 @@ class FoundSession implements ClientSession {
     return this.#record
   }
 
-  async keep(change: Change): Promise<void> {
+  async keep(change: StateChange): Promise<void> {
     this.#record = (await this.#change(this.id, change)) ?? this.#record
   }
 }
 
-/** Told when a store ended a session by itself. */
+/** Called when a store ended a session by itself. */
 type OnExpired = (id: string, record: SessionRecord) => void
 
-/** The longest id that is looked up at all, in characters. */
+/** Longer ids are not looked up, in characters. */
 const MAX_ID_LENGTH = 4096
 
-/** How many sessions have a state of their own at this node, each of 64 KiB at most. */
+/** The most sessions whose changed state is kept at this node, of 64 KiB at most each. */
 const MAX_OWN_STATES = 1_000
 
 export class Sessions {
   readonly #store: SessionStore
   readonly #activity: Activity
   readonly #changes = new KeyedMutex()
-  /** By id, what has changed in sessions of a store that cannot change a record: it holds at this node alone. */
+  /** The changed states of sessions whose store has no `update()`, by id. Other nodes do not see them. */
   readonly #ownStates = new Map<string, UpstreamState>()
 
   constructor(store: SessionStore, activity: Activity, onExpired: OnExpired) {
@@ -69,15 +69,15 @@ export class Sessions {
     })
   }
 
-  /** Whether the store ends sessions by itself, and tells. */
+  /** Whether the store reports the sessions that it ends by itself. */
   get endByThemselves(): boolean {
     return this.#store.attach !== undefined
   }
 
-  /** Keeps a new session; the id is the client's to send. Throws `unavailable` when the store does not. */
+  /** Keeps a new session. The id becomes the client's `Mcp-Session-Id`. Throws `unavailable` when the store fails. */
   async open(record: SessionRecord): Promise<string> {
     const principal = principalKey(record.principal)
-    const id = await this.#ask(() => this.#store.create({ ...record, principal }))
+    const id = await this.#call(() => this.#store.create({ ...record, principal }))
     if (typeof id === 'string' && VISIBLE_ASCII.test(id)) return id
     throw unavailable(new TypeError('The session store must create ids of visible ASCII characters'))
   }
@@ -96,30 +96,30 @@ export class Sessions {
     return isPromise(record) ? record.then(check) : check(record)
   }
 
-  /** The record of a session as it is now. */
+  /** The record of a live session, from the store. */
   get(id: string): Awaitable<SessionRecord | undefined> {
-    return this.#ask(() => andThen(this.#store.get(id), checkRecord))
+    return this.#call(() => andThen(this.#store.get(id), checkRecord))
   }
 
-  /** Ends a session here and now: what goes on in it stops, and from now on its id is not found. */
+  /** Ends a session: deletes it from the store, and stops its streams and requests at this node. */
   async end(id: string): Promise<void> {
     this.#ownStates.delete(id)
-    await this.#ask(() => this.#store.delete(id))
+    await this.#call(() => this.#store.delete(id))
     this.stop(id)
   }
 
   async close(): Promise<void> {
-    await this.#ask(() => this.#store.close?.())
+    await this.#call(() => this.#store.close?.())
   }
 
-  /** Stops what goes on here in a session that has ended. */
+  /** Stops the streams and requests of an ended session at this node. */
   stop(id: string): void {
     this.#activity.stopSession(id, new GatewayError('session_not_found', 'The session has ended'))
   }
 
   /**
-   * Changes the state behind that is kept of a session, where the store can. Changes at this node take turns; of two
-   * nodes the later one wins.
+   * Changes the upstream state in the record of a session; at this node alone where the store has no `update()`. A keyed
+   * mutex serializes the changes of one node; between nodes the last write wins.
    */
   readonly #changeState: ChangeState = (id, change) =>
     this.#changes.run(id, async () => {
@@ -128,7 +128,7 @@ export class Sessions {
       const before = this.#current(id, found)
       const record = { ...before, upstream: change(before.upstream) }
       if (record.upstream === before.upstream) return record
-      if (this.#store.update) await this.#ask(() => this.#store.update!(id, record))
+      if (this.#store.update) await this.#call(() => this.#store.update!(id, record))
       else boundedSet(this.#ownStates, MAX_OWN_STATES, id, record.upstream)
       return record
     })
@@ -138,37 +138,37 @@ export class Sessions {
     return upstream ? { ...record, upstream } : record
   }
 
-  /** A store that throws or rejects is a 503; only its own GatewayErrors speak for themselves. */
-  #ask<T>(question: () => Awaitable<T>): Awaitable<T> {
+  /** Calls the store. What it throws or rejects with becomes `unavailable`, unless it is a GatewayError. */
+  #call<T>(method: () => Awaitable<T>): Awaitable<T> {
     try {
-      const answer = inHookTime(question(), 'The session store')
-      return isPromise(answer) ? answer.then(undefined, refuse) : answer
+      const answer = inHookTime(method(), 'The session store')
+      return isPromise(answer) ? answer.then(undefined, throwStoreError) : answer
     } catch (error) {
-      return refuse(error)
+      return throwStoreError(error)
     }
   }
 }
 
-/** A RangeError is for good: a client that came again would be refused again. */
-function refuse(error: unknown): never {
+/** A RangeError is permanent, so it is not answered by 503: a retry would fail again. */
+function throwStoreError(error: unknown): never {
   if (error instanceof RangeError) {
     throw new GatewayError('internal', 'The session store cannot keep this session', { cause: error })
   }
   throw error instanceof GatewayError ? error : unavailable(error)
 }
 
-/** The longest id of a principal that records have as it is, in characters. */
+/** A principal's id that is longer, in characters, is replaced by its digest in records. */
 const MAX_PRINCIPAL_LENGTH = 256
 
 const DIGEST = 'sha256:'
 
-/** What stands for a principal in a record: in place of a long id its digest, so that every store can keep it. */
+/** A principal's id as records have it: the digest of a long one, which every store can keep. */
 function principalKey(id: string): string {
   if (id.length <= MAX_PRINCIPAL_LENGTH && !id.startsWith(DIGEST)) return id
   return DIGEST + hash('sha256', id, 'base64url')
 }
 
-/** Records of 0.1 have long ids as they are. */
+/** Whether a record belongs to a principal. Records of 0.1 have long ids undigested. */
 function isOf(record: SessionRecord, principal: string): boolean {
   if (record.principal === principalKey(principal)) return true
   return principal.length > MAX_PRINCIPAL_LENGTH && record.principal === principal

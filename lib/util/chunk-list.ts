@@ -1,13 +1,13 @@
-/** Bytes that are held until they are wanted: chunks as they came, and small ones joined where there are many. */
+/** A queue of byte chunks that joins runs of small ones, to bound the memory overhead. */
 
-/** A Buffer of its own costs about 100 bytes: of chunks shorter than this so many in a row are copied into one. */
+/** Each Buffer costs about 100 bytes of overhead: `RUN` consecutive chunks shorter than this are copied into one. */
 const SMALL_BYTES = 1024
 const RUN = 128
 
 export class ChunkList {
   #chunks: Buffer[] = []
   #bytes = 0
-  /** How many small chunks there are at the end. */
+  /** How many consecutive small chunks are at the end. */
   #small = 0
 
   get byteLength(): number {
@@ -23,7 +23,7 @@ export class ChunkList {
     this.#small = 0
   }
 
-  /** Takes the first chunk away. */
+  /** Removes and returns the first chunk. */
   shift(): Buffer | undefined {
     const first = this.#chunks.shift()
     this.#bytes -= first?.length ?? 0
@@ -37,14 +37,14 @@ export class ChunkList {
     this.#chunks.unshift(...chunks)
   }
 
-  /** All of it; nothing is held then. */
+  /** Removes and returns all chunks. */
   take(): Buffer[] {
     const chunks = this.#chunks
     this.clear()
     return chunks
   }
 
-  /** All of it as one; nothing is held then. */
+  /** Removes all chunks, and returns them as one Buffer. */
   concat(): Buffer {
     const chunks = this.take()
     return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)

@@ -1,14 +1,15 @@
-/** A set for what comes and goes with every request. */
+/** A set for members that are added and deleted with every request. */
 
-/** What can be put into a set: it keeps its place in it by itself. */
+/** A member of a dense set: it stores its own index. */
 export interface DenseItem {
-  /** Where it is; -1 while it is nowhere. */
+  /** The index in the set's array; -1 while the item is in no set. */
   slot: number
 }
 
 /**
- * A Set would outgrow its table every few requests, and its dead tables keep what was in them from the young
- * generation's collector: a tenth of all CPU went there. An array whose gaps the last one fills leaves nothing behind.
+ * A set as an array, in which the last item fills the gap of a deleted one (swap remove). A `Set` rehashes every few
+ * requests, and its discarded tables keep deleted members alive until a major garbage collection: a tenth of all CPU
+ * time, when measured.
  */
 export class DenseSet<T extends DenseItem> {
   readonly #all: T[] = []
@@ -37,7 +38,7 @@ export class DenseSet<T extends DenseItem> {
     one.slot = -1
   }
 
-  /** As they are now: they may come and go meanwhile. */
+  /** A copy of the items: the set may change while a caller iterates it. */
   snapshot(): T[] {
     return [...this.#all]
   }

@@ -1,9 +1,9 @@
-/** Tells values apart that an embedder made, of any shape. */
+/** Fingerprints of values of any shape, to tell whether two values of an embedder are equal. */
 import { createHash } from 'node:crypto'
 
 /**
- * A digest of a value with all that can be seen in it: maps and sets too, and whatever has a `toJSON()`. `undefined` for
- * what cannot be compared: functions, cycles, and objects that keep what they are to themselves.
+ * The SHA-256 digest of a value, including maps, sets and objects with `toJSON()`. `undefined` for values that cannot
+ * be compared: functions, cycles, and objects of a class without enumerable properties.
  */
 export function fingerprint(value: unknown): string | undefined {
   try {

@@ -1,14 +1,14 @@
-/** Bounds how long the embedder's code is waited for: a hook, or a session store. */
+/** The timeout of the embedder's code: hooks and session stores. */
 import { GatewayError } from '../errors.ts'
 import type { Awaitable } from '../types.ts'
 import { isPromise } from './awaitable.ts'
 
-/** How long a hook or a session store may take: a client has given up by then, and its request holds memory here. */
+/** How long a hook or a session store may take: by then most clients have given up, and the request holds memory. */
 export const HOOK_MS = 30_000
 
 /**
- * The answer of a hook, in time. What answers at once is not waited for. Rejects with `unavailable` where nothing comes;
- * what comes later is dropped.
+ * The answer of a hook. A value that is not a promise is returned as it is. Rejects with `unavailable` after `HOOK_MS`;
+ * an answer that comes later is dropped.
  */
 export function inHookTime<T>(answer: Awaitable<T>, hook: string): Awaitable<T> {
   if (!isPromise(answer)) return answer

@@ -1,4 +1,4 @@
-/** Looking into parsed JSON of any shape. */
+/** Reads parsed JSON of unknown shape. */
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -7,14 +7,14 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 /**
- * An object whose keys are names. An array, a Map, a Set or `Headers` has its entries elsewhere, and a promise has none
- * yet: with their keys they would say nothing, in silence.
+ * Whether a value is an object whose keys are its entries. Arrays, maps, sets, `Headers` and promises are not: read by
+ * their keys, they would silently look empty.
  */
 export function isDictionary(value: unknown): value is JsonObject {
   return isObject(value) && !(Symbol.iterator in value) && typeof value['then'] !== 'function'
 }
 
-/** What a value is, for an error that may not repeat it. */
+/** The kind of a value, for an error message that must not repeat the value itself. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
@@ -22,18 +22,18 @@ export function kindOf(value: unknown): string {
   return `an object of the class ${value.constructor?.name ?? 'null'}`
 }
 
-/** An own member, so that no prototype speaks for the client. */
+/** An own member of an object; an inherited one, such as `constructor`, is not part of a message. */
 export function member(value: unknown, key: string): unknown {
   return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 }
 
-/** Whether a text may be JSON-RPC, by its first and last characters: telling costs no SyntaxError. */
+/** Whether a text may be a JSON-RPC message, by its first and last characters: cheaper than a SyntaxError. */
 export function mayBeMessage(text: string): boolean {
   const last = text.trimEnd().at(-1)
   return (last === '}' || last === ']') && /^\s*(?:\{\s*["}]|\[\s*[{\]])/.test(text)
 }
 
-/** The value of a JSON text; `undefined` for what is none. */
+/** The value of a JSON text; `undefined` for a text that is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

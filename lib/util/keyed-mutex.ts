@@ -1,4 +1,4 @@
-/** A keyed mutex: tasks of one key run one after the other, tasks of different keys side by side. */
+/** A keyed mutex: tasks with the same key run one after the other, tasks with different keys concurrently. */
 
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>()

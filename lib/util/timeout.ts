@@ -1,10 +1,10 @@
-/** Bounds how long a promise is waited for. */
+/** Timeouts for promises. */
 
-/** Rejects with an Error of these words when a promise keeps nobody informed for `ms` milliseconds. */
-export async function inTime<T>(ms: number, promise: Promise<T>, words: string): Promise<T> {
+/** Settles as the promise does; rejects with an Error of this message when that takes more than `ms` milliseconds. */
+export async function inTime<T>(ms: number, promise: Promise<T>, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(words)), ms).unref()
+    timer = setTimeout(() => reject(new Error(message)), ms).unref()
   })
   try {
     return await Promise.race([promise, late])

@@ -1,6 +1,6 @@
-/** Keys of a configuration that mean nothing, and what was probably meant by them. */
+/** Finds unknown keys in a configuration, and suggests the known key that was probably meant. */
 
-/** The first key that is not known. One without a value is as good as none. */
+/** The first unknown key. A key whose value is `undefined` does not count. */
 export function unknownKey(given: object, known: Readonly<Record<string, true>>): string | undefined {
   for (const key of Object.keys(given)) {
     if (!Object.hasOwn(known, key) && given[key as keyof typeof given] !== undefined) return key
@@ -8,7 +8,7 @@ export function unknownKey(given: object, known: Readonly<Record<string, true>>)
   return undefined
 }
 
-/** What an error says of such a key: what there is, and first of all what is nearly written like it. */
+/** The known keys, for the error about an unknown one; the most similar key comes first, as a suggestion. */
 export function alternatives(key: string, known: Readonly<Record<string, true>>): string {
   const names = Object.keys(known)
   const nearest = nearestName(key, names)
@@ -16,7 +16,7 @@ export function alternatives(key: string, known: Readonly<Record<string, true>>)
   return nearest === undefined ? `there are: ${list}` : `did you mean "${nearest}"? There are: ${list}`
 }
 
-/** Throws a TypeError for an option that there is not; `prefix` is the path of the object that has it. */
+/** Throws a TypeError for an unknown option; `prefix` is the path of the object that has it, with a dot at its end. */
 export function rejectUnknown(given: object, known: Readonly<Record<string, true>>, prefix: string): void {
   if (typeof given !== 'object' || given === null) {
     throw new TypeError(`"${prefix.slice(0, -1)}" must be an object with ${Object.keys(known).join(', ')}`)
@@ -26,7 +26,7 @@ export function rejectUnknown(given: object, known: Readonly<Record<string, true
   throw new TypeError(`"${prefix}${name}" is not an option; ${alternatives(name, known)}`)
 }
 
-/** The name that differs by a third of its letters at most, whatever their case. */
+/** The most similar name, ignoring case, that differs from the key in at most a third of its letters. */
 function nearestName(key: string, names: readonly string[]): string | undefined {
   let least = Math.max(1, Math.floor(key.length / 3)) + 1
   let nearest: string | undefined
@@ -38,7 +38,7 @@ function nearestName(key: string, names: readonly string[]): string | undefined 
   return nearest
 }
 
-/** Levenshtein's, row by row. */
+/** The Levenshtein distance, row by row. */
 function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
   for (let left = 1; left <= one.length; left += 1) {

@@ -140,7 +140,7 @@ test('a wrong secret is 502, and neither it nor the reason is for the client to 
   const answer = await post(gateway.url('a'), initializeMessage())
   expect(answer).toMatchObject({
     status: 502,
-    message: { error: { code: 502, message: 'The gateway was given no token for the upstream' } },
+    message: { error: { code: 502, message: 'The gateway was given no token for the server' } },
   })
   const { error } = await gateway.reported.next()
   expect((error.cause as Error).message).toMatch(/answered 401, invalid_client/)

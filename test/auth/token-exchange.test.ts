@@ -156,7 +156,7 @@ test('a token that the authorization server does not take is 502, and tells nobo
   const answer = await post(gateway.url('a'), initializeMessage(), bearer(forged))
   expect(answer).toMatchObject({
     status: 502,
-    message: { error: { message: 'The gateway was given no token for the upstream' } },
+    message: { error: { message: 'The gateway was given no token for the server' } },
   })
   expect(upstream.requests.entries).toEqual([])
   const { error } = await gateway.reported.next()
@@ -166,7 +166,7 @@ test('a token that the authorization server does not take is 502, and tells nobo
 test('without a token of the client there is nothing to exchange: 502, and nobody is asked', async () => {
   expect(await post(gateway.url('a'), initializeMessage())).toMatchObject({
     status: 502,
-    message: { error: { message: 'There is no token of the client to exchange for one of the upstream' } },
+    message: { error: { message: 'There is no token of the client to exchange for one of the server' } },
   })
   expect(exchanges()).toBe(0)
 })

@@ -61,7 +61,7 @@ describeChromium('the page in a browser', () => {
   async function openAll(): Promise<void> {
     const opening = "document.querySelectorAll('details').forEach((details) => { details.open = true })"
     await page.evaluate(opening)
-    await page.locator('[data-offer]').nth(3).waitFor()
+    await page.locator('[data-capabilities]').nth(3).waitFor()
     await page.evaluate(opening)
   }
 
@@ -71,8 +71,8 @@ describeChromium('the page in a browser', () => {
     expect(await page.title()).toBe('MCP servers at Example Corp')
     expect(await card('hostile').getByRole('heading').textContent()).toBe(HOSTILE)
     await card('weather').getByText('Tools, prompts and resources').click()
-    await card('weather').locator('[data-offer]').waitFor()
-    expect(await card('weather').locator('[data-offer] > .prose').textContent()).toContain(HOSTILE)
+    await card('weather').locator('[data-capabilities]').waitFor()
+    expect(await card('weather').locator('[data-capabilities] > .prose').textContent()).toContain(HOSTILE)
     expect(await page.title()).toBe('MCP servers at Example Corp')
   })
 

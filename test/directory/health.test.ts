@@ -1,5 +1,5 @@
 // How servers do, from what clients saw of them: nobody is asked for it.
-import { ago } from '../../lib/directory/ago.ts'
+import { relativeTime } from '../../lib/directory/relative-time.ts'
 import { Health } from '../../lib/directory/health.ts'
 import { initialize, initializeMessage, post } from '../support/rpc.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
@@ -94,7 +94,7 @@ test('two directories of one gateway both see it', async () => {
 
 test('what is remembered is bounded, and the oldest goes first', () => {
   const health = new Health()
-  for (let count = 0; count <= 1_000; count += 1) health.note(`upstream-${count}`, true)
+  for (let count = 0; count <= 1_000; count += 1) health.record(`upstream-${count}`, true)
   expect(health.of('upstream-0').status).toBe('unknown')
   expect(health.of('upstream-1').status).toBe('answering')
   expect(health.of('upstream-1000').status).toBe('answering')
@@ -111,5 +111,5 @@ test.each([
   [-10, 'just now'],
 ])('%d seconds are said as "%s"', (seconds, words) => {
   const at = '2026-11-21T12:00:00.000Z'
-  expect(ago(at, Date.parse(at) + seconds * 1_000)).toBe(words)
+  expect(relativeTime(at, Date.parse(at) + seconds * 1_000)).toBe(words)
 })

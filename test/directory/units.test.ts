@@ -1,9 +1,9 @@
 // The small parts of a directory, each for itself.
 import { jest } from '@jest/globals'
 import { html, verbatim } from '../../lib/directory/html.ts'
-import { AskLimit } from '../../lib/directory/ask-limit.ts'
-import { weightOf, withoutDepths } from '../../lib/directory/weight.ts'
-import { Memo } from '../../lib/directory/memo.ts'
+import { RateLimit } from '../../lib/directory/rate-limit.ts'
+import { sizeOf, withoutDeepMembers } from '../../lib/directory/json-size.ts'
+import { CoalescingCache } from '../../lib/directory/coalescing-cache.ts'
 import { preferred } from '../../lib/directory/negotiate.ts'
 
 describe('html', () => {
@@ -42,37 +42,37 @@ describe('preferred', () => {
   })
 })
 
-describe('memo', () => {
-  const asking = <T>(value: T, bytes = 1, keepMs = 60_000) => jest.fn(async () => ({ value, bytes, keepMs }))
+describe('CoalescingCache', () => {
+  const asking = <T>(value: T, bytes = 1, ttlMs = 60_000) => jest.fn(async () => ({ value, bytes, ttlMs }))
 
   test('asks once at a time, and again when it is too old', async () => {
-    const memo = new Memo<string>()
+    const cache = new CoalescingCache<string>()
     const ask = asking('a')
-    expect(await Promise.all([memo.get('k', ask), memo.get('k', ask)])).toEqual(['a', 'a'])
-    await memo.get('k', ask)
+    expect(await Promise.all([cache.get('k', ask), cache.get('k', ask)])).toEqual(['a', 'a'])
+    await cache.get('k', ask)
     expect(ask).toHaveBeenCalledTimes(1)
     const brief = asking('b', 1, 0)
-    await memo.get('other', brief)
-    await memo.get('other', brief)
+    await cache.get('other', brief)
+    await cache.get('other', brief)
     expect(brief).toHaveBeenCalledTimes(2)
   })
 
   test('keeps no failure, and no more than its bytes: the oldest goes first', async () => {
-    const memo = new Memo<string>()
-    await expect(memo.get('k', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    const cache = new CoalescingCache<string>()
+    await expect(cache.get('k', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     const [one, two, three] = [asking('1', 8 * 1024 * 1024), asking('2', 8 * 1024 * 1024), asking('3')]
     for (const [key, ask] of [
       ['1', one],
       ['2', two],
       ['3', three],
     ] as const)
-      await memo.get(key, ask)
-    await memo.get('2', two)
-    await memo.get('1', one)
+      await cache.get(key, ask)
+    await cache.get('2', two)
+    await cache.get('1', one)
     expect([one, two, three].map((ask) => ask.mock.calls.length)).toEqual([2, 1, 1])
     const giant = asking('giant', 17 * 1024 * 1024)
-    await memo.get('giant', giant)
-    await memo.get('giant', giant)
+    await cache.get('giant', giant)
+    await cache.get('giant', giant)
     expect(giant).toHaveBeenCalledTimes(2)
   })
 })
@@ -81,23 +81,23 @@ describe('what a value weighs', () => {
   const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)])
 
   test('goes by its text and its values', () => {
-    expect(weightOf('x'.repeat(1_000))).toBeGreaterThan(2_000)
-    expect(weightOf({ ['k'.repeat(1_000)]: 1 })).toBeGreaterThan(2_000)
-    expect(weightOf(Array.from({ length: 1_000 }, () => ({})))).toBeGreaterThan(30_000)
-    expect(weightOf({ a: [1, 'b', null, undefined, true] })).toBeLessThan(1_000)
+    expect(sizeOf('x'.repeat(1_000))).toBeGreaterThan(2_000)
+    expect(sizeOf({ ['k'.repeat(1_000)]: 1 })).toBeGreaterThan(2_000)
+    expect(sizeOf(Array.from({ length: 1_000 }, () => ({})))).toBeGreaterThan(30_000)
+    expect(sizeOf({ a: [1, 'b', null, undefined, true] })).toBeLessThan(1_000)
   })
 
   test('has no end where it is nested too deeply, and such members are not shown (24)', () => {
-    expect(weightOf(nested(64))).toBeLessThan(Infinity)
-    expect(weightOf(nested(65))).toBe(Infinity)
+    expect(sizeOf(nested(64))).toBeLessThan(Infinity)
+    expect(sizeOf(nested(65))).toBe(Infinity)
     const shallow = { name: 'a', inputSchema: { enum: nested(60) } }
-    expect(withoutDepths(shallow)).toBe(shallow)
-    expect(withoutDepths({ name: 'a', inputSchema: { enum: nested(100) } })).toEqual({ name: 'a' })
+    expect(withoutDeepMembers(shallow)).toBe(shallow)
+    expect(withoutDeepMembers({ name: 'a', inputSchema: { enum: nested(100) } })).toEqual({ name: 'a' })
   })
 
   test('is nothing that can exhaust the stack', () => {
     const deep = JSON.parse('['.repeat(500_000) + ']'.repeat(500_000)) as unknown
-    expect(withoutDepths({ name: 'a', deep })).toEqual({ name: 'a' })
+    expect(withoutDeepMembers({ name: 'a', deep })).toEqual({ name: 'a' })
   })
 })
 
@@ -108,7 +108,7 @@ describe('the limit of asking', () => {
   afterEach(() => jest.useRealTimers())
 
   test('is one for each principal, and is made up for with time (SC6)', async () => {
-    const limit = new AskLimit()
+    const limit = new RateLimit()
     for (let count = 0; count < 30; count += 1) expect(await limit.run('ada', ask)).toBe('asked')
     expect(await limit.run('ada', ask)).toBeUndefined()
     expect(await limit.run('bob', ask)).toBe('asked')
@@ -117,7 +117,7 @@ describe('the limit of asking', () => {
   })
 
   test('lets eight ask at a time, whether they fail or not (SC6)', async () => {
-    const limit = new AskLimit()
+    const limit = new RateLimit()
     let fail: (error: Error) => void
     const failing = new Promise<never>((_, reject) => (fail = reject))
     const running = Array.from({ length: 8 }, () => limit.run('ada', () => failing).catch(() => 'failed'))

@@ -1,7 +1,7 @@
 // The body of a POST as a real socket brings it, and as parsers of a host leave it.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { readContent, type Content } from '../../lib/inbound/body.ts'
+import { readContent, type RequestBody } from '../../lib/inbound/body.ts'
 import type { GatewayRequest } from '../../lib/types.ts'
 import { createJournal } from '../support/journal.ts'
 import { listen } from '../support/listen.ts'
@@ -14,7 +14,7 @@ type Prepare = (request: GatewayRequest) => void | Promise<void>
 interface Sent {
   readonly socket: Socket
   /** What readContent made of it; a rejection is its value. */
-  readonly content: Promise<Content | (Error & { code?: string })>
+  readonly content: Promise<RequestBody | (Error & { code?: string })>
 }
 
 const opened: (() => Promise<void>)[] = []
@@ -24,10 +24,10 @@ afterEach(async () => {
 
 /** Sends the bytes of a request to a server that does `prepare` and then reads the body. */
 async function send(bytes: string | Buffer, prepare: Prepare = () => {}): Promise<Sent> {
-  const read = createJournal<Content | Error>()
+  const read = createJournal<RequestBody | Error>()
   const listening = await listen(async (request: GatewayRequest) => {
     await prepare(request)
-    const reading = async (): Promise<Content> => readContent(request, LIMIT)
+    const reading = async (): Promise<RequestBody> => readContent(request, LIMIT)
     read.record(await reading().catch((error: Error) => error))
   })
   const socket = connect(Number(new URL(listening.origin).port), '127.0.0.1')

@@ -1,29 +1,30 @@
 /** The `WWW-Authenticate` header of a refusal. (RFC 6750 section 3, RFC 9728 section 5.1; AU3, AU7) */
 import type { GatewayError } from '../../errors.ts'
 
-/** What the gateway knows of the server that was asked for. */
-export interface Asked {
+/** What a challenge says of a server. */
+export interface ChallengeInfo {
+  /** Where the server's metadata is (RFC 9728); `undefined` where it has none. */
   readonly metadataUrl: string | undefined
   /** The scopes that every request needs. */
   readonly scopes: readonly string[]
 }
 
-/** The headers that ask a client for a token, none for an error that asks for nothing. */
-export function challengeHeaders(error: GatewayError, asked: Asked): Readonly<Record<string, string>> {
+/** The headers that ask a client for a token; none for an error without a challenge. */
+export function challengeHeaders(error: GatewayError, info: ChallengeInfo): Readonly<Record<string, string>> {
   if (error.challenge === undefined) return {}
-  const { error: code, scopes = asked.scopes } = error.challenge
+  const { error: code, scopes = info.scopes } = error.challenge
   const parameters = {
     error: code,
     error_description: code && error.message,
     scope: code === 'invalid_request' ? '' : scopes.join(' '),
-    resource_metadata: asked.metadataUrl,
+    resource_metadata: info.metadataUrl,
   }
-  const said = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== '')
-  const list = said.map(([name, value]) => `${name}="${quotable(value!)}"`).join(', ')
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== '')
+  const list = given.map(([name, value]) => `${name}="${quotable(value!)}"`).join(', ')
   return { 'www-authenticate': list === '' ? 'Bearer' : `Bearer ${list}`, 'cache-control': 'no-store' }
 }
 
-/** RFC 6750 has neither quotes nor backslashes nor anything but printable ASCII here. */
+/** RFC 6750 allows printable ASCII without quotes and backslashes here. */
 function quotable(value: string): string {
   return value.replaceAll('"', "'").replaceAll(/[^\x20-\x7e]|\\/g, '?')
 }

@@ -1,4 +1,4 @@
-/** Asks the embedder who is asking, and for which server; and checks what was answered. */
+/** Calls the embedder's `authenticate` and `servers` hooks, and checks what they answer. */
 import { checkExpiry } from '../../session/expiry.ts'
 import { foundServer } from '../../session/found-server.ts'
 import type { Authenticate, Awaitable, GatewayRequest, Principal, ServerConfig, ServerLookup } from '../../types.ts'
@@ -8,14 +8,14 @@ import { principalOf } from './principal.ts'
 import type { ProtectedServers } from './protected-resource.ts'
 import { requireScopes } from './scopes.ts'
 
-/** The embedder's hooks, and what their answers are checked against. */
+/** The embedder's hooks, with what their answers are checked against. */
 export interface AccessHooks {
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
   readonly protectedServers: ProtectedServers
 }
 
-/** The principal, with the scopes that every request needs; `undefined` when everybody may. */
+/** The principal, which has the scopes that every request needs; `undefined` with `authenticate: false`. */
 export function authenticate(
   request: GatewayRequest,
   server: string,
@@ -31,7 +31,7 @@ export function authenticate(
   })
 }
 
-/** The server of this name, as this principal has it now. */
+/** The config of this name that the lookup answers for this principal. Throws `not_found` where it answers none. */
 export function lookUpServer(
   request: GatewayRequest,
   server: string,

@@ -1,4 +1,4 @@
-/** Answers whoever asks for the metadata of a server: without a token, and from any page. (RFC 9728 section 3; AU4) */
+/** Serves the metadata of a server, without authentication and to pages of any origin. (RFC 9728 section 3; AU4) */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../../errors.ts'
 import type { SendWhole } from '../../exchange/gateway-internals.ts'
@@ -8,7 +8,7 @@ import type { ProtectedServers } from './protected-resource.ts'
 
 const METHODS = 'GET, HEAD, OPTIONS'
 
-/** It is the same for everybody, so every page may read it. */
+/** The metadata does not depend on the principal, so pages of any origin may read it. */
 const CORS = {
   'access-control-allow-origin': '*',
   'access-control-allow-methods': METHODS,

@@ -1,4 +1,4 @@
-/** What an `authenticate` hook answered -> a principal. */
+/** Makes a principal of what an `authenticate` hook answered. */
 import { hash } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import type { AuthInfo, GatewayRequest, Principal } from '../../types.ts'
@@ -6,7 +6,7 @@ import { showsToken } from './bearer.ts'
 import { isAudience } from './resource.ts'
 import { grantedScopes } from './scopes.ts'
 
-/** Throws `unauthorized` for nobody, and a TypeError for what no hook may answer. */
+/** Throws `unauthorized` for `undefined`, and a TypeError for an answer that is no principal. */
 export function principalOf(answer: unknown, request: GatewayRequest, resource: string | undefined): Principal {
   if (answer === undefined) throw unauthorized(request)
   if (hasId(answer)) return withScopes(answer)
@@ -14,13 +14,13 @@ export function principalOf(answer: unknown, request: GatewayRequest, resource: 
   throw new TypeError('"authenticate" must answer { id } with an id that is not empty, or undefined')
 }
 
-/** The principal, whose scopes are an array or none. */
+/** The principal itself. Throws a TypeError for `scopes` that are not an array. */
 function withScopes(principal: Principal): Principal {
   grantedScopes(principal)
   return principal
 }
 
-/** Who showed a token is told that it is the token. (RFC 6750, section 3.1) */
+/** A client that sent a token is told that the token is invalid, any other that it needs one. (RFC 6750, section 3.1) */
 function unauthorized(request: GatewayRequest): GatewayError {
   return showsToken(request)
     ? new GatewayError('unauthorized', 'The access token is not valid', { challenge: { error: 'invalid_token' } })
@@ -48,12 +48,12 @@ function fromAuthInfo(info: AuthInfo, resource: string | undefined): Principal {
   return { ...info, id: isSubject ? subjectId(iss, sub) : `token ${hashOf(info.token)}` }
 }
 
-/** An issuer is a URL: there is no space in it. */
+/** The id of a subject. It is unambiguous, since an issuer is a URL and has no spaces. */
 export function subjectId(issuer: string, subject: string): string {
   return `${issuer} ${subject}`
 }
 
-/** What stands for a token where the token itself had better not be. */
+/** The digest of a token, for ids and cache keys, where the secret itself must not be kept. */
 export function hashOf(token: string): string {
   return hash('sha256', token, 'base64url')
 }

@@ -1,4 +1,4 @@
-/** The servers as resources that tokens are for: their URIs, their metadata and where that is. (RFC 9728; AU2 to AU5) */
+/** The servers as OAuth protected resources: their URIs, their metadata and its URLs. (RFC 9728; AU2 to AU5) */
 import type {
   Authenticate,
   BearerAuthenticate,
@@ -7,7 +7,7 @@ import type {
   ProtectedResource,
 } from '../../types.ts'
 import { inHookTime } from '../../util/hook-timeout.ts'
-import type { Asked } from './challenge.ts'
+import type { ChallengeInfo } from './challenge.ts'
 import { compileResource } from './resource.ts'
 import { checkScopes } from './scopes.ts'
 
@@ -15,7 +15,8 @@ export type Metadata = Readonly<Record<string, unknown>>
 
 type Given = Pick<GatewayOptions, 'authenticate' | 'protectedResource' | 'publicUrl' | 'servers'>
 
-type Address = (path: string) => string | undefined
+/** Finds the server's name in a path below the mount. */
+type FindServer = (path: string) => string | undefined
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 
@@ -27,8 +28,8 @@ const OPTIONS: Readonly<Record<keyof ProtectedResource, true>> = {
   has: true,
 }
 
-/** `path` and `address` are those of the option `path`. Throws a TypeError, which says the cure. */
-export function parseProtectedResource(given: Given, path: string, address: Address): ProtectedServers {
+/** `findServer` is compiled from the option `path`. Throws a TypeError that names the option and the cure. */
+export function parseProtectedResource(given: Given, path: string, findServer: FindServer): ProtectedServers {
   const { authenticate, protectedResource: option, publicUrl, servers } = given
   if (option) checkOption(option, authenticate)
   const hook = authenticate !== false && isBearer(authenticate) ? authenticate : undefined
@@ -45,7 +46,7 @@ export function parseProtectedResource(given: Given, path: string, address: Addr
     throw new TypeError('"protectedResource.authorizationServers" must name at least one issuer')
   }
   const base = publicUrl === undefined ? undefined : { publicUrl: String(publicUrl), path }
-  return new ProtectedServers(described, base, address, typeof servers === 'function' ? undefined : servers)
+  return new ProtectedServers(described, base, findServer, typeof servers === 'function' ? undefined : servers)
 }
 
 function isBearer(authenticate: Authenticate): authenticate is BearerAuthenticate {
@@ -76,37 +77,38 @@ export class ProtectedServers {
   /** The scopes that every request needs. */
   readonly scopes: readonly string[]
   readonly #described: ProtectedResource | undefined
-  /** The URI of the whole list. */
+  /** The URI of the mount; `undefined` without `publicUrl`. */
   readonly #mount: string | undefined
   readonly #uriOf: ((server: string) => string) | undefined
   readonly #urlOf: ((server: string) => string) | undefined
-  readonly #address: Address
-  readonly #atRoot: string
+  readonly #findServer: FindServer
+  /** The path of the mount's metadata at the root of the origin. */
+  readonly #rootPath: string
   readonly #titles: ReadonlyMap<string, string | undefined> | undefined
 
   constructor(
     described: ProtectedResource | undefined,
     base: { readonly publicUrl: string; readonly path: string } | undefined,
-    address: Address,
+    findServer: FindServer,
     servers: Readonly<Record<string, { readonly title?: string | undefined }>> | undefined,
   ) {
     this.scopes = described?.scopes ?? []
     this.#described = base && described
-    this.#address = address
+    this.#findServer = findServer
     this.#titles = servers && new Map(Object.entries(servers).map(([name, { title }]) => [name, title]))
     this.#uriOf = base && compileResource(base.publicUrl, base.path)
     this.#mount = base?.publicUrl.replace(/\/$/, '')
     this.#urlOf = this.#described && compileResource(this.#mount + WELL_KNOWN, base?.path ?? '')
-    this.#atRoot = base ? WELL_KNOWN + new URL(base.publicUrl).pathname.replace(/\/$/, '') : ''
+    this.#rootPath = base ? WELL_KNOWN + new URL(base.publicUrl).pathname.replace(/\/$/, '') : ''
   }
 
-  /** The canonical URI of a server's endpoint, or of the whole list; `undefined` where nobody said which URL clients use. */
+  /** The canonical URI of a server's endpoint, of the mount for an empty name; `undefined` without `publicUrl`. */
   uriOf(server: string): string | undefined {
     return server === '' ? this.#mount : this.#uriOf?.(server)
   }
 
-  /** What a challenge tells who asked for this server. */
-  asked(server: string): Asked {
+  /** What a challenge says of this server. */
+  asked(server: string): ChallengeInfo {
     return { metadataUrl: server === '' ? undefined : this.#urlOf?.(server), scopes: this.scopes }
   }
 
@@ -117,10 +119,10 @@ export class ProtectedServers {
 
   /** The server whose metadata is at this URL of the origin, where RFC 9728 puts it. (section 3.1) */
   atRoot(url: string | undefined): string | undefined {
-    return this.#described && this.#named(url, this.#atRoot)
+    return this.#described && this.#named(url, this.#rootPath)
   }
 
-  /** `undefined` for a server that there is not. */
+  /** The metadata document of a server; `undefined` for an unknown one. */
   async metadataOf(server: string, request: GatewayRequest): Promise<Metadata | undefined> {
     const { authorizationServers, scopes, scopesSupported = scopes, documentationUrl, has } = this.#described!
     const isThere = has
@@ -141,7 +143,7 @@ export class ProtectedServers {
   #named(url: string | undefined, prefix: string): string | undefined {
     if (url?.startsWith(prefix) !== true) return undefined
     const rest = url.slice(prefix.length)
-    if (rest.startsWith('/')) return this.#address(rest)
-    return rest === '' || rest.startsWith('?') ? this.#address(`/${rest}`) : undefined
+    if (rest.startsWith('/')) return this.#findServer(rest)
+    return rest === '' || rest.startsWith('?') ? this.#findServer(`/${rest}`) : undefined
   }
 }

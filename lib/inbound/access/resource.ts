@@ -1,6 +1,6 @@
-/** The canonical URI of a server's endpoint, and whether a token is for it. (RFC 8707 section 2; AU5, AU8) */
+/** The canonical URI of a server's endpoint, and whether it is the audience of a token. (RFC 8707 section 2; AU5, AU8) */
 
-/** Makes the URIs of servers out of `publicUrl` and `path`. The name comes back as one segment. */
+/** Compiles `publicUrl` and `path` to a function that makes the URI of a server. The name becomes one segment. */
 export function compileResource(publicUrl: string | URL, path: string): (server: string) => string {
   const { origin, pathname } = new URL(publicUrl)
   const [before = '', after] = path.split(':name')
@@ -9,7 +9,7 @@ export function compileResource(publicUrl: string | URL, path: string): (server:
   return (server) => withoutSlash(start + encodeURIComponent(server) + after)
 }
 
-/** Scheme and host may be in capitals, and a slash at the end says nothing. */
+/** Whether an audience is this resource: the case of scheme and host, and a slash at the end, make no difference. */
 export function isAudience(audience: string, resource: string): boolean {
   return audience === resource || canonical(audience) === canonical(resource)
 }

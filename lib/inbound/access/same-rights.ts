@@ -1,15 +1,15 @@
-/** One right under the names that the revisions of MCP have for it: a rule for one of them holds for all. */
+/** Rights that have several names across the revisions of MCP: a scope rule for one name applies to all of them. */
 import { LISTEN_METHOD, META } from '../../protocol.ts'
 import { isObject, member } from '../../util/json.ts'
 
 interface Right {
-  /** The methods that exercise it, whatever their parameters say. */
+  /** The methods that exercise the right, with any parameters. */
   readonly methods: readonly string[]
-  /** The member of a listener's filter that does. */
+  /** The member of the filter of `subscriptions/listen` that exercises the right. */
   readonly filter?: string
-  /** The key of `_meta` that does, in a request of any method. */
+  /** The key of `_meta` that exercises the right, in a request of any method. */
   readonly meta?: string
-  /** The methods whose rules hold for it. */
+  /** The methods whose rules apply to the right. */
   readonly rules: readonly string[]
 }
 
@@ -21,12 +21,12 @@ const RIGHTS: readonly Right[] = [
     filter: 'resourceSubscriptions',
     rules: ['resources/subscribe', LISTEN_METHOD],
   },
-  // What is notified of a task is the whole of it, its result included. (SEP-2663)
+  // A notification about a task holds the whole task, its result included. (SEP-2663)
   { methods: ['tasks/get', 'tasks/result'], filter: 'taskIds', rules: ['tasks/get', 'tasks/result'] },
   { methods: ['logging/setLevel'], meta: META.logLevel, rules: ['logging/setLevel'] },
 ]
 
-/** The methods whose rules hold for a message: its own, and those that are the same right under another name. */
+/** The methods whose rules apply to a message: its own, and those that name the same right. */
 export function ruledBy(method: string, params: unknown): readonly string[] {
   const names = [method]
   for (const right of RIGHTS) {
@@ -41,7 +41,7 @@ function exercises({ methods, filter, meta }: Right, method: string, params: unk
   return meta !== undefined && member(member(params, '_meta'), meta) !== undefined
 }
 
-/** A filter of another shape counts: a server that takes it all the same may take it for anything. */
+/** A malformed filter counts as one that names the key, since a lenient server may read it that way. */
 function namesAny(filter: unknown, key: string): boolean {
   if (!isObject(filter)) return filter !== undefined
   const named = member(filter, key)

@@ -1,13 +1,13 @@
-/** Which scopes a message needs, and whether the principal has them. */
+/** Determines which scopes a message needs, and checks that the principal has them. */
 import { GatewayError } from '../../errors.ts'
 import type { Message } from '../../exchange/message.ts'
 import type { Principal, ScopeRules, ServerConfig } from '../../types.ts'
 import { isObject, kindOf, member } from '../../util/json.ts'
 import { ruledBy } from './same-rights.ts'
 
-/** A name with `*` in it, and what fits it needs. */
+/** A pattern, and the scopes that the matching methods or tools need. */
 interface Rule {
-  readonly fits: (name: string) => boolean
+  readonly matches: (name: string) => boolean
   readonly scopes: readonly string[]
 }
 
@@ -23,7 +23,7 @@ const NONE: Rules = { methods: [], tools: [] }
 
 const known = new WeakMap<ScopeRules, Rules>()
 
-/** Throws a TypeError that names the fault and the cure. Rules that are the same object are compiled once. */
+/** The compiled rules of a server; the same object is compiled once. Throws a TypeError for malformed ones. */
 export function scopeRulesOf(server: string, { scopes: given }: ServerConfig): Rules {
   if (given === undefined) return NONE
   const before = isObject(given) ? known.get(given) : undefined
@@ -40,7 +40,7 @@ export function scopeRulesOf(server: string, { scopes: given }: ServerConfig): R
   return rules
 }
 
-/** Scopes as an option has them. Throws a TypeError for what is none, and for what is no scope of a resource. (AU7) */
+/** Throws a TypeError for a malformed scope, and for `offline_access`, which is no scope of a resource. (AU7) */
 export function checkScopes(option: string, scopes: readonly string[]): readonly string[] {
   if (!Array.isArray(scopes)) throw new TypeError(`${option} must be an array of scopes`)
   for (const scope of scopes) {
@@ -58,14 +58,14 @@ export function checkScopes(option: string, scopes: readonly string[]): readonly
 
 const NO_SCOPES: readonly string[] = []
 
-/** The scopes that a principal has. Throws a TypeError for what is no array: a string would have every part of it. */
+/** The scopes of a principal. Throws a TypeError unless they are an array: `includes` of a string matches substrings. */
 export function grantedScopes(principal: Principal | undefined): readonly string[] {
   const granted: unknown = principal?.scopes ?? NO_SCOPES
   if (Array.isArray(granted)) return granted
   throw new TypeError(`"authenticate" must answer "scopes" as an array of strings, not ${kindOf(granted)}`)
 }
 
-/** Throws `insufficient_scope`, which names all of them, unless the principal has each. */
+/** Throws `insufficient_scope`, with all the scopes in its challenge, when the principal lacks one. */
 export function requireScopes(principal: Principal | undefined, scopes: readonly string[]): void {
   const granted = grantedScopes(principal)
   if (scopes.every((scope) => granted.includes(scope))) return
@@ -74,13 +74,13 @@ export function requireScopes(principal: Principal | undefined, scopes: readonly
   })
 }
 
-/** What a message, or each message of a batch, needs by the rules, beside what every request does. */
+/** The scopes that a message, or all messages of a batch, need: `base`, and those of every matching rule. */
 export function scopesOf({ methods, tools }: Rules, base: readonly string[], message: Message): string[] {
   const needed = new Set(base)
   const need = (rules: readonly Rule[], name: unknown): void => {
-    for (const { fits, scopes } of rules) {
-      // A name that is none fits nothing a server has; should one take it all the same, it takes every scope.
-      if (typeof name !== 'string' || fits(name)) for (const scope of scopes) needed.add(scope)
+    for (const { matches, scopes } of rules) {
+      // A name that is not a string is invalid, but a lenient server may accept it: it needs the scopes of all rules.
+      if (typeof name !== 'string' || matches(name)) for (const scope of scopes) needed.add(scope)
     }
   }
   for (const each of message.kind === 'batch' ? message.items : [message]) {
@@ -94,13 +94,13 @@ export function scopesOf({ methods, tools }: Rules, base: readonly string[], mes
 function compile(option: string, given: Readonly<Record<string, readonly string[]>>): Rule[] {
   if (!isObject(given)) throw new TypeError(`${option} must map names to arrays of scopes`)
   return Object.entries(given).map(([name, scopes]) => ({
-    fits: fitting(name),
+    matches: compilePattern(name),
     scopes: checkScopes(`${option} at ${JSON.stringify(name)}`, scopes),
   }))
 }
 
-/** Piece by piece, so that no name takes longer than it is long. */
-function fitting(pattern: string): Rule['fits'] {
+/** A glob with `*` alone, without a regular expression: those backtrack, while this takes linear time. */
+function compilePattern(pattern: string): Rule['matches'] {
   const [first = '', ...rest] = pattern.split('*')
   const last = rest.pop()
   if (last === undefined) return (name) => name === pattern

@@ -1,14 +1,14 @@
-/** How often and how many at a time servers are asked for one principal: a token bucket. */
+/** Limits the introspections of each principal: a token bucket for their rate, and a cap for concurrent ones. */
 import { boundedSet } from '../util/bounded-map.ts'
 
-/** How many servers are asked one after the other without a pause, and how long each takes to be made up for. */
+/** The capacity of a bucket, and how long one token takes to come back. */
 const BURST = 30
 const REFILL_MS = 1_000
 
-/** How many are asked at a time. */
+/** The most concurrent introspections of one principal. */
 const MAX_RUNNING = 8
 
-/** How many principals are remembered. */
+/** The most buckets that are kept. */
 const MAX_PRINCIPALS = 1_000
 
 interface Bucket {
@@ -17,11 +17,11 @@ interface Bucket {
   running: number
 }
 
-export class AskLimit {
+export class RateLimit {
   readonly #buckets = new Map<string, Bucket>()
 
-  /** Runs what asks a server; `undefined` where this principal has asked too much. Visitors without one share theirs. */
-  async run<T>(principalId: string, ask: () => Promise<T>): Promise<T | undefined> {
+  /** Runs the task; `undefined` when the principal has reached a limit. Visitors without a principal share a bucket. */
+  async run<T>(principalId: string, task: () => Promise<T>): Promise<T | undefined> {
     const now = performance.now()
     const bucket = this.#buckets.get(principalId) ?? { tokens: BURST, filledAt: now, running: 0 }
     bucket.tokens = Math.min(BURST, bucket.tokens + (now - bucket.filledAt) / REFILL_MS)
@@ -31,7 +31,7 @@ export class AskLimit {
     bucket.tokens -= 1
     bucket.running += 1
     try {
-      return await ask()
+      return await task()
     } finally {
       bucket.running -= 1
     }

@@ -1,6 +1,6 @@
-// What a server offers, fetched as the one who opens its card: in its own era, bounded, kept for a moment.
+// Introspection: a server is asked on behalf of the principal who opens its card, in its own era, within limits, cached.
 import type supertest from 'supertest'
-import { interview } from '../../lib/directory/interview.ts'
+import { introspect } from '../../lib/directory/introspect.ts'
 import { GatewayError, mcpGateway, type ServerConfig } from '../../lib/index.ts'
 import { internalsOf } from '../../lib/exchange/gateway-internals.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
@@ -27,7 +27,7 @@ async function startLegacy(): Promise<Upstream> {
   return upstream
 }
 
-async function offerOf({ agent }: RunningDirectory, headers = {}) {
+async function fetchServer({ agent }: RunningDirectory, headers = {}) {
   const { body } = await agent.get('/mcp-servers?server=one').set(headers).expect(200)
   return body
 }
@@ -39,7 +39,7 @@ describe('real servers', () => {
     ['without sessions alone', { legacy: 'reject' }, '2026-07-28'],
   ] as const)('UC2: a server %s says who it is and what it offers', async (_what, eras, version) => {
     const server = await use(startDualEraServer(eras))
-    const { offer, health } = await offerOf(await start({ gateway: { servers: { one: { url: server.url } } } }))
+    const { offer, health } = await fetchServer(await start({ gateway: { servers: { one: { url: server.url } } } }))
     expect(offer).toMatchObject({
       protocolVersions: [version],
       server: { name: 'dual-era-fixture', title: 'Dual-era fixture', version: '1.0.0' },
@@ -76,7 +76,7 @@ describe('the conversation', () => {
   test('LC2 UC5: a legacy server gets a handshake, is told that it is over, and no session of ours is left', async () => {
     const upstream = await startLegacy()
     const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
-    const { offer } = await offerOf(directory)
+    const { offer } = await fetchServer(directory)
     await upstream.nextRequest('DELETE')
     const kinds = upstream.requests().map(({ kind }) => kind)
     expect(kinds).toEqual(['server/discover', 'initialize', 'notifications/initialized', 'tools/list', 'DELETE'])
@@ -94,7 +94,7 @@ describe('the conversation', () => {
   ] as const)('a server that is %s by its config is asked for nothing else', async (protocol, kinds) => {
     const upstream = await startLegacy()
     const directory = await start({ gateway: { servers: { one: { url: upstream.url, protocol } } } })
-    await offerOf(directory)
+    await fetchServer(directory)
     if (protocol === 'legacy') await upstream.nextRequest('DELETE')
     expect(upstream.requests().map(({ kind }) => kind)).toEqual(kinds)
   })
@@ -103,7 +103,7 @@ describe('the conversation', () => {
     const upstream = await use(startUpstream())
     upstream.on('server/discover', (exchange) => exchange.status(503, 'down'))
     const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
-    expect(await offerOf(directory)).toMatchObject({
+    expect(await fetchServer(directory)).toMatchObject({
       error: 'The upstream answered 503',
       health: { status: 'failing' },
     })
@@ -116,7 +116,7 @@ describe('the conversation', () => {
       authorization: `${principal!.id}@${server}`,
     })
     const directory = await start({ gateway: { servers: { one: { url: upstream.url, headers } }, authenticate } })
-    await offerOf(directory, { 'x-user': 'ada', authorization: 'Bearer of-ada', cookie: 'session=ada' })
+    await fetchServer(directory, { 'x-user': 'ada', authorization: 'Bearer of-ada', cookie: 'session=ada' })
     await upstream.nextRequest('DELETE')
     for (const request of upstream.requests()) {
       expect(request.headers['authorization']).toBe('ada@one')
@@ -129,7 +129,7 @@ describe('the conversation', () => {
     const page = Array.from({ length: 100 }, (_, index) => ({ name: `tool-${index}`, inputSchema: {} }))
     upstream.on('tools/list', (exchange) => exchange.result({ tools: page, nextCursor: 'more' }))
     const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
-    const { offer } = await offerOf(directory)
+    const { offer } = await fetchServer(directory)
     expect(upstream.requests('tools/list')).toHaveLength(5)
     expect(upstream.requests('tools/list')[1]?.message?.params).toEqual({ cursor: 'more' })
     expect(offer.tools).toMatchObject({ hasMore: true })
@@ -139,7 +139,7 @@ describe('the conversation', () => {
   test('empty pages without end are given up as well', async () => {
     const upstream = await startLegacy()
     upstream.on('tools/list', (exchange) => exchange.result({ tools: [], nextCursor: 'more' }))
-    const { offer } = await offerOf(await start({ gateway: { servers: { one: { url: upstream.url } } } }))
+    const { offer } = await fetchServer(await start({ gateway: { servers: { one: { url: upstream.url } } } }))
     expect(upstream.requests('tools/list')).toHaveLength(20)
     expect(offer.tools).toEqual({ items: [], hasMore: true })
   })
@@ -159,7 +159,7 @@ describe('the conversation', () => {
     upstream.on('resources/list', (exchange) => exchange.result({ resources: 'no list' }))
     upstream.on('resources/templates/list', (exchange) => exchange.error(-32601, 'Method not found'))
     const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
-    const { offer } = await offerOf(directory)
+    const { offer } = await fetchServer(directory)
     expect(offer.tools).toEqual({ items: [{ name: 'echo' }] })
     expect(offer.prompts).toEqual({ items: [], error: 'The <b>prompts</b> are locked' })
     expect([offer.resources, offer.resourceTemplates]).toEqual([{ items: [] }, { items: [] }])
@@ -171,7 +171,7 @@ describe('the conversation', () => {
 describe('failures', () => {
   test('a server that is down: the card says so, and onError why', async () => {
     const directory = await start({ gateway: { servers: { one: { url: 'http://127.0.0.1:9/mcp' } } } })
-    expect(await offerOf(directory)).toMatchObject({ error: 'The upstream cannot be reached' })
+    expect(await fetchServer(directory)).toMatchObject({ error: 'The upstream cannot be reached' })
     expect(await directory.reported.next()).toMatchObject({ code: 'upstream_unreachable' })
     const { text } = await directory.agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(200)
     expect(text).toContain('The server could not be asked.')
@@ -182,7 +182,7 @@ describe('failures', () => {
       throw new Error('vault token hunter2 expired')
     }
     const directory = await start({ gateway: { servers: { one: { url: 'http://127.0.0.1:9/mcp', headers } } } })
-    expect((await offerOf(directory)).error).toBe('Internal error')
+    expect((await fetchServer(directory)).error).toBe('Internal error')
     expect((await directory.reported.next()).message).toContain('hunter2')
   })
 
@@ -190,7 +190,7 @@ describe('failures', () => {
     const upstream = await use(startUpstream())
     upstream.on('initialize', (exchange) => exchange.error(-32600, 'Come back tomorrow'))
     const directory = await start({ gateway: { servers: { one: { url: upstream.url, protocol: 'legacy' } } } })
-    expect((await offerOf(directory)).error).toBe('The server says: Come back tomorrow')
+    expect((await fetchServer(directory)).error).toBe('The server says: Come back tomorrow')
   })
 
   test.each([
@@ -205,7 +205,7 @@ describe('failures', () => {
     running.push(gateway)
     const config: ServerConfig = { url: upstream.url, protocol: 'legacy' }
     const subject = { server: 'one', config, principal: undefined, request: {} as never }
-    const asking = interview(internalsOf(gateway)!, subject, 50)
+    const asking = introspect(internalsOf(gateway)!, subject, 50)
     await expect(asking).rejects.toMatchObject({
       code: 'upstream_timeout',
       message: 'The server took longer than 0.05 s',
@@ -218,7 +218,7 @@ describe('failures', () => {
     running.push(gateway)
     const config: ServerConfig = { url: 'http://127.0.0.1:9/mcp', headers: () => new Promise(() => {}) }
     const subject = { server: 'one', config, principal: undefined, request: {} as never }
-    await expect(interview(internalsOf(gateway)!, subject, 20)).rejects.toBeInstanceOf(GatewayError)
+    await expect(introspect(internalsOf(gateway)!, subject, 20)).rejects.toBeInstanceOf(GatewayError)
   })
 
   test('a gateway that is closed asks nobody', async () => {
@@ -261,7 +261,7 @@ describe('kept for a moment', () => {
     const upstream = await startLegacy()
     const headers: ServerConfig['headers'] = () => Promise.reject(new Error('the vault is sealed'))
     const directory = await start({ gateway: { servers: { one: { url: upstream.url, headers } } } })
-    expect((await offerOf(directory)).error).toBe('Internal error')
+    expect((await fetchServer(directory)).error).toBe('Internal error')
     expect(directory.reported.entries.map(({ message }) => message)).toEqual(['the vault is sealed'])
     expect(upstream.requests()).toEqual([])
   })

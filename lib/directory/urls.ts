@@ -1,33 +1,37 @@
-/** Where things are, as the one who asks reaches them: the mount, and the endpoint of each server. */
+/** The URLs of the mount and of the endpoints, as the client of a request reaches them. */
 import { GatewayError } from '../errors.ts'
 import type { GatewayRequest } from '../types.ts'
 
-/** What it takes to know. */
-interface Site {
+/** The settings of the gateway that determine its URLs. */
+interface UrlSettings {
   readonly path: string
   readonly publicUrl: URL | undefined
 }
 
 /**
- * The URL of the mount, without a slash at its end: `publicUrl`, or what the request itself shows. A request to
- * elsewhere does not show the mount's `path`, so it is given then.
+ * The URL of the mount, without a slash at its end: `publicUrl`, or the mount that the request was sent to. For a
+ * request to the root of the app `path` has to name the mount.
  */
-export function mountOf(request: GatewayRequest, { publicUrl }: Pick<Site, 'publicUrl'>, path?: string): string {
+export function mountUrl(
+  request: GatewayRequest,
+  { publicUrl }: Pick<UrlSettings, 'publicUrl'>,
+  path?: string,
+): string {
   if (publicUrl) return withoutSlash(publicUrl.origin + publicUrl.pathname)
   return originOf(request) + (path === undefined ? mountPath(request) : withoutSlash(path))
 }
 
-/** A server's endpoint below the mount. */
-export function endpointOf(mount: string, { path }: Pick<Site, 'path'>, server: string): string {
-  return mount + path.replace(':name', () => encode(server))
+/** The URL of a server's endpoint. */
+export function endpointUrl(mount: string, { path }: Pick<UrlSettings, 'path'>, server: string): string {
+  return mount + path.replace(':name', () => encodeName(server))
 }
 
-/** Where a request was sent to: path only, and whole. */
+/** The path of a request URL, without the query. */
 export function pathOf(url: string | undefined): string {
   return url?.split('?', 1)[0] ?? '/'
 }
 
-/** `X-Forwarded-*` counts where the host says so: Express's `request.protocol` heeds its `trust proxy`. */
+/** `X-Forwarded-Proto` counts only where the host trusts it: Express's `request.protocol` follows `trust proxy`. */
 function originOf(request: GatewayRequest): string {
   const { host } = request.headers
   const scheme = 'protocol' in request && request.protocol === 'https' ? 'https' : 'http'
@@ -36,7 +40,7 @@ function originOf(request: GatewayRequest): string {
   return new URL(url).origin
 }
 
-/** What a host has cut off the path before it handed the request over. */
+/** The part of the path that the host stripped before it called the handler. */
 function mountPath(request: GatewayRequest): string {
   const whole = pathOf(request.originalUrl ?? request.url)
   const rest = pathOf(request.url)
@@ -47,7 +51,7 @@ function withoutSlash(path: string): string {
   return path.endsWith('/') ? path.slice(0, -1) : path
 }
 
-/** No character that shells or quoted strings would read is left. */
-function encode(name: string): string {
+/** Percent-encodes a name, with the characters that shells and quoted strings interpret. */
+function encodeName(name: string): string {
   return encodeURIComponent(name).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
 }

@@ -1,21 +1,22 @@
-/** What a server offers, as HTML: who it says it is, its instructions, tools, prompts and resources. */
+/** A server's capabilities as HTML: its identity, instructions, tools, prompts and resources. */
 import { isObject, type JsonObject, member } from '../util/json.ts'
-import { type Content, html, type Html } from './html.ts'
-import type { Offer, Offered } from './interview.ts'
-import type { Opened } from './listing.ts'
+import { html, type Html, type HtmlContent } from './html.ts'
+import type { Capabilities, CapabilityList } from './introspect.ts'
+import type { Introspection } from './listing.ts'
 
-export function offerOf(opened: Opened): Html {
-  if ('error' in opened) {
-    return html`<p class="fault" role="status"><strong>The server could not be asked.</strong> ${opened.error}</p>`
+export function renderCapabilities(introspection: Introspection): Html {
+  if ('error' in introspection) {
+    const { error } = introspection
+    return html`<p class="fault" role="status"><strong>The server could not be asked.</strong> ${error}</p>`
   }
-  const { instructions, tools, prompts, resources, resourceTemplates } = opened.offer
+  const { instructions, tools, prompts, resources, resourceTemplates } = introspection.capabilities
   const sections = [
     section('Tools', tools, tool),
     section('Prompts', prompts, prompt),
     section('Resources', resources, resource),
     section('Resource templates', resourceTemplates, resource),
   ]
-  return html`${identity(opened.offer)}
+  return html`${identity(introspection.capabilities)}
   ${
     instructions !== undefined &&
     html`<h3>Instructions</h3>
@@ -25,7 +26,7 @@ export function offerOf(opened: Opened): Html {
   ${sections.every((one) => one === undefined) && html`<p class="quiet">It offers no tools, prompts or resources.</p>`}`
 }
 
-function identity({ server, protocolVersions }: Offer): Html {
+function identity({ server, protocolVersions }: Capabilities): Html {
   const name = text(server, 'title') ?? text(server, 'name') ?? 'It does not say its name'
   const version = text(server, 'version')
   return html`<p class="identity">
@@ -37,7 +38,7 @@ function identity({ server, protocolVersions }: Offer): Html {
 
 function section(
   title: string,
-  { items, hasMore, error }: Offered,
+  { items, hasMore, error }: CapabilityList,
   show: (item: JsonObject) => Html,
 ): Html | undefined {
   if (items.length === 0 && !hasMore && error === undefined) return undefined
@@ -52,7 +53,7 @@ function section(
 function tool(item: JsonObject): Html {
   const input = member(item, 'inputSchema')
   const output = member(item, 'outputSchema')
-  return entry(item, hints(member(item, 'annotations')), [
+  return details(item, hints(member(item, 'annotations')), [
     parameters(input),
     schema('Input schema', input),
     schema('Output schema', output),
@@ -64,19 +65,19 @@ function prompt(item: JsonObject): Html {
   const rows = (Array.isArray(given) ? given.filter(isObject) : []).map((argument) =>
     row(text(argument, 'name') ?? '', undefined, argument['required'] === true, text(argument, 'description')),
   )
-  return entry(item, [], [rows.length > 0 && html`<dl class="parameters">${rows}</dl>`])
+  return details(item, [], [rows.length > 0 && html`<dl class="parameters">${rows}</dl>`])
 }
 
 function resource(item: JsonObject): Html {
   const address = text(item, 'uri') ?? text(item, 'uriTemplate')
   const type = text(item, 'mimeType')
-  return entry(item, type === undefined ? [] : [type], [
+  return details(item, type === undefined ? [] : [type], [
     address !== undefined && html`<p class="address"><code>${address}</code></p>`,
   ])
 }
 
-/** A row that opens: its name, then what is to be said of it. */
-function entry(item: JsonObject, marks: readonly string[], more: readonly Content[]): Html {
+/** A row with a name that expands to a description and `more`. */
+function details(item: JsonObject, marks: readonly string[], more: readonly HtmlContent[]): Html {
   const name = text(item, 'name') ?? ''
   const title = text(item, 'title') ?? text(member(item, 'annotations'), 'title')
   const description = text(item, 'description')
@@ -86,14 +87,14 @@ function entry(item: JsonObject, marks: readonly string[], more: readonly Conten
     ${marks.map((mark) => html`<span class="mark">${mark}</span>`)}
     ${description !== undefined && html`<span class="brief" aria-hidden="true">${description}</span>`}
   </span>`
-  const details = [description !== undefined && html`<p class="prose">${description}</p>`, ...more].filter(Boolean)
+  const content = [description !== undefined && html`<p class="prose">${description}</p>`, ...more].filter(Boolean)
   return html`<details class="item">
     <summary>${shown}</summary>
-    ${details.length > 0 ? details : html`<p class="quiet">No description.</p>`}
+    ${content.length > 0 ? content : html`<p class="quiet">No description.</p>`}
   </details>`
 }
 
-/** The server's own claims about a tool: a help to people, nothing to rely on. */
+/** The server's own annotations of a tool: hints for people, which the server may not keep to. */
 function hints(annotations: unknown): string[] {
   const is = (hint: string, value: boolean): boolean => member(annotations, hint) === value
   if (is('readOnlyHint', true)) return ['read-only']
@@ -102,7 +103,7 @@ function hints(annotations: unknown): string[] {
   )
 }
 
-function parameters(input: unknown): Content {
+function parameters(input: unknown): HtmlContent {
   const properties = member(input, 'properties')
   if (!isObject(properties) || Object.keys(properties).length === 0) return undefined
   const required = member(input, 'required')
@@ -130,7 +131,7 @@ function typeOf(property: unknown): string | undefined {
   return Array.isArray(type) ? type.join(' | ') : text(property, 'type')
 }
 
-function schema(title: string, value: unknown): Content {
+function schema(title: string, value: unknown): HtmlContent {
   if (!isObject(value)) return undefined
   return html`<details class="schema">
     <summary>${title}</summary>
