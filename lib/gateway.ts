@@ -1,38 +1,17 @@
-/** mcpGateway(): the way of a request, top to bottom. */
+/** mcpGateway(): what is mounted. The way of a request goes on in running-gateway.ts. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from './errors.ts'
-import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
-import { expose, type GatewayInternals } from './exchange/gateway-internals.ts'
-import { Lifetime } from './exchange/lifetime.ts'
-import type { Message } from './exchange/message.ts'
-import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
+import { expose } from './exchange/gateway-internals.ts'
 import { challengeHeaders } from './inbound/access/challenge.ts'
-import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
 import { answerMetadata } from './inbound/access/metadata-endpoint.ts'
-import { readContent } from './inbound/body.ts'
-import { classify, type Rejection } from './inbound/classify.ts'
-import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
-import { checkSegments, fitsBelow } from './inbound/path.ts'
+import { isInRoute, mountedAsRoute } from './inbound/path.ts'
 import { serveInTurn } from './inbound/pipelining.ts'
-import { ownSession, sessionOf } from './inbound/session-of.ts'
-import { checkSingleHeaders } from './inbound/single-headers.ts'
 import { type Config, parseOptions } from './options.ts'
+import { faultOf } from './outbound/fault-of.ts'
 import { refuse } from './outbound/refusal.ts'
-import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
-import { LISTEN_METHOD } from './protocol.ts'
-import { gatewayOrigin } from './session/upstream-session.ts'
-import type {
-  Awaitable,
-  ErrorContext,
-  Gateway,
-  GatewayOptions,
-  GatewayRequest,
-  Principal,
-  ServerConfig,
-} from './types.ts'
-import { clientHeadersToServer } from './upstream/http/headers.ts'
-import { andThen, isPromise } from './util/awaitable.ts'
+import { RunningGateway } from './running-gateway.ts'
+import type { Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
 
 type Next = (error?: unknown) => void
 
@@ -41,6 +20,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   const config = parseOptions(options)
   const { protectedServers } = config
   const running = new RunningGateway(config)
+  const fail = refusing(config, running)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {
     let inbound: InboundRequest
@@ -48,23 +28,15 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       const server = config.serverPath(request.url)
       const described = server === undefined ? protectedServers.belowMount(request.url) : undefined
       if (described !== undefined) return describe(described, request, response)
-      if (next && server === undefined) return next(isInRoute(request, config) ? mountedAsRoute() : undefined)
+      if (next && server === undefined)
+        return next(isInRoute(request, config.serverPath) ? mountedAsRoute() : undefined)
       if (next && request.method === 'OPTIONS') return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
     } catch (error) {
       return fail(new InboundRequest(request, response, ''), error)
     }
-    serveInTurn(inbound, serve)
-  }
-
-  function serve(inbound: InboundRequest): void {
-    try {
-      const served = running.serve(inbound)
-      if (isPromise(served)) served.catch((error: unknown) => fail(inbound, error))
-    } catch (error) {
-      fail(inbound, error)
-    }
+    serveInTurn(inbound, (one) => running.answer(one, fail))
   }
 
   function wellKnown(request: GatewayRequest, response: ServerResponse, next?: Next): void {
@@ -79,176 +51,21 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
   }
 
   function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
-    answerMetadata(protectedServers, server, request, response).catch((error: unknown) =>
-      fail(new InboundRequest(request, response, server), error),
-    )
-  }
-
-  function fail(inbound: InboundRequest, error: unknown): void {
-    const known = faultOf(config, error, inbound)
-    const asked = () => challengeHeaders(known, protectedServers.asked(inbound.server))
-    const unsent = refuse(inbound.request, inbound.response, known, inbound.id, asked)
-    if (unsent !== undefined) config.report(unsent, inbound)
+    const answered = answerMetadata(running.send, protectedServers, server, request, response)
+    answered.catch((error: unknown) => fail(new InboundRequest(request, response, server), error))
   }
 
   return expose(Object.assign(gateway, { wellKnown, close: running.close }), running.internals())
 }
 
-/** Whether an Express route called, which leaves the path of the mount in `url`: nothing would ever be found. */
-function isInRoute(request: GatewayRequest, { serverPath }: Config): boolean {
-  return (request as { route?: unknown }).route !== undefined && fitsBelow(serverPath, request.url)
-}
+type Fail = (inbound: InboundRequest, error: unknown) => void
 
-function mountedAsRoute(): TypeError {
-  return new TypeError('mcpGateway is no route: mount it, app.use("/mcp-servers", gateway), not app.all or app.post')
-}
-
-/** What to answer for a fault. */
-function faultOf({ report }: Config, error: unknown, context: Partial<ErrorContext>): GatewayError {
-  const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error')
-  // A client's own fault is said to the client alone; what it cannot see, or mend, is the operator's to know.
-  const isSwallowed = known.status >= 500 ? known.code !== 'closing' : known.cause !== undefined
-  if (isSwallowed) report(error, context)
-  return known
-}
-
-/** What a request has turned out to be. */
-interface Received {
-  readonly accepts: Accepts
-  readonly session: ClientSession | undefined
-  readonly message?: Message
-  /** The bytes of the message. */
-  readonly body?: Buffer
-}
-
-/** A gateway with its parts, until it closes. What hooks answer at once is not waited for. */
-class RunningGateway {
-  readonly #config: Config
-  readonly #parts: GatewayParts
-  #closed: Promise<void> | undefined
-
-  constructor(config: Config) {
-    this.#config = config
-    this.#parts = createGatewayParts(config)
+/** Answers with what a fault is to the client, and tells the operator what that hides. */
+function refusing({ report, protectedServers }: Config, { send }: RunningGateway): Fail {
+  return (inbound, error) => {
+    const known = faultOf(error, inbound, report)
+    const headers = () => challengeHeaders(known, protectedServers.asked(inbound.server))
+    const unsent = refuse(send, inbound.request, inbound.response, known, inbound.id, headers, inbound)
+    if (unsent !== undefined) report(unsent, inbound)
   }
-
-  /** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
-  serve(inbound: InboundRequest): Awaitable<void> {
-    const { request, server } = inbound
-    const { method } = request
-    if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {
-      throw new GatewayError('method_not_allowed', 'Method not allowed')
-    }
-    this.#checkHostAndOrigin(request)
-    return andThen(authenticate(request, server, this.#config), (principal) => {
-      inbound.principal = principal
-      return andThen(lookUpServer(request, server, principal, this.#config), (config) => {
-        inbound.config = config
-        if (method === 'POST') return this.#post(inbound, config)
-        return method === 'GET' ? this.#get(inbound, config) : this.#delete(inbound, config)
-      })
-    })
-  }
-
-  /** A message: body, then what it is, then where it belongs. */
-  #post(inbound: InboundRequest, config: ServerConfig): Awaitable<void> {
-    const accepts = acceptsOfPost(inbound.header('accept'))
-    return andThen(readContent(inbound.request, this.#config.bodyBytes), ({ bytes, text, json }) => {
-      const message = classify(json, inbound.standardHeaders(), text)
-      if ('id' in message && message.kind !== 'response') inbound.id = message.id
-      if (message.kind === 'rejection') throw refusalOf(message, config)
-      if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
-      if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
-      this.#parts.eras.check(config, message)
-      return andThen(sessionOf(inbound, message, this.#parts), (session) =>
-        this.#dispatch(inbound, 'POST', { accepts, session, message, body: bytes }),
-      )
-    })
-  }
-
-  /** A client that listens. */
-  async #get(inbound: InboundRequest, config: ServerConfig): Promise<void> {
-    const accepts = acceptsOfGet(inbound.header('accept'))
-    if (this.#closed) throw closing()
-    const session = await ownSession(inbound, config, this.#parts)
-    return this.#dispatch(inbound, 'GET', { accepts, session })
-  }
-
-  /** A client that ends its session. It has ended, whatever the server says to it. */
-  async #delete(inbound: InboundRequest, config: ServerConfig): Promise<void> {
-    const session = await ownSession(inbound, config, this.#parts)
-    await this.#parts.forget(session.id)
-    const { server, principal, request } = inbound
-    await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
-    inbound.response.writeHead(200, { 'content-length': 0 }).end()
-  }
-
-  #dispatch(
-    inbound: InboundRequest,
-    verb: 'POST' | 'GET',
-    { accepts, session, message, body }: Received,
-  ): Promise<void> {
-    const { server, principal, request, response } = inbound
-    const config = inbound.config!
-    const era = message?.era ?? 'legacy'
-    const state = session?.record.upstream
-    const headers = clientHeadersToServer(verb, request.headers, state?.protocolVersion)
-    const origin = new Origin({ server, principal, request, era, session, accepts, response })
-    const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
-    const exchange = new Exchange(parts, body)
-    return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
-  }
-
-  #checkHostAndOrigin({ headers, rawHeaders, originalUrl, socket }: GatewayRequest): void {
-    checkSegments(originalUrl)
-    checkSingleHeaders(rawHeaders)
-    checkHostAndOrigin(this.#config.hostRules, headers.host, headers.origin, socket.localAddress)
-  }
-
-  /** Calling again gives the same promise. */
-  readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
-    const report = (error: unknown): void => this.#config.report(error, undefined)
-    this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
-    return this.#closed
-  }
-
-  /** A directory asks the very functions that every message goes through. */
-  internals(): GatewayInternals {
-    const { path, onlyServer, publicUrl, servers } = this.#config
-    const { pipeline, upstreams, upstreamSessions } = this.#parts
-    return {
-      path,
-      onlyServer,
-      publicUrl,
-      servers,
-      checkHostAndOrigin: (request) => this.#checkHostAndOrigin(request),
-      authenticate: async (request, server) => authenticate(request, server, this.#config),
-      lookUpServer: async (request, server, principal) => lookUpServer(request, server, principal, this.#config),
-      faultOf: (error, context) => faultOf(this.#config, error, context),
-      connect: (subject) => {
-        const { server, config } = subject
-        const parts = { life: new Lifetime(), config, path: [server], verb: 'POST', state: undefined } as const
-        const origin = gatewayOrigin(subject, 'legacy')
-        const handle = pipeline.handleOf(config, 'gateway')
-        return {
-          parent: new Exchange({ ...parts, origin, message: undefined, headers: {} }),
-          handle: async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange)),
-        }
-      },
-      track: (work) => void upstreamSessions.track(work),
-      upstreamId: (server, config) => upstreams.of(server, config).id,
-      watch: (onOutcome) => upstreams.watch(onOutcome),
-    }
-  }
-}
-
-/** A server that is legacy by its config gives no evidence of the contrary, or a client of both eras comes back. */
-function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerConfig): GatewayError {
-  return protocol === 'legacy' && era === 'modern'
-    ? new GatewayError('bad_request', reason)
-    : new GatewayError(code, reason, { data })
-}
-
-function closing(): GatewayError {
-  return new GatewayError('closing', 'The gateway is shutting down')
 }

@@ -19,6 +19,7 @@ import type {
 import { targetOf } from './upstream/http/target.ts'
 import { isDictionary, kindOf } from './util/json.ts'
 import { rejectUnknown } from './util/unknown-key.ts'
+import { inspect, parseList, parseNumber } from './util/option-checks.ts'
 
 /** The checked options, with defaults. */
 export interface Config {
@@ -34,11 +35,16 @@ export interface Config {
   /** The servers by name; `undefined` where `servers` is a function. */
   readonly servers: ReadonlyMap<string, ServerConfig> | undefined
   readonly sessions: SessionStore
+  /** Whether sessions live in this process alone, so that every request of one comes here. */
+  readonly sessionsAreLocal: boolean
   readonly events: EventLog | undefined
   /** The capacity of the cache in bytes; 0 without a cache. */
   readonly cacheBytes: number
   readonly bodyBytes: number
   readonly stallMs: number
+  /** What one principal may hold at a time. */
+  readonly principalBytes: number
+  readonly principalCalls: number
   readonly connectMs: number
   readonly responseMs: number
   readonly recheckMs: number
@@ -67,7 +73,11 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
 export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Config {
   checkUse(given)
   rejectUnknown(given, KNOWN, '')
-  rejectUnknown(given.limits ?? {}, { bodyBytes: true, stallMs: true }, 'limits.')
+  rejectUnknown(
+    given.limits ?? {},
+    { bodyBytes: true, stallMs: true, principalBytes: true, principalCalls: true },
+    'limits.',
+  )
   rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, recheckMs: true }, 'timeouts.')
   const { limits, timeouts, servers } = given
   if (typeof servers !== 'function' && !isDictionary(servers)) throw noServers(servers)
@@ -77,6 +87,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   const serverPath = compilePath(path, onlyServer)
   const authenticate = parseAuthenticate(given.authenticate)
   const lookup = parseServers(given) as ServerLookup
+  const sessions = parseSessions(given.sessions)
   return {
     serverPath,
     path,
@@ -87,11 +98,14 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     lookup,
     servers: typeof servers === 'function' ? undefined : new Map(Object.entries(servers)),
     protectedServers: parseProtectedResource(given, path, serverPath),
-    sessions: parseSessions(given.sessions),
+    sessions,
+    sessionsAreLocal: sessions instanceof MemorySessionStore,
     events: parseEvents(given.events),
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
     stallMs: parseNumber('limits.stallMs', limits?.stallMs ?? 60_000, 1),
+    principalBytes: parseNumber('limits.principalBytes', limits?.principalBytes ?? 64 * 1024 * 1024, 1),
+    principalCalls: parseNumber('limits.principalCalls', limits?.principalCalls ?? 1_000, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
     recheckMs: parseNumber('timeouts.recheckMs', timeouts?.recheckMs ?? 60_000, 1),
@@ -201,20 +215,6 @@ function parseHostRules(
   return { hosts, origins, everySocket: allowedHosts !== undefined }
 }
 
-function parseList(option: string, list: readonly string[] = [], pattern: RegExp, example: string): string[] {
-  if (!Array.isArray(list)) throw new TypeError(`"${option}" must be an array, such as [${inspect(example)}]`)
-  return list.map((value: unknown) => {
-    const lower = String(value).toLowerCase()
-    if (typeof value === 'string' && pattern.test(lower)) return lower
-    throw new TypeError(`"${option}" takes values such as ${inspect(example)}, not ${inspect(value)}`)
-  })
-}
-
-function parseNumber(option: string, value: number, least: number): number {
-  if (Number.isFinite(value) && value >= least) return value
-  throw new TypeError(`"${option}" must be a number of at least ${least}, not ${inspect(value)}`)
-}
-
 function parseOnError(onError: GatewayOptions['onError'] = print): Config['report'] {
   if (typeof onError !== 'function') {
     throw new TypeError('"onError" must be a function (error, { server, principal, request })')
@@ -238,8 +238,4 @@ function print(error: Error, { server }: ErrorContext): void {
 
 function reasons(error: Error): string[] {
   return error.cause instanceof Error ? [error.message, ...reasons(error.cause)] : [error.message]
-}
-
-function inspect(value: unknown): string {
-  return JSON.stringify(value) ?? String(value)
 }

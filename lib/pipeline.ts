@@ -7,14 +7,19 @@ import type { Handle } from './exchange/reply.ts'
 import { Authorize } from './layers/authorize.ts'
 import { Cache } from './layers/cache/cache.ts'
 import { CancelOnStop } from './layers/cancel-on-stop.ts'
+import { EarlyListen } from './layers/early-listen.ts'
 import { EventLogLayer } from './layers/event-log/event-log-layer.ts'
 import { OpenSession } from './layers/open-session.ts'
 import { RecoverSession } from './layers/recover-session.ts'
 import { ResumeUpstream } from './layers/resume-upstream.ts'
 import { SplitBatch } from './layers/split-batch.ts'
 import type { Config } from './options.ts'
+import { AnswerWriter } from './outbound/answer-writer.ts'
 import { Dispatcher } from './outbound/dispatch.ts'
+import { Heartbeat } from './outbound/heartbeat.ts'
 import { AccessMonitor } from './session/access-monitor.ts'
+import { Quota } from './session/quota.ts'
+import { SessionHabits } from './session/session-habits.ts'
 import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
@@ -71,13 +76,19 @@ export class Pipeline {
 export interface GatewayParts {
   readonly pipeline: Pipeline
   readonly sessions: Sessions
+  readonly sessionHabits: SessionHabits
+  /** Whether every client gets a session of the gateway's own, whatever its server gives. */
+  readonly alwaysSessions: boolean
   readonly upstreamSessions: UpstreamSessions
   readonly upstreams: Upstreams
   readonly eras: Eras
   readonly inFlight: InFlight
+  readonly quota: Quota
   readonly accessMonitor: AccessMonitor
   readonly dispatcher: Dispatcher
+  readonly answers: AnswerWriter
   readonly eventLog: EventLogLayer | undefined
+  readonly earlyListen: EarlyListen | undefined
   /** Ends a session here: in the store, in what goes on in it, and in the event log. */
   forget(sessionId: string): Promise<void>
 }
@@ -86,18 +97,20 @@ export interface GatewayParts {
 const FAREWELL_MS = 1_000
 
 /** What the layers need of the gateway. */
-interface LayerParts extends Pick<GatewayParts, 'sessions' | 'upstreamSessions' | 'upstreams' | 'eventLog'> {
+interface LayerParts extends Pick<
+  GatewayParts,
+  'sessions' | 'sessionHabits' | 'alwaysSessions' | 'upstreamSessions' | 'upstreams' | 'eventLog' | 'earlyListen'
+> {
   readonly report: (error: unknown, exchange: Exchange) => void
 }
 
 /** The pipeline: the one list of layers, outermost first. */
-function layersOf(
-  { sessions, upstreamSessions, upstreams, eventLog, report }: LayerParts,
-  { cacheBytes, protectedServers }: Config,
-): readonly Place[] {
+function layersOf(parts: LayerParts, { cacheBytes, protectedServers, responseMs }: Config): readonly Place[] {
+  const { upstreamSessions, upstreams, eventLog, earlyListen, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
   return [
-    ['client', new OpenSession(sessions, upstreamSessions, report)],
+    ['client', new OpenSession(parts)],
+    ...(earlyListen ? [['client', earlyListen] as const] : []),
     ...(eventLog ? [['client', eventLog] as const] : []),
     ['gateway', new Authorize('said', protectedServers.scopes)],
     // interceptors of the gateway: what the client sees
@@ -105,8 +118,8 @@ function layersOf(
     ['member', new Authorize('sent', protectedServers.scopes)],
     ['member', new SplitBatch(needsSingles)],
     // bridge: the client's era -> the server's
-    ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes)] as const] : []),
-    ['farewell', new RecoverSession()],
+    ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes, responseMs)] as const] : []),
+    ['farewell', new RecoverSession(responseMs)],
     ['farewell', new ResumeUpstream()],
     ['farewell', new CancelOnStop({ upstreamOf: upstreams.of, track, report })],
   ]
@@ -118,48 +131,79 @@ export function createGatewayParts(config: Config): GatewayParts {
   const eras = new Eras()
   const upstreams = new Upstreams(config, eras)
   const inFlight = new InFlight()
+  const quota = new Quota({ bytes: config.principalBytes, calls: config.principalCalls })
   const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)
-  const sessions = new Sessions(config.sessions, inFlight, (id, { upstream }) => upstreamSessions.expired(id, upstream))
+  const sessions = new Sessions(config.sessions, inFlight, (id, { upstream }) => {
+    earlyListen?.forget(id)
+    upstreamSessions.expired(id, upstream)
+  })
   const eventLog = events && new EventLogLayer(events, { report, inFlight })
-  const layers = layersOf({ sessions, upstreamSessions, upstreams, eventLog, report }, config)
+  // At another node nobody would find what is held here, and the server refuse a second stream.
+  const findsHeld = config.sessionsAreLocal || eventLog !== undefined
+  const earlyListen = findsHeld ? new EarlyListen(quota, upstreams.of) : undefined
+  const sessionHabits = new SessionHabits()
+  const alwaysSessions = eventLog !== undefined
+  const layers = layersOf(
+    { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eventLog, earlyListen, report },
+    config,
+  )
   const pipeline = new Pipeline(layers, upstreams.of)
   const access = { inFlight, sessions, upstreamSessions, lookup, recheckMs, report: config.report }
   const accessMonitor = new AccessMonitor(access)
-  const forget = async (sessionId: string): Promise<void> => {
-    upstreamSessions.forget(sessionId)
-    await sessions.end(sessionId)
-    await eventLog?.forget(sessionId).catch((error: unknown) => config.report(error, undefined))
-  }
-  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, stallMs, report })
+  const forget = forgetting({ upstreamSessions, earlyListen, sessions, eventLog }, config)
+  const heartbeat = new Heartbeat()
+  const answers = new AnswerWriter({ heartbeat, stallMs, report: config.report })
+  const { send } = answers
+  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, heartbeat, stallMs, send, report })
   return {
     pipeline,
     sessions,
+    sessionHabits,
+    alwaysSessions,
     upstreamSessions,
     upstreams,
     eras,
     inFlight,
+    quota,
     accessMonitor,
     dispatcher,
+    answers,
     eventLog,
+    earlyListen,
     forget,
+  }
+}
+
+type ForgetParts = Pick<GatewayParts, 'upstreamSessions' | 'earlyListen' | 'sessions' | 'eventLog'>
+
+function forgetting(
+  { upstreamSessions, earlyListen, sessions, eventLog }: ForgetParts,
+  { report }: Config,
+): GatewayParts['forget'] {
+  return async (sessionId) => {
+    upstreamSessions.forget(sessionId)
+    earlyListen?.forget(sessionId)
+    await sessions.end(sessionId)
+    await eventLog?.forget(sessionId).catch((error: unknown) => report(error, undefined))
   }
 }
 
 /** Lets what goes on finish within the grace, tells the rest this reason, and lets go of everything. */
 export async function closeGatewayParts(
-  { inFlight, accessMonitor, sessions, eventLog, upstreamSessions, upstreams }: GatewayParts,
+  { inFlight, accessMonitor, sessions, earlyListen, eventLog, upstreamSessions, upstreams }: GatewayParts,
   reason: GatewayError,
   graceMs: number,
   report: (error: unknown) => void,
 ): Promise<void> {
-  const deadline = Date.now() + graceMs
+  const deadline = performance.now() + graceMs
+  earlyListen?.letGo()
   inFlight.stop(reason, ({ life }) => life.endless)
   await within(deadline, inFlight.idle())
   inFlight.stop(reason, () => true)
   accessMonitor.close()
   await sessions.close().catch(report)
   await eventLog?.close().catch(report)
-  await within(Math.max(deadline, Date.now() + FAREWELL_MS), upstreamSessions.done())
+  await within(Math.max(deadline, performance.now() + FAREWELL_MS), upstreamSessions.done())
   upstreamSessions.close()
   await upstreams.close()
 }

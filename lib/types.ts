@@ -281,6 +281,17 @@ export interface GatewayOptions<P extends Principal = Principal> {
          * 60 000; checked every 7 500.
          */
         readonly stallMs?: number | undefined
+        /**
+         * The most bytes of request bodies of one principal at a time, at this node: a body counts as it arrives, and
+         * three times from when it has been read until the request is over. More are answered by 503. Defaults to
+         * 64 MiB.
+         */
+        readonly principalBytes?: number | undefined
+        /**
+         * The most pending requests of one principal at a time, at this node; listening streams do not count. More are
+         * answered by 503. Defaults to 1 000.
+         */
+        readonly principalCalls?: number | undefined
       }
     | undefined
   /** The timeouts of servers, and the interval of access checks. */
@@ -434,7 +445,8 @@ export interface LoggedEvent {
 export interface EventLog {
   /**
    * Required. Appends events to a stream, in order. Returns `false`, and appends none, when the stream has an event at
-   * the position of the first one or behind it: then another writer has written to the stream.
+   * the position of the first one or behind it: then another writer has written to the stream, or has recorded in it
+   * who reads it. Positions may have a gap where the log keeps no event before it.
    */
   append(name: EventStreamName, events: readonly LoggedEvent[]): Awaitable<boolean>
   /**

@@ -16,6 +16,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['inbound/', 'outbound/'],
   ['layers/*', 'auth/', 'directory/', 'options.ts'],
   ['pipeline.ts'],
+  ['running-gateway.ts'],
   ['gateway.ts'],
   ['testing.ts', 'index.ts'],
 ]

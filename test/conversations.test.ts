@@ -1,5 +1,11 @@
 // Sessions of the session revisions over the wire: opened, carried on, ended; their versions and batches; shutting down.
-import { MemorySessionStore, type GatewayOptions, type HeadersContext, type SessionStore } from '../lib/index.ts'
+import {
+  MemoryEventLog,
+  MemorySessionStore,
+  type GatewayOptions,
+  type HeadersContext,
+  type SessionStore,
+} from '../lib/index.ts'
 import { startGateway, type Host, type RunningGateway } from './support/gateway.ts'
 import { createJournal } from './support/journal.ts'
 import { initialize, initializeMessage, openStream, post, send, type Answer } from './support/rpc.ts'
@@ -68,9 +74,11 @@ describe('a session id', () => {
     expect(inside[0]).not.toBe(inside[1])
   })
 
-  test('SS2 that is missing is 400, with the id of the request', async () => {
+  test('SS2 that is missing is 400, with the id of the request, where the server is known to have sessions', async () => {
     const gateway = await start()
     const url = gateway.url('weather')
+    await initialize(url)
+    const before = upstream.requests()
     const answers = [
       await post(url, ping),
       await send('GET', url, { accept: 'text/event-stream' }),
@@ -81,7 +89,31 @@ describe('a session id', () => {
       expect(answer).toMatchObject({ status: 400, message: { error: { message: 'Mcp-Session-Id is required' } } })
     }
     expect(answers[0]).toMatchObject({ message: { id: 'p' } })
+    expect(upstream.requests()).toEqual(before)
+  })
+
+  test('SS2 that is missing is for the server to judge, where nothing is known of it', async () => {
+    const gateway = await start()
+    const { status, message } = await post(gateway.url('weather'), ping)
+    expect([status, message?.error?.message]).toEqual([400, 'Bad Request: Mcp-Session-Id is required'])
+    expect(upstream.requests().map(({ kind }) => kind)).toEqual(['ping'])
+  })
+
+  test('SS2 that is missing is 400 with an event log, which needs one for every client', async () => {
+    const gateway = await start({ events: new MemoryEventLog() })
+    expect(await post(gateway.url('weather'), ping)).toMatchObject({ status: 400 })
     expect(upstream.requests()).toEqual([])
+  })
+
+  test('SS2 that is missing is no fault where a handshake gave none: the last one that did not is what counts', async () => {
+    const gateway = await start()
+    const url = gateway.url('weather')
+    const agreement = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 's', version: '1' } }
+    upstream.once('initialize', (exchange) => exchange.result(agreement))
+    await post(url, initializeMessage())
+    await initialize(url)
+    upstream.once('ping', (exchange) => exchange.result({}))
+    expect(await post(url, ping)).toMatchObject({ status: 200 })
   })
 
   test('SS3 SS6 SS7 SC5 unknown, ended, of another principal or of another server: one and the same 404', async () => {
@@ -192,10 +224,10 @@ describe('opening', () => {
     expect(answer.headers).not.toHaveProperty('mcp-session-id')
   })
 
-  test('an upstream without sessions gets one all the same, in front of it', async () => {
+  test('an upstream without sessions gets one all the same, in front of it, where an event log needs it', async () => {
     const plain = await startUpstream({ sessions: false })
     running.push(plain.close)
-    const gateway = await start({ servers: { weather: { url: plain.url } } })
+    const gateway = await start({ servers: { weather: { url: plain.url } }, events: new MemoryEventLog() })
     const session = await initialize(gateway.url('weather'))
     expect(await session.request('ping')).toMatchObject({ status: 200 })
     expect(await session.end()).toMatchObject({ status: 200 })
@@ -253,8 +285,7 @@ describe('opening', () => {
     const { headers } = await upstream.nextRequest('DELETE')
     expect(headers['mcp-session-id']).toBe('upstream-left')
     expect(await upstream.requests('initialize')[0]!.over).toBe('complete')
-    expect(ids).toHaveLength(1)
-    expect(store.get(ids[0]!)).toBeUndefined()
+    for (const id of ids) expect(store.get(id)).toBeUndefined()
   })
 })
 

@@ -2,7 +2,7 @@
 import { connectSdkV1, connectSdkV2, textOf, type TestClient } from './support/clients.ts'
 import { startCluster, startNode, type Cluster } from './support/cluster.ts'
 import { describeRedis, startRedis, type RunningRedis } from './support/redis.ts'
-import { initialize, post, send, type Answer, type Session } from './support/rpc.ts'
+import { initialize, initializeMessage, post, send, type Answer, type Session } from './support/rpc.ts'
 import { startSdkV1Server, type RunningServer } from './support/servers.ts'
 import { startUpstream, type Upstream } from './support/upstream.ts'
 
@@ -85,12 +85,14 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
     expect(upstream.requests()).toHaveLength(before + (endsEverywhere ? 0 : 1))
   })
 
-  test(`SS3 where the upstream has no sessions, DELETE holds ${endsEverywhere ? 'for both nodes' : 'at that node alone'}`, async () => {
-    const session = await open('sessionless')
-    expect((await at(cluster.url('sessionless', 0), session).end()).status).toBe(200)
-    expect((await at(cluster.url('sessionless', 0), session).ping()).status).toBe(404)
-    const there = await at(cluster.url('sessionless', 1), session).ping()
-    expect(there.status).toBe(endsEverywhere ? 404 : 200)
+  test('SS1 SS3 a client of an upstream without sessions has none: either node serves it, and the upstream answers DELETE', async () => {
+    const url = (node: number): string => cluster.url('sessionless', node)
+    const opening = await post(url(0), initializeMessage(), ann)
+    expect(opening.headers).not.toHaveProperty('mcp-session-id')
+    for (const node of [0, 1]) {
+      expect(await post(url(node), { jsonrpc: '2.0', id: 1, method: 'ping' }, ann)).toMatchObject({ status: 200 })
+      expect(await send('DELETE', url(node), ann)).toMatchObject({ status: 405 })
+    }
   })
 
   test('SS6 SS7 SC5 a stolen id is the same 404 as any other, at either node', async () => {

@@ -59,7 +59,7 @@ describe('misuse', () => {
     [
       'an unknown limit',
       { limits: { bodySize: 1 } },
-      '"limits.bodySize" is not an option; there are: bodyBytes, stallMs',
+      '"limits.bodySize" is not an option; there are: bodyBytes, stallMs, principalBytes, principalCalls',
     ],
     [
       'an unknown timeout',

@@ -1,6 +1,7 @@
 /** serverDirectory(): routes requests for the list of servers, the server cards and the catalog. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
+import type { SendWhole } from '../exchange/gateway-internals.ts'
 import { refuse } from '../outbound/refusal.ts'
 import { JSON_TYPE } from '../protocol.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
@@ -113,7 +114,8 @@ class Directory {
       try {
         const route = find(request)
         if (route && isRead(request)) route.serve(request, response).catch(fail)
-        else if (route?.mayBePublic && this.#settings.publicCards && isPreflight(request)) sendPermission(response)
+        else if (route?.mayBePublic && this.#settings.publicCards && isPreflight(request))
+          sendPermission(this.#send, response)
         else if (next) next()
         else throw new GatewayError('not_found', 'Not found')
       } catch (error) {
@@ -130,8 +132,8 @@ class Directory {
     const show = { type: JSON_TYPE, audience: 'private' } as const
     if (name === null) {
       const all = await this.#listing.all(visitor)
-      if (type === 'text/html') return sendPage(response, (nonce) => listPage(settings, all, nonce))
-      return sendDocument(request, response, listDocument(settings.title, all), show)
+      if (type === 'text/html') return sendPage(this.#send, response, (nonce) => listPage(settings, all, nonce))
+      return sendDocument(this.#send, request, response, listDocument(settings.title, all), show)
     }
     const config = await settings.gateway.lookUpServer(request, name, visitor.principal)
     const introspection = await this.#listing.introspect(name, config, visitor)
@@ -139,11 +141,11 @@ class Directory {
     const listed = this.#listing.describe(name, config, visitor)
     if (type === 'text/html') {
       const isPart = query.has('fragment')
-      return sendPage(response, (nonce) =>
+      return sendPage(this.#send, response, (nonce) =>
         isPart ? fragment(listed, introspection) : serverPage(settings, listed, introspection, nonce),
       )
     }
-    return sendDocument(request, response, entryDocument(listed, introspection), show)
+    return sendDocument(this.#send, request, response, entryDocument(listed, introspection), show)
   }
 
   async serveCard(request: GatewayRequest, response: ServerResponse, server: string): Promise<void> {
@@ -156,7 +158,7 @@ class Directory {
     const introspection = mayIntrospect ? await this.#listing.introspect(server, config, visitor) : undefined
     const space = namespace ?? reversed(new URL(listed.url).hostname)
     const document = cardDocument({ listed, config, introspection, namespace: space, clientHeaders })
-    sendDocument(request, response, document, { type: CARD_TYPE, audience: this.#audience })
+    sendDocument(this.#send, request, response, document, { type: CARD_TYPE, audience: this.#audience })
   }
 
   async serveCatalog(request: GatewayRequest, response: ServerResponse, path: string | undefined): Promise<void> {
@@ -165,7 +167,11 @@ class Directory {
     const visitor = { ...(await this.#cardVisitor(request, '')), mount }
     const publisher = reversed(namespace ?? reversed(new URL(mount).hostname))
     const document = catalogDocument(title, publisher, await this.#listing.all(visitor))
-    sendDocument(request, response, document, { type: CATALOG_TYPE, audience: this.#audience })
+    sendDocument(this.#send, request, response, document, { type: CATALOG_TYPE, audience: this.#audience })
+  }
+
+  get #send(): SendWhole {
+    return this.#settings.gateway.send
   }
 
   get #audience(): Audience {
@@ -201,17 +207,17 @@ class Directory {
     const unsent =
       isPage && !response.headersSent && !response.destroyed
         ? this.#sendFault(request, response, fault)
-        : refuse(request, response, fault)
+        : refuse(this.#send, request, response, fault)
     if (unsent !== undefined) this.#settings.gateway.faultOf(unsent, { request })
   }
 
   /** Sends the error as a page. If that fails, sends a bare error and returns the reason. */
   #sendFault(request: GatewayRequest, response: ServerResponse, fault: GatewayError): unknown {
     try {
-      sendPage(response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)
+      sendPage(this.#send, response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)
       return undefined
     } catch (error) {
-      refuse(request, response, new GatewayError('internal', 'Internal error'))
+      refuse(this.#send, request, response, new GatewayError('internal', 'Internal error'))
       return error
     }
   }

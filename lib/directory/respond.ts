@@ -1,6 +1,7 @@
 /** Responses: pages with a strict content security policy, and JSON documents with an `ETag`. */
 import { createHash, randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import type { SendWhole } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest } from '../types.ts'
 import type { Html } from './html.ts'
 
@@ -20,6 +21,7 @@ const PRIVATE_HEADERS: Readonly<Record<string, string>> = { 'cache-control': 'pr
 
 /** Sends a document as JSON, or 304 when `If-None-Match` has its tag. */
 export function sendDocument(
+  send: SendWhole,
   request: GatewayRequest,
   response: ServerResponse,
   document: object,
@@ -30,19 +32,19 @@ export function sendDocument(
   const headers = { ...(audience === 'public' ? PUBLIC_HEADERS : PRIVATE_HEADERS), ...SAFE_HEADERS, etag: tag }
   response.appendHeader('vary', 'Accept')
   if (hasTag(request.headers['if-none-match'], tag)) {
-    response.writeHead(304, headers).end()
-    return
+    return send(response, 304, headers)
   }
-  response.writeHead(200, { ...headers, 'content-type': type, 'content-length': body.length }).end(body)
+  send(response, 200, { ...headers, 'content-type': type, 'content-length': body.length }, body)
 }
 
-/** Answers the CORS preflight for a public document. */
-export function sendPermission(response: ServerResponse): void {
-  response.writeHead(204, PUBLIC_HEADERS).end()
+/** Answers a page of another origin that asks whether it may fetch a public document. */
+export function sendPermission(send: SendWhole, response: ServerResponse): void {
+  send(response, 204, PUBLIC_HEADERS)
 }
 
 /** Renders a page with a fresh nonce, and sends it. */
 export function sendPage(
+  send: SendWhole,
   response: ServerResponse,
   page: (nonce: string) => Html,
   {
@@ -53,17 +55,16 @@ export function sendPage(
   const nonce = randomBytes(18).toString('base64url')
   const body = Buffer.from(page(nonce).text)
   response.appendHeader('vary', 'Accept')
-  response
-    .writeHead(status, {
-      'cache-control': 'private, no-store',
-      ...headers,
-      ...SAFE_HEADERS,
-      'content-security-policy': policy(nonce),
-      'content-type': 'text/html; charset=utf-8',
-      'content-length': body.length,
-      'x-frame-options': 'DENY',
-    })
-    .end(body)
+  const all = {
+    'cache-control': 'private, no-store',
+    ...headers,
+    ...SAFE_HEADERS,
+    'content-security-policy': policy(nonce),
+    'content-type': 'text/html; charset=utf-8',
+    'content-length': body.length,
+    'x-frame-options': 'DENY',
+  }
+  send(response, status, all, body)
 }
 
 const SAFE_HEADERS: Readonly<Record<string, string>> = {

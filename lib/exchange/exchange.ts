@@ -50,6 +50,8 @@ export class Origin {
   readonly accepts: Accepts
   readonly #response: ServerResponse | undefined
   readonly #context = new AsyncResource('McpExchange')
+  /** Some of the ids of its requests, so there are as many as a message has at most. */
+  #cancelled: Set<RequestId> | undefined
 
   constructor({ server, principal, request, era, session, accepts, response }: OriginParts) {
     this.server = server
@@ -64,6 +66,26 @@ export class Origin {
   /** Whether the client has disconnected. */
   get isGone(): boolean {
     return this.#response?.destroyed === true
+  }
+
+  /** Calls back when the client disconnects, at once when it has. Returns how to take the listener back. */
+  onGone(listener: () => void): () => void {
+    const response = this.#response
+    if (this.isGone) listener()
+    else response?.once('close', listener)
+    return () => void response?.off('close', listener)
+  }
+
+  /** The client has cancelled this request: it waits for the response no more. (UT4) */
+  cancel(id: RequestId): void {
+    this.#cancelled ??= new Set()
+    this.#cancelled.add(id)
+  }
+
+  /** Those of these requests that the client has not cancelled. */
+  awaited(ids: readonly RequestId[]): readonly RequestId[] {
+    const cancelled = this.#cancelled
+    return cancelled ? ids.filter((id) => !cancelled.has(id)) : ids
   }
 
   /** The same hook, called in the async context of this request: never in that of a pooled socket or a timer. */

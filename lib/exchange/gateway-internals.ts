@@ -1,4 +1,5 @@
 /** What a gateway shows to the rest of the house: a directory is built on this and on nothing else of it. */
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { GatewayError } from '../errors.ts'
 import type { ErrorContext, Gateway, GatewayRequest, Principal, ServerConfig } from '../types.ts'
 import type { Exchange } from './exchange.ts'
@@ -20,6 +21,15 @@ export interface Connection {
   readonly parent: Exchange
 }
 
+/** Writes an answer that is all there. `context` is for `onError`, should the client not take it. */
+export type SendWhole = (
+  response: ServerResponse,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  bytes?: Buffer,
+  context?: Partial<ErrorContext>,
+) => void
+
 /** Every check that a client's message goes through is here too, and they are the same functions. */
 export interface GatewayInternals {
   /** The option `path`. */
@@ -38,6 +48,8 @@ export interface GatewayInternals {
   /** What to answer for a fault; `onError` is told what the answer hides. */
   faultOf(error: unknown, context: Partial<ErrorContext>): GatewayError
   connect(subject: Subject): Connection
+  /** The one way to write an answer that is all there. */
+  readonly send: SendWhole
   /** Has a gateway that closes wait for a promise that never rejects. */
   track(work: Promise<void>): void
   /** Names what answers behind a config. */

@@ -1,5 +1,6 @@
 /** The exchanges that go on right now, and which sessions they are in. */
 import type { GatewayError } from '../errors.ts'
+import type { RequestId } from '../types.ts'
 import { DenseSet } from '../util/dense-set.ts'
 import type { Exchange } from './exchange.ts'
 import type { Lifetime } from './lifetime.ts'
@@ -9,10 +10,21 @@ export class Flight {
   slot = -1
   readonly life: Lifetime
   readonly exchange: Exchange
+  /** Told of each request that its client has cancelled, where somebody else keeps count of what is pending. */
+  onCancel: ((id: RequestId) => void) | undefined
 
   constructor(exchange: Exchange) {
     this.life = exchange.life
     this.exchange = exchange
+  }
+
+  /** Its client waits for the responses to these requests no more, as far as they are its own. */
+  cancel(ids: readonly RequestId[]): void {
+    const { requestIds, origin } = this.exchange
+    for (const id of ids) {
+      if (requestIds.includes(id)) origin.cancel(id)
+      this.onCancel?.(id)
+    }
   }
 }
 
@@ -58,6 +70,13 @@ export class InFlight {
   /** Stops whatever goes on in a session. */
   stopSession(id: string, reason: GatewayError): void {
     this.stop(reason, ({ exchange }) => exchange.origin.session?.id === id)
+  }
+
+  /** A client has cancelled these requests of a session. An id keeps its type: 1 is not "1". (RPC3, UT4) */
+  cancel(sessionId: string, ids: readonly RequestId[]): void {
+    for (const flight of this.#flights.snapshot()) {
+      if (flight.exchange.origin.session?.id === sessionId) flight.cancel(ids)
+    }
   }
 
   /** Resolves when nothing goes on. */

@@ -155,7 +155,8 @@ class MappedEvents extends MappedBody {
 
   #isWanted(message: Message): boolean {
     if (message.kind === 'response') return this.#wants.responses === true
-    return message.kind !== 'batch' && this.#wants.methods?.(message.method) === true
+    if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
+    return this.#wants.methods?.(message.method) === true
   }
 }
 

@@ -1,6 +1,7 @@
 /** JSON-RPC messages, parsed once, with the very text that stood on the wire. */
 import type { Era, RequestId } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
+import { itemTexts } from './json-text.ts'
 
 /** The error of a response. (JSON-RPC 2.0, 5.1) */
 export interface Fault {
@@ -44,11 +45,21 @@ export interface BatchMessage extends Wire {
 
 export type Message = RequestMessage | NotificationMessage | ResponseMessage | BatchMessage
 
+const NO_IDS: readonly RequestId[] = []
+
 /** The ids of the requests in a message: each of them is pending until its response. */
 export function requestIdsOf(message: Message | undefined): readonly RequestId[] {
   if (message?.kind === 'request') return [message.id]
   if (message?.kind === 'batch') return message.items.flatMap(requestIdsOf)
   return []
+}
+
+/** The ids of the requests that a message of a client cancels. (UT4) */
+export function cancelledIdsOf(message: Message | undefined): readonly RequestId[] {
+  if (message?.kind === 'batch') return message.items.flatMap(cancelledIdsOf)
+  if (message?.kind !== 'notification' || message.method !== 'notifications/cancelled') return NO_IDS
+  const id = message.params?.['requestId']
+  return typeof id === 'string' || typeof id === 'number' ? [id] : NO_IDS
 }
 
 /** The text of a request of our own. */
@@ -76,7 +87,8 @@ export function responseText(
 
 /** A parsed message of a server, which may be of any shape; `undefined` for what is no JSON-RPC message. */
 export function messageOf(json: unknown, text: string, era: Era): Message | undefined {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined
+  if (Array.isArray(json)) return batchOf(json, text, era)
+  if (typeof json !== 'object' || json === null) return undefined
   const { id, method, params, result, error } = json as Partial<Record<string, unknown>>
   if (typeof method === 'string') {
     const known = { era, text, method, params: params as JsonObject | undefined }
@@ -87,4 +99,11 @@ export function messageOf(json: unknown, text: string, era: Era): Message | unde
   if (method !== undefined || !('result' in json || 'error' in json)) return undefined
   const outcome = 'error' in json ? { error: error as Fault } : { result }
   return { kind: 'response', era, text, id: (id ?? null) as RequestId | null, ...outcome }
+}
+
+/** `undefined` when anything in it is no message. */
+function batchOf(json: readonly unknown[], text: string, era: Era): BatchMessage | undefined {
+  const texts = itemTexts(text)
+  const items = json.map((item, index) => (Array.isArray(item) ? undefined : messageOf(item, texts[index] ?? '', era)))
+  return items.length > 0 && items.every((item) => item !== undefined) ? { kind: 'batch', era, items, text } : undefined
 }

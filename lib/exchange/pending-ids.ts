@@ -49,6 +49,11 @@ export class PendingIds {
     return this.#ids.size === 0
   }
 
+  /** A response that is waited for no more. `false` where it was not. */
+  delete(id: RequestId): boolean {
+    return this.#ids.delete(id)
+  }
+
   /** Takes notice of what goes to the client, as a `Framer` emits it. */
   see(piece: Buffer, atBoundary: boolean): void {
     if (this.#ids.size === 0) return

@@ -1,5 +1,6 @@
 /** Reads a reply as far as its first response. */
 import { StringDecoder } from 'node:string_decoder'
+import { GatewayError } from '../errors.ts'
 import type { RequestId } from '../types.ts'
 import { ChunkList } from '../util/chunk-list.ts'
 import { mayBeMessage, parseJson } from '../util/json.ts'
@@ -15,25 +16,43 @@ const MAX_BYTES = 4 * 1024 * 1024
 /** Which response is read. */
 interface Wanted {
   /** The id of the request. A response to another one is passed over; without it the first response is read. (ER14) */
-  readonly id?: RequestId
-  readonly maxBytes?: number
-  /** How long a reply that has begun is waited for: what comes later is not read. Without an end by default. */
-  readonly waitMs?: number
+  readonly id?: RequestId | undefined
+  readonly maxBytes?: number | undefined
+  /** How long a reply that has begun is waited for: what comes later is not read. 0, the default, is for ever. */
+  readonly timeoutMs?: number | undefined
+  /** Called when that is over, before the promise resolves with nothing. */
+  readonly onLate?: (() => void) | undefined
 }
 
 /** Whether a response is the one that is wanted; an error may have no id. (JSON-RPC 2.0, 5) */
 type IsWanted = (response: ResponseMessage) => boolean
 
 /**
- * The first response in a reply, `undefined` when there is none or it is too long to be read. The bytes are given back:
- * the reply can be relayed as if untouched. Rejects with nothing.
+ * The response in a reply, `undefined` when there is none, it is too long to be read, or comes too late. The bytes are
+ * given back: the reply can be relayed as if untouched. Rejects with nothing.
  */
 export function peekResponse(reply: Reply, wanted: Wanted = {}): Promise<ResponseMessage | undefined> {
   if (reply.kind === 'empty') return Promise.resolve(undefined)
   return new Promise((resolve) => {
     const Peek = reply.kind === 'events' ? EventsPeek : JsonPeek
-    reply.body.pipe(new Peek(reply.body, resolve, wanted))
+    new Peek(reply.body, resolve, wanted).start()
   })
+}
+
+/**
+ * The same for a while. A stream that is late can be relayed, and its client sees that it lives; of a document nothing
+ * can be said before it ends: rejects with `upstream_timeout`.
+ */
+export async function peekInTime(
+  reply: Reply,
+  id: RequestId | undefined,
+  timeoutMs: number,
+): Promise<ResponseMessage | undefined> {
+  let isLate = false
+  const response = await peekResponse(reply, { id, timeoutMs, onLate: () => (isLate = true) })
+  if (!isLate || reply.kind !== 'json') return response
+  reply.body.cancel()
+  throw new GatewayError('upstream_timeout', 'The server did not answer in time')
 }
 
 /**
@@ -56,16 +75,27 @@ abstract class PeekSink implements Sink {
   protected readonly isWanted: IsWanted
   readonly #body: Body
   readonly #resolve: (response: ResponseMessage | undefined) => void
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #wanted: Wanted
+  #timer: NodeJS.Timeout | undefined
   #isSettled = false
 
   constructor(body: Body, resolve: (response: ResponseMessage | undefined) => void, wanted: Wanted) {
     this.#body = body
     this.#resolve = resolve
+    this.#wanted = wanted
     this.maxBytes = wanted.maxBytes ?? MAX_BYTES
     this.isWanted = isWantedOf(wanted)
-    const { waitMs } = wanted
-    this.#timer = waitMs === undefined ? undefined : setTimeout(() => this.settle(undefined), waitMs).unref()
+  }
+
+  /** What is all there needs no timer. */
+  start(): void {
+    const { timeoutMs = 0, onLate } = this.#wanted
+    this.#body.pipe(this)
+    if (this.#isSettled || timeoutMs === 0) return
+    this.#timer = setTimeout(() => {
+      onLate?.()
+      this.settle(undefined)
+    }, timeoutMs).unref()
   }
 
   data(chunk: Buffer): boolean {

@@ -1,5 +1,5 @@
 /** Where an event stream can be resumed, when, and how often that was tried in vain. (SE6, SE7) */
-import { hasEventId, lastEventId, retryMsOf } from './sse.ts'
+import { canBeResumedFrom, hasEventId, lastEventId, retryMsOf } from './sse.ts'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -34,7 +34,7 @@ export class ResumePoint {
   get after(): string | undefined {
     if (this.#marked) {
       const id = lastEventId(this.#marked)
-      this.#after = id === '' ? undefined : id
+      this.#after = canBeResumedFrom(id) ? id : undefined
       this.#marked = undefined
     }
     return this.#after
@@ -101,7 +101,7 @@ export class ResumePoint {
   }): void {
     this.#retryMs = retryMs
     if (id === undefined) return
-    this.#after = id === '' ? undefined : id
+    this.#after = canBeResumedFrom(id) ? id : undefined
     this.#marked = undefined
     this.#resumes = 0
   }

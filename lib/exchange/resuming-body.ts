@@ -8,6 +8,7 @@ import type { Lifetime } from './lifetime.ts'
 import { PendingIds } from './pending-ids.ts'
 import type { EventsReply, Handle } from './reply.ts'
 import { ResumePoint } from './resume-point.ts'
+import { eventIdHeader } from './sse.ts'
 
 /** How often an upstream is asked for the rest before it counts as gone. */
 const ATTEMPTS = 5
@@ -82,7 +83,7 @@ export class ResumingBody implements Body, Sink {
   }
 
   /** The requests without a response so far. */
-  readonly pending = (): readonly RequestId[] => this.#pending?.ids ?? this.#pendingOf()
+  readonly pending = (): readonly RequestId[] => this.#exchange.origin.awaited(this.#pending?.ids ?? this.#pendingOf())
 
   /** The id of the last event since the first break. */
   get after(): string | undefined {
@@ -189,7 +190,7 @@ export class ResumingBody implements Body, Sink {
     const { life, headers } = this.#exchange
     if (life.stopped) return this.#conclude({ how: 'broken', error: life.stopped })
     this.#life ??= life.child()
-    const asked = { ...headers, [HEADER.lastEventId]: this.#point.after! }
+    const asked = { ...headers, [HEADER.lastEventId]: eventIdHeader(this.#point.after!) }
     try {
       const reply = await this.#next(
         this.#exchange.fork({ verb: 'GET', message: undefined, headers: asked }, this.#life),

@@ -122,6 +122,23 @@ export function lastEventId(events: Buffer): string {
   return lastMatch(events, ID_LINE) ?? ''
 }
 
+/** The longest event id that is sent back, in bytes: servers take heads of 8 to 16 KiB. */
+const EVENT_ID_BYTES = 4 * 1024
+
+/** What no header holds: controls, and white space at either end, which is not part of its value. (RFC 9110, 5.5) */
+// oxlint-disable-next-line no-control-regex
+const NO_HEADER_VALUE = /[\0-\x08\x0a-\x1f\x7f]|^[\t ]|[\t ]$/
+
+/** Whether a stream can be resumed behind an event of this id. */
+export function canBeResumedFrom(id: string): boolean {
+  return id !== '' && !NO_HEADER_VALUE.test(id) && Buffer.byteLength(id) <= EVENT_ID_BYTES
+}
+
+/** An event id as `Last-Event-ID`: its bytes in UTF-8 (WHATWG HTML, 9.2.4), each of which a header holds as a character. */
+export function eventIdHeader(id: string): string {
+  return Buffer.from(id).toString('latin1')
+}
+
 /** The last reconnection time in events, in milliseconds. */
 export function retryMsOf(events: Buffer): number | undefined {
   const found = events.includes('retry:') ? lastMatch(events, RETRY_LINE) : undefined

@@ -10,11 +10,11 @@ const ANSWER_TYPES = [JSON_TYPE, EVENT_STREAM_TYPE]
 /** Media types with the one parameter that may follow them: both are always UTF-8. */
 const WITH_CHARSET = ANSWER_TYPES.map((type) => `${type}; charset=utf-8`)
 
-/** Clients send the same few values again and again: the cache of parsed ones holds this many, each of this length. */
+/** Clients send a few values over and over: so many of up to so many characters are parsedValues once. */
 const MAX_PARSED = 100
 const MAX_PARSED_CHARS = 200
 
-const parsed = new Map<string, Accepts>()
+const parsedValues = new Map<string, Accepts>()
 
 /** A request without `Accept` accepts nothing: MCP requires the header of every client. */
 const NO_TYPES: Accepts = { json: false, events: false }
@@ -40,12 +40,12 @@ export function requireEvents({ events }: Accepts): void {
 
 function acceptsOf(accept: string | undefined): Accepts {
   if (accept === undefined) return NO_TYPES
-  const known = parsed.get(accept)
+  const known = parsedValues.get(accept)
   if (known) return known
   const taken = new Negotiator({ headers: { accept } }).mediaTypes([...ANSWER_TYPES, ...WITH_CHARSET])
   const takes = (type: string): boolean => taken.some((each) => each.startsWith(type))
   const accepts = { json: takes(JSON_TYPE), events: takes(EVENT_STREAM_TYPE) }
-  if (accept.length <= MAX_PARSED_CHARS) boundedSet(parsed, MAX_PARSED, accept, accepts)
+  if (accept.length <= MAX_PARSED_CHARS) boundedSet(parsedValues, MAX_PARSED, accept, accepts)
   return accepts
 }
 

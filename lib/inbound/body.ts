@@ -14,20 +14,29 @@ export interface RequestBody {
   readonly json: unknown
 }
 
+/** Told of bytes of a body that have arrived; throws when they are too many. */
+export interface BodyMeter {
+  add(bytes: number): void
+}
+
 /**
- * Throws `unsupported_media_type`, `body_too_large`, `invalid_request`, `parse_error`, or `bad_request` when the client
- * disconnected; and a plain Error when the host has consumed the body and left no `request.body`.
+ * Throws `unsupported_media_type`, `body_too_large`, what the meter throws, `parse_error`, or `bad_request` when the client went away; and a
+ * plain Error when the host has consumed the body and left nothing.
  */
-export function readContent(request: GatewayRequest, maxBytes: number): Awaitable<RequestBody> {
+export function readContent(request: GatewayRequest, maxBytes: number, meter?: BodyMeter): Awaitable<RequestBody> {
   if (mediaType(request.headers['content-type']) !== JSON_TYPE) {
     throw new GatewayError('unsupported_media_type', `Content-Type must be ${JSON_TYPE}`)
   }
-  if (isConsumed(request)) return fromHost(request.body, maxBytes)
+  if (isConsumed(request)) {
+    const content = fromHost(request.body, maxBytes)
+    meter?.add(content.bytes.length)
+    return content
+  }
   const encoding = request.headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity') {
     throw new GatewayError('unsupported_media_type', 'Content-Encoding is not supported here')
   }
-  return readBytes(request, maxBytes).then(parseBody)
+  return readBytes(request, maxBytes, meter).then(parseBody)
 }
 
 /** Whether a body parser has read the stream. (`req.body` does not tell: Express 4 sets it to `{}` without reading.) */
@@ -68,7 +77,7 @@ function tooLarge(maxBytes: number): GatewayError {
   return new GatewayError('body_too_large', `The body may not be longer than ${maxBytes} bytes`)
 }
 
-function readBytes(request: GatewayRequest, maxBytes: number): Promise<Buffer> {
+function readBytes(request: GatewayRequest, maxBytes: number, meter: BodyMeter | undefined): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(request.headers['content-length']) > maxBytes) {
       reject(tooLarge(maxBytes))
@@ -80,17 +89,21 @@ function readBytes(request: GatewayRequest, maxBytes: number): Promise<Buffer> {
     }
     const chunks = new ChunkList()
     let length = 0
-    const refuse = (error: GatewayError): void => {
+    const refuse = (error: Error): void => {
       chunks.clear()
       length = Infinity
       reject(error)
     }
     request.on('data', (chunk: Buffer) => {
+      if (length === Infinity) return
       length += chunk.length
-      if (length <= maxBytes) chunks.push(chunk)
-      else if (length < Infinity) {
+      try {
+        if (length > maxBytes) throw tooLarge(maxBytes)
+        meter?.add(chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
         request.pause()
-        refuse(tooLarge(maxBytes))
+        refuse(error as Error)
       }
     })
     request.on('end', () => {

@@ -1,6 +1,7 @@
 /** One HTTP request at the gateway, with what earlier steps have found out about it. */
 import type { ServerResponse } from 'node:http'
 import { HEADER } from '../protocol.ts'
+import type { Charge } from '../session/quota.ts'
 import type { GatewayRequest, Principal, RequestId, ServerConfig } from '../types.ts'
 
 /** The headers of a POST that repeat members of its body. */
@@ -19,7 +20,9 @@ export class InboundRequest {
   readonly server: string
   principal: Principal | undefined
   config: ServerConfig | undefined
-  /** The id of the JSON-RPC request, which an error response repeats. */
+  /** What it has on its principal's account, to be released when nothing of it is left to do. */
+  charge: Charge | undefined
+  /** The id of the JSON-RPC request, for an error to name. */
   id: RequestId | undefined
 
   constructor(request: GatewayRequest, response: ServerResponse, server: string) {

@@ -1,5 +1,6 @@
 /** Finds the name of a server in the path of a request. */
 import { GatewayError } from '../errors.ts'
+import type { GatewayRequest } from '../types.ts'
 
 /** Finds the server's name in a request path; `undefined` when the path is not the gateway's. */
 export type ServerPath = (url: string | undefined) => string | undefined
@@ -77,4 +78,13 @@ const SLICE_LENGTH = 13
 /** The name in memory of its own, since sessions keep it. */
 function detached(name: string): string {
   return name.length < SLICE_LENGTH ? name : Buffer.from(name).toString()
+}
+
+/** Whether an Express route called, which leaves the path of the mount in `url`: nothing would ever be found. */
+export function isInRoute(request: GatewayRequest, serverPath: ServerPath): boolean {
+  return (request as { route?: unknown }).route !== undefined && fitsBelow(serverPath, request.url)
+}
+
+export function mountedAsRoute(): TypeError {
+  return new TypeError('mcpGateway is no route: mount it, app.use("/mcp-servers", gateway), not app.all or app.post')
 }

@@ -2,7 +2,8 @@
 import { GatewayError, isCode } from '../errors.ts'
 import type { ClientSession } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
-import { BATCH_VERSION, HEADER } from '../protocol.ts'
+import { BATCH_VERSION, HEADER, LEGACY_VERSIONS } from '../protocol.ts'
+import type { SessionHabits } from '../session/session-habits.ts'
 import { ANY_UPSTREAM } from '../session/session-record.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Awaitable, ServerConfig } from '../types.ts'
@@ -15,11 +16,14 @@ import type { InboundRequest } from './inbound-request.ts'
 /** The state that finding and checking a session needs. */
 interface SessionParts {
   readonly sessions: Sessions
+  readonly sessionHabits: SessionHabits
+  /** Whether every server here has sessions of the gateway's own. */
+  readonly alwaysSessions: boolean
   readonly upstreams: Upstreams
   readonly eras: Eras
 }
 
-/** The session of a message; `undefined` in the modern era, and for an `initialize` that names no live session. */
+/** The session that a message belongs to: none in the modern era, before a handshake, and at servers without sessions. */
 export function sessionOf(
   inbound: InboundRequest,
   message: Message,
@@ -28,33 +32,59 @@ export function sessionOf(
   if (message.era === 'modern') return undefined
   const id = inbound.header(HEADER.sessionId)
   const opens = message.kind === 'request' && message.method === 'initialize'
+  if (id === undefined) {
+    if (!opens) checkWithout(inbound, message, parts)
+    return undefined
+  }
   return andThen(opens ? liveSession(inbound, id, parts) : find(inbound, id, parts), (session) => {
     if (session) checkRevision(session, inbound, message)
     return session
   })
 }
 
-/** The session of a GET or DELETE. Throws `method_not_allowed` for a modern-only server, which has no sessions. (RT4) */
+/**
+ * The session of a GET or DELETE, `undefined` where the server may have none. A session that is live says more than what
+ * was learnt of the server from others: only where there is none, a server without a handshake has neither of them. (RT4)
+ */
 export async function ownSession(
   inbound: InboundRequest,
   config: ServerConfig,
   parts: SessionParts,
-): Promise<ClientSession> {
+): Promise<ClientSession | undefined> {
+  const id = inbound.header(HEADER.sessionId)
+  const session = id === undefined ? undefined : await liveSession(inbound, id, parts)
+  if (session) {
+    checkVersion(inbound.header(HEADER.protocolVersion), session.record.protocolVersion)
+    return session
+  }
   if (parts.eras.isModernOnly(config, parts.upstreams.of(inbound.server, config).id)) {
     throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
   }
-  const session = await find(inbound, inbound.header(HEADER.sessionId), parts)
-  checkVersion(inbound.header(HEADER.protocolVersion), session.record.protocolVersion)
-  return session
+  if (id !== undefined) throw new GatewayError('session_not_found', 'Session not found')
+  checkWithout(inbound, undefined, parts)
+  return undefined
 }
 
-/** The live session that an `initialize` names, if any. A client may name an ended session and open a new one. */
+/**
+ * A message without a session id is for the server to judge, unless it is known that it would refuse it: at another node
+ * than the one of the handshake nothing is known of the server. The revision is the one of the header, and without a
+ * header the one that had none. (HD5)
+ */
+function checkWithout(inbound: InboundRequest, message: Message | undefined, parts: SessionParts): void {
+  const { alwaysSessions, sessionHabits, upstreams } = parts
+  if (alwaysSessions || sessionHabits.hasSessions(upstreams.of(inbound.server, inbound.config!).id)) {
+    throw new GatewayError('session_required', 'Mcp-Session-Id is required')
+  }
+  const version = inbound.header(HEADER.protocolVersion) ?? BATCH_VERSION
+  if (message?.kind === 'batch' && LEGACY_VERSIONS.includes(version)) checkBatch(version)
+}
+
+/** The session of this id if it is live: an ended one does not keep a client from starting anew. */
 async function liveSession(
   inbound: InboundRequest,
-  id: string | undefined,
+  id: string,
   parts: SessionParts,
 ): Promise<ClientSession | undefined> {
-  if (id === undefined) return undefined
   try {
     return await find(inbound, id, parts)
   } catch (error) {
@@ -66,7 +96,7 @@ async function liveSession(
 /** A session is valid only for the upstream where it was opened: the server's name may have another one by now. */
 function find(
   { server, principal, config }: InboundRequest,
-  id: string | undefined,
+  id: string,
   { sessions, upstreams }: SessionParts,
 ): Awaitable<ClientSession> {
   return andThen(sessions.find(id, server, principal?.id ?? ''), (session) => {
@@ -83,7 +113,9 @@ function checkRevision(
   message: Message,
 ): void {
   checkVersion(inbound.header(HEADER.protocolVersion), protocolVersion)
-  if (message.kind === 'batch' && protocolVersion > BATCH_VERSION) {
-    throw new GatewayError('invalid_request', `Revision ${protocolVersion} has no batches`)
-  }
+  if (message.kind === 'batch') checkBatch(protocolVersion)
+}
+
+function checkBatch(version: string): void {
+  if (version > BATCH_VERSION) throw new GatewayError('invalid_request', `Revision ${version} has no batches`)
 }

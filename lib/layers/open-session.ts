@@ -2,24 +2,28 @@
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
+import type { SessionHabits } from '../session/session-habits.ts'
+import { isTooMuch } from '../session/session-record.ts'
 import type { Sessions } from '../session/sessions.ts'
-import type { UpstreamContext, UpstreamSessions } from '../session/upstream-session.ts'
+import { hasSession, type UpstreamContext, type UpstreamSessions } from '../session/upstream-session.ts'
 import type { SessionRecord, UpstreamState } from '../types.ts'
+
+/** What opening a session needs of the gateway. */
+interface OpenSessionParts {
+  readonly sessions: Sessions
+  readonly sessionHabits: SessionHabits
+  readonly upstreamSessions: UpstreamSessions
+  /** Whether clients get a session of the gateway's own where the server gives none: an event log needs one. */
+  readonly alwaysSessions: boolean
+  readonly report: (error: unknown, exchange: Exchange) => void
+}
 
 export class OpenSession implements Layer {
   readonly name = 'openSession'
-  readonly #sessions: Sessions
-  readonly #upstreamSessions: UpstreamSessions
-  readonly #report: (error: unknown, exchange: Exchange) => void
+  readonly #parts: OpenSessionParts
 
-  constructor(
-    sessions: Sessions,
-    upstreamSessions: UpstreamSessions,
-    report: (error: unknown, exchange: Exchange) => void,
-  ) {
-    this.#report = report
-    this.#sessions = sessions
-    this.#upstreamSessions = upstreamSessions
+  constructor(parts: OpenSessionParts) {
+    this.#parts = parts
   }
 
   applies(): boolean {
@@ -34,6 +38,10 @@ export class OpenSession implements Layer {
   async #open(exchange: Exchange, next: Handle): Promise<Reply> {
     const reply = await next(exchange)
     if (!reply.opened) return reply
+    const { alwaysSessions, sessionHabits } = this.#parts
+    const hasOwn = hasSession(reply.opened)
+    sessionHabits.learn(reply.opened.upstream, hasOwn)
+    if (!hasOwn && !alwaysSessions) return reply
     const sessionId = await this.#keep(reply.opened, exchange, reply)
     if (exchange.origin.isGone) await this.#abandon(sessionId, reply.opened, exchange)
     return { ...reply, sessionId }
@@ -48,11 +56,11 @@ export class OpenSession implements Layer {
         { server, principal: principal?.id ?? '', protocolVersion, upstream: state },
         exchange,
       )
-      if (this.#sessions.endByThemselves) this.#upstreamSessions.remember(id, context)
+      if (this.#parts.sessions.endByThemselves) this.#parts.upstreamSessions.remember(id, context)
       return id
     } catch (error) {
       if (reply.kind !== 'empty') reply.body.cancel()
-      void this.#upstreamSessions.terminate(state, context)
+      void this.#parts.upstreamSessions.terminate(state, context)
       throw error
     }
   }
@@ -60,21 +68,23 @@ export class OpenSession implements Layer {
   /** What a store cannot keep with what it takes to recover, it keeps without: the session ends with its server's. */
   async #create(record: SessionRecord, exchange: Exchange): Promise<string> {
     const { client, ...upstream } = record.upstream
-    if (!client) return this.#sessions.open(record)
+    if (!client) return this.#parts.sessions.open(record)
+    // Of what a client says at its leisure a session keeps no more than of what it says later.
+    if (isTooMuch(client)) return this.#parts.sessions.open({ ...record, upstream })
     try {
-      return await this.#sessions.open(record)
+      return await this.#parts.sessions.open(record)
     } catch (error) {
-      const id = await this.#sessions.open({ ...record, upstream })
-      this.#report(error, exchange)
+      const id = await this.#parts.sessions.open({ ...record, upstream })
+      this.#parts.report(error, exchange)
       return id
     }
   }
 
   /** A client that left before it learnt its id will never use it. */
   async #abandon(id: ClientSession['id'], state: UpstreamState, exchange: Exchange): Promise<void> {
-    this.#upstreamSessions.forget(id)
-    await this.#sessions.end(id)
-    void this.#upstreamSessions.terminate(state, contextOf(exchange))
+    this.#parts.upstreamSessions.forget(id)
+    await this.#parts.sessions.end(id)
+    void this.#parts.upstreamSessions.terminate(state, contextOf(exchange))
   }
 }
 

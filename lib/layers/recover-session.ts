@@ -1,23 +1,28 @@
 /** Opens a server's session anew when the server has forgotten it, so that its client need not notice. (SS8) */
 import { GatewayError, isCode } from '../errors.ts'
-import type { Exchange } from '../exchange/exchange.ts'
+import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Lifetime } from '../exchange/lifetime.ts'
-import { peekResponse } from '../exchange/read-response.ts'
+import { mapMessages } from '../exchange/map-messages.ts'
+import type { BatchMessage, Message } from '../exchange/message.ts'
+import { peekInTime } from '../exchange/read-response.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import { RpcError, UpstreamClient } from '../exchange/upstream-client.ts'
 import { HEADER } from '../protocol.ts'
-import type { ClientState, ServerConfig, UpstreamState } from '../types.ts'
+import { isTooMuch } from '../session/session-record.ts'
+import type { ClientState, RequestId, ServerConfig, UpstreamState } from '../types.ts'
 import { type JsonObject, member } from '../util/json.ts'
-
-/** The most that is kept of what a client told its server: its parameters as JSON, and how many subscriptions. */
-const MAX_STATE_CHARS = 64 * 1024
-const MAX_SUBSCRIPTIONS = 500
 
 export class RecoverSession implements Layer {
   readonly name = 'recoverSession'
+  readonly #responseMs: number
   /** By session id: sessions that are being opened anew. Requests that arrive meanwhile wait for the same promise. */
   readonly #recoveries = new Map<string, Promise<UpstreamState>>()
+
+  /** How long a server may take for an answer that is waited for here, and for all of a recovery. */
+  constructor(responseMs = 0) {
+    this.#responseMs = responseMs
+  }
 
   applies(config: ServerConfig): boolean {
     return config.recover === true
@@ -45,12 +50,12 @@ export class RecoverSession implements Layer {
   /** Keeps what the server would have to be told again, once it has agreed to it. */
   async #noted(exchange: Exchange, reply: Reply): Promise<Reply> {
     const { message, origin } = exchange
-    const change = message?.kind === 'request' && origin.session ? CHANGES.get(message.method) : undefined
-    if (!change || message?.kind !== 'request') return reply
-    const response = await peekResponse(reply)
-    if (response && response.error === undefined) {
-      await origin.session!.keep((state) => withClient(state, (client) => change(client, message.params ?? {})))
-    }
+    const session = origin.session!
+    if (message?.kind === 'batch') return notedBatch(message, session, reply)
+    const change = changeOf(message)
+    if (!change) return reply
+    const response = await peekInTime(reply, exchange.requestIds[0], this.#responseMs)
+    if (response && response.error === undefined) await session.keep(change)
     return reply
   }
 
@@ -59,11 +64,15 @@ export class RecoverSession implements Layer {
     const session = exchange.origin.session!
     const running = this.#recoveries.get(session.id)
     if (running) return running
-    const recovery = this.#open(exchange.fork({}, exchange.life.detach()), next)
+    const life = exchange.life.detach()
+    const recovery = this.#open(exchange.fork({}, life), next)
     this.#recoveries.set(session.id, recovery)
+    const late = (): void => life.stop(new GatewayError('upstream_timeout', 'The session was not opened anew in time'))
+    const timer = this.#responseMs > 0 ? setTimeout(late, this.#responseMs).unref() : undefined
     try {
       return await recovery
     } finally {
+      clearTimeout(timer)
       this.#recoveries.delete(session.id)
     }
   }
@@ -116,8 +125,32 @@ async function latestState({ origin, state }: Exchange): Promise<UpstreamState |
 function withClient(state: UpstreamState, change: (client: ClientState) => ClientState): UpstreamState {
   if (!state.client) return state
   const client = change(state.client)
-  const isTooMuch = Object.keys(client.subscriptions ?? {}).length > MAX_SUBSCRIPTIONS
-  return isTooMuch || JSON.stringify(client).length > MAX_STATE_CHARS ? state : { ...state, client }
+  return isTooMuch(client) ? state : { ...state, client }
+}
+
+/** What a request changes of the state behind, once the server has agreed to it. */
+function changeOf(message: Message | undefined): ((state: UpstreamState) => UpstreamState) | undefined {
+  const change = message?.kind === 'request' ? CHANGES.get(message.method) : undefined
+  if (!change || message?.kind !== 'request') return undefined
+  return (state) => withClient(state, (client) => change(client, message.params ?? {}))
+}
+
+/** The responses to a batch come in any order, and one by one or all at once. */
+function notedBatch({ items }: BatchMessage, session: ClientSession, reply: Reply): Reply {
+  const changes = new Map<RequestId | null, (state: UpstreamState) => UpstreamState>()
+  for (const item of items) {
+    const change = changeOf(item)
+    if (change && item.kind === 'request') changes.set(item.id, change)
+  }
+  if (changes.size === 0) return reply
+  return mapMessages(reply, { responses: true }, async (said) => {
+    for (const message of said.kind === 'batch' ? said.items : [said]) {
+      if (message.kind !== 'response' || message.error !== undefined) continue
+      const change = changes.get(message.id)
+      if (change) await session.keep(change)
+    }
+    return undefined
+  })
 }
 
 type Change = (client: ClientState, params: JsonObject) => ClientState

@@ -2,12 +2,17 @@
 import type { ServerResponse } from 'node:http'
 import { GatewayError, isCode } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import type { SendWhole } from '../exchange/gateway-internals.ts'
 import type { Flight, InFlight } from '../exchange/in-flight.ts'
+import { cancelledIdsOf } from '../exchange/message.ts'
 import type { Handle } from '../exchange/reply.ts'
+import { EVENT_STREAM_TYPE } from '../protocol.ts'
 import type { AccessMonitor } from '../session/access-monitor.ts'
+import { AbandonedCalls } from './abandoned-calls.ts'
 import { collapse } from './collapse.ts'
-import { Heartbeat } from './heartbeat.ts'
+import type { Heartbeat } from './heartbeat.ts'
 import { relay } from './relay.ts'
+import { streamHeaders } from './stream-writer.ts'
 import type { RelayOptions } from './writer.ts'
 
 /** What dispatching needs of the gateway. */
@@ -16,7 +21,9 @@ interface DispatcherParts {
   readonly accessMonitor: AccessMonitor
   /** Ends a session that its server has forgotten. */
   readonly forget: (sessionId: string) => Promise<void>
+  readonly heartbeat: Heartbeat
   readonly stallMs: number
+  readonly send: SendWhole
   readonly report: (error: unknown, exchange: Exchange) => void
 }
 
@@ -25,9 +32,9 @@ export class Dispatcher {
   readonly #relayOptions: RelayOptions
 
   constructor(parts: DispatcherParts) {
-    const { stallMs, report } = parts
     this.#parts = parts
-    this.#relayOptions = { heartbeat: new Heartbeat(), stallMs, report }
+    const { heartbeat, stallMs, send, report } = parts
+    this.#relayOptions = { heartbeat, stallMs, send, report, abandoned: new AbandonedCalls() }
   }
 
   /** Resolves when nothing of it is left to do. Rejects when the client has to be told why. */
@@ -36,6 +43,7 @@ export class Dispatcher {
     const { life, endsWithClient } = exchange
     if (endsWithClient && response.destroyed) return
     const flight = inFlight.add(exchange)
+    this.#noteCancelled(exchange)
     life.endless = exchange.listens
     accessMonitor.watch(exchange)
     if (endsWithClient) response.once('close', () => this.#onClose(flight))
@@ -50,14 +58,37 @@ export class Dispatcher {
       if (session && isCode(error, 'session_not_found') && !life.stopped) {
         await this.#parts.forget(session.id).catch((fault: unknown) => report(fault, exchange))
       }
-      throw error
+      if (!isCancelled(exchange) || response.headersSent) throw error
+      this.#answerNobody(error, exchange, response)
     } finally {
       inFlight.delete(flight)
     }
+  }
+
+  /** Whoever cancels waits no more, whatever the server makes of it: what it is told of that is its client's word. */
+  #noteCancelled({ message, origin: { session } }: Exchange): void {
+    const ids = session ? cancelledIdsOf(message) : []
+    if (ids.length > 0) this.#parts.inFlight.cancel(session!.id, ids)
+  }
+
+  /** A request that its client has cancelled gets no response, and so no status that a client makes one of. (UT4) */
+  #answerNobody(error: unknown, exchange: Exchange, response: ServerResponse): void {
+    const { send, report } = this.#parts
+    const isSwallowed = !(error instanceof GatewayError) || (error.status >= 500 && error.code !== 'closing')
+    if (isSwallowed) report(error, exchange)
+    if (response.destroyed) return
+    const { origin } = exchange
+    if (!origin.accepts.events) return send(response, 202, {}, undefined, origin)
+    send(response, 200, streamHeaders({ 'content-type': EVENT_STREAM_TYPE }), undefined, origin)
   }
 
   /** A response closes when it is complete, too. */
   #onClose(flight: Flight): void {
     if (this.#parts.inFlight.has(flight)) flight.life.stop(new GatewayError('bad_request', 'The client went away'))
   }
+}
+
+/** Whether a client waits for none of the responses that it asked for. */
+function isCancelled({ origin, requestIds }: Exchange): boolean {
+  return requestIds.length > 0 && origin.awaited(requestIds).length === 0
 }

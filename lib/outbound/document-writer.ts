@@ -4,7 +4,7 @@ import { Writer } from './writer.ts'
 
 export class DocumentWriter extends Writer {
   protected write(chunk: Buffer): void {
-    this.response.write(chunk)
+    this.put(chunk)
   }
 
   /** A document that breaks off must look broken. */

@@ -1,8 +1,9 @@
 /** Answers a request with an error. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
+import type { SendWhole } from '../exchange/gateway-internals.ts'
 import { JSON_TYPE } from '../protocol.ts'
-import type { GatewayRequest, RequestId } from '../types.ts'
+import type { ErrorContext, GatewayRequest, RequestId } from '../types.ts'
 import type { Headers } from './response-headers.ts'
 
 /** The rest of a refused body is read away if it is no longer than this, in bytes; else the connection closes. */
@@ -22,26 +23,37 @@ const NO_HEADERS = (): Headers => ({})
  * that cannot be sent is answered with a bare 500, and why it cannot is returned for the operator.
  */
 export function refuse(
+  send: SendWhole,
   request: GatewayRequest,
   response: ServerResponse,
   error: GatewayError,
   id?: RequestId,
   headers: () => Headers = NO_HEADERS,
+  context?: Partial<ErrorContext>,
 ): unknown {
   try {
-    send(request, response, error, id, headers)
+    answerWith(send, request, response, error, id, headers(), context)
     return undefined
   } catch (fault) {
-    return sendBare(request, response, fault)
+    // A host may have changed how heads are written: where that fails too, the connection is all that can end.
+    try {
+      const bare = new GatewayError('internal', 'Internal error')
+      answerWith(send, request, response, bare, undefined, {}, context)
+    } catch {
+      response.destroy()
+    }
+    return fault
   }
 }
 
-function send(
+function answerWith(
+  send: SendWhole,
   request: GatewayRequest,
   response: ServerResponse,
   error: GatewayError,
   id: RequestId | undefined,
-  headers: () => Headers,
+  headers: Headers,
+  context: Partial<ErrorContext> | undefined,
 ): void {
   if (response.destroyed) return
   if (response.headersSent) {
@@ -50,22 +62,12 @@ function send(
   }
   // As SDK servers say it: clients take a 404 that names their request for an error of that request alone. (SS3)
   const body = Buffer.from(error.toJsonRpc(error.code === 'session_not_found' ? null : id))
-  response.writeHead(error.status, {
+  const all = {
     ...error.headers,
-    ...headers(),
+    ...headers,
     'content-type': JSON_TYPE,
     'content-length': body.length,
     ...(!isShort(request) && { connection: 'close' }),
-  })
-  response.end(body)
-}
-
-/** A host may have changed how heads are written: where that fails too, the connection is all that can end. */
-function sendBare(request: GatewayRequest, response: ServerResponse, fault: unknown): unknown {
-  try {
-    send(request, response, new GatewayError('internal', 'Internal error'), undefined, NO_HEADERS)
-  } catch {
-    response.destroy()
   }
-  return fault
+  send(response, error.status, all, body, context)
 }

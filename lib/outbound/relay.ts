@@ -18,15 +18,15 @@ export function relay(
   if (exchange.life.stopped) cancelReply(reply, exchange.life.stopped)
   const headers = clientHeaders(reply)
   if (reply.kind === 'empty') {
-    response.writeHead(reply.status, headers).end()
+    options.send(response, reply.status, headers, undefined, exchange.origin)
     return undefined
   }
   const whole = wholeOf(reply)
   if (!whole) return new Promise((settle) => write(reply, headers, { exchange, response, settle }, options))
   if (response.destroyed) return undefined
   const isStream = reply.kind === 'events'
-  response.writeHead(reply.status, isStream ? streamHeaders(headers) : { ...headers, 'content-length': whole.length })
-  response.end(whole)
+  const all = isStream ? streamHeaders(headers) : { ...headers, 'content-length': whole.length }
+  options.send(response, reply.status, all, whole, exchange.origin)
   return undefined
 }
 

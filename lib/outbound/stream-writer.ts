@@ -44,9 +44,8 @@ export class StreamWriter extends Writer {
 
   override tick(): void {
     super.tick()
-    const { writableNeedDrain, destroyed } = this.response
-    const canBeat = !this.isOver && this.#atBoundary && !writableNeedDrain && !destroyed
-    if (this.#quiet && canBeat) this.response.write(HEARTBEAT)
+    const canBeat = !this.isOver && this.#atBoundary && !this.needsDrain && !this.response.destroyed
+    if (this.#quiet && canBeat) this.put(HEARTBEAT)
     this.#quiet = true
   }
 
@@ -64,7 +63,7 @@ export class StreamWriter extends Writer {
     this.#waiting = []
     this.#waitingBytes = 0
     this.#quiet = false
-    for (const piece of isFlood ? [Buffer.concat(pieces)] : pieces) this.response.write(piece)
+    for (const piece of isFlood ? [Buffer.concat(pieces)] : pieces) this.put(piece)
   }
 
   /** A client that has an id to come back with may; any other is told which requests get no response. (SE3, ER14) */
@@ -78,7 +77,8 @@ export class StreamWriter extends Writer {
     const { life, origin } = this.exchange
     const isClosing = life.stopped?.code === 'closing'
     if (!this.#goesOn(end)) {
-      for (const id of this.#reply.pending()) this.response.write(messageEvent(this.#lastWord(error(), id)))
+      for (const id of origin.awaited(this.#reply.pending()))
+        this.response.write(messageEvent(this.#lastWord(error(), id)))
     }
     if (isClosing && origin.era === 'legacy') this.response.write(RETRY)
     this.response.end()

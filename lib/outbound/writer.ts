@@ -3,14 +3,21 @@ import type { ServerResponse } from 'node:http'
 import { brokenOff, GatewayError } from '../errors.ts'
 import type { Body, End, Sink } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { type Heartbeat, type HeartbeatTarget, TICK_MS } from './heartbeat.ts'
+import type { SendWhole } from '../exchange/gateway-internals.ts'
+import type { AbandonedCalls } from './abandoned-calls.ts'
+import type { Heartbeat, HeartbeatTarget } from './heartbeat.ts'
 import type { Headers } from './response-headers.ts'
+import { cutOff, Uptake } from './uptake.ts'
 
 /** What relaying takes, whatever is relayed. */
 export interface RelayOptions {
   readonly heartbeat: Heartbeat
   /** How long a client may leave what is written to it unread, in milliseconds. */
   readonly stallMs: number
+  /** Counts the calls whose clients have left. */
+  readonly abandoned: AbandonedCalls
+  /** Writes what is all there. */
+  readonly send: SendWhole
   /** Told what the operator should know of. */
   readonly report: (fault: GatewayError, exchange: Exchange) => void
 }
@@ -28,22 +35,29 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   protected readonly exchange: Exchange
   protected readonly response: ServerResponse
   readonly #heartbeat: Heartbeat
-  readonly #stallMs: number
+  readonly #uptake: Uptake
   readonly #report: RelayOptions['report']
   readonly #settle: () => void
+  readonly #abandoned: AbandonedCalls
+  /** To be called when a call that its client has left is over. */
+  #onAbandonedOver: (() => void) | undefined
   #isOver = false
-  /** What the client had taken at the last tick, and for how long it has not become more. */
-  #takenBytes = 0
-  #stalledMs = 0
+  /** Whether what takes the bytes wants no more for now. Middleware may stand before the socket: its word counts. */
+  #needsDrain = false
 
-  constructor(body: Body, { exchange, response, settle }: Relayed, { heartbeat, stallMs, report }: RelayOptions) {
+  constructor(
+    body: Body,
+    { exchange, response, settle }: Relayed,
+    { heartbeat, stallMs, abandoned, report }: RelayOptions,
+  ) {
     this.body = body
     this.exchange = exchange
     this.response = response
     this.#settle = settle
     this.#heartbeat = heartbeat
-    this.#stallMs = stallMs
+    this.#uptake = new Uptake(stallMs)
     this.#report = report
+    this.#abandoned = abandoned
   }
 
   start(status: number, headers: Headers): void {
@@ -53,7 +67,7 @@ export abstract class Writer implements Sink, HeartbeatTarget {
     else {
       this.#heartbeat.add(this)
       response.writeHead(status, headers)
-      response.on('drain', () => this.body.resume())
+      response.on('drain', () => this.#onDrain())
       response.on('close', () => this.#onGone())
     }
     this.body.pipe(this)
@@ -67,10 +81,20 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   data(chunk: Buffer, atBoundary: boolean): boolean {
     if (this.response.destroyed) return true
     this.write(chunk, atBoundary)
-    return !this.response.writableNeedDrain
+    return !this.#needsDrain
   }
 
   protected abstract write(chunk: Buffer, atBoundary: boolean): void
+
+  /** Whether what was written waits for the client. */
+  protected get needsDrain(): boolean {
+    return this.#needsDrain
+  }
+
+  /** Hands bytes over. What `write()` answers and `drain` are of the same stream, also behind `compression()`. */
+  protected put(bytes: Buffer): void {
+    if (!this.response.write(bytes)) this.#needsDrain = true
+  }
 
   end(end: End): void {
     if (this.#isOver) return
@@ -93,19 +117,16 @@ export abstract class Writer implements Sink, HeartbeatTarget {
 
   /** A client that reads nothing for too long is cut off: it holds memory here and a connection behind. */
   tick(): void {
-    const { socket, writableNeedDrain, writableEnded, writableLength } = this.response
-    const isWaiting = writableNeedDrain || (writableEnded && writableLength > 0)
-    const takenBytes = socket ? socket.bytesWritten - socket.writableLength : 0
-    this.#stalledMs = isWaiting && takenBytes === this.#takenBytes ? this.#stalledMs + TICK_MS : 0
-    this.#takenBytes = takenBytes
-    if (this.#stalledMs < this.#stallMs) return
-    this.#stalledMs = 0
+    const { response } = this
+    const isWaiting = this.#needsDrain || response.writableNeedDrain || (this.#isOver && !response.writableFinished)
+    if (!this.#uptake.isStalled(response, isWaiting)) return
     this.#report(new GatewayError('client_stalled', 'The client stopped reading'), this.exchange)
-    this.response.destroy()
+    cutOff(response)
   }
 
   protected over(fault?: GatewayError): void {
     this.#isOver = true
+    this.#onAbandonedOver?.()
     if (fault) this.#report(fault, this.exchange)
     this.#settle()
   }
@@ -118,12 +139,20 @@ export abstract class Writer implements Sink, HeartbeatTarget {
     this.over()
   }
 
+  #onDrain(): void {
+    this.#needsDrain = false
+    this.body.resume()
+  }
+
   /** Also when all went well: until then a client may still stall. */
   #onGone(): void {
     this.#heartbeat.delete(this)
     if (this.#isOver) return
-    if (this.outlivesClient) this.body.resume()
-    else {
+    if (this.outlivesClient) {
+      this.#onAbandonedOver = this.#abandoned.add(this.exchange)
+      this.#needsDrain = false
+      this.body.resume()
+    } else {
       this.over()
       this.body.cancel()
     }

@@ -35,7 +35,7 @@ interface AccessMonitorParts {
 export class AccessMonitor {
   readonly #parts: AccessMonitorParts
   #timer: NodeJS.Timeout | undefined
-  /** When it rings. */
+  /** When it rings, by the monotonic clock: one that is set back would put off what is due. */
   #ringsAt = Infinity
   #nextRoundAt = Infinity
   #isInRound = false
@@ -47,8 +47,8 @@ export class AccessMonitor {
 
   /** Sees to it that an exchange which begins is looked at in time. */
   watch({ origin: { principal } }: Exchange): void {
-    if (this.#ringsAt === Infinity) this.#nextRoundAt = Date.now() + this.#parts.recheckMs
-    const at = Math.min(this.#nextRoundAt, endOf(principal))
+    if (this.#ringsAt === Infinity) this.#nextRoundAt = performance.now() + this.#parts.recheckMs
+    const at = Math.min(this.#nextRoundAt, monotonic(endOf(principal)))
     if (at < this.#ringsAt) this.#arm(at)
   }
 
@@ -61,17 +61,18 @@ export class AccessMonitor {
     if (this.#isClosed) return
     clearTimeout(this.#timer)
     this.#ringsAt = at
-    const delayMs = Math.min(Math.max(at - Date.now(), 0), MAX_TIMER_MS)
+    const delayMs = Math.min(Math.max(Math.ceil(at - performance.now()), 0), MAX_TIMER_MS)
     this.#timer = setTimeout(() => this.#ring(), delayMs).unref()
   }
 
   #ring(): void {
-    const now = Date.now()
+    const now = performance.now()
+    const today = Date.now()
     const flights = this.#parts.inFlight.snapshot()
     let next = Infinity
     for (const { life, exchange } of flights) {
       const endsAt = life.isDetached ? Infinity : endOf(exchange.origin.principal)
-      if (endsAt <= now) life.stop(expired())
+      if (endsAt <= today) life.stop(expired())
       else next = Math.min(next, endsAt)
     }
     this.#ringsAt = Infinity
@@ -80,7 +81,7 @@ export class AccessMonitor {
       this.#nextRoundAt = now + this.#parts.recheckMs
       void this.#round(flights)
     }
-    this.#arm(Math.min(next, this.#nextRoundAt))
+    this.#arm(Math.min(monotonic(next), this.#nextRoundAt))
   }
 
   /** One that takes too long is not overtaken by the next. */
@@ -134,6 +135,11 @@ export class AccessMonitor {
   #report(error: unknown, { exchange: { origin } }: Flight): void {
     if (!this.#isClosed) origin.bind(this.#parts.report)(error, origin)
   }
+}
+
+/** A time of day on the monotonic clock, as of now: each round asks anew. */
+function monotonic(endsAt: number): number {
+  return endsAt === Infinity ? Infinity : performance.now() + endsAt - Date.now()
 }
 
 /** Does the same with each, a few at a time. */

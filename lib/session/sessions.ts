@@ -83,11 +83,10 @@ export class Sessions {
   }
 
   /**
-   * The session that a request names. Throws `session_required` without an id. An id that is unknown, ended, of another
-   * principal or of another server is always the same `session_not_found`, which does not reveal the reason.
+   * The session a request names. Throws for an id that is unknown, ended, another principal's or another server's one and
+   * the same `session_not_found`, so that nobody learns which it was.
    */
-  find(id: string | undefined, server: string, principal: string): Awaitable<ClientSession> {
-    if (id === undefined) throw new GatewayError('session_required', 'Mcp-Session-Id is required')
+  find(id: string, server: string, principal: string): Awaitable<ClientSession> {
     if (id.length > MAX_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
     const check = (found: SessionRecord | undefined): ClientSession => {
       if (found?.server !== server || !isOf(found, principal)) throw notFound()

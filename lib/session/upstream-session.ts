@@ -112,6 +112,7 @@ export function gatewayOrigin({ server, principal, request }: Omit<UpstreamConte
   return new Origin({ server, principal, request, era, session: undefined, accepts, response: undefined })
 }
 
-function hasSession({ id, members = {} }: UpstreamState): boolean {
+/** Whether a server, or a member of it, has a session of its own. */
+export function hasSession({ id, members = {} }: UpstreamState): boolean {
   return id !== undefined || Object.values(members).some(hasSession)
 }

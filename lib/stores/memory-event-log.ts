@@ -1,5 +1,6 @@
 /** An event log in this process, bounded in events, bytes and age. */
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
+import { SizeClasses } from '../util/size-classes.ts'
 import { Queue } from './queue.ts'
 
 export interface MemoryEventLogOptions {
@@ -7,7 +8,10 @@ export interface MemoryEventLogOptions {
   readonly maxEvents?: number | undefined
   /** How many bytes of a session are kept. Defaults to 4 MiB. */
   readonly maxBytes?: number | undefined
-  /** How many bytes are kept of all sessions together; the longest silent goes first. Defaults to 64 MiB. */
+  /**
+   * How many bytes are kept of all sessions together. Past that those that hold most lose their oldest events: whoever
+   * holds less than half as much as another loses none. Defaults to 64 MiB.
+   */
   readonly maxTotalBytes?: number | undefined
   /** How long an event is kept, in milliseconds. Defaults to 10 minutes. */
   readonly ttlMs?: number | undefined
@@ -21,6 +25,7 @@ interface Kept extends LoggedEvent {
 
 /** What is kept of a session. */
 interface Shelf {
+  readonly session: string
   /** All of it, and the same by stream: what is the oldest of all is the oldest of its stream. */
   readonly events: Queue<Kept>
   readonly streams: Map<string, Queue<Kept>>
@@ -40,8 +45,9 @@ export class MemoryEventLog implements EventLog {
   readonly #maxBytes: number
   readonly #maxTotalBytes: number
   readonly #ttlMs: number
-  /** By session; who wrote last is last. */
+  /** By session. */
   readonly #shelves = new Map<string, Shelf>()
+  readonly #sizes = new SizeClasses<Shelf>()
   readonly #leases = new Map<string, Lease>()
   /** Those who wait for an event of a stream. */
   readonly #waiting = new Map<string, Set<() => void>>()
@@ -60,12 +66,12 @@ export class MemoryEventLog implements EventLog {
     const newest = this.last(name)
     if (!first || (newest && newest.position >= first.position)) return false
     this.#put(name, events)
-    for (const [session, oldest] of this.#shelves) {
-      if (this.#bytes <= this.#maxTotalBytes) break
-      this.#drop(oldest, () => this.#bytes > this.#maxTotalBytes)
-      if (oldest.events.length === 0) this.#shelves.delete(session)
+    while (this.#bytes > this.#maxTotalBytes) {
+      const largest = this.#sizes.largest!
+      this.#dropOldest(largest)
+      this.#note(largest)
     }
-    this.#timer ??= setInterval(() => this.#sweep(), Math.min(this.#ttlMs, 60_000)).unref()
+    this.#arm()
     this.#wake(keyOf(name))
     return true
   }
@@ -84,8 +90,9 @@ export class MemoryEventLog implements EventLog {
   claim(name: EventStreamName, writer: string, leaseMs: number): boolean {
     const key = keyOf(name)
     const lease = this.#leases.get(key)
-    if (lease && lease.writer !== writer && lease.until > Date.now()) return false
-    this.#leases.set(key, { writer, until: Date.now() + leaseMs })
+    if (lease && lease.writer !== writer && lease.until > performance.now()) return false
+    this.#leases.set(key, { writer, until: performance.now() + leaseMs })
+    this.#arm()
     return true
   }
 
@@ -95,15 +102,18 @@ export class MemoryEventLog implements EventLog {
   }
 
   forget(session: string): void {
-    this.#bytes -= this.#shelves.get(session)?.bytes ?? 0
+    const shelf = this.#shelves.get(session)
+    if (!shelf) return
+    this.#bytes -= shelf.bytes
+    this.#sizes.set(shelf, 0)
     this.#shelves.delete(session)
   }
 
   close(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
-    this.#shelves.clear()
-    this.#bytes = 0
+    for (const session of this.#shelves.keys()) this.forget(session)
+    this.#leases.clear()
     for (const key of this.#waiting.keys()) this.#wake(key)
   }
 
@@ -135,12 +145,11 @@ export class MemoryEventLog implements EventLog {
   }
 
   #put({ session, stream }: EventStreamName, events: readonly LoggedEvent[]): void {
-    const shelf: Shelf = this.#shelves.get(session) ?? { events: new Queue(), streams: new Map(), bytes: 0 }
-    this.#shelves.delete(session)
+    const shelf: Shelf = this.#shelves.get(session) ?? { session, events: new Queue(), streams: new Map(), bytes: 0 }
     this.#shelves.set(session, shelf)
     const queue = shelf.streams.get(stream) ?? new Queue()
     shelf.streams.set(stream, queue)
-    const expiresAt = Date.now() + this.#ttlMs
+    const expiresAt = performance.now() + this.#ttlMs
     for (const { position, text } of events) {
       const bytes = 2 * text.length + OVERHEAD_BYTES
       const kept = { position, text, stream, bytes, expiresAt }
@@ -149,27 +158,37 @@ export class MemoryEventLog implements EventLog {
       shelf.bytes += bytes
       this.#bytes += bytes
     }
-    this.#drop(shelf, () => shelf.events.length > this.#maxEvents || shelf.bytes > this.#maxBytes)
+    while (shelf.events.length > this.#maxEvents || shelf.bytes > this.#maxBytes) this.#dropOldest(shelf)
+    this.#note(shelf)
   }
 
-  /** Drops a session's oldest events while there is reason to. */
-  #drop(shelf: Shelf, isReason: (oldest: Kept) => boolean): void {
+  /** Drops the oldest event of a session. What it then holds is to be noted. */
+  #dropOldest(shelf: Shelf): void {
     const { events, streams } = shelf
-    for (let oldest = events.first; oldest && isReason(oldest); oldest = events.first) {
-      events.shift()
-      shelf.bytes -= oldest.bytes
-      this.#bytes -= oldest.bytes
-      const queue = streams.get(oldest.stream)
-      queue?.shift()
-      if (queue?.length === 0) streams.delete(oldest.stream)
-    }
+    const oldest = events.shift()!
+    shelf.bytes -= oldest.bytes
+    this.#bytes -= oldest.bytes
+    const queue = streams.get(oldest.stream)
+    queue?.shift()
+    if (queue?.length === 0) streams.delete(oldest.stream)
+  }
+
+  /** Notes how much a session holds, or that there is nothing left of it. */
+  #note(shelf: Shelf): void {
+    this.#sizes.set(shelf, shelf.bytes)
+    if (shelf.events.length === 0) this.#shelves.delete(shelf.session)
+  }
+
+  #arm(): void {
+    this.#timer ??= setInterval(() => this.#sweep(), Math.min(this.#ttlMs, 60_000)).unref()
   }
 
   #sweep(): void {
-    const now = Date.now()
-    for (const [session, shelf] of this.#shelves) {
-      this.#drop(shelf, ({ expiresAt }) => expiresAt <= now)
-      if (shelf.events.length === 0) this.#shelves.delete(session)
+    const now = performance.now()
+    for (const shelf of this.#shelves.values()) {
+      if (shelf.events.first!.expiresAt > now) continue
+      while (shelf.events.first && shelf.events.first.expiresAt <= now) this.#dropOldest(shelf)
+      this.#note(shelf)
     }
     for (const [key, { until }] of this.#leases) if (until <= now) this.#leases.delete(key)
     if (this.#shelves.size > 0 || this.#leases.size > 0) return

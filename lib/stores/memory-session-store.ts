@@ -58,7 +58,7 @@ export class MemorySessionStore implements SessionStore {
     if (owned >= this.#maxPerPrincipal) this.#makeRoomFor(principal, true)
     else if (this.#entries.size >= this.#maxSessions) this.#makeRoomFor(principal, false)
     const id = randomBytes(24).toString('base64url')
-    const now = Date.now()
+    const now = performance.now()
     this.#entries.set(id, { record, endsAt: now + this.#lifetimeMs, usedAt: now })
     // Without authentication everybody is nobody, who has no sessions of their own.
     if (principal !== '') this.#owned.set(principal, (this.#owned.get(principal) ?? 0) + 1)
@@ -69,7 +69,7 @@ export class MemorySessionStore implements SessionStore {
   get(id: string): SessionRecord | undefined {
     const entry = this.#entries.get(id)
     if (!entry) return undefined
-    const now = Date.now()
+    const now = performance.now()
     if (entry.endsAt <= now || (entry.usedAt + this.#ttlMs <= now && !this.#inUse().has(id))) {
       this.#end(id, entry)
       return undefined
@@ -80,7 +80,7 @@ export class MemorySessionStore implements SessionStore {
 
   update(id: string, record: SessionRecord): void {
     const entry = this.#entries.get(id)
-    if (entry) this.#entries.set(id, { record, endsAt: entry.endsAt, usedAt: Date.now() })
+    if (entry) this.#entries.set(id, { record, endsAt: entry.endsAt, usedAt: performance.now() })
   }
 
   delete(id: string): void {
@@ -123,7 +123,7 @@ export class MemorySessionStore implements SessionStore {
 
   /** An entry is not moved when it is used, only its time is noted: so all are looked at, which is rare and quick. */
   #sweep(): void {
-    const now = Date.now()
+    const now = performance.now()
     const inUse = this.#inUse()
     let nextInMs = Infinity
     for (const [id, entry] of this.#entries) {

@@ -4,7 +4,8 @@
 const SLACK = 64
 
 export class Queue<T> {
-  #items: T[] = []
+  /** What was taken out is not held by its place. */
+  #items: (T | undefined)[] = []
   #head = 0
 
   get length(): number {
@@ -25,7 +26,7 @@ export class Queue<T> {
 
   shift(): T | undefined {
     const { first } = this
-    if (this.length > 0) this.#head += 1
+    if (this.length > 0) this.#items[this.#head++] = undefined
     if (this.#head > SLACK && this.#head > this.length) {
       this.#items = this.#items.slice(this.#head)
       this.#head = 0
@@ -37,6 +38,6 @@ export class Queue<T> {
   tail(holds: (item: T) => boolean): T[] {
     let from = this.#items.length
     while (from > this.#head && holds(this.#items[from - 1]!)) from -= 1
-    return this.#items.slice(from)
+    return this.#items.slice(from) as T[]
   }
 }

@@ -1,6 +1,7 @@
 /** A session store that stores nothing: the id is the record itself, encrypted and authenticated. */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import type { SessionRecord, SessionStore } from '../types.ts'
+import { SizeClasses } from '../util/size-classes.ts'
 
 export interface SealedSessionStoreOptions {
   /**
@@ -25,17 +26,36 @@ interface Opened {
   readonly expiresAt: number
 }
 
+/** Who has deleted ids here, and which. */
+interface Owner {
+  readonly principal: string
+  readonly keys: Set<string>
+}
+
+/** An id that was deleted here. */
+interface Deleted {
+  readonly owner: Owner
+  /** The time when it would have expired anyway. */
+  readonly expiresAt: number
+}
+
 const NAME_BYTES = 4
 const IV_BYTES = 12
 const TAG_BYTES = 16
 const HEAD_BYTES = NAME_BYTES + IV_BYTES
 
-/** How many opened ids are remembered, and how many that were deleted here. */
+/**
+ * How many opened ids are remembered, and how many that were deleted here. Past that whoever has deleted most has their
+ * own oldest forgotten, and with it comes back to life until it expires.
+ */
 const MAX_REMEMBERED = 10_000
 const MAX_DELETED = 100_000
 
 /** The longest id that is handed out, in characters: a longer one would not be looked up. */
 const MAX_ID_LENGTH = 4096
+
+/** How many characters of an id say its name and its iv. */
+const KEY_LENGTH = Math.floor((HEAD_BYTES * 4) / 3)
 
 const PURPOSE = 'express-mcp-gateway session'
 
@@ -48,8 +68,10 @@ export class SealedSessionStore implements SessionStore {
   readonly #ttlMs: number
   /** Opening costs as much as all the rest of a request, remembering next to nothing. */
   readonly #opened = new Map<string, Opened>()
-  /** Deleted ids, with the time when they would have expired anyway. */
-  readonly #deleted = new Map<string, number>()
+  /** What was deleted, by the part of the id that no other has, and by principal. */
+  readonly #deleted = new Map<string, Deleted>()
+  readonly #owners = new Map<string, Owner>()
+  readonly #sizes = new SizeClasses<Owner>()
 
   constructor(options: SealedSessionStoreOptions) {
     const { keys, ttlMs = 24 * 60 * 60_000 } = options ?? {}
@@ -72,8 +94,7 @@ export class SealedSessionStore implements SessionStore {
   }
 
   get(id: string): SessionRecord | undefined {
-    if (this.#deleted.has(id)) return undefined
-    const opened = this.#opened.get(id) ?? this.#open(id)
+    const opened = this.#opened.get(id) ?? (this.#deleted.has(uniquePartOf(id)) ? undefined : this.#open(id))
     if (opened && opened.expiresAt > Date.now()) return opened.record
     this.#opened.delete(id)
     return undefined
@@ -84,7 +105,16 @@ export class SealedSessionStore implements SessionStore {
     this.#opened.delete(id)
     if (!opened) return
     this.#forgetExpired()
-    this.#deleted.set(id, opened.expiresAt)
+    const { principal } = opened.record
+    const key = uniquePartOf(id)
+    const owner = this.#owners.get(principal) ?? { principal, keys: new Set() }
+    this.#owners.set(owner.principal, owner)
+    this.#deleted.set(key, { owner, expiresAt: opened.expiresAt })
+    owner.keys.add(key)
+    this.#sizes.set(owner, owner.keys.size)
+    if (this.#deleted.size <= MAX_DELETED) return
+    const [oldest] = this.#sizes.largest!.keys
+    this.#forget(oldest!)
   }
 
   close(): void {
@@ -94,10 +124,18 @@ export class SealedSessionStore implements SessionStore {
   /** Ids stand in the order of their deletion, not of their expiry: none stays longer than `ttlMs` for that. */
   #forgetExpired(): void {
     const now = Date.now()
-    for (const [id, expiresAt] of this.#deleted) {
-      if (expiresAt > now && this.#deleted.size < MAX_DELETED) return
-      this.#deleted.delete(id)
+    for (const [key, { expiresAt }] of this.#deleted) {
+      if (expiresAt > now) return
+      this.#forget(key)
     }
+  }
+
+  #forget(key: string): void {
+    const { owner } = this.#deleted.get(key)!
+    this.#deleted.delete(key)
+    owner.keys.delete(key)
+    this.#sizes.set(owner, owner.keys.size)
+    if (owner.keys.size === 0) this.#owners.delete(owner.principal)
   }
 
   #open(id: string): Opened | undefined {
@@ -119,6 +157,11 @@ function deriveKey(key: unknown): Key {
   }
   const secret = Buffer.from(hkdfSync('sha256', bytes, '', PURPOSE, 32))
   return { secret, name: createHash('sha256').update(secret).digest().subarray(0, NAME_BYTES) }
+}
+
+/** What no other id has, without the rest, which may be long: the name of its key, and an iv of chance. */
+function uniquePartOf(id: string): string {
+  return Buffer.from(id.slice(0, KEY_LENGTH), 'latin1').toString('latin1')
 }
 
 /** name | iv | encrypted | tag */

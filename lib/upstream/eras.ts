@@ -1,7 +1,7 @@
 /** Which eras an upstream speaks: as its config says, or learnt from its answers and remembered for a while. */
 import { GatewayError } from '../errors.ts'
 import type { Message } from '../exchange/message.ts'
-import { MODERN_ERRORS, MODERN_VERSIONS } from '../protocol.ts'
+import { HEADER, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { member } from '../util/json.ts'
@@ -12,6 +12,18 @@ const MEMORY_MS = 5 * 60_000
 /** How many upstreams are remembered. */
 const MAX_UPSTREAMS = 1_000
 
+/** By these a server refuses any handshake there is; one that misses a capability would take that of another client. */
+const REFUSALS: ReadonlySet<unknown> = new Set([-32020, -32022])
+
+/** Whether every legacy server takes a handshake: a revision with a handshake, and no header that contradicts it. */
+export function isOrdinaryHandshake(message: Message | undefined, headers: Readonly<Record<string, string>>): boolean {
+  if (message?.kind !== 'request' || message.method !== 'initialize') return false
+  const { [HEADER.protocolVersion]: version, [HEADER.method]: method, [HEADER.name]: name } = headers
+  const isKnown = (revision: unknown): boolean => LEGACY_VERSIONS.includes(revision as string)
+  const says = (method === undefined || method === message.method) && name === undefined
+  return says && isKnown(member(message.params, 'protocolVersion')) && (version === undefined || isKnown(version))
+}
+
 export class Eras {
   /** By upstream id: those that refused the handshake by a modern error, and until when that counts. */
   readonly #modernOnly = new Map<string, number>()
@@ -19,7 +31,7 @@ export class Eras {
   /** Whether an upstream is known to have no sessions. */
   isModernOnly({ protocol = 'auto' }: ServerConfig, upstreamId: string): boolean {
     if (protocol !== 'auto') return protocol === 'modern'
-    return (this.#modernOnly.get(upstreamId) ?? 0) > Date.now()
+    return (this.#modernOnly.get(upstreamId) ?? 0) > performance.now()
   }
 
   /**
@@ -35,10 +47,13 @@ export class Eras {
     })
   }
 
-  /** Learns from the answer to a handshake. */
+  /** Learns from the answer to a handshake that was in order: to one that was not, an error says nothing of the server. */
   learn(upstreamId: string, answer: unknown): void {
     this.#modernOnly.delete(upstreamId)
-    if (!MODERN_ERRORS.has(member(member(answer, 'error'), 'code'))) return
-    boundedSet(this.#modernOnly, MAX_UPSTREAMS, upstreamId, Date.now() + MEMORY_MS)
+    const error = member(answer, 'error')
+    if (!REFUSALS.has(member(error, 'code'))) return
+    const supported = member(member(error, 'data'), 'supported')
+    if (Array.isArray(supported) && supported.some((version) => LEGACY_VERSIONS.includes(version as string))) return
+    boundedSet(this.#modernOnly, MAX_UPSTREAMS, upstreamId, performance.now() + MEMORY_MS)
   }
 }

@@ -1,7 +1,8 @@
 /** A server's config -> the upstream that answers behind it. */
 import type { Upstream, UpstreamOf } from '../exchange/layer.ts'
 import type { Eras } from './eras.ts'
-import { HttpTransport, HttpUpstreams, type OnOutcome, type UpstreamTimeouts } from './http/http-upstream.ts'
+import { HttpTransport, type OnOutcome, type UpstreamTimeouts } from './http/http-transport.ts'
+import { HttpUpstreams } from './http/http-upstream.ts'
 
 export class Upstreams {
   readonly #transport: HttpTransport

@@ -13,10 +13,10 @@ export async function inTime<T>(ms: number, promise: Promise<T>, message: string
   }
 }
 
-/** Resolves when the promise does, and at the deadline (milliseconds since the epoch) at the latest. */
+/** Resolves with the promise, at the latest at the deadline, a time of `performance.now()`. */
 export async function within(deadline: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline - Date.now()).unref()))
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadline - performance.now()).unref()))
   try {
     await Promise.race([promise, late])
   } finally {

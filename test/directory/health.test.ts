@@ -80,7 +80,12 @@ test('two directories of one gateway both see it', async () => {
   const answered = await new Promise<string>((resolve) => {
     const headers = { host: 'localhost' }
     const request = { url: '/', method: 'GET', headers, rawHeaders: Object.entries(headers).flat(), socket: {} }
-    const response = { appendHeader() {}, writeHead: () => response, end: (body: Buffer) => resolve(String(body)) }
+    const response = {
+      writableFinished: true,
+      appendHeader() {},
+      writeHead: () => response,
+      end: (body: Buffer) => resolve(String(body)),
+    }
     other(request as never, response as never)
   })
   expect(answered).toContain('"status": "answering"')

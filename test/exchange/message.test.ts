@@ -29,12 +29,21 @@ describe('a message of a server', () => {
     expect(parsed(text)).toEqual({ era: 'legacy', text, ...message })
   })
 
-  test.each(['{}', '{"id":1}', '[]', '[{"id":1,"result":{}}]', 'null', '1', '"ping"', '{"method":1,"result":{}}'])(
-    '%s is none',
-    (text) => {
-      expect(parsed(text)).toBeUndefined()
-    },
-  )
+  test.each([
+    '{}',
+    '{"id":1}',
+    '[]',
+    '[]',
+    '[1]',
+    '[[]]',
+    '[[{"id":1,"result":{}}]]',
+    'null',
+    '1',
+    '"ping"',
+    '{"method":1,"result":{}}',
+  ])('%s is none', (text) => {
+    expect(parsed(text)).toBeUndefined()
+  })
 
   test('has its text as it stood on the wire, and the era of the one who reads it', () => {
     const text = ' { "method" : "a\\u0062c", "params": {"n": 1.0} } '

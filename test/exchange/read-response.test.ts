@@ -140,7 +140,7 @@ describe('peekResponse', () => {
   test.each(['json', 'events'] as const)('waits no longer than it may, in a reply of kind %s (23)', async (kind) => {
     const chunk = kind === 'json' ? '{' : before
     const reply = replyOf(kind, [chunk], 'goes on')
-    expect(await peekResponse(reply, { waitMs: 1 })).toBeUndefined()
+    expect(await peekResponse(reply, { timeoutMs: 1 })).toBeUndefined()
     expect(readAll(reply.body).bytes).toBe(chunk)
   })
 

@@ -141,7 +141,7 @@ describe('under compression(), a client', () => {
     res.end('"}}')
   }
 
-  test.failing('R2: that reads late gets all of a document in small pieces (SE16)', async () => {
+  test('R2: that reads late gets all of a document in small pieces (SE16)', async () => {
     await start({}, compressed)
     const { socket, exchange } = await startCall()
     await write(exchange, 32 * MiB)
@@ -169,7 +169,12 @@ describe('a client that reads nothing of what is written whole', () => {
     const before = responses.entries.length
     sendUnread(bytes)
     while (responses.entries.length < before + 1) await turns(1)
-    await turns(100)
+    // Requests that are pipelined are served one behind the other: until the client's buffers are full.
+    const finished = (): number => responses.entries.filter(({ writableFinished }) => writableFinished).length
+    for (let served = -1; served < finished();) {
+      served = finished()
+      await turns(100)
+    }
     const unread = responses.entries.slice(before)
     // The kernel has taken what it takes, the rest is ours.
     expect(unread.some(({ writableFinished }) => !writableFinished)).toBe(true)
@@ -177,7 +182,7 @@ describe('a client that reads nothing of what is written whole', () => {
     expect(unread[0]!.req.socket.destroyed).toBe(true)
   }
 
-  test.failing('07: is cut off after stallMs: handshakes (SE16)', async () => {
+  test('07: is cut off after stallMs: handshakes (SE16)', async () => {
     await start()
     upstream.on('initialize', (exchange) =>
       exchange.result({ protocolVersion: '2025-11-25', capabilities: {}, serverInfo: {}, instructions: text }),
@@ -185,7 +190,7 @@ describe('a client that reads nothing of what is written whole', () => {
     await expectCut(bytesOf('POST', '/a/mcp', handshake).repeat(4))
   })
 
-  test.failing('07: is cut off after stallMs: answers out of the cache (SE16)', async () => {
+  test('07: is cut off after stallMs: answers out of the cache (SE16)', async () => {
     await start({ cache: true })
     upstream.on('tools/list', (exchange) => exchange.result(large))
     await post(gateway.url('a'), modern, standardHeaders(modern))
@@ -193,14 +198,14 @@ describe('a client that reads nothing of what is written whole', () => {
     expect(upstream.requests('tools/list')).toHaveLength(1)
   })
 
-  test.failing('07: is cut off after stallMs: short documents, one behind the other (SE16)', async () => {
+  test('07: is cut off after stallMs: short documents, one behind the other (SE16)', async () => {
     await start()
     const session = await initialize(gateway.url('a'))
     upstream.on('tools/call', (exchange) => exchange.result({ text: 'x'.repeat(48 * KiB) }))
     await expectCut(bytesOf('POST', '/a/mcp', call, session.headers).repeat(200))
   })
 
-  test.failing('07: is cut off after stallMs: the directory (SE16)', async () => {
+  test('07: is cut off after stallMs: the directory (SE16)', async () => {
     const mount: Host['mount'] = (handle) => {
       const directory = serverDirectory({ gateway: handle })
       return (request, response) => handle(request, response, () => directory(request, response))
@@ -209,12 +214,14 @@ describe('a client that reads nothing of what is written whole', () => {
     await expectCut(bytesOf('GET', '/', undefined, { accept: 'application/json' }))
   })
 
-  test.failing('07: is cut off after stallMs: errors (SE16)', async () => {
+  test('07: is cut off after stallMs: errors (SE16)', async () => {
     const authenticate = (): never => {
       throw new GatewayError('forbidden', text)
     }
     await start({ authenticate })
     await expectCut(bytesOf('GET', '/a/mcp').repeat(4))
+    const stall = gateway.reported.entries.find(({ error }) => (error as GatewayError).code === 'client_stalled')
+    expect(stall).toMatchObject({ context: { server: 'a' } })
   })
 })
 
@@ -289,23 +296,20 @@ describe('forged headers', () => {
     }
   }
 
-  test.failing.each(legacy)(
-    '20: of %s in a legacy session do not cross (HD14, HD15)',
-    async (_, kind, message, version) => {
-      await start()
-      const session = await initialize(gateway.url('a'), { version })
-      await session.post(message, forged)
-      expectTrue(kind)
-    },
-  )
+  test.each(legacy)('20: of %s in a legacy session do not cross (HD14, HD15)', async (_, kind, message, version) => {
+    await start()
+    const session = await initialize(gateway.url('a'), { version })
+    await session.post(message, forged)
+    expectTrue(kind)
+  })
 
-  test.failing('20: of a handshake do not cross (HD14, HD15)', async () => {
+  test('20: of a handshake do not cross (HD14, HD15)', async () => {
     await start()
     await post(gateway.url('a'), handshake, forged)
     expectTrue('initialize')
   })
 
-  test.failing('20: of a listener do not cross (HD14, HD15)', async () => {
+  test('20: of a listener do not cross (HD14, HD15)', async () => {
     await start()
     const session = await initialize(gateway.url('a'))
     const client = await session.listen(forged)
@@ -320,7 +324,7 @@ describe('forged headers', () => {
     expectTrue('DELETE')
   })
 
-  test.failing.each([
+  test.each([
     ['Mcp-Method', { 'mcp-method': 'tools/list' }],
     ['Mcp-Name', { 'mcp-method': 'notifications/x', 'mcp-name': 'harmless' }],
   ])('20: of a modern notification do not cross: %s (HD9, HD15)', async (_, headers) => {
@@ -330,7 +334,7 @@ describe('forged headers', () => {
     expectTrue('notifications/x')
   })
 
-  test.failing('20: that name the tool of a modern request without a name do not cross (HD9, HD15)', async () => {
+  test('20: that name the tool of a modern request without a name do not cross (HD9, HD15)', async () => {
     await start()
     const message = modernRequest('tools/list')
     await post(gateway.url('a'), message, { ...standardHeaders(message), 'mcp-name': 'harmless' })

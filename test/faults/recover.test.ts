@@ -148,7 +148,7 @@ describe('after a recovery, with an event log, an access that expires', () => {
 })
 
 describe('while a session is opened anew', () => {
-  test.failing('an access that expires ends the call, which does not wait for the handshake (AU11)', async () => {
+  test('an access that expires ends the call, which does not wait for the handshake (AU11)', async () => {
     await start()
     upstream.on('initialize', () => {})
     const answer = await soon(session.post(call, bearer('ann', 300)), 'the refusal')

@@ -34,12 +34,13 @@ const upstream = createServer(async (request, response) => {
   const chunks = []
   for await (const chunk of request) chunks.push(chunk)
   const { id, method } = JSON.parse(Buffer.concat(chunks).toString() || '{}')
-  if (method === 'tools/call') {
+  if (request.method === 'GET') response.writeHead(405).end()
+  else if (method === 'tools/call') {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
     isCalled = true
   } else if (method === 'initialize') {
     const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'upstream', version: '1' } }
-    response.writeHead(200, { 'content-type': 'application/json' })
+    response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'session-1' })
     response.end(JSON.stringify({ jsonrpc: '2.0', id, result }))
   } else response.writeHead(202).end()
 })

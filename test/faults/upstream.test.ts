@@ -57,23 +57,20 @@ describe('an upstream that keeps a request waiting', () => {
     ['DELETE', (session) => session.end()],
   ]
 
-  test.failing.each(waits)(
-    'R10: by %s, with a 103 again and again, is ended after responseMs (ER9)',
-    async (kind, ask) => {
-      const session = await open({ timeouts: { responseMs: 200 } })
-      upstream.once(kind, (exchange) => keepWaiting(exchange, 103))
-      const answer = await soon(ask(session), `responseMs has not ended ${kind}`)
-      expect(answer.status).toBe(kind === 'DELETE' ? 200 : 504)
-    },
-  )
+  test.each(waits)('R10: by %s, with a 103 again and again, is ended after responseMs (ER9)', async (kind, ask) => {
+    const session = await open({ timeouts: { responseMs: 200 } })
+    upstream.once(kind, (exchange) => keepWaiting(exchange, 103))
+    const answer = await soon(ask(session), `responseMs has not ended ${kind}`)
+    expect(answer.status).toBe(kind === 'DELETE' ? 200 : 504)
+  })
 
-  test.failing('R10: by a call, with a 102 again and again, is ended after responseMs (ER9)', async () => {
+  test('R10: by a call, with a 102 again and again, is ended after responseMs (ER9)', async () => {
     const session = await open({ timeouts: { responseMs: 200 } })
     upstream.once('tools/call', (exchange) => keepWaiting(exchange, 102))
     expect((await soon(session.post(call), 'responseMs has not ended the call')).status).toBe(504)
   })
 
-  test.failing.each(['text/event-stream', 'application/json'])(
+  test.each(['text/event-stream', 'application/json'])(
     '23: a handshake whose %s never answers gets a head, or an error after responseMs (ER9)',
     async (type) => {
       await start({ timeouts: { responseMs: 200 } })
@@ -82,7 +79,7 @@ describe('an upstream that keeps a request waiting', () => {
     },
   )
 
-  test.failing.each(['text/event-stream', 'application/json'])(
+  test.each(['text/event-stream', 'application/json'])(
     '23: a handshake whose %s never answers lets go of the upstream when its client has left (UC5)',
     async (type) => {
       await start({ timeouts: { responseMs: 200 } })
@@ -98,17 +95,13 @@ describe('an upstream that keeps a request waiting', () => {
     },
   )
 
-  const getsHead = async (type: string): Promise<void> => {
-    await start({ timeouts: { responseMs: 200 }, cache: true })
-    upstream.once('tools/list', headOf(type))
-    await soon(openModern(gateway.url('a'), modernRequest('tools/list')), 'The client has not even a head')
-  }
-
-  test('23: a read that may be cached gets a head, or an error, though its event stream never answers (SE15)', () =>
-    getsHead('text/event-stream'))
-
-  test.failing('23: a read that may be cached gets a head, or an error, though its document never comes (SE15)', () =>
-    getsHead('application/json'),
+  test.each(['text/event-stream', 'application/json'])(
+    '23: a read that may be cached gets a head, or an error, though its %s never answers (SE15)',
+    async (type) => {
+      await start({ timeouts: { responseMs: 200 }, cache: true })
+      upstream.once('tools/list', headOf(type))
+      await soon(openModern(gateway.url('a'), modernRequest('tools/list')), 'The client has not even a head')
+    },
   )
 
   test.each(['text/event-stream', 'application/json'])(
@@ -156,7 +149,7 @@ describe('an upstream that answers under another id', () => {
     expect((await session.post(call)).message).toMatchObject({ id: 'call-1', error: { code: 502 } })
   })
 
-  test.failing.each([
+  test.each([
     ['text/event-stream', (message: string) => `data: ${message}\n\n`],
     ['application/json', (message: string) => message],
   ])('18: in %s opens no session (RPC3)', async (type, body) => {
@@ -200,7 +193,7 @@ describe('an upstream that breaks off its JSON', () => {
     return client !== undefined && client.status < 500 && (await soon(client.over, 'It does not end')) === 'complete'
   }
 
-  test.failing.each(ends)(
+  test.each(ends)(
     'R8: and sends no length: the client sees it, and the operator hears of it, when the connection is %s (ER14)',
     async (how) => {
       const session = await open()
@@ -214,7 +207,7 @@ describe('an upstream that breaks off its JSON', () => {
     },
   )
 
-  test.failing.each(ends)('R8: at once, and sends no length, has not answered a call: %s (ER14)', async (how) => {
+  test.each(ends)('R8: at once, and sends no length, has not answered a call: %s (ER14)', async (how) => {
     const session = await open()
     upstream.once('tools/call', (exchange) => {
       answerRaw(exchange, head, half)
@@ -223,7 +216,7 @@ describe('an upstream that breaks off its JSON', () => {
     expect(await isWhole(session.stream(call))).toBe(false)
   })
 
-  test.failing.each(ends)('R8: at once, and sends no length, has not agreed to a handshake: %s (ER14)', async (how) => {
+  test.each(ends)('R8: at once, and sends no length, has not agreed to a handshake: %s (ER14)', async (how) => {
     await start()
     upstream.once('initialize', (exchange) => {
       answerRaw(exchange, head, half)
@@ -260,28 +253,28 @@ describe('an upstream that answers a request with nothing', () => {
     [200, 'application/json'],
   ]
 
-  test.failing.each(nothing)('%i %s to a call is answered with an error (ER14, HD21)', async (status, type) => {
+  test.each(nothing)('%i %s to a call is answered with an error (ER14, HD21)', async (status, type) => {
     const session = await open()
     upstream.once('tools/call', (exchange) => exchange.status(status, '', { 'content-type': type }))
     const answer = await soon(session.post(call), 'There is no answer')
     expect(answer.message).toMatchObject({ id: 'call-1', error: { code: 502 } })
   })
 
-  test.failing.each(nothing)('%i %s to a modern call is answered with an error (HD21)', async (status, type) => {
+  test.each(nothing)('%i %s to a modern call is answered with an error (HD21)', async (status, type) => {
     await start()
     upstream.once('tools/call', (exchange) => exchange.status(status, '', { 'content-type': type }))
     const answer = await soon(postModern(gateway.url('a'), modernRequest('tools/call', { name: 'x' })), 'No answer')
     expect(answer.message).toMatchObject({ id: 1, error: { code: 502 } })
   })
 
-  test.failing.each(nothing)('%i %s to a handshake is answered with an error (HD21)', async (status, type) => {
+  test.each(nothing)('%i %s to a handshake is answered with an error (HD21)', async (status, type) => {
     await start()
     upstream.once('initialize', (exchange) => exchange.status(status, '', { 'content-type': type }))
     const answer = await soon(post(gateway.url('a'), handshake), 'There is no answer')
     expect(answer.message).toMatchObject({ id: 'init', error: { code: 502 } })
   })
 
-  test.failing.each([204, 205])('%i to a listener is no stream: nothing but 200 and 405 is (RT3)', async (status) => {
+  test.each([204, 205])('%i to a listener is no stream: nothing but 200 and 405 is (RT3)', async (status) => {
     const session = await open()
     upstream.once('GET', (exchange) => exchange.status(status, '', { 'content-type': 'text/event-stream' }))
     expect((await session.listen()).status).toBeGreaterThanOrEqual(400)
@@ -289,7 +282,7 @@ describe('an upstream that answers a request with nothing', () => {
 })
 
 describe('an upstream whose words cannot be sent', () => {
-  test.failing.each(['2025-11-25\r\nx-injected: 1', '2025-11-25\u0000', '2025-11-25 \u65E5'])(
+  test.each(['2025-11-25\r\nx-injected: 1', '2025-11-25\u0000', '2025-11-25 \u65E5'])(
     '05: that names the revision %j is refused, or the session it opened works (LC2, SC6)',
     async (protocolVersion) => {
       await start()
@@ -305,7 +298,7 @@ describe('an upstream whose words cannot be sent', () => {
     },
   )
 
-  test.failing.each([
+  test.each([
     ['long', 'x'.repeat(100_000)],
     ['not in ASCII', '2025-11-25 \u65E5'],
   ])('05: that names a revision which is %s has none of it kept (SC6)', async (_, protocolVersion) => {
@@ -353,27 +346,24 @@ describe('an upstream whose words cannot be sent', () => {
     },
   )
 
-  test.failing.each(['without', 'with'])(
-    '10: in the id of an event, are resumed from, %s an event log (SE7)',
-    async (log) => {
-      const session = await open({ events: log === 'with' ? new MemoryEventLog() : undefined })
-      const id = 'stream-\u00FC-\u65E5'
-      upstream.once('tools/call', async (exchange) => {
-        await exchange.stream().write(`id: ${id}\nretry: 10\ndata: \n\n`)
-        exchange.cut()
-      })
-      upstream.on('GET', (exchange) => {
-        const asked = Buffer.from(String(exchange.headers['last-event-id']), 'latin1').toString()
-        if (asked !== id) return exchange.status(400)
-        return void exchange.stream().send({ id: 'call-1', result: { resumed: true } })
-      })
-      const client = await session.stream(call)
-      expect(await soon(client.nextMessage(), 'There is no answer')).toMatchObject({ result: { resumed: true } })
-      client.close()
-    },
-  )
+  test.each(['without', 'with'])('10: in the id of an event, are resumed from, %s an event log (SE7)', async (log) => {
+    const session = await open({ events: log === 'with' ? new MemoryEventLog() : undefined })
+    const id = 'stream-\u00FC-\u65E5'
+    upstream.once('tools/call', async (exchange) => {
+      await exchange.stream().write(`id: ${id}\nretry: 10\ndata: \n\n`)
+      exchange.cut()
+    })
+    upstream.on('GET', (exchange) => {
+      const asked = Buffer.from(String(exchange.headers['last-event-id']), 'latin1').toString()
+      if (asked !== id) return exchange.status(400)
+      return void exchange.stream().send({ id: 'call-1', result: { resumed: true } })
+    })
+    const client = await session.stream(call)
+    expect(await soon(client.nextMessage(), 'There is no answer')).toMatchObject({ result: { resumed: true } })
+    client.close()
+  })
 
-  test.failing('10: in the ids of events, leave no connection behind for each try to resume', async () => {
+  test('10: in the ids of events, leave no connection behind for each try to resume', async () => {
     const session = await open()
     const ids = ['\u65E5', '\u0001']
     upstream.on('tools/call', async (exchange) => {
@@ -383,6 +373,10 @@ describe('an upstream whose words cannot be sent', () => {
     upstream.on('GET', (exchange) => exchange.status(404, '', { connection: 'close' }))
     for (let id = 0; id < 20; id += 1) await session.post({ ...call, id })
     await session.request('ping')
+    // An error whose stack nobody has read holds what was on the stack, and the journal holds the errors.
+    for (const { error } of gateway.reported.entries) {
+      for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) void cause.stack
+    }
     expect(v8.queryObjects(Client, { format: 'count' })).toBeLessThan(30)
   })
 

@@ -45,7 +45,7 @@ async function ask(world, id, type, body) {
 }
 
 const notAnother = property(
-  { name: 'the answer to another id is none: who waits gets an error, or is cut off', subject, known: '18', runs: 8 },
+  { name: 'the answer to another id is none: who waits gets an error, or is cut off', subject, runs: 8 },
   fc.record({
     ids: asked.chain(([id, other]) => fc.tuple(fc.constant(id), answerTo(other))),
     before: chatter,
@@ -61,7 +61,7 @@ const notAnother = property(
 )
 
 const notAnotherDocument = property(
-  { name: 'a document with the answer to another id is none', subject, known: '18', runs: 8 },
+  { name: 'a document with the answer to another id is none', subject, runs: 8 },
   asked.chain(([id, other]) => fc.tuple(fc.constant(id), answerTo(other))),
   async (world, [id, message]) => {
     const answer = await ask(world, id, 'application/json', JSON.stringify(message))
@@ -139,7 +139,7 @@ const eventId = fc.oneof(
 )
 
 const resumed = property(
-  { name: 'a stream that broke after an event of any id is resumed behind it', subject, known: '10', runs: 16 },
+  { name: 'a stream that broke after an event of any id is resumed behind it', subject, runs: 16 },
   fc.record({ variant: fc.constantFrom('plain', 'log'), id: eventId }),
   async (world, { variant, id }) => {
     /** @type {string[]} */

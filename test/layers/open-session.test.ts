@@ -37,7 +37,7 @@ describe('a handshake that the server agreed to', () => {
     const client = gateway.send(handshake())
     await client.over
     await expect(gateway.find(client.sessionId!)).resolves.toMatchObject({ record: { principal: 'ada' } })
-    expect(() => gateway.sessions.find(client.sessionId, 'weather', 'bob')).toThrow('Session not found')
+    expect(() => gateway.sessions.find(client.sessionId!, 'weather', 'bob')).toThrow('Session not found')
   })
 
   test('SS8 is kept with what it takes to open it anew, as the server got it', async () => {

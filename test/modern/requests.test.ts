@@ -4,7 +4,7 @@ import { createJournal } from '../support/journal.ts'
 import { META, MODERN, modernNotification, modernRequest, postModern } from '../support/modern.ts'
 import { initialize, post } from '../support/rpc.ts'
 import type { Exchange } from '../support/upstream.ts'
-import { call, codeOf, gateway, start, upstream, url } from './setup.ts'
+import { call, codeOf, gateway, openSessions, start, upstream, url } from './setup.ts'
 
 describe('a request', () => {
   beforeEach(() => start())
@@ -23,6 +23,7 @@ describe('a request', () => {
   })
 
   test('RT5 SS9 is answered alike with the id of a live session on it, which stays as it was', async () => {
+    openSessions()
     const session = await initialize(url)
     const answer = await postModern(url, call(), { 'mcp-session-id': session.id })
     expect(answer.status).toBe(200)

@@ -35,4 +35,17 @@ export const acknowledged = (id: string | number) => ({
   params: { notifications: { toolsListChanged: true }, _meta: { [META.subscriptionId]: id } },
 })
 
+/** Has a server without sessions open one for each handshake, and ask nobody for it. */
+export function openSessions(): void {
+  let opened = 0
+  upstream.on('initialize', (exchange) => {
+    const protocolVersion = exchange.message?.params?.['protocolVersion']
+    const serverInfo = { name: 'scripted-upstream', version: '1.0.0' }
+    exchange.result(
+      { protocolVersion, capabilities: {}, serverInfo },
+      { 'mcp-session-id': `upstream-${(opened += 1)}` },
+    )
+  })
+}
+
 export const codeOf = (answer: { message: { error?: { code: number } } | undefined }) => answer.message?.error?.code

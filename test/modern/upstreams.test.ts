@@ -4,7 +4,7 @@ import { startGateway } from '../support/gateway.ts'
 import { META, MODERN, modernNotification, modernRequest, openModern, postModern } from '../support/modern.ts'
 import { initialize, initializeMessage, post, send } from '../support/rpc.ts'
 import { startUpstream, type Exchange } from '../support/upstream.ts'
-import { MODERN_EVIDENCE, call, codeOf, gateway, start, upstream, url } from './setup.ts'
+import { MODERN_EVIDENCE, call, codeOf, gateway, openSessions, start, upstream, url } from './setup.ts'
 
 const RESERVED = [-32_020, -32_021, -32_022, -32_600, -32_601, -32_602, -32_603, -32_700]
 
@@ -197,10 +197,10 @@ describe('an upstream of one era', () => {
     expect(answer.headers).not.toHaveProperty('mcp-session-id')
   })
 
-  test('RT4 RT7 UC3 modern alone: GET and DELETE are 400 until a handshake was refused, then 405 with Allow', async () => {
+  test('RT4 RT7 UC3 modern alone: GET and DELETE are the server’s to answer until a handshake was refused, then 405 with Allow', async () => {
     const server = await behind({ legacy: 'reject' })
     const both = async () => [await send('GET', url, { accept: 'text/event-stream' }), await send('DELETE', url)]
-    expect((await both()).map(({ status }) => status)).toEqual([400, 400])
+    expect((await both()).map(({ status }) => status)).toEqual([405, 405])
     await post(url, initializeMessage())
     for (const answer of await both()) {
       expect(answer.status).toBe(405)
@@ -225,6 +225,7 @@ describe('an upstream of one era', () => {
 
   test('UC3 an upstream of which it was learnt that it is modern alone may open sessions later', async () => {
     await start()
+    openSessions()
     upstream.once('initialize', (exchange) => exchange.error(-32_022, 'not yet', 400))
     expect((await post(url, initializeMessage())).status).toBe(400)
     expect((await send('GET', url, { accept: 'text/event-stream' })).status).toBe(405)
@@ -244,6 +245,7 @@ describe('an upstream of one era', () => {
   })
 
   test('CL9 ER9 protocol legacy: a modern message is 400 and never reaches the upstream, a session works', async () => {
+    openSessions()
     await start({ servers: { raw: { url: upstream.url, protocol: 'legacy' } } })
     for (const message of [probe(), call(), modernNotification('notifications/progress')]) {
       const answer = await postModern(url, message)

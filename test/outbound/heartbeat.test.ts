@@ -7,6 +7,7 @@ import { Exchange, Origin } from '../../lib/exchange/exchange.ts'
 import { Lifetime } from '../../lib/exchange/lifetime.ts'
 import { PushBody } from '../../lib/exchange/push-body.ts'
 import type { EventsReply } from '../../lib/exchange/reply.ts'
+import { AbandonedCalls } from '../../lib/outbound/abandoned-calls.ts'
 import { Heartbeat, type HeartbeatTarget } from '../../lib/outbound/heartbeat.ts'
 import { StreamWriter } from '../../lib/outbound/stream-writer.ts'
 
@@ -61,7 +62,13 @@ function startStream(heartbeat: Heartbeat) {
     headers: {},
   })
   const relayed = { exchange, response, settle: () => {} }
-  const stream = new StreamWriter(reply, relayed, { heartbeat, stallMs: Infinity, report: () => {} })
+  const stream = new StreamWriter(reply, relayed, {
+    heartbeat,
+    stallMs: Infinity,
+    send: () => {},
+    abandoned: new AbandonedCalls(),
+    report: () => {},
+  })
   stream.start(200, { 'content-type': 'text/event-stream' })
   return {
     stream,

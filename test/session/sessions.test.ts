@@ -75,14 +75,6 @@ describe.each(stores)('with a store %s', (_, store) => {
     expect([session.id, session.record]).toEqual([id, RECORD])
   })
 
-  test('SS2 without an id it is session_required', async () => {
-    const { sessions } = make(store())
-    await expect(found(sessions, undefined, 'weather', 'ann')).rejects.toMatchObject({
-      code: 'session_required',
-      status: 400,
-    })
-  })
-
   test('SS3 SS6 SS7 SC5 unknown, ended, foreign principal and foreign server are one and the same refusal', async () => {
     const { sessions } = make(store())
     const id = await sessions.open(RECORD)

@@ -32,12 +32,41 @@ test('no more than maxBytes of a session are kept, be it one event (SE8)', () =>
   log.close()
 })
 
-test('no more than maxTotalBytes are kept of all sessions: who has been silent for longest goes first', () => {
+test('no more than maxTotalBytes are kept of all sessions: who holds most loses its oldest first (SE8)', () => {
   const log = new MemoryEventLog({ maxTotalBytes: 4_000 })
   log.append(name('one'), [event(1, 800)])
   log.append(name('two'), [event(1, 800)])
   log.append(name('one'), [event(2, 800)])
-  expect([kept(log, name('one')), kept(log, name('two'))]).toEqual([[1, 2], []])
+  expect([kept(log, name('one')), kept(log, name('two'))]).toEqual([[2], [1]])
+  log.close()
+})
+
+test('who brings more than all others, in however many sessions, pushes out none that holds less than half (SE8)', () => {
+  const log = new MemoryEventLog({ maxTotalBytes: 100_000 })
+  log.append(name('small'), [event(1), event(2)])
+  for (let position = 1; position <= 50; position += 1) {
+    for (let session = 0; session < 20; session += 1) log.append(name(`large-${session}`), [event(position, 500)])
+  }
+  expect(kept(log, name('small'))).toEqual([1, 2])
+  const shares = Array.from({ length: 20 }, (_, session) => kept(log, name(`large-${session}`)).length)
+  expect(Math.min(...shares)).toBeGreaterThanOrEqual(Math.max(...shares) / 2)
+  log.close()
+})
+
+test('sessions that hold the same lose in turn, the longest silent first', () => {
+  const log = new MemoryEventLog({ maxTotalBytes: 4_000 })
+  for (const session of ['one', 'two', 'three']) log.append(name(session), [event(1, 800)])
+  expect(['one', 'two', 'three'].map((session) => kept(log, name(session)))).toEqual([[], [1], [1]])
+  log.close()
+})
+
+test('what is forgotten makes room', () => {
+  const log = new MemoryEventLog({ maxTotalBytes: 4_000 })
+  log.append(name('one'), [event(1, 800)])
+  log.forget('one')
+  log.append(name('two'), [event(1, 800)])
+  log.append(name('three'), [event(1, 800)])
+  expect([kept(log, name('two')), kept(log, name('three'))]).toEqual([[1], [1]])
   log.close()
 })
 

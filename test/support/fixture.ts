@@ -14,10 +14,13 @@ import { OpenSession } from '../../lib/layers/open-session.ts'
 import { RecoverSession } from '../../lib/layers/recover-session.ts'
 import { ResumeUpstream } from '../../lib/layers/resume-upstream.ts'
 import { SplitBatch } from '../../lib/layers/split-batch.ts'
+import { AnswerWriter } from '../../lib/outbound/answer-writer.ts'
 import { Dispatcher } from '../../lib/outbound/dispatch.ts'
+import { Heartbeat } from '../../lib/outbound/heartbeat.ts'
 import { type Door, Pipeline } from '../../lib/pipeline.ts'
 import { AccessMonitor } from '../../lib/session/access-monitor.ts'
 import { expired } from '../../lib/session/expiry.ts'
+import { SessionHabits } from '../../lib/session/session-habits.ts'
 import { Sessions } from '../../lib/session/sessions.ts'
 import { UpstreamSessions } from '../../lib/session/upstream-session.ts'
 import { MemoryEventLog } from '../../lib/stores/memory-event-log.ts'
@@ -84,7 +87,13 @@ export function fixture({
   const upstreamOf = (): MemoryUpstream => upstream
   const log = new EventLogLayer(eventLog, { report, inFlight })
   const made: Readonly<Record<LayerName, Layer>> = {
-    open: new OpenSession(sessions, upstreamSessions, report),
+    open: new OpenSession({
+      sessions,
+      sessionHabits: new SessionHabits(),
+      upstreamSessions,
+      alwaysSessions: layers.includes('log'),
+      report,
+    }),
     log,
     said: new Authorize('said', []),
     sent: new Authorize('sent', []),
@@ -106,7 +115,9 @@ export function fixture({
     await sessions.end(sessionId)
     await log.forget(sessionId)
   }
-  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, stallMs: 60_000, report })
+  const writing = { heartbeat: new Heartbeat(), stallMs: 60_000 }
+  const answers = new AnswerWriter({ ...writing, report: () => {} })
+  const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, ...writing, send: answers.send, report })
 
   /** An exchange as the gateway makes it of a client's request. */
   function exchange(message: Message | undefined, options: ExchangeOptions = {}): Exchange {

@@ -35,14 +35,23 @@ export interface Upstream {
 export interface UpstreamOptions {
   /** `false`: a server that hands out no session ids. Default `true`. */
   sessions?: boolean
+  /**
+   * `true`: a session is listened to before `notifications/initialized`, which a gateway does by itself. By default such a
+   * GET is refused and not recorded, so that what a test sees is its client's. Default `false`.
+   */
+  early?: boolean
 }
 
-export async function startUpstream({ sessions: stateful = true }: UpstreamOptions = {}): Promise<Upstream> {
+export async function startUpstream({
+  sessions: stateful = true,
+  early = false,
+}: UpstreamOptions = {}): Promise<Upstream> {
   const journal = createJournal<Exchange>()
   const sessions = new Set<string>()
   const handlers = new Map<string, Handler>()
   const single = new Map<string, Handler[]>()
   const faults: unknown[] = []
+  const begun = new Set<unknown>()
   const usual = usualAnswers(stateful ? sessions : undefined)
 
   async function answer(exchange: Exchange): Promise<void> {
@@ -58,6 +67,12 @@ export async function startUpstream({ sessions: stateful = true }: UpstreamOptio
   const listening = await listen((req, res) => {
     void read(req, res).then((exchange) => {
       if (exchange === undefined) return
+      const { kind, headers } = exchange
+      const id = headers['mcp-session-id']
+      if (kind === 'notifications/initialized') begun.add(id)
+      if (!early && kind === 'GET' && sessions.has(String(id)) && !begun.has(id)) {
+        return exchange.error(-32000, 'Conflict: not initialized', 409)
+      }
       journal.record(exchange)
       return answer(exchange)
     })

@@ -102,7 +102,7 @@ describe('what an upstream has answered', () => {
     expect(new Eras().isModernOnly(auto, ID)).toBe(false)
   })
 
-  test.each([-32020, -32021, -32022])('UC2 who answers a handshake with %d has no sessions', (code) => {
+  test.each([-32020, -32022])('UC2 who answers a handshake with %d has no sessions', (code) => {
     const eras = new Eras()
     eras.learn(ID, refusal(code))
     expect(eras.isModernOnly(auto, ID)).toBe(true)
@@ -113,6 +113,11 @@ describe('what an upstream has answered', () => {
   test.each([
     ['an agreement', agreement],
     ['a legacy refusal', refusal(-32000)],
+    ['a capability that one client lacks', refusal(-32021)],
+    [
+      'a refusal that names a revision with a handshake',
+      { error: { code: -32022, data: { supported: ['2025-11-25'] } } },
+    ],
     ['an unknown method', refusal(-32601)],
     ['wrong parameters', refusal(-32602)],
     ['a code that is text', { error: { code: '-32022' } }],

@@ -1,6 +1,7 @@
 /** Serves the metadata of a server, without authentication and to pages of any origin. (RFC 9728 section 3; AU4) */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../../errors.ts'
+import type { SendWhole } from '../../exchange/gateway-internals.ts'
 import { JSON_TYPE } from '../../protocol.ts'
 import type { GatewayRequest } from '../../types.ts'
 import type { ProtectedServers } from './protected-resource.ts'
@@ -17,6 +18,7 @@ const CORS = {
 const MAX_AGE_S = 300
 
 export async function answerMetadata(
+  send: SendWhole,
   servers: ProtectedServers,
   server: string,
   request: GatewayRequest,
@@ -24,8 +26,7 @@ export async function answerMetadata(
 ): Promise<void> {
   const { method = '' } = request
   if (method === 'OPTIONS') {
-    response.writeHead(204, { ...CORS, 'access-control-max-age': '86400' }).end()
-    return
+    return send(response, 204, { ...CORS, 'access-control-max-age': '86400' })
   }
   if (method !== 'GET' && method !== 'HEAD') {
     throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { ...CORS, allow: METHODS } })
@@ -34,5 +35,5 @@ export async function answerMetadata(
   if (!metadata) throw new GatewayError('not_found', 'Unknown server', { headers: CORS })
   const body = Buffer.from(JSON.stringify(metadata))
   const headers = { 'content-type': JSON_TYPE, 'content-length': body.length, 'cache-control': `max-age=${MAX_AGE_S}` }
-  response.writeHead(200, { ...CORS, ...headers }).end(body)
+  send(response, 200, { ...CORS, ...headers }, body)
 }

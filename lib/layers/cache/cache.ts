@@ -4,7 +4,7 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import { rangeOfMember } from '../../exchange/json-text.ts'
 import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
 import { messageOf, type ResponseMessage } from '../../exchange/message.ts'
-import { peekResponse } from '../../exchange/read-response.ts'
+import { peekInTime, peekResponse } from '../../exchange/read-response.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { tapMessages } from '../../exchange/tap-messages.ts'
 import type { RequestId } from '../../types.ts'
@@ -28,13 +28,16 @@ export class Cache implements Layer {
   readonly name = 'cache'
   readonly #upstreamOf: UpstreamOf
   readonly #results: ResultStore
+  readonly #responseMs: number
   /** Requests that are on their way, by key: the same request waits for the result. */
   readonly #running = new Map<string, SharedQuestion>()
   /** How often anything has been dropped: a result that was on its way meanwhile may be stale. */
   #drops = 0
 
-  constructor(upstreamOf: UpstreamOf, maxBytes: number) {
+  /** A server that has sent its head has `responseMs` for the result. */
+  constructor(upstreamOf: UpstreamOf, maxBytes: number, responseMs = 0) {
     this.#upstreamOf = upstreamOf
+    this.#responseMs = responseMs
     this.#results = new ResultStore(maxBytes)
   }
 
@@ -103,7 +106,7 @@ export class Cache implements Layer {
   async #fetch(asked: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
     const reply = await next(exchange)
     if (reply.status !== 200) return reply
-    const response = await peekResponse(reply, { id: asked.id, waitMs: SHARED_WAIT_MS })
+    const response = await this.#peek(reply, asked.id)
     if (response) {
       this.#keep(asked, response)
       return reply
@@ -112,6 +115,12 @@ export class Cache implements Layer {
       const message = messageOf(json, text, 'modern')
       if (message?.kind === 'response' && message.id === asked.id) this.#keep(asked, message)
     })
+  }
+
+  /** Of a document nothing can be said before it ends; a stream that is late goes on to the client. */
+  #peek(reply: Reply, id: RequestId): Promise<ResponseMessage | undefined> {
+    if (reply.kind === 'json') return peekInTime(reply, id, this.#responseMs)
+    return peekResponse(reply, { id, timeoutMs: SHARED_WAIT_MS })
   }
 
   #keep({ key, own, askedAt, drops }: PendingResult, { result: said, text }: ResponseMessage): void {

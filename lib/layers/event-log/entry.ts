@@ -19,6 +19,19 @@ export interface Entry {
   readonly over?: boolean | undefined
   /** Whether there was an event here, or more of them, which could not be kept. */
   readonly lost?: boolean | undefined
+  /** The connection that alone gets what comes from here on. The node that it is at says so, whoever writes. (SE10) */
+  readonly reader?: string | undefined
+}
+
+/** Whether an entry says who reads, and nothing of the stream: any node may add one, and the writer goes on behind it. */
+export function isAnnouncement({ reader, event, over, lost }: Entry): boolean {
+  return reader !== undefined && event === undefined && !over && !lost
+}
+
+/** What says that somebody reads from now on. It repeats what the newest entry says of the stream. */
+export function announcementOf(reader: string, newest: Entry | undefined): Entry {
+  const { upstreamId, retryMs, owed = [], asked } = newest ?? {}
+  return { upstreamId, retryMs, owed, asked, reader }
 }
 
 /** The requests whose answers may be missing where this entry is there and not those before it. */

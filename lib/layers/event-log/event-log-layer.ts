@@ -3,12 +3,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import type { ClientSession, Exchange } from '../../exchange/exchange.ts'
 import type { Layer } from '../../exchange/layer.ts'
-import type { Handle, Reply } from '../../exchange/reply.ts'
+import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { HEADER } from '../../protocol.ts'
 import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
 import { within } from '../../util/timeout.ts'
 import { decode, eventsGone, parseEventId, possiblyUnanswered, wantsPriming } from './entry.ts'
 import { EventLogBody } from './event-log-body.ts'
+import { Reader } from './reader.ts'
 import { Replay } from './replay.ts'
 import { askingAgain, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
 import { TimedEventLog } from './timed-event-log.ts'
@@ -38,7 +39,7 @@ export class EventLogLayer implements Layer {
     const { verb, requestIds, origin } = exchange
     const { session } = origin
     if (!session || origin.era !== 'legacy' || verb === 'DELETE') return next(exchange)
-    if (verb === 'GET') return this.#listen(exchange, session, next)
+    if (verb === 'GET') return untilStopped(exchange, this.#listen(exchange, session, next))
     return requestIds.length > 0 ? this.#call(exchange, session, next) : next(exchange)
   }
 
@@ -50,7 +51,7 @@ export class EventLogLayer implements Layer {
   async close(): Promise<void> {
     await this.#registry.close()
     await within(
-      Date.now() + FAREWELL_MS,
+      performance.now() + FAREWELL_MS,
       ask(() => this.#log.close?.()),
     )
   }
@@ -69,12 +70,12 @@ export class EventLogLayer implements Layer {
     if (reply.kind !== 'events' || exchange.life.stopped) return reply
     release()
     const name = { session: digestOf(session.id), stream: this.#nextStream() }
-    const { requestIds } = exchange
+    const requestIds = exchange.origin.awaited(exchange.requestIds)
     const parts = { position: 0, isStanding: false, owed: requestIds, asked: requestIds }
     const recorder = this.#registry.open(name, background, next, parts)
     void this.#registry.claim(name).catch((error: unknown) => this.#report(error, exchange))
     const body = new EventLogBody(name, requestIds)
-    recorder.start(reply.body, body)
+    recorder.start(reply.body, new Reader().id, body)
     return body.reply(false, reply.headers)
   }
 
@@ -83,30 +84,29 @@ export class EventLogLayer implements Layer {
     const point = lastEventId === undefined ? undefined : parseEventId(lastEventId)
     if (lastEventId !== undefined && !point) throw eventsGone()
     const name = { session: digestOf(session.id), stream: point?.stream ?? LISTEN_STREAM }
+    const reading = { name, exchange, next, reader: new Reader() }
     if (!point || name.stream === LISTEN_STREAM) {
-      return this.#registry.inTurn(name, () => this.#openListenStream(name, point?.after, exchange, next))
+      return this.#registry.inTurnToListen(name, () => this.#openListenStream(reading, point?.after))
     }
     const last = await ask(() => this.#log.last(name))
-    const newest = this.#registry.of(name)?.newest ?? last?.position
+    const newest = this.#registry.of(name)?.writer.position ?? last?.position
     if (newest === undefined || point.after > newest) throw eventsGone()
-    return this.#follow(name, point.after, last, exchange, next)
+    return this.#follow(reading, point.after, last)
   }
 
   /** The one stream on which a session listens, whoever opens it, as often as it is opened. (SE10) */
-  async #openListenStream(
-    name: EventStreamName,
-    after: number | undefined,
-    exchange: Exchange,
-    next: Handle,
-  ): Promise<Reply> {
+  async #openListenStream(reading: Reading, after: number | undefined): Promise<Reply> {
+    const { name, exchange, next, reader } = reading
+    if (exchange.life.stopped) throw exchange.life.stopped
     const last = await ask(() => this.#log.last(name))
     const recorder = this.#registry.of(name)
-    const newest = recorder?.newest ?? last?.position
+    const newest = recorder?.writer.position ?? last?.position
     const from = newest !== undefined && after !== undefined && after <= newest ? after : undefined
+    const isPrimed = wantsPriming(exchange.origin.session)
     const body = new EventLogBody(name)
     if (recorder) {
-      if (from !== undefined) return this.#follow(name, from, last, exchange, next)
-      recorder.attachNow(body)
+      if (from !== undefined) return this.#follow(reading, from, last)
+      recorder.subscriber.attachNow(body, reader.id, isPrimed)
       return body.reply(true)
     }
     if (await ask(() => this.#registry.claim(name))) {
@@ -114,46 +114,56 @@ export class EventLogLayer implements Layer {
       const asking = askingAgain(exchange, resumed)
       const release = exchange.life.adopt(asking.life)
       const position = last?.position ?? Math.max(after ?? 0, Date.now())
-      const parts = { position, resumed, tail: from === undefined ? body : undefined }
+      const parts = { position, resumed, tail: from === undefined ? body : undefined, reader }
       const refusal = await this.#registry.listen(name, asking, next, parts)
       if (refusal) return refusal
       release()
-      return from === undefined ? body.reply(true) : this.#follow(name, from, last, exchange, next)
+      return from === undefined ? body.reply(true) : this.#follow(reading, from, last)
     }
-    if (from !== undefined) return this.#follow(name, from, last, exchange, next)
-    if (newest !== undefined && wantsPriming(exchange.origin.session)) body.prime(newest)
-    return this.#follow(name, newest ?? 0, last, exchange, next, body)
+    if (from !== undefined) return this.#follow(reading, from, last)
+    const begin = (await this.#announce(reading, after ?? 0)) ?? newest
+    if (begin !== undefined && isPrimed) body.prime(begin)
+    reader.beginBehind()
+    return this.#follow(reading, begin ?? 0, last, body)
   }
 
   /** What comes after an event: from the log, then live. */
-  async #follow(
-    name: EventStreamName,
-    after: number,
-    last: LoggedEvent | undefined,
-    exchange: Exchange,
-    next: Handle,
-    given?: EventLogBody,
-  ): Promise<Reply> {
+  async #follow(reading: Reading, after: number, last: LoggedEvent | undefined, given?: EventLogBody): Promise<Reply> {
+    const { name, exchange, next, reader } = reading
     const endless = name.stream === LISTEN_STREAM
     const body = given ?? new EventLogBody(name, [], after)
-    if (this.#registry.of(name)?.attach(body, after)) return body.reply(endless)
+    if (this.#registry.of(name)?.subscriber.attach(body, after, reader.id)) return body.reply(endless)
+    if (!reader.isAnnounced) await this.#announce(reading, after)
     const missed = await ask(() => this.#log.read(name, after, 0))
     const recorder = this.#registry.of(name)
     const first = missed[0] && decode(missed[0])
     const isGap = first
       ? first.lost || (after > 0 && missed[0]!.position !== after + 1)
-      : after < (recorder?.delivered ?? last?.position ?? 0)
+      : after < (recorder?.writer.said ?? last?.position ?? 0)
     const pending = first ? possiblyUnanswered(first) : (recorder?.asked ?? [])
     if (isGap && pending.length === 0) throw eventsGone()
     const replay = new Replay(name, body, after, {
       log: this.#log,
+      reader,
       recorderOf: () => this.#registry.of(name),
-      takeOver: (from) => this.#registry.takeOver(name, from, body, exchange, next),
+      takeOver: (from) => this.#registry.takeOver(name, { after: from, tail: body, reader, exchange, next }),
       report: (error) => this.#report(error, exchange),
     })
     void replay.run(missed)
     return body.reply(endless)
   }
+
+  #announce({ name, reader }: Reading, after: number): Promise<number | undefined> {
+    return ask(() => reader.announce(name, this.#log, after, () => this.#registry.of(name)))
+  }
+}
+
+/** A stream that is to be read, and for whom. */
+interface Reading {
+  readonly name: EventStreamName
+  readonly exchange: Exchange
+  readonly next: Handle
+  readonly reader: Reader
 }
 
 /** A log that fails is a 503. */
@@ -163,6 +173,17 @@ async function ask<T>(question: () => Awaitable<T>): Promise<T> {
   } catch (cause) {
     throw new GatewayError('unavailable', 'The event log is unavailable', { cause })
   }
+}
+
+/** Whoever waits for a turn, or for the log, waits no longer than the exchange lasts. */
+function untilStopped({ life }: Exchange, replying: Promise<Reply>): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const off = life.onStop(reject)
+    replying.finally(off).then((reply) => {
+      if (life.stopped) drainReply(reply)
+      else resolve(reply)
+    }, reject)
+  })
 }
 
 /** Whoever reads the log gets to know no session. */

@@ -14,6 +14,10 @@ const FAREWELL_MS = 1_000
 export interface HeldStream {
   readonly name: EventStreamName
   readonly log: EventLog
+  /** Told when its lease is refused: another has it. */
+  readonly onLeaseLost: () => void
+  /** Looks whether a client reads at another node. */
+  readonly look: () => void
 }
 
 export class Leases {
@@ -33,9 +37,12 @@ export class Leases {
     return log.claim(name, this.#writer, LEASE_MS)
   }
 
-  /** A lease that cannot be given back ends by itself. */
-  release(name: EventStreamName, log: EventLog): void {
-    const release = async (): Promise<void> => log.release(name, this.#writer)
+  /** A lease that cannot be given back ends by itself. What is still to be done under it is awaited. */
+  release(name: EventStreamName, log: EventLog, last?: () => Promise<void>): void {
+    const release = async (): Promise<void> => {
+      if (last) await last().catch(() => {})
+      return log.release(name, this.#writer)
+    }
     const releasing = release()
       .catch(() => {})
       .finally(() => this.#releasing.delete(releasing))
@@ -45,11 +52,17 @@ export class Leases {
   /** Resolves when others may go on with what this gateway has written. */
   async close(): Promise<void> {
     clearInterval(this.#renewing)
-    await within(Date.now() + FAREWELL_MS, Promise.all(this.#releasing))
+    await within(performance.now() + FAREWELL_MS, Promise.all(this.#releasing))
   }
 
-  /** A log that does not hear this has told of it already, when it was to keep an event. */
   #renew(): void {
-    for (const { name, log } of this.#held()) this.claim(name, log).catch(() => {})
+    for (const stream of this.#held()) void this.#renewOne(stream)
+  }
+
+  /** A log that does not answer has told of it already, when it was to keep an event. */
+  async #renewOne(stream: HeldStream): Promise<void> {
+    const isOurs = await this.claim(stream.name, stream.log).catch(() => undefined)
+    if (isOurs === false) stream.onLeaseLost()
+    else stream.look()
   }
 }

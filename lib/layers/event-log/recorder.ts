@@ -13,10 +13,12 @@ import type { EventLogBody } from './event-log-body.ts'
 import { type Entry, PRIMING, readEvent, wantsPriming } from './entry.ts'
 import { LogWriter } from './log-writer.ts'
 import { Subscriber } from './subscriber.ts'
+import type { RecorderParts } from './recorder-parts.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
 
-/** How often in a row a stream is polled for while no client is there. */
+/** How often without news, and how long at all, a stream is polled for while no client is there: logs forget as soon. */
 const MAX_UNHEARD_POLLS = 5
+const UNHEARD_MS = 10 * 60_000
 
 export interface RecorderTools {
   readonly log: TimedEventLog
@@ -27,32 +29,16 @@ export interface RecorderTools {
   readonly onOver: (recorder: Recorder) => void
 }
 
-export interface RecorderParts {
-  readonly name: EventStreamName
-  /** Of its own: it goes on when the client's has ended. */
-  readonly exchange: Exchange
-  /** The position of the newest event there is. */
-  readonly position: number
-  /** Whether the session listens here for whatever comes, and is owed nothing. */
-  readonly isStanding: boolean
-  readonly owed: readonly RequestId[]
-  /** All that the stream is to answer, those included that are answered. */
-  readonly asked: readonly RequestId[]
-  /** Where the upstream resumes, where that is known from before. */
-  readonly upstreamId?: string | undefined
-  readonly retryMs?: number | undefined
-}
-
 export class Recorder implements Sink {
   readonly name: EventStreamName
   readonly exchange: Exchange
   /** The log, asked on behalf of the request. */
   readonly log: TimedEventLog
   /** All requests that the stream is to answer. */
-  readonly asked: readonly RequestId[]
+  asked: readonly RequestId[]
+  readonly writer: LogWriter
+  readonly subscriber: Subscriber
   readonly #tools: RecorderTools
-  readonly #writer: LogWriter
-  readonly #subscriber: Subscriber
   readonly #isStanding: boolean
   readonly #pending: PendingIds
   readonly #point: ResumePoint
@@ -85,43 +71,44 @@ export class Recorder implements Sink {
       onGiant: () => this.#put({ lost: true }),
       onPiece: (piece, atBoundary) => this.#pass(piece, atBoundary),
     })
-    this.#writer = new LogWriter(this.log, name, position, owed, {
-      deliver: (bytes, at, pending) => this.#subscriber.pushKept(bytes, at, pending),
-      pass: (bytes, atBoundary) => this.#subscriber.push(bytes, atBoundary),
+    this.writer = new LogWriter(this.log, name, position, owed, {
+      deliver: (bytes, at, pending) => this.subscriber.pushKept(bytes, at, pending),
+      pass: (bytes, atBoundary) => this.subscriber.push(bytes, atBoundary),
       onIdle: () => this.#onIdle(),
+      onReader: (reader) => this.subscriber.giveWay(reader),
       onConflict: () => this.#leave(),
       onFailure: (error) => tools.report(error, exchange),
     })
     // The upstream takes one listener a session: a client that comes back soon finds it still listened to.
-    this.#subscriber = new Subscriber({ onRoom: () => this.#flow(), onLonely: isStanding && (() => this.#leave()) })
+    this.subscriber = new Subscriber(this.writer, {
+      announce: (reader) => this.#announce(reader),
+      onRoom: () => this.#flow(),
+      onLonely: isStanding && (() => this.#leave()),
+    })
     exchange.life.onStop(() => this.#leave())
   }
 
   /** Begins with an event that says what is owed here, and gives clients an id to come back with. */
-  start(body: Body, tail?: EventLogBody): void {
-    if (tail) this.attach(tail, this.newest)
-    this.#put({ event: this.#isPrimed ? PRIMING : undefined })
+  start(body: Body, reader: string, tail?: EventLogBody): void {
+    this.subscriber.admit(reader, tail)
+    this.#put({ event: wantsPriming(this.exchange.origin.session) ? PRIMING : undefined })
+    // Of a call no other connection can know yet.
+    if (this.#isStanding) this.#put({ reader })
     // What is there already goes into the log along with it.
     this.#read(body)
-    this.#writer.flush()
+    this.writer.flush()
   }
 
   /** Goes on where another had to leave: with the rest of the upstream's stream, or the news that there is none. */
-  goOn(tail: EventLogBody): void {
-    this.attach(tail, this.newest)
+  goOn(tail: EventLogBody, reader: string): void {
+    this.subscriber.admit(reader, tail)
+    // The node that wrote before may be back: what it appends is refused from here on.
+    this.#put({})
+    this.writer.flush()
+    if (this.#isOver) return
     const { after, retryMs } = this.#point
     if (after !== undefined && !this.#pending.isEmpty) this.#readOn(after, retryMs)
     else this.end({ how: 'broken', error: new Error('The node that read the stream has gone') })
-  }
-
-  /** The position of the newest event. */
-  get newest(): number {
-    return this.#writer.position
-  }
-
-  /** The position up to which everything was delivered. */
-  get delivered(): number {
-    return this.#writer.delivered
   }
 
   /** Whether it writes no more. */
@@ -129,34 +116,31 @@ export class Recorder implements Sink {
     return this.#isOver
   }
 
-  /** Gives a tail all that comes after a position, unless there is something before that to be had from the log. */
-  attach(tail: EventLogBody, after: number): boolean {
-    if (this.#isOver || after < this.delivered || after > this.newest) return false
-    this.#subscriber.admit(tail, after)
-    return true
-  }
+  /** Another writes this stream, since the lease of this one has run out. */
+  readonly onLeaseLost = (): void => this.#leave()
 
-  /** Gives a tail what comes from now on, and first an id to come back with. */
-  attachNow(tail: EventLogBody): void {
-    this.#subscriber.admit(tail, this.delivered)
-    if (this.#isPrimed) tail.prime(this.delivered)
-  }
-
-  get #isPrimed(): boolean {
-    return wantsPriming(this.exchange.origin.session)
-  }
+  /** Looks for another node's readers where nothing is to be appended that would meet with them. */
+  readonly look = (): void => void (this.subscriber.isThere && this.writer.look())
 
   data(chunk: Buffer, atBoundary: boolean): boolean {
     if (this.#isOver) return true
     this.#collector.feed(chunk, atBoundary)
-    this.#writer.flush()
-    this.#isPaused = this.#writer.isFull || this.#subscriber.isFull
+    this.writer.flush()
+    this.#isPaused = this.writer.isFull || this.subscriber.isFull
     return !this.#isPaused
   }
 
   end(end: End): void {
     this.#ending ??= end
-    if (this.#writer.isIdle) this.#onIdle()
+    if (this.writer.isIdle) this.#onIdle()
+  }
+
+  /** The client waits for this response no more: it is owed to nobody who goes on with the stream. (UT4) */
+  cancel(id: RequestId): void {
+    if (this.#isOver || this.#isComplete || !this.#pending.delete(id)) return
+    this.asked = this.asked.filter((one) => one !== id)
+    this.#put({})
+    this.writer.flush()
   }
 
   #take(event: Buffer): void {
@@ -164,7 +148,7 @@ export class Recorder implements Sink {
     this.#pending.see(event, true)
     this.#point.note(said)
     if (said.id !== undefined) this.#unheardPolls = 0
-    if (said.retryMs !== undefined) this.#writer.pass(Buffer.from(`retry: ${said.retryMs}\n\n`), true)
+    if (said.retryMs !== undefined) this.writer.pass(Buffer.from(`retry: ${said.retryMs}\n\n`), true)
     if (said.event !== undefined || said.id !== undefined) this.#put({ event: said.event })
   }
 
@@ -173,18 +157,25 @@ export class Recorder implements Sink {
     this.#pending.see(piece, atBoundary)
     // Whatever id it has is not looked for, and those before it would bring it once more.
     this.#point.lose()
-    this.#writer.pass(piece, atBoundary)
+    this.writer.pass(piece, atBoundary)
   }
 
-  #put(what: Pick<Entry, 'event' | 'over' | 'lost'>): void {
+  #announce(reader: string): void {
+    // Behind the end nobody has to know.
+    if (this.#isComplete || this.#isOver) return
+    this.#put({ reader })
+    this.writer.flush()
+  }
+
+  #put(what: Pick<Entry, 'event' | 'over' | 'lost' | 'reader'>): void {
     const owed = this.#pending.ids
     const asked = owed.length < this.asked.length ? this.asked : undefined
     const { after, retryMs } = this.#point
-    this.#writer.put({ ...what, upstreamId: after, retryMs, owed, asked })
+    this.writer.put({ ...what, upstreamId: after, retryMs, owed, asked })
   }
 
   #flow(): void {
-    if (!this.#isPaused || this.#writer.isFull || this.#subscriber.isFull) return
+    if (!this.#isPaused || this.writer.isFull || this.subscriber.isFull) return
     this.#isPaused = false
     this.#body?.resume()
   }
@@ -205,19 +196,19 @@ export class Recorder implements Sink {
   #conclude(ending: End): void {
     if (this.#isStanding) return this.#leave()
     if (ending.how === 'poll' && !this.#pending.isEmpty) return this.#poll(ending.after, ending.retryMs)
-    if (this.#collector.isMidEvent) this.#subscriber.fail(new Error('An event broke off'))
+    if (this.#collector.isMidEvent) this.subscriber.fail(new Error('An event broke off'))
     else this.#failPending(ending)
     this.#isComplete = true
     this.#put({ over: true })
-    this.#writer.flush()
+    this.writer.flush()
   }
 
   /** The server wants to be asked again: the stream ends for the client, too, and is read on for its return. (SE3) */
   #poll(after: string, retryMs: number | undefined): void {
-    if (this.#subscriber.isThere) this.#unheardPolls = 0
-    this.#subscriber.end()
+    if (this.subscriber.isThere) this.#unheardPolls = 0
+    this.subscriber.end()
     // Whoever comes back goes on from here.
-    if (this.#unheardPolls === MAX_UNHEARD_POLLS) return this.#leave()
+    if (this.#unheardPolls === MAX_UNHEARD_POLLS || this.subscriber.awayMs >= UNHEARD_MS) return this.#leave()
     this.#unheardPolls += 1
     this.#readOn(after, retryMs)
   }
@@ -246,8 +237,7 @@ export class Recorder implements Sink {
     if (this.#isOver) return
     this.#isOver = true
     this.#body?.cancel()
-    this.#subscriber.close()
-    this.#writer.writeGap().catch(() => {})
+    this.subscriber.close()
     this.#tools.onOver(this)
   }
 }

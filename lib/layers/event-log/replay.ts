@@ -1,6 +1,7 @@
 /** Gives a client what it missed of a stream, out of the log, and then what comes. */
 import type { EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
 import { decode, possiblyUnanswered, withId } from './entry.ts'
+import type { Reader } from './reader.ts'
 import type { Recorder } from './recorder.ts'
 import type { EventLogBody } from './event-log-body.ts'
 
@@ -14,6 +15,7 @@ const NOTHING = Buffer.alloc(0)
 
 export interface ReplayTools {
   readonly log: EventLog
+  readonly reader: Reader
   /** Who writes this stream here, if anybody does. */
   readonly recorderOf: () => Recorder | undefined
   /** Has this gateway write the stream from a position on, when nobody does any more; `false` when that is not so. */
@@ -42,7 +44,7 @@ export class Replay {
       let events: readonly LoggedEvent[] | undefined = first
       while (events && (await this.#give(events))) {
         const recorder = this.#tools.recorderOf()
-        if (recorder?.attach(this.#tail, this.#after)) return
+        if (recorder && (await this.#attach(recorder))) return
         events = recorder ? await this.#catchUp(recorder) : await this.#wait()
       }
     } catch (error) {
@@ -50,6 +52,21 @@ export class Replay {
       this.#tools.report(error)
       this.#tail.end()
     }
+  }
+
+  /** Whether there is nothing more to read here: what comes is pushed, or it is for another connection. */
+  async #attach(recorder: Recorder): Promise<boolean> {
+    const { reader } = this.#tools
+    if (!reader.isAnnounced) await this.#announce()
+    if (recorder.isOver) return false
+    if (recorder.subscriber.reader === reader.id) return recorder.subscriber.attach(this.#tail, this.#after, reader.id)
+    this.#tail.end()
+    return true
+  }
+
+  #announce(): Promise<unknown> {
+    const { reader, log, recorderOf } = this.#tools
+    return reader.announce(this.#name, log, this.#after, recorderOf)
   }
 
   /** What a recorder has delivered already. */
@@ -68,6 +85,7 @@ export class Replay {
     if (there.length > 0) return there
     if (await this.#tools.takeOver(this.#after)) return undefined
     if (this.#tools.recorderOf()) return []
+    if (!this.#tools.reader.isAnnounced) await this.#announce()
     const events = await this.#read(WAIT_MS)
     if (events.length === 0) await new Promise((resolve) => void setTimeout(resolve, PAUSE_MS).unref())
     return events
@@ -89,6 +107,7 @@ export class Replay {
         this.#tail.miss(possiblyUnanswered(entry))
         return false
       }
+      if (this.#tools.reader.isReplacedBy(entry)) this.#tail.end()
       this.#after = position
       const bytes = entry.event === undefined ? NOTHING : withId(this.#name.stream, position, entry.event)
       this.#tail.pushKept(bytes, position, entry.owed)

@@ -2,18 +2,25 @@
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Flight, InFlight } from '../../exchange/in-flight.ts'
+import type { Lifetime } from '../../exchange/lifetime.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
+import { eventIdHeader } from '../../exchange/sse.ts'
 import { HEADER } from '../../protocol.ts'
 import type { EventStreamName, LoggedEvent } from '../../types.ts'
 import { KeyedMutex } from '../../util/keyed-mutex.ts'
 import { decode, eventsGone } from './entry.ts'
 import type { EventLogBody } from './event-log-body.ts'
 import { Leases } from './leases.ts'
-import { Recorder, type RecorderParts } from './recorder.ts'
+import type { Reader } from './reader.ts'
+import { Recorder } from './recorder.ts'
+import type { RecorderParts } from './recorder-parts.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
 
 /** The stream on which a session listens. All others have names of chance. */
 export const LISTEN_STREAM = 'listen'
+
+/** How long who listens leaves another alone that has asked the upstream before. */
+const PATIENCE_MS = 500
 
 /** What the event log needs of the gateway. */
 export interface EventLogParts {
@@ -30,6 +37,17 @@ interface ListenParts {
   readonly resumed: LoggedEvent | undefined
   /** Gets all that comes. */
   readonly tail: EventLogBody | undefined
+  readonly reader: Reader
+}
+
+/** A client that reads a stream in the log, for which it may come to be written here. */
+interface Follower {
+  /** The position behind which the stream is to go on. */
+  readonly after: number
+  readonly tail: EventLogBody
+  readonly reader: Reader
+  readonly exchange: Exchange
+  readonly next: Handle
 }
 
 export class StreamRegistry {
@@ -39,6 +57,8 @@ export class StreamRegistry {
   readonly #flights = new Map<Recorder, Flight>()
   readonly #leases: Leases
   readonly #opening = new KeyedMutex()
+  /** The requests to listen that the upstream has not answered yet. */
+  readonly #asking = new Map<string, { readonly life: Lifetime; readonly since: number }>()
 
   constructor(log: TimedEventLog, parts: EventLogParts) {
     this.#log = log
@@ -63,7 +83,9 @@ export class StreamRegistry {
     const tools = { log: this.#log, next, report, onOver: (recorder: Recorder) => this.#onOver(recorder) }
     const recorder = new Recorder({ ...parts, name, exchange }, tools)
     this.#recorders.set(keyOf(name), recorder)
-    this.#flights.set(recorder, this.#parts.inFlight.add(exchange))
+    const flight = this.#parts.inFlight.add(exchange)
+    flight.onCancel = (id) => recorder.cancel(id)
+    this.#flights.set(recorder, flight)
     return recorder
   }
 
@@ -77,19 +99,43 @@ export class StreamRegistry {
     return this.#opening.run(keyOf(name), task)
   }
 
+  /**
+   * The same for who listens. An upstream may withhold the head of its answer for as long as it has nothing to say: who
+   * waits for that is told after a while that another connection listens, which it is for a stream that has begun, too.
+   */
+  async inTurnToListen<T>(name: EventStreamName, task: () => Promise<T>): Promise<T> {
+    const takeTurn = (): void => {
+      const asking = this.#asking.get(keyOf(name))
+      const leftMs = asking ? asking.since + PATIENCE_MS - performance.now() : PATIENCE_MS
+      if (leftMs <= 0) asking?.life.stop(listensElsewhere())
+      timer = setTimeout(takeTurn, leftMs > 0 ? Math.ceil(leftMs) : PATIENCE_MS).unref()
+    }
+    let timer = setTimeout(takeTurn, PATIENCE_MS).unref()
+    try {
+      return await this.inTurn(name, () => {
+        clearTimeout(timer)
+        return task()
+      })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   /** Listens to the upstream of a stream that was claimed. Resolves with what it answers where it does not want that. */
   async listen(
     name: EventStreamName,
     asking: Exchange,
     next: Handle,
-    { position, resumed, tail }: ListenParts,
+    { position, resumed, tail, reader }: ListenParts,
   ): Promise<Reply | undefined> {
+    const key = keyOf(name)
+    this.#asking.set(key, { life: asking.life, since: performance.now() })
     try {
       const reply = await next(asking)
       if (reply.kind === 'events') {
         const { upstreamId, retryMs } = resumed ? decode(resumed) : {}
         const parts = { position, isStanding: true, owed: [], asked: [], upstreamId, retryMs }
-        this.open(name, asking, next, parts).start(reply.body, tail)
+        this.open(name, asking, next, parts).start(reply.body, reader.id, tail)
         return undefined
       }
       this.#leases.release(name, this.#log)
@@ -97,24 +143,21 @@ export class StreamRegistry {
     } catch (error) {
       this.#leases.release(name, this.#log)
       throw error
+    } finally {
+      this.#asking.delete(key)
     }
   }
 
   /** Has a stream written here from a position on, for a client, unless somebody still writes it. */
-  takeOver(
-    name: EventStreamName,
-    after: number,
-    tail: EventLogBody,
-    exchange: Exchange,
-    next: Handle,
-  ): Promise<boolean> {
+  takeOver(name: EventStreamName, follower: Follower): Promise<boolean> {
+    const { tail, after } = follower
     return this.inTurn(name, async () => {
       if (tail.isOver || this.of(name) || !(await this.claim(name))) return false
       try {
         const last = await this.#log.last(name)
         // What another has written before it left is to be had first.
         const isNext = !tail.isOver && (last?.position ?? after) <= after
-        if (isNext) await this.#goOn(name, after, last, tail, exchange, next)
+        if (isNext) await this.#goOn(name, last, follower)
         else this.#leases.release(name, this.#log)
         return isNext
       } catch (error) {
@@ -131,17 +174,14 @@ export class StreamRegistry {
 
   async #goOn(
     name: EventStreamName,
-    after: number,
     last: LoggedEvent | undefined,
-    tail: EventLogBody,
-    exchange: Exchange,
-    next: Handle,
+    { after, tail, reader, exchange, next }: Follower,
   ): Promise<void> {
     if (name.stream === LISTEN_STREAM) {
       const asking = askingAgain(exchange, last)
       tail.writer = { onResume: () => {}, onCancel: () => asking.life.stop(eventsGone()) }
       const position = last?.position ?? Math.max(after, Date.now())
-      const refusal = await this.listen(name, asking, next, { position, resumed: last, tail })
+      const refusal = await this.listen(name, asking, next, { position, resumed: last, tail, reader })
       if (!refusal) return
       drainReply(refusal)
       throw new GatewayError('upstream_refused', `The upstream answered ${refusal.status}`)
@@ -149,7 +189,7 @@ export class StreamRegistry {
     if (last?.position !== after) throw eventsGone()
     const { upstreamId, retryMs, owed, asked = owed } = decode(last)
     const parts = { position: after, isStanding: false, owed, asked, upstreamId, retryMs }
-    this.open(name, askingAgain(exchange, undefined), next, parts).goOn(tail)
+    this.open(name, askingAgain(exchange, undefined), next, parts).goOn(tail, reader.id)
   }
 
   #onOver(recorder: Recorder): void {
@@ -157,7 +197,15 @@ export class StreamRegistry {
     const flight = this.#flights.get(recorder)
     this.#flights.delete(recorder)
     if (flight) this.#parts.inFlight.delete(flight)
-    this.#leases.release(recorder.name, recorder.log)
+    const { name, log, writer } = recorder
+    this.#leases.release(name, log, writer.isLost ? () => this.#writeGap(recorder) : undefined)
+  }
+
+  /** The lease may have run out meanwhile, and another have gone on: then there is nothing to say. */
+  #writeGap({ name, log, writer }: Recorder): Promise<void> {
+    return this.inTurn(name, async () => {
+      if (!this.of(name) && (await this.#leases.claim(name, log))) await writer.writeGap()
+    })
   }
 }
 
@@ -168,8 +216,13 @@ export class StreamRegistry {
 export function askingAgain(exchange: Exchange, resumed: LoggedEvent | undefined): Exchange {
   const { [HEADER.lastEventId]: _, ...headers } = exchange.headers
   const upstreamId = resumed && decode(resumed).upstreamId
-  const asked = upstreamId === undefined ? headers : { ...headers, [HEADER.lastEventId]: upstreamId }
+  const asked = upstreamId === undefined ? headers : { ...headers, [HEADER.lastEventId]: eventIdHeader(upstreamId) }
   return exchange.fork({ headers: asked }, exchange.life.detach())
+}
+
+/** Why a request to listen ends without an answer. */
+function listensElsewhere(): GatewayError {
+  return new GatewayError('bad_request', 'The session listens on another connection now', { status: 409 })
 }
 
 function keyOf({ session, stream }: EventStreamName): string {

@@ -28,7 +28,8 @@ export function checkResponse(
   const type = mediaType(single(headers['content-type']))
   const encoding = single(headers['content-encoding']) ?? 'identity'
   if (encoding !== 'identity') return invalid(`content-encoding ${encoding}, though identity was asked for`)
-  if (status < 300) return fits(expects, type) ? undefined : invalid(`${status} ${type || 'without a content type'}`)
+  if (status < 300)
+    return fits(expects, status, type) ? undefined : invalid(`${status} ${type || 'without a content type'}`)
   if (status < 400) return invalid(`a redirect (${status}), which is not followed: configure the final URL`)
   if (status === 401 || status === 403 || status === 407) {
     return new GatewayError('upstream_unauthorized', `The upstream refused the gateway's credentials (${status})`)
@@ -42,9 +43,14 @@ function unlessJson(type: string, status: number, headers: Head['headers']): Gat
   return type === JSON_TYPE && status !== 405 ? undefined : refused(status, headers)
 }
 
-function fits(expects: Expected['expects'], type: string): boolean {
-  if (expects === 'answer') return type === JSON_TYPE || type === EVENT_STREAM_TYPE
-  return expects === 'acceptance' || type === EVENT_STREAM_TYPE
+/** Statuses that come with nothing to read, or say that the answer comes another time: there is no other time. */
+const WITHOUT_ANSWER: ReadonlySet<number> = new Set([202, 204, 205])
+
+/** A listener gets 200 and a stream, or a refusal. (RT3) */
+function fits(expects: Expected['expects'], status: number, type: string): boolean {
+  if (expects === 'acceptance') return true
+  if (expects === 'stream') return status === 200 && type === EVENT_STREAM_TYPE
+  return !WITHOUT_ANSWER.has(status) && (type === JSON_TYPE || type === EVENT_STREAM_TYPE)
 }
 
 /** An error page says nothing to an MCP client, its status does. A 5xx of its own stays a fault behind the gateway. */

@@ -1,18 +1,13 @@
 /** Which headers of a client cross to its server: an allow-list as data. Whatever is not named here stays. (HD16-HD20) */
-import { FIRST_VERSION_WITH_HEADER, HEADER } from '../../protocol.ts'
+import type { Message } from '../../exchange/message.ts'
+import { FIRST_VERSION_WITH_HEADER, HEADER, NAMED_BY } from '../../protocol.ts'
+import { member } from '../../util/json.ts'
 
 /** They cross as they are. */
-const FROM_CLIENT: readonly string[] = [
-  'mcp-protocol-version',
-  'mcp-method',
-  'mcp-name',
-  'traceparent',
-  'tracestate',
-  'baggage',
-]
+const FROM_CLIENT: readonly string[] = ['mcp-protocol-version', 'traceparent', 'tracestate', 'baggage']
 
 /** It crosses with GET alone: only there it resumes a stream. */
-const RESUMES = 'last-event-id'
+const RESUMES = HEADER.lastEventId
 
 /** Whatever follows the prefix crosses. (HD12) */
 const FROM_CLIENT_PREFIX = 'mcp-param-'
@@ -20,6 +15,8 @@ const FROM_CLIENT_PREFIX = 'mcp-param-'
 /** What the gateway itself says to an upstream; the `headers` of a server's config may not set these. */
 export const OWN_HEADERS: ReadonlySet<string> = new Set([
   ...FROM_CLIENT,
+  HEADER.method,
+  HEADER.name,
   RESUMES,
   'accept',
   'accept-encoding',
@@ -38,11 +35,25 @@ export const OWN_HEADERS: ReadonlySet<string> = new Set([
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
+/** What the client's headers belong to. */
+interface Sent {
+  readonly verb: 'POST' | 'GET' | 'DELETE'
+  readonly message?: Message | undefined
+  /** The negotiated revision. */
+  readonly negotiated?: string | undefined
+  /** Whether the stream that `Last-Event-ID` names is this client's own: ids are told apart by sessions alone. (SE6) */
+  readonly resumes?: boolean
+}
+
 /** The client's headers that its server gets; where the client names no revision, the negotiated one. (UC1, HD5) */
-export function clientHeadersToServer(method: string, headers: Headers, negotiated?: string): Record<string, string> {
+export function clientHeadersToServer(
+  { verb, message, negotiated, resumes = false }: Sent,
+  headers: Headers,
+): Record<string, string> {
   const crossing = pick(headers, FROM_CLIENT)
-  const resumes = headers[RESUMES]
-  if (method === 'GET' && typeof resumes === 'string') crossing[RESUMES] = resumes
+  const after = headers[RESUMES]
+  if (resumes && verb === 'GET' && typeof after === 'string') crossing[RESUMES] = after
+  if (headers[HEADER.method] !== undefined || headers[HEADER.name] !== undefined) addTrue(crossing, message, headers)
   for (const name in headers) {
     const value = headers[name]
     if (name.startsWith(FROM_CLIENT_PREFIX) && typeof value === 'string') crossing[name] = value
@@ -51,6 +62,17 @@ export function clientHeadersToServer(method: string, headers: Headers, negotiat
     crossing[HEADER.protocolVersion] ??= negotiated
   }
   return crossing
+}
+
+/** A server, or what stands before it, may go by these: where they do not say what the body says, they stay. (HD9, HD15) */
+function addTrue(crossing: Record<string, string>, message: Message | undefined, headers: Headers): void {
+  if (message?.kind !== 'request' && message?.kind !== 'notification') return
+  const { [HEADER.method]: method, [HEADER.name]: name } = headers
+  if (method === message.method) crossing[HEADER.method] = method
+  const parameter = NAMED_BY.get(message.method)
+  if (parameter === undefined || typeof name !== 'string') return
+  // Of a modern request it has been checked, and may be encoded.
+  if (message.era === 'modern' || name === member(message.params, parameter)) crossing[HEADER.name] = name
 }
 
 function pick(headers: Headers, names: readonly string[]): Record<string, string> {

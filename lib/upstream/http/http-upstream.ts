@@ -1,86 +1,23 @@
 /** Streamable HTTP over undici: sends an exchange to its server, gives back the reply as soon as its head is there. */
-import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { FramedBody } from '../../exchange/framed-body.ts'
 import type { Upstream } from '../../exchange/layer.ts'
-import { peekResponse } from '../../exchange/read-response.ts'
-import type { Handle, Reply } from '../../exchange/reply.ts'
+import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { EVENT_STREAM_TYPE, HEADER, JSON_TYPE, mediaType } from '../../protocol.ts'
 import type { HttpServer, UpstreamState } from '../../types.ts'
-import { member } from '../../util/json.ts'
-import type { Eras } from '../eras.ts'
+import { isOrdinaryHandshake } from '../eras.ts'
 import { checkResponse, type Expected } from './check-response.ts'
 import { RefusedCredentials, sendWith } from './credentials.ts'
+import { readHandshake, sessionIdOf, stateOf } from './handshake.ts'
+import type { HttpTransport } from './http-transport.ts'
 import { type Target, targetOf } from './target.ts'
 import { dispatchWithTrace } from './trace-context.ts'
 import { UpstreamReply } from './upstream-reply.ts'
 
-/** Told how asking an upstream went: whether anything sensible came back. */
-export type OnOutcome = (upstreamId: string, hasAnswered: boolean) => void
-
-export interface UpstreamTimeouts {
-  readonly connectMs: number
-  readonly responseMs: number
-}
-
 /** How long a server may take to accept a message of the gateway's own, which it need not answer. */
 const ACCEPT_MS = 5_000
-
-/** The connections to all servers behind HTTP. */
-export class HttpTransport {
-  readonly eras: Eras
-  readonly responseMs: number
-  readonly #options: Client.Options
-  /** Connections for calls, shared and kept alive per origin; idle ones close by themselves. */
-  readonly #calls: Agent
-  /** A listener has a connection of its own, closed with it: thousands of idle ones never slow a call down. */
-  readonly #streams = new Set<Client>()
-  #onOutcome: OnOutcome | undefined
-
-  constructor({ connectMs, responseMs }: UpstreamTimeouts, eras: Eras) {
-    this.eras = eras
-    this.responseMs = responseMs
-    // SE17: by default undici ends a stream that is quiet for 300 s.
-    this.#options = { connect: buildConnector({ timeout: connectMs }), bodyTimeout: 0, headersTimeout: 0 }
-    this.#calls = new Agent(this.#options)
-  }
-
-  /** From now on tells how each exchange went. Without a watcher it costs nothing. */
-  watch(onOutcome: OnOutcome): void {
-    const before = this.#onOutcome
-    this.#onOutcome = (upstreamId, hasAnswered) => {
-      before?.(upstreamId, hasAnswered)
-      onOutcome(upstreamId, hasAnswered)
-    }
-  }
-
-  outcome(upstreamId: string, hasAnswered: boolean): void {
-    this.#onOutcome?.(upstreamId, hasAnswered)
-  }
-
-  /** Where a request goes out: over a shared connection, or over one of its own that is closed with its stream. */
-  dispatcherFor(origin: string, listens: boolean): Dispatcher {
-    return listens ? this.#openStream(origin) : this.#calls
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([this.#calls.destroy(), ...Array.from(this.#streams, (client) => client.destroy())])
-  }
-
-  #openStream(origin: string): Client {
-    const client = new Client(origin, this.#options)
-    this.#streams.add(client)
-    client.once('disconnect', () => this.#closeStream(client))
-    client.once('connectionError', () => this.#closeStream(client))
-    return client
-  }
-
-  #closeStream(client: Client): void {
-    this.#streams.delete(client)
-    client.destroy().catch(() => {})
-  }
-}
 
 /** One endpoint. */
 export class HttpUpstream implements Upstream {
@@ -111,7 +48,8 @@ export class HttpUpstream implements Upstream {
     const { life } = exchange
     return new Promise((resolve, reject) => {
       const settle = (): void => {
-        const error = checkResponse(expected(exchange), reply)
+        const { fault } = reply
+        const error = checkResponse(expected(exchange), reply) ?? (fault && brokenBy(life.stopped ?? fault))
         const hasAnswered = reply.status < 500 && error?.code !== 'upstream_invalid'
         this.#transport.outcome(this.id, hasAnswered)
         if (!error) return resolve(replyOf(exchange, reply))
@@ -123,29 +61,22 @@ export class HttpUpstream implements Upstream {
         // Who stopped waiting says nothing of the upstream, unless it was for too long.
         const { stopped } = life
         if (!stopped || stopped.code === 'upstream_timeout') this.#transport.outcome(this.id, false)
+        this.#transport.abandon(dispatcher)
         reject(stopped ?? faultOf(error, reply.isSent))
       }
-      const reply = new UpstreamReply(settle, fail)
+      const reply = new UpstreamReply(settle, fail, exchange.isAnswered ? exchange.message : undefined)
+      if (life.stopped) return reject(life.stopped)
+      const dispatcher = this.#transport.dispatcherFor(this.#target.origin, exchange.listens)
       reply.stopWith(life)
-      if (!life.stopped) this.#send(exchange, credentials, reply)
+      reply.waitWith(this.#transport.deadlines, this.#patienceMs(exchange))
+      this.#send(exchange, credentials, dispatcher, reply)
     })
   }
 
-  #send(exchange: Exchange, credentials: readonly string[], reply: UpstreamReply): void {
+  #send(exchange: Exchange, credentials: readonly string[], dispatcher: Dispatcher, reply: UpstreamReply): void {
     const { origin, path } = this.#target
-    const dispatcher = this.#transport.dispatcherFor(origin, exchange.listens)
     dispatchWithTrace(this.#headersOf(exchange, credentials), (headers) => {
-      dispatcher.dispatch(
-        {
-          origin,
-          path,
-          method: exchange.verb,
-          headers,
-          body: exchange.body ?? null,
-          headersTimeout: this.#patienceMs(exchange),
-        },
-        reply,
-      )
+      dispatcher.dispatch({ origin, path, method: exchange.verb, headers, body: exchange.body ?? null }, reply)
     })
   }
 
@@ -165,21 +96,22 @@ export class HttpUpstream implements Upstream {
     return headers
   }
 
-  /** What a session keeps of a handshake that the server agreed to. */
+  /** A session that the server has opened, and that nobody will use, ends at once. */
   async #opened(exchange: Exchange, reply: Reply): Promise<Reply> {
-    const response = await peekResponse(reply)
-    this.#transport.eras.learn(this.id, response)
-    const protocolVersion = member(response?.result, 'protocolVersion')
-    const { message, config } = exchange
-    if (typeof protocolVersion !== 'string' || message?.kind !== 'request') return reply
-    const id = reply.headers[HEADER.sessionId]
-    const opened: UpstreamState = {
-      upstream: this.id,
-      protocolVersion,
-      ...(typeof id === 'string' && { id }),
-      ...(config.recover === true && { client: { handshake: message.params ?? {} } }),
-    }
-    return { ...reply, opened }
+    const { response, fault } = await readHandshake(exchange, reply, this.#transport.responseMs)
+    if (isOrdinaryHandshake(exchange.message, exchange.headers)) this.#transport.eras.learn(this.id, response)
+    const opened = fault ? undefined : stateOf(exchange, reply, response, this.id)
+    if (!opened) this.#end(exchange, sessionIdOf(reply))
+    if (!fault) return opened ? { ...reply, opened } : reply
+    if (reply.kind !== 'empty') reply.body.cancel()
+    throw fault
+  }
+
+  #end(exchange: Exchange, id: string | undefined): void {
+    if (id === undefined) return
+    const state: UpstreamState = { upstream: this.id, protocolVersion: '', id }
+    const farewell = { verb: 'DELETE', message: undefined, state, headers: {} } as const
+    void this.send(exchange.fork(farewell, exchange.life.detach())).then(drainReply, () => {})
   }
 }
 
@@ -224,11 +156,14 @@ function replyOf(exchange: Exchange, raw: UpstreamReply): Reply {
   return { kind: 'events', status, headers, body, pending, resumeAfter, endless: exchange.listens, kept: false }
 }
 
+/** An answer that came to nothing right behind its head. */
+function brokenBy(fault: Error): GatewayError {
+  return fault instanceof GatewayError ? fault : faultOf(fault, true)
+}
+
 /** Connecting failed, the answer came too late, or the connection broke before it came. */
-function faultOf(error: Error & { readonly code?: string }, isSent: boolean): GatewayError {
-  if (error.code === 'UND_ERR_HEADERS_TIMEOUT') {
-    return new GatewayError('upstream_timeout', 'The upstream did not answer in time', { cause: error })
-  }
+function faultOf(error: Error, isSent: boolean): GatewayError {
+  if (error instanceof GatewayError) return error
   return isSent
     ? new GatewayError('upstream_broken', 'The connection to the upstream broke before it answered', { cause: error })
     : new GatewayError('upstream_unreachable', 'The upstream cannot be reached', { cause: error })

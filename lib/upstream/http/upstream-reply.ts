@@ -1,9 +1,14 @@
 /** One answer of an upstream as it arrives: head first, then bytes when somebody wants them. */
 import type { Dispatcher } from 'undici'
+import { GatewayError } from '../../errors.ts'
 import { type Body, COMPLETE, type End, type Sink } from '../../exchange/body.ts'
 import type { Lifetime } from '../../exchange/lifetime.ts'
+import type { Message } from '../../exchange/message.ts'
 import type { ReplyHeaders } from '../../exchange/reply.ts'
+import { JSON_TYPE, mediaType } from '../../protocol.ts'
 import { ChunkList } from '../../util/chunk-list.ts'
+import type { Deadlines, Awaited } from './deadlines.ts'
+import { JsonCheck } from './json-check.ts'
 
 /** How many bytes of an unwanted body are read away to keep its connection, and for how long. */
 const DRAIN_BYTES = 64 * 1024
@@ -13,26 +18,39 @@ const DRAIN_MS = 1_000
 const KEEP_BYTES = 64 * 1024
 
 /** undici's handler and our Body in one object: nothing is copied or wrapped on the way. */
-export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
+export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited {
+  slot = -1
+  dueAt = 0
   status = 0
   headers: ReplyHeaders = {}
   readonly #onHead: (reply: UpstreamReply) => void
   readonly #onFail: (error: Error) => void
+  readonly #asked: Message | undefined
+  #deadlines: Deadlines | undefined
+  #check: JsonCheck | undefined
+  /** How many bytes of its document are still to come, where that was announced. */
+  #leftBytes = NaN
   #controller: Dispatcher.DispatchController | undefined
   #sink: Sink | undefined
   #off: (() => void) | undefined
   #kept = new ChunkList()
   #end: End | undefined
 
-  /** `onHead` is called when the head is there, `onFail` when it never will be. */
-  constructor(onHead: (reply: UpstreamReply) => void, onFail: (error: Error) => void) {
+  /** `onHead` is called when the head is there, `onFail` when it never will be. A document is looked at that answers what was `asked`. */
+  constructor(onHead: (reply: UpstreamReply) => void, onFail: (error: Error) => void, asked?: Message) {
     this.#onHead = onHead
     this.#onFail = onFail
+    this.#asked = asked
   }
 
   /** Whether a connection was there to send the request over. */
   get isSent(): boolean {
     return this.#controller !== undefined
+  }
+
+  /** Why the rest will never come, where that is known by now. */
+  get fault(): Error | undefined {
+    return this.#end?.how === 'broken' ? this.#end.error : undefined
   }
 
   pipe(sink: Sink): void {
@@ -87,14 +105,21 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
     this.#off = life.onStop((reason) => this.abort(reason))
   }
 
+  /** Ends the request when its final head takes longer than this. */
+  waitWith(deadlines: Deadlines, ms: number): void {
+    this.#deadlines = deadlines
+    deadlines.add(this, ms)
+  }
+
+  onLate(): void {
+    this.abort(new GatewayError('upstream_timeout', 'The upstream did not answer in time'))
+  }
+
   /** Ends the request wherever it is; one that waits for a connection fails at once. */
   abort(error: Error): void {
     if (this.#end) return
     if (this.#controller) this.#controller.abort(error)
-    else {
-      this.#end = { how: 'broken', error }
-      this.#onFail(error)
-    }
+    else this.#fail(error)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -104,12 +129,20 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     if (status < 200) return
+    this.#deadlines?.delete(this)
     this.status = status
     this.headers = headers
-    this.#onHead(this)
+    const type = headers['content-type']
+    if (!this.#asked || typeof type !== 'string' || mediaType(type) !== JSON_TYPE) return this.#onHead(this)
+    const hasEnd = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+    this.#check = new JsonCheck(status < 300 && this.#asked.kind === 'request' ? this.#asked.id : undefined, hasEnd)
+    this.#leftBytes = Number(headers['content-length'])
+    // A document that came with its head has been looked at by then: what is wrong with it can still be said.
+    process.nextTick(this.#onHead, this)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#check && !this.#isGood(this.#check, chunk)) return
     if (this.#sink) {
       const sink = this.#sink
       if (!sink.data(chunk, true) && this.#sink === sink) controller.pause()
@@ -119,13 +152,30 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body {
     if (this.#kept.byteLength >= KEEP_BYTES) controller.pause()
   }
 
+  /** The last piece of a document that announced its length is not handed out unless all of it is good: it completes it. */
+  #isGood(check: JsonCheck, chunk: Buffer): boolean {
+    check.see(chunk)
+    this.#leftBytes -= chunk.length
+    if (this.#leftBytes !== 0) return true
+    this.#check = undefined
+    const error = check.fault()
+    if (error) this.abort(error)
+    return error === undefined
+  }
+
   onResponseEnd(): void {
-    this.#finish(COMPLETE)
+    const error = this.#check?.fault()
+    this.#finish(error ? { how: 'broken', error } : COMPLETE)
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     if (this.#end) return
-    if (this.status !== 0) return this.#finish({ how: 'broken', error })
+    if (this.status !== 0) this.#finish({ how: 'broken', error })
+    else this.#fail(error)
+  }
+
+  #fail(error: Error): void {
+    this.#deadlines?.delete(this)
     this.#off?.()
     this.#end = { how: 'broken', error }
     this.#onFail(error)

@@ -304,6 +304,18 @@ describe('a session that listens', () => {
     expect(upstream.requests('GET')).toHaveLength(1)
   })
 
+  test('does not wait for what the upstream withholds: who asked before is told after half a second (SE10)', async () => {
+    const session = await initialize(gateway.url('a'))
+    upstream.once('GET', () => {})
+    const first = session.listen()
+    const withheld = await upstream.nextRequest('GET')
+    const [second, third] = [session.listen(), session.listen()]
+    expect(await first).toMatchObject({ status: 409 })
+    expect(await withheld.over).toBe('cut')
+    expect([await second, await third]).toMatchObject([{ status: 200 }, { status: 200 }])
+    expect(upstream.requests('GET')).toHaveLength(2)
+  })
+
   test('listens anew when the upstream has ended it, behind the last event', async () => {
     const { session, client, get } = await listening()
     await get.stream().send(progress(1), { id: 'u-1' })

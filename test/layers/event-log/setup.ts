@@ -106,6 +106,6 @@ export async function settle(turns = 5): Promise<void> {
 
 /** Only intervals and timeouts are faked: sockets go on in real time. */
 export function fakeTimers(...more: Array<'Date'>): void {
-  const real = ['hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate'] as const
-  jest.useFakeTimers({ doNotFake: more.includes('Date') ? [...real] : [...real, 'Date'] })
+  const real = ['hrtime', 'nextTick', 'queueMicrotask', 'setImmediate', 'clearImmediate'] as const
+  jest.useFakeTimers({ doNotFake: more.includes('Date') ? [...real] : [...real, 'Date', 'performance'] })
 }

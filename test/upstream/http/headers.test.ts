@@ -1,4 +1,5 @@
 // Which headers of a client cross: by the list itself; and through a real gateway, each way.
+import { type Message, notificationOf, requestOf } from '../../../lib/exchange/message.ts'
 import { clientHeadersToServer } from '../../../lib/upstream/http/headers.ts'
 import { startGateway, type RunningGateway } from '../../support/gateway.ts'
 import { initialize, type Session } from '../../support/rpc.ts'
@@ -35,24 +36,50 @@ const CROSSING: Readonly<Record<string, string>> = {
 describe('clientHeadersToServer', () => {
   test('lets the listed headers through as they are and nothing else (HD16)', () => {
     const given = { ...PRIVATE, ...CROSSING, 'mcp-method': 'tools/call', 'mcp-name': 'echo', 'mcp-param-city': 'Wien' }
-    const { 'mcp-param-city': param, ...crossed } = clientHeadersToServer('POST', given)
+    const message = requestOf('modern', 1, 'tools/call', { name: 'echo' })
+    const { 'mcp-param-city': param, ...crossed } = clientHeadersToServer({ verb: 'POST', message }, given)
     expect(crossed).toEqual({ ...CROSSING, 'mcp-method': 'tools/call', 'mcp-name': 'echo' })
     expect(param).toBe('Wien')
   })
 
   test("never lets the session id of the client through: the upstream's own goes instead (HD16)", () => {
-    expect(clientHeadersToServer('POST', { 'mcp-session-id': 'gateway-id' })).toEqual({})
+    expect(clientHeadersToServer({ verb: 'POST' }, { 'mcp-session-id': 'gateway-id' })).toEqual({})
   })
 
   test('lets Last-Event-ID through with GET, which resumes, and with nothing else (HD16)', () => {
-    expect(clientHeadersToServer('GET', { 'last-event-id': '7' })).toEqual({ 'last-event-id': '7' })
-    expect(clientHeadersToServer('POST', { 'last-event-id': '7' })).toEqual({})
-    expect(clientHeadersToServer('DELETE', { 'last-event-id': '7' })).toEqual({})
+    expect(clientHeadersToServer({ verb: 'GET', resumes: true }, { 'last-event-id': '7' })).toEqual({
+      'last-event-id': '7',
+    })
+    expect(clientHeadersToServer({ verb: 'POST', resumes: true }, { 'last-event-id': '7' })).toEqual({})
+    expect(clientHeadersToServer({ verb: 'DELETE', resumes: true }, { 'last-event-id': '7' })).toEqual({})
+    expect(clientHeadersToServer({ verb: 'GET' }, { 'last-event-id': '7' })).toEqual({})
+  })
+
+  test.each<[what: string, message: Message | undefined, headers: Record<string, string>, crossed: object]>([
+    ['another method', requestOf('legacy', 1, 'tools/call', { name: 'a' }), { 'mcp-method': 'tools/list' }, {}],
+    ['another name', requestOf('legacy', 1, 'tools/call', { name: 'a' }), { 'mcp-name': 'b' }, {}],
+    ['a name where there is none', requestOf('modern', 1, 'tools/list'), { 'mcp-name': 'b' }, {}],
+    ['a name without parameters', requestOf('legacy', 1, 'tools/call'), { 'mcp-name': 'undefined' }, {}],
+    ['anything of no message', undefined, { 'mcp-method': 'tools/list', 'mcp-name': 'b' }, {}],
+    [
+      'the method of a notification',
+      notificationOf('modern', 'notifications/x'),
+      { 'mcp-method': 'notifications/x' },
+      { 'mcp-method': 'notifications/x' },
+    ],
+    [
+      'an encoded name',
+      requestOf('modern', 1, 'prompts/get', { name: '\u00FC' }),
+      { 'mcp-name': '=?base64?w7w=?=' },
+      { 'mcp-name': '=?base64?w7w=?=' },
+    ],
+  ])('repeats what the body says, and nothing else: %s (HD9, HD15)', (_, message, headers, crossed) => {
+    expect(clientHeadersToServer({ verb: message ? 'POST' : 'GET', message }, headers)).toEqual(crossed)
   })
 
   test('names the negotiated revision where the client names none, from the first that has the header on (UC1, HD5)', () => {
     const named = (headers: Record<string, string>, negotiated?: string): unknown =>
-      clientHeadersToServer('POST', headers, negotiated)['mcp-protocol-version']
+      clientHeadersToServer({ verb: 'POST', negotiated }, headers)['mcp-protocol-version']
     expect(['2025-03-26', '2025-06-18', '2025-11-25'].map((version) => named({}, version))).toEqual([
       undefined,
       '2025-06-18',
@@ -63,9 +90,9 @@ describe('clientHeadersToServer', () => {
   })
 
   test('passes over what has no value, and a name that a prototype would have (SC10)', () => {
-    expect(clientHeadersToServer('POST', { traceparent: undefined, baggage: ['a', 'b'] })).toEqual({})
+    expect(clientHeadersToServer({ verb: 'POST' }, { traceparent: undefined, baggage: ['a', 'b'] })).toEqual({})
     const crossed = clientHeadersToServer(
-      'POST',
+      { verb: 'POST' },
       JSON.parse('{"__proto__":"x","constructor":"x"}') as Record<string, string>,
     )
     expect(Object.keys(crossed)).toEqual([])

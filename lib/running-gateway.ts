@@ -1,0 +1,197 @@
+/** A gateway with its parts, until it closes: the way of a request behind the mount, top to bottom. */
+import { GatewayError } from './errors.ts'
+import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
+import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
+import { Lifetime } from './exchange/lifetime.ts'
+import type { Message } from './exchange/message.ts'
+import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
+import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
+import { readContent } from './inbound/body.ts'
+import { classify, type Rejection } from './inbound/classify.ts'
+import { checkHostAndOrigin } from './inbound/host-origin.ts'
+import type { InboundRequest } from './inbound/inbound-request.ts'
+import { checkSegments } from './inbound/path.ts'
+import { ownSession, sessionOf } from './inbound/session-of.ts'
+import { checkSingleHeaders } from './inbound/single-headers.ts'
+import type { Config } from './options.ts'
+import { faultOf } from './outbound/fault-of.ts'
+import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
+import { LISTEN_METHOD } from './protocol.ts'
+import { gatewayOrigin } from './session/upstream-session.ts'
+import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
+import { clientHeadersToServer } from './upstream/http/headers.ts'
+import { andThen, isPromise } from './util/awaitable.ts'
+
+/** The answer to a DELETE is read by no one. */
+const TAKES_BOTH: Accepts = { json: true, events: true }
+
+/** What a request has turned out to be. */
+interface Received {
+  readonly accepts: Accepts
+  readonly session: ClientSession | undefined
+  readonly message?: Message
+  /** The bytes of the message. */
+  readonly body?: Buffer
+}
+
+/** A gateway with its parts, until it closes. What hooks answer at once is not waited for. */
+export class RunningGateway {
+  readonly #config: Config
+  readonly #parts: GatewayParts
+  #closed: Promise<void> | undefined
+
+  constructor(config: Config) {
+    this.#config = config
+    this.#parts = createGatewayParts(config)
+  }
+
+  /** Serves a request, and has a fault answered. What it holds of its principal's share is given back when it is over. */
+  answer(inbound: InboundRequest, fail: (inbound: InboundRequest, error: unknown) => void): void {
+    const over = (): void => inbound.charge?.release()
+    const failed = (error: unknown): void => {
+      over()
+      fail(inbound, error)
+    }
+    try {
+      const served = this.#serve(inbound)
+      if (isPromise(served)) served.then(over, failed)
+      else over()
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
+  #serve(inbound: InboundRequest): Awaitable<void> {
+    const { request, server } = inbound
+    const { method } = request
+    if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {
+      throw new GatewayError('method_not_allowed', 'Method not allowed')
+    }
+    this.#checkHostAndOrigin(request)
+    return andThen(authenticate(request, server, this.#config), (principal) => {
+      inbound.principal = principal
+      inbound.charge = this.#parts.quota.open(principal?.id)
+      return andThen(lookUpServer(request, server, principal, this.#config), (config) => {
+        inbound.config = config
+        if (method === 'POST') return this.#post(inbound, config)
+        return method === 'GET' ? this.#get(inbound, config) : this.#delete(inbound, config)
+      })
+    })
+  }
+
+  /** A message: body, then what it is, then where it belongs. */
+  #post(inbound: InboundRequest, config: ServerConfig): Awaitable<void> {
+    const accepts = acceptsOfPost(inbound.header('accept'))
+    return andThen(readContent(inbound.request, this.#config.bodyBytes, inbound.charge), ({ bytes, text, json }) => {
+      const message = classify(json, inbound.standardHeaders(), text)
+      if ('id' in message && message.kind !== 'response') inbound.id = message.id
+      if (message.kind === 'rejection') throw refusalOf(message, config)
+      if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
+      if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
+      this.#parts.eras.check(config, message)
+      if (!listens(message)) inbound.charge!.call()
+      return andThen(sessionOf(inbound, message, this.#parts), (session) =>
+        this.#dispatch(inbound, 'POST', { accepts, session, message, body: bytes }),
+      )
+    })
+  }
+
+  /** A client that listens. */
+  async #get(inbound: InboundRequest, config: ServerConfig): Promise<void> {
+    const accepts = acceptsOfGet(inbound.header('accept'))
+    if (this.#closed) throw closing()
+    const session = await ownSession(inbound, config, this.#parts)
+    return this.#dispatch(inbound, 'GET', { accepts, session })
+  }
+
+  /** A client that ends its session: it has ended, whatever the server says to it. Without one the server answers. */
+  async #delete(inbound: InboundRequest, config: ServerConfig): Promise<void> {
+    const session = await ownSession(inbound, config, this.#parts)
+    if (!session) return this.#dispatch(inbound, 'DELETE', { accepts: TAKES_BOTH, session })
+    await this.#parts.forget(session.id)
+    const { server, principal, request } = inbound
+    await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
+    this.send(inbound.response, 200, { 'content-length': 0 }, undefined, inbound)
+  }
+
+  #dispatch(
+    inbound: InboundRequest,
+    verb: 'POST' | 'GET' | 'DELETE',
+    { accepts, session, message, body }: Received,
+  ): Promise<void> {
+    const { server, principal, request, response } = inbound
+    const config = inbound.config!
+    const era = message?.era ?? 'legacy'
+    const state = session?.record.upstream
+    const negotiated = state?.protocolVersion
+    const resumes = session !== undefined && (this.#parts.eventLog !== undefined || state?.id !== undefined)
+    const headers = clientHeadersToServer({ verb, message, negotiated, resumes }, request.headers)
+    const origin = new Origin({ server, principal, request, era, session, accepts, response })
+    const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
+    const exchange = new Exchange(parts, body)
+    return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
+  }
+
+  get send(): SendWhole {
+    return this.#parts.answers.send
+  }
+
+  #checkHostAndOrigin({ headers, rawHeaders, originalUrl, socket }: GatewayRequest): void {
+    checkSegments(originalUrl)
+    checkSingleHeaders(rawHeaders)
+    checkHostAndOrigin(this.#config.hostRules, headers.host, headers.origin, socket.localAddress)
+  }
+
+  /** Calling again gives the same promise. */
+  readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
+    const report = (error: unknown): void => this.#config.report(error, undefined)
+    this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
+    return this.#closed
+  }
+
+  /** A directory asks the very functions that every message goes through. */
+  internals(): GatewayInternals {
+    const { path, onlyServer, publicUrl, servers } = this.#config
+    const { pipeline, upstreams, upstreamSessions } = this.#parts
+    return {
+      path,
+      onlyServer,
+      publicUrl,
+      servers,
+      checkHostAndOrigin: (request) => this.#checkHostAndOrigin(request),
+      authenticate: async (request, server) => authenticate(request, server, this.#config),
+      lookUpServer: async (request, server, principal) => lookUpServer(request, server, principal, this.#config),
+      faultOf: (error, context) => faultOf(error, context, this.#config.report),
+      connect: (subject) => {
+        const { server, config } = subject
+        const parts = { life: new Lifetime(), config, path: [server], verb: 'POST', state: undefined } as const
+        const origin = gatewayOrigin(subject, 'legacy')
+        const handle = pipeline.handleOf(config, 'gateway')
+        return {
+          parent: new Exchange({ ...parts, origin, message: undefined, headers: {} }),
+          handle: async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange)),
+        }
+      },
+      send: this.send,
+      track: (work) => void upstreamSessions.track(work),
+      upstreamId: (server, config) => upstreams.of(server, config).id,
+      watch: (onOutcome) => upstreams.watch(onOutcome),
+    }
+  }
+}
+
+/** A server that is legacy by its config gives no evidence of the contrary, or a client of both eras comes back. */
+function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerConfig): GatewayError {
+  return protocol === 'legacy' && era === 'modern'
+    ? new GatewayError('bad_request', reason)
+    : new GatewayError(code, reason, { data })
+}
+
+function listens(message: Message): boolean {
+  return message.kind === 'request' && message.method === LISTEN_METHOD
+}
+
+function closing(): GatewayError {
+  return new GatewayError('closing', 'The gateway is shutting down')
+}

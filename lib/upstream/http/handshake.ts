@@ -1,0 +1,70 @@
+/** Reads the reply to a handshake as far as its response: what a session keeps of one that the server agreed to. */
+import { GatewayError } from '../../errors.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
+import { peekResponse } from '../../exchange/read-response.ts'
+import type { Reply } from '../../exchange/reply.ts'
+import { HEADER, VISIBLE_ASCII } from '../../protocol.ts'
+import type { UpstreamState } from '../../types.ts'
+import { member } from '../../util/json.ts'
+
+/** The longest name of a revision: it is kept with the session, and sent with each of its requests. */
+const MAX_VERSION_CHARS = 64
+
+/** What came of a handshake. */
+export interface Handshake {
+  readonly response: ResponseMessage | undefined
+  /** Why no session comes of it. The reply is not to be relayed then. */
+  readonly fault: GatewayError | undefined
+}
+
+/** Until its response is there a handshake goes on for its client alone, and no longer than `responseMs`. (ER9, UC5) */
+export async function readHandshake(exchange: Exchange, reply: Reply, responseMs: number): Promise<Handshake> {
+  const { life, origin } = exchange
+  let isLate = false
+  // A session that is opened anew is for all who wait for it.
+  const off = life.isDetached
+    ? undefined
+    : origin.onGone(() => life.stop(new GatewayError('bad_request', 'The client went away')))
+  const { id } = exchange.message as RequestMessage
+  const response = await peekResponse(reply, { id, timeoutMs: responseMs, onLate: () => (isLate = true) })
+  off?.()
+  if (life.stopped) return { response: undefined, fault: life.stopped }
+  if (isLate) {
+    const fault = new GatewayError('upstream_timeout', 'The upstream did not answer the handshake in time')
+    return { response: undefined, fault }
+  }
+  return { response, fault: reply.status < 300 ? refusalIn(response) : undefined }
+}
+
+/** What a session keeps; `undefined` when the server agreed to nothing. */
+export function stateOf(
+  { config, message }: Exchange,
+  reply: Reply,
+  response: ResponseMessage | undefined,
+  upstream: string,
+): UpstreamState | undefined {
+  const protocolVersion = member(response?.result, 'protocolVersion')
+  if (typeof protocolVersion !== 'string') return undefined
+  const id = sessionIdOf(reply)
+  return {
+    upstream,
+    protocolVersion,
+    ...(id !== undefined && { id }),
+    ...(config.recover === true && { client: { handshake: (message as RequestMessage).params ?? {} } }),
+  }
+}
+
+/** The id of the session that the server has opened with its head. */
+export function sessionIdOf({ headers }: Reply): string | undefined {
+  const id = headers[HEADER.sessionId]
+  return typeof id === 'string' ? id : undefined
+}
+
+function refusalIn(response: ResponseMessage | undefined): GatewayError | undefined {
+  const version = member(response?.result, 'protocolVersion')
+  // What names none is for the client to judge, and opens nothing.
+  if (version === undefined) return undefined
+  const isName = typeof version === 'string' && version.length <= MAX_VERSION_CHARS && VISIBLE_ASCII.test(version)
+  return isName ? undefined : new GatewayError('upstream_invalid', 'The upstream agreed to a revision without a name')
+}

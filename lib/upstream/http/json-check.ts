@@ -1,0 +1,172 @@
+/** Whether a JSON document has come whole, and answers the request that it was sent for. */
+import { GatewayError } from '../../errors.ts'
+import type { RequestId } from '../../types.ts'
+import { isObject } from '../../util/json.ts'
+
+const DOUBLE_QUOTE = 0x22
+const REVERSE_SOLIDUS = 0x5c
+/** `{` and `[`, `}` and `]` are the same but for this bit. */
+const LOWER = 0x20
+const OPEN = 0x7b
+const CLOSE = 0x7d
+
+/** How far a string is read byte by byte before a search for its end is cheaper. */
+const NEAR_BYTES = 64
+
+/** How much of a document that announced its end is read, in bytes: of a longer one no more than its last byte. */
+const SCAN_BYTES = 256 * 1024
+
+/** The most that is kept of a document's outermost level, in bytes. Where that is longer, its id is not looked at. */
+const OUTLINE_BYTES = 16 * 1024
+
+/**
+ * A connection that is cut ends a document that announced no length, and a length that is too small cuts one, with
+ * nothing to tell it by but the brackets. A surplus answer of a connection that is used again has another id, mostly.
+ */
+export class JsonCheck {
+  readonly #requestId: RequestId | undefined
+  readonly #hasEnd: boolean
+  /** The first chunk, until there is another one: most documents have one alone. */
+  #first: Buffer | undefined
+  #bytes = 0
+  #lastByte = 0
+  #depth = 0
+  #isInString = false
+  /** Whether the last byte was a backslash that escapes the next one. */
+  #isEscaped = false
+  /** The outermost level as Latin-1, with [] in place of each value that has brackets. */
+  #outline: string | undefined = ''
+
+  /** Without `requestId` the document may say anything. `hasEnd`: it announced where it ends, by length or coding. */
+  constructor(requestId: RequestId | undefined, hasEnd: boolean) {
+    this.#requestId = requestId
+    this.#hasEnd = hasEnd
+  }
+
+  see(chunk: Buffer): void {
+    if (this.#bytes === 0) this.#first = chunk
+    else this.#read(chunk)
+    this.#bytes += chunk.length
+  }
+
+  /** What is wrong with a document that has ended. */
+  fault(): GatewayError | undefined {
+    const id = this.#requestId
+    if (this.#first) {
+      if (id !== undefined && endsAsAnswer(this.#first, id)) return undefined
+      this.#scanFirst()
+    }
+    if (!this.#isWhole) return new GatewayError('upstream_broken', 'The answer of the upstream broke off')
+    if (id === undefined || this.#outline === undefined || answersRequest(this.#outline, id)) return undefined
+    return new GatewayError('upstream_invalid', 'The upstream answered something else than the request')
+  }
+
+  get #isWhole(): boolean {
+    const isRead = !this.#hasEnd || this.#bytes <= SCAN_BYTES
+    return isRead
+      ? this.#depth === 0 && !this.#isInString
+      : (this.#lastByte | LOWER) === CLOSE || isSpace(this.#lastByte)
+  }
+
+  #read(chunk: Buffer): void {
+    this.#scanFirst()
+    this.#lastByte = chunk.at(-1) ?? this.#lastByte
+    if (!this.#hasEnd || this.#bytes + chunk.length <= SCAN_BYTES) this.#scan(chunk)
+    else this.#outline = undefined
+  }
+
+  #scanFirst(): void {
+    const first = this.#first
+    this.#first = undefined
+    if (first) this.#scan(first)
+  }
+
+  #scan(chunk: Buffer): void {
+    const { length } = chunk
+    let depth = this.#depth
+    let at = this.#isInString ? this.#endString(chunk, this.#isEscaped ? 1 : 0) : 0
+    let from = 0
+    while (at < length) {
+      const byte = chunk[at]!
+      if (byte === DOUBLE_QUOTE) {
+        at = this.#endString(chunk, at + 1)
+        continue
+      }
+      const bracket = byte | LOWER
+      if (bracket === OPEN) {
+        depth += 1
+        if (depth === 2) this.#note(chunk, from, at, '[]')
+      } else if (bracket === CLOSE) {
+        depth -= 1
+        if (depth === 1) from = at + 1
+      }
+      at += 1
+    }
+    this.#depth = depth
+    if (depth < 2) this.#note(chunk, from, length, '')
+  }
+
+  /** The index behind the string that goes on at `from`, or the length of a chunk in which it does not end. */
+  #endString(chunk: Buffer, from: number): number {
+    const end = closingQuote(chunk, from)
+    this.#isInString = end === -1
+    if (end !== -1) return end + 1
+    this.#isEscaped = isEscapedAt(chunk, chunk.length, from)
+    return chunk.length
+  }
+
+  #note(chunk: Buffer, from: number, to: number, instead: string): void {
+    if (this.#outline === undefined) return
+    if (this.#outline.length + to - from > OUTLINE_BYTES) this.#outline = undefined
+    else this.#outline += chunk.toString('latin1', from, to) + instead
+  }
+}
+
+/** The index of the quote that ends a string, -1 when it is not in this chunk. */
+function closingQuote(chunk: Buffer, from: number): number {
+  const { length } = chunk
+  let at = from
+  while (at < length) {
+    for (const near = Math.min(length, at + NEAR_BYTES); at < near; at += chunk[at] === REVERSE_SOLIDUS ? 2 : 1) {
+      if (chunk[at] === DOUBLE_QUOTE) return at
+    }
+    if (at >= length) return -1
+    const found = chunk.indexOf(DOUBLE_QUOTE, at)
+    if (found === -1) return -1
+    if (!isEscapedAt(chunk, found, at)) return found
+    at = found + 1
+  }
+  return -1
+}
+
+/** Whether an odd number of backslashes stands in front. */
+function isEscapedAt(chunk: Buffer, at: number, from: number): boolean {
+  let first = at
+  while (first > from && chunk[first - 1] === REVERSE_SOLIDUS) first -= 1
+  return ((at - first) & 1) === 1
+}
+
+/** How the serializers of most servers end an answer: the rest need not be read. */
+function endsAsAnswer(document: Buffer, id: RequestId): boolean {
+  const end = `,"jsonrpc":"2.0","id":${JSON.stringify(id)}}`
+  return document[0] === OPEN && document.toString('latin1', document.length - end.length) === end
+}
+
+function answersRequest(outline: string, id: RequestId): boolean {
+  if (outline === `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":[]}`) return true
+  const document = parsed(outline)
+  const hasOutcome = isObject(document) && ('result' in document || 'error' in document)
+  return hasOutcome && document['id'] === id && !('method' in document)
+}
+
+function parsed(outline: string): unknown {
+  try {
+    return JSON.parse(/[\x80-\xff]/.test(outline) ? Buffer.from(outline, 'latin1').toString() : outline)
+  } catch {
+    return undefined
+  }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+}

@@ -1,0 +1,65 @@
+// How a connection says in the log that it reads, beside others that write there.
+import { MemoryEventLog, type LoggedEvent } from '../../../lib/index.ts'
+import { decode, encode } from '../../../lib/layers/event-log/entry.ts'
+import { Reader } from '../../../lib/layers/event-log/reader.ts'
+
+const name = { session: 's', stream: 't' }
+const nobody = (): undefined => undefined
+let log: MemoryEventLog
+beforeEach(() => {
+  log = new MemoryEventLog()
+})
+afterEach(() => {
+  log.close()
+})
+
+test('it repeats what the newest entry says, so that another node can go on behind it (SE7)', async () => {
+  const said = { upstreamId: 'u-1', retryMs: 5, owed: [2], asked: [1, 2] }
+  log.append(name, [encode(1, { event: 'data: x\n\n', ...said })])
+  const reader = new Reader()
+  expect(await reader.announce(name, log, 1, nobody)).toBe(2)
+  expect(decode(log.last(name)!)).toEqual({ ...said, reader: reader.id })
+  expect(reader.isAnnounced).toBe(true)
+})
+
+test('a stream that is over takes no more', async () => {
+  log.append(name, [encode(1, { owed: [], over: true })])
+  const reader = new Reader()
+  await reader.announce(name, log, 0, nobody)
+  expect([log.last(name)!.position, reader.isAnnounced]).toEqual([1, true])
+})
+
+test('somebody who writes at the same time comes first, and it is said behind that', async () => {
+  let writes = 3
+  const busy = {
+    claim: () => true,
+    release: () => {},
+    read: () => [],
+    last: () => log.last(name),
+    append(of: typeof name, events: readonly LoggedEvent[]) {
+      if (writes > 0) log.append(of, [encode((log.last(of)?.position ?? 0) + 1, { owed: [] })])
+      writes -= 1
+      return log.append(of, events)
+    },
+  }
+  log.append(name, [encode(1, { owed: [] })])
+  expect(await new Reader().announce(name, busy, 0, nobody)).toBe(5)
+  writes = Infinity
+  const late = new Reader()
+  expect(await late.announce(name, busy, 0, nobody)).toBeUndefined()
+  expect(late.isAnnounced).toBe(false)
+})
+
+test('another that was said before is not the later one; one that was said behind it is', () => {
+  const [own, other] = [new Reader(), new Reader()]
+  const said = ({ id }: Reader): { reader: string; owed: [] } => ({ reader: id, owed: [] })
+  expect([own.isReplacedBy(said(other)), own.isReplacedBy(said(own)), own.isReplacedBy({ owed: [] })]).toEqual([
+    false,
+    false,
+    false,
+  ])
+  expect(own.isReplacedBy(said(other))).toBe(true)
+  const third = new Reader()
+  third.beginBehind()
+  expect(third.isReplacedBy(said(other))).toBe(true)
+})
