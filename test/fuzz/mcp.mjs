@@ -42,7 +42,7 @@ export async function openSession(world, url, version = '2025-11-25') {
 }
 
 /** What a server says to a handshake; `undefined` to anything else. @param {Buffer} body @returns {Buffer | undefined} */
-export function handshake(body, more = '') {
+export function handshake(body, more = 'mcp-session-id: fuzz\r\n') {
   const { method, id, params } = body.length > 0 ? JSON.parse(body.toString()) : {}
   if (method !== 'initialize') return undefined
   const { protocolVersion } = params
