@@ -35,14 +35,14 @@ export interface Config {
   /** The servers by name; `undefined` where `servers` is a function. */
   readonly servers: ReadonlyMap<string, ServerConfig> | undefined
   readonly sessions: SessionStore
-  /** Whether sessions live in this process alone, so that every request of one comes here. */
+  /** Whether sessions are kept in this process alone, so that all requests of a session arrive here. */
   readonly sessionsAreLocal: boolean
   readonly events: EventLog | undefined
   /** The capacity of the cache in bytes; 0 without a cache. */
   readonly cacheBytes: number
   readonly bodyBytes: number
   readonly stallMs: number
-  /** What one principal may hold at a time. */
+  /** The limits of each principal: the bytes of its bodies, and its pending requests. */
   readonly principalBytes: number
   readonly principalCalls: number
   readonly connectMs: number

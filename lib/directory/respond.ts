@@ -37,7 +37,7 @@ export function sendDocument(
   send(response, 200, { ...headers, 'content-type': type, 'content-length': body.length }, body)
 }
 
-/** Answers a page of another origin that asks whether it may fetch a public document. */
+/** Answers the CORS preflight for a public document. */
 export function sendPermission(send: SendWhole, response: ServerResponse): void {
   send(response, 204, PUBLIC_HEADERS)
 }

@@ -10,7 +10,7 @@ const ANSWER_TYPES = [JSON_TYPE, EVENT_STREAM_TYPE]
 /** Media types with the one parameter that may follow them: both are always UTF-8. */
 const WITH_CHARSET = ANSWER_TYPES.map((type) => `${type}; charset=utf-8`)
 
-/** Clients send a few values over and over: so many of up to so many characters are parsedValues once. */
+/** Clients send the same few values again and again: the cache of parsed ones holds this many, each of this length. */
 const MAX_PARSED = 100
 const MAX_PARSED_CHARS = 200
 

@@ -14,14 +14,15 @@ export interface RequestBody {
   readonly json: unknown
 }
 
-/** Told of bytes of a body that have arrived; throws when they are too many. */
+/** Counts the bytes of a body as they arrive; `add` throws when they exceed a limit. */
 export interface BodyMeter {
   add(bytes: number): void
 }
 
 /**
- * Throws `unsupported_media_type`, `body_too_large`, what the meter throws, `parse_error`, or `bad_request` when the client went away; and a
- * plain Error when the host has consumed the body and left nothing.
+ * Throws `unsupported_media_type`, `body_too_large`, `invalid_request`, `parse_error`, what the meter throws, or
+ * `bad_request` when the client disconnected; and a plain Error when the host has consumed the body and left no
+ * `request.body`.
  */
 export function readContent(request: GatewayRequest, maxBytes: number, meter?: BodyMeter): Awaitable<RequestBody> {
   if (mediaType(request.headers['content-type']) !== JSON_TYPE) {

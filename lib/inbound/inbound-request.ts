@@ -20,9 +20,9 @@ export class InboundRequest {
   readonly server: string
   principal: Principal | undefined
   config: ServerConfig | undefined
-  /** What it has on its principal's account, to be released when nothing of it is left to do. */
+  /** Its share of the principal's limits, to be released when the request is over. */
   charge: Charge | undefined
-  /** The id of the JSON-RPC request, for an error to name. */
+  /** The id of the JSON-RPC request, which an error response repeats. */
   id: RequestId | undefined
 
   constructor(request: GatewayRequest, response: ServerResponse, server: string) {

@@ -80,7 +80,7 @@ function detached(name: string): string {
   return name.length < SLICE_LENGTH ? name : Buffer.from(name).toString()
 }
 
-/** Whether an Express route called, which leaves the path of the mount in `url`: nothing would ever be found. */
+/** Whether the gateway was called by an Express route, which does not strip the mount: no server would be found. */
 export function isInRoute(request: GatewayRequest, serverPath: ServerPath): boolean {
   return (request as { route?: unknown }).route !== undefined && fitsBelow(serverPath, request.url)
 }

@@ -17,13 +17,13 @@ import type { InboundRequest } from './inbound-request.ts'
 interface SessionParts {
   readonly sessions: Sessions
   readonly sessionHabits: SessionHabits
-  /** Whether every server here has sessions of the gateway's own. */
+  /** Whether the gateway opens sessions for every server, even for one without sessions of its own. */
   readonly alwaysSessions: boolean
   readonly upstreams: Upstreams
   readonly eras: Eras
 }
 
-/** The session that a message belongs to: none in the modern era, before a handshake, and at servers without sessions. */
+/** The session of a message; `undefined` in the modern era, before the handshake, and at servers without sessions. */
 export function sessionOf(
   inbound: InboundRequest,
   message: Message,
@@ -33,7 +33,7 @@ export function sessionOf(
   const id = inbound.header(HEADER.sessionId)
   const opens = message.kind === 'request' && message.method === 'initialize'
   if (id === undefined) {
-    if (!opens) checkWithout(inbound, message, parts)
+    if (!opens) checkSessionless(inbound, message, parts)
     return undefined
   }
   return andThen(opens ? liveSession(inbound, id, parts) : find(inbound, id, parts), (session) => {
@@ -43,8 +43,8 @@ export function sessionOf(
 }
 
 /**
- * The session of a GET or DELETE, `undefined` where the server may have none. A session that is live says more than what
- * was learnt of the server from others: only where there is none, a server without a handshake has neither of them. (RT4)
+ * The session of a GET or DELETE, `undefined` where the server may have none. A modern-only server allows neither (RT4),
+ * but its era may be learnt from other clients, so a live session takes precedence.
  */
 export async function ownSession(
   inbound: InboundRequest,
@@ -61,16 +61,16 @@ export async function ownSession(
     throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
   }
   if (id !== undefined) throw new GatewayError('session_not_found', 'Session not found')
-  checkWithout(inbound, undefined, parts)
+  checkSessionless(inbound, undefined, parts)
   return undefined
 }
 
 /**
- * A message without a session id is for the server to judge, unless it is known that it would refuse it: at another node
- * than the one of the handshake nothing is known of the server. The revision is the one of the header, and without a
- * header the one that had none. (HD5)
+ * Throws `session_required` for a message without a session id at a server that is known to have sessions. Any other
+ * server decides itself: a node that has not seen a handshake knows nothing of it. Without `MCP-Protocol-Version` the
+ * revision is the one that has no such header. (HD5)
  */
-function checkWithout(inbound: InboundRequest, message: Message | undefined, parts: SessionParts): void {
+function checkSessionless(inbound: InboundRequest, message: Message | undefined, parts: SessionParts): void {
   const { alwaysSessions, sessionHabits, upstreams } = parts
   if (alwaysSessions || sessionHabits.hasSessions(upstreams.of(inbound.server, inbound.config!).id)) {
     throw new GatewayError('session_required', 'Mcp-Session-Id is required')
@@ -79,7 +79,7 @@ function checkWithout(inbound: InboundRequest, message: Message | undefined, par
   if (message?.kind === 'batch' && LEGACY_VERSIONS.includes(version)) checkBatch(version)
 }
 
-/** The session of this id if it is live: an ended one does not keep a client from starting anew. */
+/** The live session of an id, if any. A client may name an ended session and open a new one. */
 async function liveSession(
   inbound: InboundRequest,
   id: string,

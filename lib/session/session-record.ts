@@ -1,4 +1,4 @@
-/** The record of a session: its bounds, and how it is read out of one that 0.1 kept, since stores outlive an upgrade. */
+/** Checks the records that a store answers, converts those of 0.1, since stores outlive an upgrade, and bounds them. */
 import type { ClientState, SessionRecord, UpstreamState } from '../types.ts'
 import { isDictionary, kindOf } from '../util/json.ts'
 
@@ -8,17 +8,17 @@ interface OldRecord extends Omit<SessionRecord, 'upstream'> {
   readonly recovery?: Required<UpstreamState>['client']
 }
 
-/** The most that is kept of what a client told its server: its parameters as JSON, and how many subscriptions. */
+/** The limits of the client state in a record: the length of its JSON, and the number of subscriptions. */
 const MAX_STATE_CHARS = 64 * 1024
 const MAX_SUBSCRIPTIONS = 500
 
-/** Whether a client told its server more than a session keeps of it. */
+/** Whether a client state exceeds the limits. */
 export function isTooMuch(client: ClientState): boolean {
   const isMany = Object.keys(client.subscriptions ?? {}).length > MAX_SUBSCRIPTIONS
   return isMany || JSON.stringify(client).length > MAX_STATE_CHARS
 }
 
-/** Stands for an upstream that a record of 0.1 does not name: such a session is good for whatever its server is now. */
+/** The upstream in a converted record: 0.1 named none, so the session is valid for the server's current upstream. */
 export const ANY_UPSTREAM = ''
 
 /** The record in an answer of a store's `get`. Throws a TypeError for an answer that cannot be one. */

@@ -83,8 +83,8 @@ export class Sessions {
   }
 
   /**
-   * The session a request names. Throws for an id that is unknown, ended, another principal's or another server's one and
-   * the same `session_not_found`, so that nobody learns which it was.
+   * The session of an id. Throws `session_not_found`, always the same error, for an id that is unknown, ended, of another
+   * principal or of another server: a client cannot tell which.
    */
   find(id: string, server: string, principal: string): Awaitable<ClientSession> {
     if (id.length > MAX_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()

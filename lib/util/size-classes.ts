@@ -1,11 +1,11 @@
-/** Finds the largest of many, to within a factor of two, without sorting: by the power of two of their sizes. */
+/** Size classes by powers of two: they find an approximately largest item without sorting. */
 
 export class SizeClasses<T> {
-  /** By class; whoever was set last is last. */
+  /** The items of each class, in the order in which they were set. */
   readonly #classes: Array<Set<T> | undefined> = []
   readonly #classOf = new Map<T, number>()
 
-  /** Notes how large something is; with 0 it is forgotten. */
+  /** Sets the size of an item; a size of 0 removes the item. */
   set(item: T, size: number): void {
     const before = this.#classOf.get(item)
     if (before !== undefined) this.#classes[before]!.delete(item)
@@ -15,7 +15,7 @@ export class SizeClasses<T> {
     this.#classOf.set(item, now)
   }
 
-  /** One that is at least half as large as any other: of those the one that was set the longest ago. */
+  /** An item at least half as large as any other: the one of the largest class that was set first. */
   get largest(): T | undefined {
     for (let at = this.#classes.length - 1; at >= 0; at -= 1) {
       const [first] = this.#classes[at] ?? []
