@@ -97,7 +97,8 @@ const watched: Host = {
 beforeAll(async () => {
   const [dual, modernOnly, legacyOnly] = await Promise.all(Object.values(SERVERS).map(startDualEraServer))
   servers = { dual: dual!, 'modern-only': modernOnly!, 'legacy-only': legacyOnly! }
-  gateway = await startGateway({ servers }, watched)
+  const configs = Object.fromEntries(Object.entries(servers).map(([name, { url }]) => [name, { url }]))
+  gateway = await startGateway({ servers: configs }, watched)
 })
 afterAll(async () => {
   await gateway.close()
