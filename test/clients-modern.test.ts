@@ -268,7 +268,7 @@ describe('listen()', () => {
   })
 
   test('ST18: ends gracefully when the gateway closes', async () => {
-    const own = await startGateway({ servers })
+    const own = await startGateway({ servers: { dual: { url: servers.dual.url } } })
     const { client } = await connect(own.url('dual'), 'auto')
     const subscription = await client.listen({ toolsListChanged: true })
     await own.close()
