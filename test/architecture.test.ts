@@ -54,7 +54,7 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   LF: [3, 'copy', 'the character'],
   LINE_END: [2, 'copy', 'the line ends of an event stream'],
   MAX_ID_LENGTH: [2, 'copy', 'the longest session id: a store hands out none that would not be looked up'],
-  MAX_TIMER_MS: [2, 'copy', 'the longest delay a timer takes'],
+  MAX_TIMER_MS: [3, 'copy', 'the longest delay a timer takes'],
   MAX_UPSTREAMS: [2, 'copy', 'how many upstreams are remembered'],
   positive: [2, 'copy', 'a number above 0 among the options of a store'],
   single: [2, 'copy', 'the one value of a header'],

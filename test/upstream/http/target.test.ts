@@ -1,11 +1,11 @@
 // A server's config, checked once and turned into where its messages go.
-import type { ServerConfig } from '../../../lib/types.ts'
+import type { HttpServer } from '../../../lib/types.ts'
 import { checkHeaders, targetOf } from '../../../lib/upstream/http/target.ts'
 
 const url = 'http://127.0.0.1:3001/mcp'
 
 describe('targetOf', () => {
-  test.each<[string, ServerConfig['url'], string, string]>([
+  test.each<[string, HttpServer['url'], string, string]>([
     ['a path', url, 'http://127.0.0.1:3001', '/mcp'],
     ['no path', 'https://mcp.example.com', 'https://mcp.example.com', '/'],
     ['a query', 'https://mcp.example.com/v1/mcp?key=1&b=%2F', 'https://mcp.example.com', '/v1/mcp?key=1&b=%2F'],
@@ -38,7 +38,7 @@ describe('targetOf', () => {
     ['headers as a Map', { url, headers: new Map() }, '"headers" must be an object of names and values'],
     ['headers that are null', { url, headers: null }, '"headers" must be an object of names and values'],
   ])('refuses %s with a TypeError that names the server and the cure', (_, config, message) => {
-    const check = (): unknown => targetOf('weather', config as ServerConfig)
+    const check = (): unknown => targetOf('weather', config as HttpServer)
     expect(check).toThrow(TypeError)
     expect(check).toThrow('"weather"')
     expect(check).toThrow(message)
@@ -78,7 +78,7 @@ describe('targetOf', () => {
   })
 
   test('takes a key without a value for none', () => {
-    const config = { url, command: undefined } as ServerConfig
+    const config = { url, command: undefined } as HttpServer
     expect(targetOf('a', config)).toMatchObject({ path: '/mcp' })
   })
 
