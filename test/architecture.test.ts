@@ -14,7 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['exchange/', 'stores/'],
   ['session/', 'upstream/'],
   ['inbound/', 'outbound/'],
-  ['layers/*', 'auth/', 'directory/', 'options.ts'],
+  ['layers/*', 'auth/', 'directory/', 'stdio/', 'options.ts'],
   ['pipeline.ts'],
   ['gateway.ts'],
   ['testing.ts', 'index.ts'],
@@ -28,6 +28,7 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
   'host/': ['index.ts'],
   'contracts/': ['testing.ts'],
   // What package.json exports.
+  'stdio/': [],
   'testing.ts': [],
   'index.ts': [],
 }
@@ -39,6 +40,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   undici: 'upstream/http/',
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: 'inbound/accept.ts',
+  'cross-spawn': 'stdio/child-pipe.ts',
 }
 
 /**

@@ -96,7 +96,8 @@ describe('a pipeline', () => {
 
   test('sends each exchange to the upstream of its own config, though the chain is the same', async () => {
     const others = new Map([1, 2].map((port) => [`http://127.0.0.1:${port}`, new MemoryUpstream()]))
-    const upstreamOf = (_: string, config: ServerConfig): MemoryUpstream => others.get(String((config as HttpServer).url))!
+    const upstreamOf = (_: string, config: ServerConfig): MemoryUpstream =>
+      others.get(String((config as HttpServer).url))!
     const pipeline = new Pipeline([], upstreamOf)
     for (const url of others.keys()) await pipeline.handleOf({ url }, 'client')(exchangeOf({ url }))
     expect([...others.values()].map(({ told }) => told)).toEqual([['tools/list'], ['tools/list']])

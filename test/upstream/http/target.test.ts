@@ -30,7 +30,7 @@ describe('targetOf', () => {
       { type: 'sse', url },
       '"type" must be "http" or "streamable-http", not "sse": that is the transport of',
     ],
-    ['a command', { command: 'npx', args: [] }, 'the gateway starts no process (stdio)'],
+    ['a command', { command: 'npx', args: [] }, 'no plain entry starts a process: stdio({ command, args })'],
     ['a misspelt key', { url, scope: {} }, '"scope" is not a key of a server\'s config; did you mean "scopes"?'],
     ['a URL alone', url, 'must be an object such as { url }, not a string'],
     ['null', null, 'must be an object such as { url }, not null'],
