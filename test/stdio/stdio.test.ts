@@ -1,10 +1,14 @@
 // Servers that are child processes, through the gateway: real ones, real clients, and processes that misbehave.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { PipeServer, ServerConfig } from '../../lib/index.ts'
+import express from 'express'
+import { type PipeServer, type ServerConfig, serverDirectory } from '../../lib/index.ts'
 import { stdio, type StdioOptions } from '../../lib/stdio/index.ts'
 import { connectSdkV1, connectSdkV2, textOf } from '../support/clients.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
@@ -12,6 +16,7 @@ import { createJournal } from '../support/journal.ts'
 import { initialize, type Session } from '../support/rpc.ts'
 
 const SERVER = fileURLToPath(new URL('../fixtures/stdio/server.mjs', import.meta.url))
+const APP = fileURLToPath(new URL('../fixtures/stdio/app.mjs', import.meta.url))
 const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')
 const EVERYTHING = join(dirname(manifest), 'dist', 'index.js')
 
@@ -87,6 +92,38 @@ test('a modern client shares its process with its own later requests', async () 
   expect(pids.size).toBe(1)
 })
 
+test('a modern client that finds a legacy process goes on with a handshake', async () => {
+  const gateway = await gatewayOf(stdio({ command: process.execPath, args: [EVERYTHING, 'stdio'] }))
+  const client = await use(connectSdkV2(gateway.url('here'), { mode: 'auto' }))
+  expect(client.sessionId).toBeDefined()
+  expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
+})
+
+test('the directory shows it, starts nothing to do so, and says what it offers when it is asked', async () => {
+  let opens = 0
+  const count = (): Record<string, string> => {
+    opens += 1
+    return {}
+  }
+  const gateway = await gatewayOf({ ...script({ env: count }), title: 'Files', protocol: 'legacy' })
+  const directory = serverDirectory({ gateway: gateway.gateway })
+  const app = express().use('/', directory)
+  const http = app.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  const origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const show = async (path: string): Promise<string> =>
+    (await fetch(origin + path, { headers: { accept: 'text/html' } })).text()
+  try {
+    expect(await show('/')).toContain('Files')
+    expect(opens).toBe(0)
+    expect(await show('/?server=here')).toContain('stop-reading')
+    expect(opens).toBe(1)
+  } finally {
+    http.close()
+    http.closeAllConnections()
+  }
+})
+
 describe('processes end', () => {
   test('with their session, their children too, and with the gateway', async () => {
     const gateway = await gatewayOf(script())
@@ -115,6 +152,19 @@ describe('processes end', () => {
     const session = await initialize(gateway.url('here'))
     await untilGone((await call(session, 'pid')) as number)
     expect((await session.request('ping')).status).toBe(404)
+  })
+
+  test.each(['SIGTERM', 'SIGKILL', 'exit'] as const)('when the app ends by %s', async (how) => {
+    const app = fork(APP, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+    const [port] = (await once(app, 'message')) as [number]
+    const session = await initialize(`http://127.0.0.1:${port}/here/mcp`)
+    const pid = (await call(session, 'pid')) as number
+    const exited = once(app, 'exit')
+    if (how === 'exit') app.send('exit')
+    else app.kill(how)
+    await exited
+    await untilGone(pid)
+    expect(isAlive(pid)).toBe(false)
   })
 
   test('past maxProcesses there is 503, and room again afterwards', async () => {

@@ -47,15 +47,16 @@ export function isPipeServer(config: unknown): config is PipeServer {
  * a new function for each request, and nothing tells that two of them open the same.
  */
 export function pipeTargetOf(server: string, config: PipeServer, isLookedUp: boolean): PipeTarget {
-  const before = knownPipes.get(config)
-  if (before?.server === server) return before.target
   const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
-  checkShape(config, fault)
-  const { pipe, maxPipes = 1_000, idleMs = 30 * 60_000, graceMs = 2_000 } = config
-  const { key } = pipe
-  if (key === undefined && isLookedUp) {
+  const before = knownPipes.get(config)
+  const isFunction = typeof config.pipe === 'function'
+  const key = isFunction ? config.pipe.key : undefined
+  if (isFunction && key === undefined && isLookedUp) {
     throw fault('a pipe that a function of "servers" answers needs a "key", which names what it opens')
   }
+  if (before?.server === server && before.target.open === config.pipe) return before.target
+  checkShape(config, fault)
+  const { pipe, maxPipes = 1_000, idleMs = 30 * 60_000, graceMs = 2_000 } = config
   if (key !== undefined && (typeof key !== 'string' || key === '')) throw fault('the "key" of a pipe must be a text')
   const target: PipeTarget = {
     id: pipeIdOf(key === undefined ? ['name', server] : ['key', key]),
