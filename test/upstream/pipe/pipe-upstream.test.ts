@@ -346,6 +346,33 @@ describe('modern requests', () => {
     expect(ada.context).toMatchObject({ principal: { id: 'ada' }, era: 'modern' })
   })
 
+  test('a shared pipe that ends answers all who wait, and the next request opens another', async () => {
+    const server = scriptedServer()
+    const { url } = await modernOf(server)
+    const waiting = postModern(url, echo(1))
+    const pipe = await server.pipes.next()
+    await pipe.asked('tools/call')
+    pipe.onClose?.(new Error('gone'))
+    expect((await waiting).status).toBe(502)
+    const answer = postModern(url, echo(2))
+    const next = await server.pipes.next()
+    next.say({ id: (await next.asked('tools/call')).id, result: {} })
+    expect((await answer).status).toBe(200)
+    expect(pipe.isClosed).toBe(true)
+  })
+
+  test('a shared pipe that is not used ends after idleMs, and counts no more', async () => {
+    const server = scriptedServer({ idleMs: 50, maxPipes: 1 })
+    const { url, as } = await modernOf(server)
+    for (const id of ['ada', 'bob']) {
+      const answer = postModern(url, echo(1), as(id) as never)
+      const pipe = await server.pipes.next()
+      pipe.say({ id: (await pipe.asked('tools/call')).id, result: {} })
+      expect((await answer).status).toBe(200)
+      while (!pipe.isClosed) await sleep(10)
+    }
+  })
+
   test('sharedBy says who shares; what it answers must be a text', async () => {
     const server = scriptedServer({ sharedBy: ({ principal }) => (principal?.id === 'eve' ? (7 as never) : 'all') })
     const { url, as } = await modernOf(server)
