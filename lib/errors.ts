@@ -154,6 +154,22 @@ export function brokenOff(cause: Error | undefined): GatewayError {
     : new GatewayError('upstream_broken', 'The server ended its stream without an answer')
 }
 
+/** Why a session that goes on elsewhere is not found. */
+class ElsewhereError extends Error {}
+
+/**
+ * A session whose pipe is at another node, or was before a restart: 404, as any that is unknown, but neither opened anew
+ * nor ended, since it may be alive there.
+ */
+export function sessionElsewhere(): GatewayError {
+  const cause = new ElsewhereError('It has its pipe at another node, or had before a restart: it needs sticky sessions')
+  return new GatewayError('session_not_found', 'Session not found', { cause })
+}
+
+export function isElsewhere(error: unknown): boolean {
+  return error instanceof GatewayError && error.cause instanceof ElsewhereError
+}
+
 /** Whether a thrown value is a GatewayError with this code. */
 export function isCode(error: unknown, code: GatewayErrorCode): boolean {
   return error instanceof GatewayError && error.code === code

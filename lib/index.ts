@@ -3,6 +3,14 @@
 // The middleware.
 export { mcpGateway } from './gateway.ts'
 
+// Servers that are no URL.
+export {
+  inProcess,
+  type InProcessAuthInfo,
+  type InProcessOptions,
+  type ServerTransport,
+} from './upstream/pipe/in-process.ts'
+
 // The list of servers, for people and for machines.
 export { serverDirectory, type DirectoryHandler, type ServerDirectory } from './directory/directory.ts'
 export type { ListServers, ServerDirectoryOptions } from './directory/settings.ts'
@@ -45,6 +53,10 @@ export type {
   GatewayRequest,
   HeadersContext,
   LoggedEvent,
+  OpenPipe,
+  Pipe,
+  PipeContext,
+  PipeServer,
   Principal,
   ProtectedResource,
   ClientState,

@@ -16,7 +16,7 @@ import type {
   ServerLookup,
   SessionStore,
 } from './types.ts'
-import { targetOf } from './upstream/http/target.ts'
+import { checkServer } from './upstream/upstreams.ts'
 import { isDictionary, kindOf } from './util/json.ts'
 import { rejectUnknown } from './util/unknown-key.ts'
 import { inspect, parseList, parseNumber } from './util/option-checks.ts'
@@ -148,7 +148,7 @@ function parseServers<P extends Principal>({ servers, authenticate }: GatewayOpt
   if (typeof servers === 'function') return servers
   const byName = new Map<string, ServerConfig<P>>(Object.entries(servers))
   for (const [name, config] of byName) {
-    targetOf(name, config)
+    checkServer(name, config)
     scopeRulesOf(name, config)
     if (config.scopes && authenticate === false) {
       throw new TypeError(`Server ${inspect(name)}: "scopes" lets nobody in with "authenticate: false"`)

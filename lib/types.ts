@@ -3,7 +3,8 @@
  *
  * - client: an MCP client that sends requests to the gateway.
  * - server: an MCP server, under the name that the embedder gave it: the `{name}` of the URL.
- * - upstream: the endpoint behind that name, inside the library.
+ * - upstream: what answers behind that name, inside the library: an HTTP endpoint, or a pipe.
+ * - pipe: one duplex channel of JSON-RPC messages, such as a child process or an SDK server in this process.
  * - principal: the authenticated user or machine that a request acts for, as the `authenticate` hook answered.
  * - era: `legacy` (2025-03-26 to 2025-11-25, with sessions) or `modern` (2026-07-28, stateless).
  * - session: one legacy conversation. The client has the gateway's session id, the gateway has the server's.
@@ -78,8 +79,8 @@ export interface ServerInfo {
   readonly version?: string | undefined
 }
 
-/** The configuration of a server. Further kinds of servers will extend this union. */
-export type ServerConfig<P extends Principal = Principal> = HttpServer<P>
+/** The configuration of a server: behind HTTP, or at the other end of a pipe. Further kinds will extend this union. */
+export type ServerConfig<P extends Principal = Principal> = HttpServer<P> | PipeServer<P>
 
 /**
  * A server that speaks Streamable HTTP, in the form of an entry of `mcpServers` JSON.
@@ -117,6 +118,69 @@ export interface HttpServer<P extends Principal = Principal> extends ServerInfo 
    * lost. Requires a session store with `update()`. Defaults to `false`: the client gets the 404.
    */
   readonly recover?: boolean | undefined
+}
+
+/**
+ * One duplex channel of JSON-RPC messages: a child process, an SDK server in this process, a socket. The gateway sets the
+ * three listeners before it sends anything.
+ */
+export interface Pipe {
+  /**
+   * Sends one message without line ends, which the pipe takes in any case; `false` says that it is full, until
+   * `onDrain`. `from` is who sends it, for servers that judge each message.
+   */
+  send(message: string, from?: PipeContext): boolean
+  onMessage?: ((message: string) => void) | undefined
+  onDrain?: (() => void) | undefined
+  /** To be called once, when nothing can be sent or comes any more; `cause` says why, for `onError`. */
+  onClose?: ((cause?: Error) => void) | undefined
+  /** No message is to come before `resume()`. */
+  pause(): void
+  resume(): void
+  /** Ends the pipe, and resolves when nothing of it is left; what lasts longer than `graceMs` is cut. */
+  close(graceMs: number): Awaitable<void>
+}
+
+/** For whom a pipe is opened, and who sends a message. */
+export interface PipeContext<P extends Principal = Principal> {
+  /** `undefined` with `authenticate: false`. */
+  readonly principal: P | undefined
+  /** The server's name. */
+  readonly server: string
+  /** `legacy`: the pipe of one session. `modern`: one that requests share. */
+  readonly era: Era
+}
+
+/** Opens a pipe. It is a function, so that no JSON can hold one: a row of a database never starts a process. */
+export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeContext<P>], Awaitable<Pipe>> & {
+  /** Names what is opened. Defaults to the server's name in a record; a lookup function must give one. */
+  readonly key?: string | undefined
+  /**
+   * Whose modern requests share a pipe: those with the same answer. Asked on every modern request, with the context that
+   * opens the pipe if there is none yet. Defaults to the principal's id.
+   */
+  readonly sharedBy?: Hook<[context: PipeContext<P>], Awaitable<string>> | undefined
+}
+
+/**
+ * A server at the other end of a pipe: `inProcess()` and `stdio()` make them. A client of a legacy revision has a pipe of
+ * its own for its session, which is at this node alone: it needs sticky sessions. Modern requests share pipes.
+ */
+export interface PipeServer<P extends Principal = Principal> extends ServerInfo {
+  readonly pipe: OpenPipe<P>
+  /** The eras the server speaks, as with `HttpServer`. */
+  readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
+  /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
+  readonly recover?: boolean | undefined
+  /** How many pipes there are of it at most. Past that new sessions are 503. Defaults to 1 000. */
+  readonly maxPipes?: number | undefined
+  /**
+   * How long a pipe lives without use, in milliseconds, whatever the session store says. A message, a request under way
+   * and an open stream are use. Defaults to 30 minutes.
+   */
+  readonly idleMs?: number | undefined
+  /** How long a pipe may take to end, in milliseconds. Defaults to 2 000. */
+  readonly graceMs?: number | undefined
 }
 
 /**

@@ -14,7 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['exchange/', 'stores/'],
   ['session/', 'upstream/'],
   ['inbound/', 'outbound/'],
-  ['layers/*', 'auth/', 'directory/', 'options.ts'],
+  ['layers/*', 'auth/', 'directory/', 'stdio/', 'options.ts'],
   ['pipeline.ts'],
   ['running-gateway.ts'],
   ['gateway.ts'],
@@ -29,6 +29,7 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
   'host/': ['index.ts'],
   'contracts/': ['testing.ts'],
   // What package.json exports.
+  'stdio/': [],
   'testing.ts': [],
   'index.ts': [],
 }
@@ -40,6 +41,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   undici: 'upstream/http/',
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: 'inbound/accept.ts',
+  'cross-spawn': 'stdio/child-pipe.ts',
 }
 
 /**
@@ -55,7 +57,7 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   LF: [3, 'copy', 'the character'],
   LINE_END: [2, 'copy', 'the line ends of an event stream'],
   MAX_ID_LENGTH: [2, 'copy', 'the longest session id: a store hands out none that would not be looked up'],
-  MAX_TIMER_MS: [2, 'copy', 'the longest delay a timer takes'],
+  MAX_TIMER_MS: [3, 'copy', 'the longest delay a timer takes'],
   MAX_UPSTREAMS: [2, 'copy', 'how many upstreams are remembered'],
   positive: [2, 'copy', 'a number above 0 among the options of a store'],
   single: [2, 'copy', 'the one value of a header'],

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseSync } from '@swc/core'
 import * as api from '../lib/index.ts'
+import * as stdio from '../lib/stdio/index.ts'
 import * as testing from '../lib/testing.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -37,6 +38,7 @@ test('the package exports exactly these values', () => {
     'bearerToken',
     'clientCredentials',
     'createServer',
+    'inProcess',
     'jwtBearer',
     'mcpGateway',
     'serverDirectory',
@@ -67,6 +69,8 @@ test('the package exports exactly these types', () => {
     'GatewayRequest',
     'HeadersContext',
     'HttpServer',
+    'InProcessAuthInfo',
+    'InProcessOptions',
     'JwtBearerOptions',
     'JwtClaims',
     'JwtPrincipal',
@@ -74,6 +78,10 @@ test('the package exports exactly these types', () => {
     'LoggedEvent',
     'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
+    'OpenPipe',
+    'Pipe',
+    'PipeContext',
+    'PipeServer',
     'Principal',
     'ProtectedResource',
     'RedisEventLogOptions',
@@ -85,6 +93,7 @@ test('the package exports exactly these types', () => {
     'ServerDirectoryOptions',
     'ServerInfo',
     'ServerLookup',
+    'ServerTransport',
     'SessionHost',
     'SessionRecord',
     'SessionStore',
@@ -97,8 +106,12 @@ test('the subpath ./testing exports exactly the contracts', () => {
   expect(Object.keys(testing)).toEqual(['eventLogContract', 'sessionStoreContract'])
 })
 
+test('the subpath ./stdio exports stdio() alone', () => {
+  expect(Object.keys(stdio)).toEqual(['stdio'])
+})
+
 test('package.json exports exactly these paths', () => {
-  expect(Object.keys(manifest.exports)).toEqual(['.', './testing', './package.json'])
+  expect(Object.keys(manifest.exports)).toEqual(['.', './testing', './stdio', './package.json'])
 })
 
 test('each exported path names its source, its types and then its code, and the source is there', () => {

@@ -104,7 +104,7 @@ describe('misuse', () => {
     [
       'an unknown type',
       { servers: { a: { type: 'stdio', url: 'http://h/' } } },
-      /^Server "a": "type" must be "http" or "streamable-http", not "stdio": the gateway starts no process/,
+      /^Server "a": "type" must be "http" or "streamable-http", not "stdio": no plain entry starts a process/,
     ],
     [
       'the type sse',

@@ -19,7 +19,12 @@ server.listen(0, '127.0.0.1', async () => {
   console.log(status, typeof sessionStoreContract, new MemorySessionStore() instanceof MemorySessionStore)
 })`
 
-const SUBPATHS = ['express-mcp-gateway', 'express-mcp-gateway/testing', 'express-mcp-gateway/package.json']
+const SUBPATHS = [
+  'express-mcp-gateway',
+  'express-mcp-gateway/testing',
+  'express-mcp-gateway/stdio',
+  'express-mcp-gateway/package.json',
+]
 
 const work = mkdtempSync(join(tmpdir(), 'express-mcp-gateway-'))
 const consumer = join(work, 'consumer')
@@ -70,9 +75,10 @@ test('every source file comes with its build, declarations and both maps, and no
 
 test('installing it brings its dependencies and nothing more', () => {
   const installed = readdirSync(join(consumer, 'node_modules')).filter((name) => !name.startsWith('.'))
-  const dependencies = ['eventsource-parser', 'jose', 'negotiator', 'oauth4webapi', 'undici']
-  // content-type is negotiator's own.
-  expect(installed.toSorted()).toEqual(['content-type', 'express-mcp-gateway', ...dependencies].toSorted())
+  const dependencies = ['cross-spawn', 'eventsource-parser', 'jose', 'negotiator', 'oauth4webapi', 'undici']
+  // What negotiator and cross-spawn bring with them.
+  const theirs = ['content-type', 'isexe', 'path-key', 'shebang-command', 'shebang-regex', 'which']
+  expect(installed.toSorted()).toEqual([...theirs, 'express-mcp-gateway', ...dependencies].toSorted())
 })
 
 test('an ES module imports it and mounts it, and the process ends by itself', () => {

@@ -13,7 +13,7 @@ import { SplitBatch } from '../lib/layers/split-batch.ts'
 import { parseOptions } from '../lib/options.ts'
 import { createGatewayParts, type Door, Pipeline } from '../lib/pipeline.ts'
 import { MemoryEventLog } from '../lib/stores/memory-event-log.ts'
-import type { GatewayOptions, ServerConfig } from '../lib/types.ts'
+import type { GatewayOptions, HttpServer, ServerConfig } from '../lib/types.ts'
 import { HttpUpstreams } from '../lib/upstream/http/http-upstream.ts'
 import { type Fixture, fixture, LAYERS, type LayerName, legacyCall, modernCall } from './support/fixture.ts'
 import { MemoryUpstream } from './support/memory-upstream.ts'
@@ -96,7 +96,8 @@ describe('a pipeline', () => {
 
   test('sends each exchange to the upstream of its own config, though the chain is the same', async () => {
     const others = new Map([1, 2].map((port) => [`http://127.0.0.1:${port}`, new MemoryUpstream()]))
-    const upstreamOf = (_: string, { url }: ServerConfig): MemoryUpstream => others.get(String(url))!
+    const upstreamOf = (_: string, config: ServerConfig): MemoryUpstream =>
+      others.get(String((config as HttpServer).url))!
     const pipeline = new Pipeline([], upstreamOf)
     for (const url of others.keys()) await pipeline.handleOf({ url }, 'client')(exchangeOf({ url }))
     expect([...others.values()].map(({ told }) => told)).toEqual([['tools/list'], ['tools/list']])

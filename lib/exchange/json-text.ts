@@ -53,6 +53,45 @@ export function rangeOfMember(text: string, open: number, name: string): readonl
   return found
 }
 
+/** The ranges of all values that stand at a path of keys: two of them where a key stands twice. */
+function rangesAt(text: string, open: number, [key, ...rest]: readonly string[]): (readonly [number, number])[] {
+  if (text[open] !== '{') return []
+  const ranges: (readonly [number, number])[] = []
+  for (const { key: found, start, end } of membersOf(text, open)) {
+    if (found !== key) continue
+    if (rest.length === 0) ranges.push([start, end])
+    else ranges.push(...rangesAt(text, start, rest))
+  }
+  return ranges
+}
+
+/** Another value, as JSON text, for what stands at a path of keys. */
+export interface Replacement {
+  readonly path: readonly string[]
+  readonly value: string
+}
+
+/** The text of an object with these values in place of those at their paths, which do not overlap; the rest stays. */
+export function replaceValues(text: string, replacements: readonly Replacement[]): string {
+  const open = text.indexOf('{')
+  const edits = replacements.flatMap(({ path, value }) =>
+    rangesAt(text, open, path).map(([start, end]) => ({ start, end, value })),
+  )
+  let at = 0
+  let spliced = ''
+  for (const { start, end, value } of edits.toSorted((one, other) => one.start - other.start)) {
+    spliced += text.slice(at, start) + value
+    at = end
+  }
+  return spliced + text.slice(at)
+}
+
+/** The text of the value at a path of keys, as it stands; of several the last, as in JSON.parse. */
+export function valueText(text: string, path: readonly string[]): string | undefined {
+  const range = rangesAt(text, text.indexOf('{'), path).at(-1)
+  return range && text.slice(...range)
+}
+
 /** The ranges of the items of an array. */
 function* itemsOf(text: string): Generator<readonly [number, number]> {
   let at = afterSpace(text, text.indexOf('[') + 1)

@@ -1,5 +1,5 @@
 /** Opens a server's session anew when the server has forgotten it, so that its client need not notice. (SS8) */
-import { GatewayError, isCode } from '../errors.ts'
+import { GatewayError, isCode, isElsewhere } from '../errors.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Lifetime } from '../exchange/lifetime.ts'
@@ -37,7 +37,7 @@ export class RecoverSession implements Layer {
     try {
       return await this.#noted(exchange, await next(exchange))
     } catch (error) {
-      if (!isCode(error, 'session_not_found') || exchange.life.stopped) throw error
+      if (!isCode(error, 'session_not_found') || isElsewhere(error) || exchange.life.stopped) throw error
       const state = await unlessStopped(exchange.life, this.#recover(exchange, next)).catch((cause: unknown) => {
         throw exchange.life.stopped ?? new GatewayError('session_not_found', 'Session not found', { cause })
       })

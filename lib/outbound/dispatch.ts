@@ -1,6 +1,6 @@
 /** Sends an exchange down the pipeline, and does with the reply what its kind asks for. */
 import type { ServerResponse } from 'node:http'
-import { GatewayError, isCode } from '../errors.ts'
+import { GatewayError, isCode, isElsewhere } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SendWhole } from '../exchange/gateway-internals.ts'
 import type { Flight, InFlight } from '../exchange/in-flight.ts'
@@ -55,7 +55,7 @@ export class Dispatcher {
       if (relayed) await relayed
     } catch (error) {
       const { session } = exchange.origin
-      if (session && isCode(error, 'session_not_found') && !life.stopped) {
+      if (session && isCode(error, 'session_not_found') && !isElsewhere(error) && !life.stopped) {
         await this.#parts.forget(session.id).catch((fault: unknown) => report(fault, exchange))
       }
       if (!isCancelled(exchange) || response.headersSent) throw error

@@ -1,27 +1,57 @@
 /** A server's config -> the upstream that answers behind it. */
 import type { Upstream, UpstreamOf } from '../exchange/layer.ts'
+import type { ErrorContext, ServerConfig } from '../types.ts'
 import type { Eras } from './eras.ts'
 import { HttpTransport, type OnOutcome, type UpstreamTimeouts } from './http/http-transport.ts'
 import { HttpUpstreams } from './http/http-upstream.ts'
+import { targetOf } from './http/target.ts'
+import { isPipeServer, pipeTargetOf } from './pipe/pipe-target.ts'
+import { PipeUpstream } from './pipe/pipe-upstream.ts'
+import { Pipes } from './pipe/pipes.ts'
+
+interface UpstreamsParts extends UpstreamTimeouts {
+  /** The servers by name, unless they are looked up. */
+  readonly servers?: ReadonlyMap<string, ServerConfig> | undefined
+  readonly report: (error: unknown, context: Partial<ErrorContext>) => void
+}
 
 export class Upstreams {
+  readonly #isLookedUp: boolean
+  readonly #eras: Eras
   readonly #transport: HttpTransport
   readonly #http: HttpUpstreams
+  readonly #pipes: Pipes
+  readonly #outcome: OnOutcome
 
-  constructor(timeouts: UpstreamTimeouts, eras: Eras) {
-    this.#transport = new HttpTransport(timeouts, eras)
+  constructor(parts: UpstreamsParts, eras: Eras) {
+    const { servers, responseMs, report } = parts
+    this.#isLookedUp = servers === undefined
+    this.#eras = eras
+    this.#transport = new HttpTransport(parts, eras)
     this.#http = new HttpUpstreams(this.#transport)
+    this.#outcome = (id, hasAnswered) => this.#transport.outcome(id, hasAnswered)
+    this.#pipes = new Pipes({ responseMs, report, outcome: this.#outcome })
   }
 
   /** The same upstream for the same config. Throws a TypeError that names the fault and the cure. */
-  readonly of: UpstreamOf = (server, config): Upstream => this.#http.of(server, config)
+  readonly of: UpstreamOf = (server, config): Upstream => {
+    if (!isPipeServer(config)) return this.#http.of(server, config)
+    const target = pipeTargetOf(server, config, this.#isLookedUp)
+    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome: this.#outcome })
+  }
 
   /** From now on tells how each exchange with an upstream went, whoever caused it. */
   watch(onOutcome: OnOutcome): void {
     this.#transport.watch(onOutcome)
   }
 
-  close(): Promise<void> {
-    return this.#transport.close()
+  async close(): Promise<void> {
+    await Promise.all([this.#transport.close(), this.#pipes.closeAll()])
   }
+}
+
+/** Throws a TypeError, which names the fault and the cure, for a server of a record that cannot work. */
+export function checkServer(server: string, config: ServerConfig): void {
+  if (isPipeServer(config)) pipeTargetOf(server, config, false)
+  else targetOf(server, config)
 }

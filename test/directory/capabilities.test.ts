@@ -1,7 +1,7 @@
 // Introspection: a server is asked on behalf of the principal who opens its card, in its own era, within limits, cached.
 import type supertest from 'supertest'
 import { introspect } from '../../lib/directory/introspect.ts'
-import { GatewayError, mcpGateway, type ServerConfig } from '../../lib/index.ts'
+import { GatewayError, type HttpServer, mcpGateway, type ServerConfig } from '../../lib/index.ts'
 import { internalsOf } from '../../lib/exchange/gateway-internals.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
@@ -112,7 +112,7 @@ describe('the conversation', () => {
 
   test('the server gets its own credentials, asked for as this principal, and none of theirs', async () => {
     const upstream = await startLegacy()
-    const headers: ServerConfig['headers'] = ({ principal, server }) => ({
+    const headers: HttpServer['headers'] = ({ principal, server }) => ({
       authorization: `${principal!.id}@${server}`,
     })
     const directory = await start({ gateway: { servers: { one: { url: upstream.url, headers } }, authenticate } })
@@ -249,7 +249,7 @@ describe('kept for a moment', () => {
 
   test('another token asks again where the headers of the server depend on it', async () => {
     const upstream = await startLegacy()
-    const headers: ServerConfig['headers'] = ({ request }) => ({ 'x-token': String(request?.headers.authorization) })
+    const headers: HttpServer['headers'] = ({ request }) => ({ 'x-token': String(request?.headers.authorization) })
     const { agent } = await start({ gateway: { servers: { one: { url: upstream.url, headers } }, authenticate } })
     for (const token of ['one', 'two', 'one']) {
       await agent.get('/mcp-servers?server=one').set({ 'x-user': 'ada', authorization: token }).expect(200)
@@ -259,7 +259,7 @@ describe('kept for a moment', () => {
 
   test('headers that fail are shown as a failure, and their cause is reported', async () => {
     const upstream = await startLegacy()
-    const headers: ServerConfig['headers'] = () => Promise.reject(new Error('the vault is sealed'))
+    const headers: HttpServer['headers'] = () => Promise.reject(new Error('the vault is sealed'))
     const directory = await start({ gateway: { servers: { one: { url: upstream.url, headers } } } })
     expect((await fetchServer(directory)).error).toBe('Internal error')
     expect(directory.reported.entries.map(({ message }) => message)).toEqual(['the vault is sealed'])
@@ -269,7 +269,7 @@ describe('kept for a moment', () => {
   test('SC6: one principal has so many servers asked, and others go on', async () => {
     const upstream = await startLegacy()
     let number = 0
-    const headers: ServerConfig['headers'] = () => ({ 'x-number': String((number += 1)) })
+    const headers: HttpServer['headers'] = () => ({ 'x-number': String((number += 1)) })
     const { agent } = await start({ gateway: { servers: { one: { url: upstream.url, headers } }, authenticate } })
     const look = (user: string): supertest.Test => agent.get('/mcp-servers?server=one').set('x-user', user).expect(200)
     let refused = 0

@@ -1,6 +1,6 @@
 // Faults of the cache: who waits for whose answer, whether that can be stopped, and which questions count as the same.
 import { jest } from '@jest/globals'
-import type { GatewayOptions, GatewayRequest, Principal, ServerConfig } from '../../lib/index.ts'
+import type { GatewayOptions, GatewayRequest, Principal, HttpServer, ServerConfig } from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { META, modernRequest, standardHeaders } from '../support/modern.ts'
 import { post, type Answer, type Headers } from '../support/rpc.ts'
@@ -130,7 +130,7 @@ describe('who asks what somebody else is waiting for the answer to', () => {
 })
 
 test('08: who waits for the credentials of an upstream is stopped where the access ends (AU11)', async () => {
-  const headers: ServerConfig['headers'] = () => new Promise<Record<string, string>>(() => {})
+  const headers: HttpServer['headers'] = () => new Promise<Record<string, string>>(() => {})
   const authenticate = (): Principal => ({ id: 'ann', expiresAt: Date.now() / 1_000 + 0.3 })
   await start({ servers: { a: { url: upstream.url, headers } }, authenticate })
   expect((await soon(ask('ann'), 'it is answered')).status).toBe(401)
@@ -195,7 +195,7 @@ describe('a private answer', () => {
   })
 
   test('09: to who logs in by cookie is not for the same id with other upstream credentials (ST12)', async () => {
-    const headers: ServerConfig['headers'] = ({ request }) => ({ 'x-tenant': byCookie(request!).tenant ?? '' })
+    const headers: HttpServer['headers'] = ({ request }) => ({ 'x-tenant': byCookie(request!).tenant ?? '' })
     await start({
       servers: { a: { url: upstream.url, headers } },
       authenticate: (request) => ({ id: byCookie(request).id }),

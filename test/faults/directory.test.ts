@@ -10,6 +10,7 @@ import {
   mcpGateway,
   type Principal,
   serverDirectory,
+  type HttpServer,
   type ServerConfig,
   type ServerDirectoryOptions,
 } from '../../lib/index.ts'
@@ -124,7 +125,7 @@ describe('what a server offers to one visitor is kept for nobody who is told som
     readonly headers?: readonly [Record<string, string>, Record<string, string>]
   }
 
-  const config = (headers: ServerConfig['headers']): ServerConfig => ({
+  const config = (headers: HttpServer['headers']): ServerConfig => ({
     url: upstream.url,
     protocol: 'legacy',
     headers,

@@ -18,12 +18,12 @@ export function startSdkV1Server(): Promise<RunningServer> {
       sessionIdGenerator: () => randomUUID(),
       onsessioninitialized: opened,
     })
-    await createServer(stage).connect(transport)
+    await createSdkV1Server(stage).connect(transport)
     return transport
   })
 }
 
-function createServer(stage: Stage): McpServer {
+export function createSdkV1Server(stage: Stage): McpServer {
   const server = new McpServer(
     { name: 'sdk-v1-server', version: '1.0.0' },
     { capabilities: { tools: { listChanged: true }, logging: {} }, instructions: 'For tests.' },

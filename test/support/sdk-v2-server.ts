@@ -8,7 +8,7 @@ import { serveSessions, type RunningServer, type Stage } from './sessions.ts'
 
 export async function startSdkV2Server(): Promise<RunningServer> {
   const nobody: Stage = { record: () => {}, givenUp: new AbortController().signal }
-  const modern = createMcpHandler(() => createServer(nobody), { legacy: 'reject' })
+  const modern = createMcpHandler(() => createSdkV2Server(nobody), { legacy: 'reject' })
   const handleModern = toNodeHandler(modern)
   const server = await serveSessions(
     async (stage, opened) => {
@@ -16,7 +16,7 @@ export async function startSdkV2Server(): Promise<RunningServer> {
         sessionIdGenerator: () => randomUUID(),
         onsessioninitialized: opened,
       })
-      await createServer(stage).connect(transport)
+      await createSdkV2Server(stage).connect(transport)
       return transport
     },
     async (req, res) => {
@@ -35,7 +35,7 @@ export async function startSdkV2Server(): Promise<RunningServer> {
   }
 }
 
-function createServer(stage: Stage): McpServer {
+export function createSdkV2Server(stage: Stage): McpServer {
   const server = new McpServer(
     { name: 'sdk-v2-server', version: '1.0.0' },
     { capabilities: { tools: { listChanged: true }, logging: {} }, instructions: 'For tests.' },

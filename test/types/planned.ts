@@ -5,29 +5,11 @@ import type {
   GatewayOptions,
   HttpServer,
   mcpGateway,
+  PipeServer,
   Principal,
   ServerInfo,
   UpstreamState,
 } from '../../lib/index.ts'
-import type { Era } from '../../lib/types.ts'
-
-/** One duplex channel of JSON-RPC messages: a child process, an SDK server in this process, an HTTP+SSE stream, a socket. */
-export interface Pipe {
-  /** One message without newlines; `false` says full, until `onDrain`. */
-  send(message: string): boolean | Promise<void>
-  onMessage?: (message: string) => void
-  onDrain?: () => void
-  onClose?: (cause?: Error) => void
-  pause(): void
-  resume(): void
-  close(graceMs: number): Promise<void>
-}
-
-/** Opens a pipe. JSON cannot hold one: a row of a database never spawns a process. The key names what it opens. */
-export interface OpenPipe<P extends Principal = Principal> {
-  (context: { readonly principal: P | undefined; readonly server: string; readonly era: Era }): Awaitable<Pipe>
-  readonly key: string
-}
 
 /** What joins each kind of server. */
 export interface PlannedServerInfo {
@@ -35,10 +17,6 @@ export interface PlannedServerInfo {
   readonly intercept?: unknown
   /** `undefined`: clients of 2025 are served by servers of 2026-07-28 alone; `true` both ways, `false` neither. */
   readonly bridge?: boolean | { readonly sessions?: number; readonly questionMs?: number; readonly rounds?: number }
-}
-
-export interface PipeServer<P extends Principal = Principal> extends ServerInfo, PlannedServerInfo {
-  readonly pipe: OpenPipe<P>
 }
 
 export interface SseServer extends ServerInfo, PlannedServerInfo {
@@ -54,7 +32,7 @@ export interface AggregateServer<P extends Principal = Principal> extends Server
 
 export type MemberServer<P extends Principal = Principal> =
   | (HttpServer<P> & PlannedServerInfo)
-  | PipeServer<P>
+  | (PipeServer<P> & PlannedServerInfo)
   | SseServer
 export type PlannedServerConfig<P extends Principal = Principal> = MemberServer<P> | AggregateServer<P>
 

@@ -43,7 +43,9 @@ export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, 
 
 /** The headers of its config that a server is sent for this exchange, before it has refused any. */
 export function credentialsOf(exchange: Exchange): Awaitable<Headers | undefined> {
-  const { headers, url } = exchange.config
+  const { config } = exchange
+  if (!('url' in config)) return undefined
+  const { headers, url } = config
   if (typeof headers !== 'function') return headers
   const { principal, request, server } = exchange.origin
   const answer = headers({ principal, request, server, url: new URL(url).href, refused: undefined })

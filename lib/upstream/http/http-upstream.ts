@@ -36,7 +36,7 @@ export class HttpUpstream implements Upstream {
 
   /** Rejects with a GatewayError for whatever is not a reply to relay. */
   readonly send: Handle = (exchange) => {
-    const { headers } = exchange.config
+    const { headers } = exchange.config as HttpServer
     const reply =
       typeof headers === 'function'
         ? sendWith(headers, exchange, this.#target.url, (flat) => this.#dispatch(exchange, flat))

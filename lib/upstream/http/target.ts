@@ -43,11 +43,12 @@ const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
 /** What `mcpServers` entries have whose server is a process. */
 const PROCESS_KEYS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'cwd'])
 
-const RUN_BEHIND_HTTP = 'the gateway starts no process (stdio): let the server answer over Streamable HTTP, at a "url"'
+const RUN_BY_STDIO =
+  'no plain entry starts a process: stdio({ command, args }) of "express-mcp-gateway/stdio" makes one that does'
 
 /** By the transports that are none here, what to do in their place. */
 const CURES: Readonly<Record<string, string>> = {
-  stdio: RUN_BEHIND_HTTP,
+  stdio: RUN_BY_STDIO,
   sse: 'that is the transport of revision 2024-11-05; most servers answer over Streamable HTTP too, at another "url"',
 }
 
@@ -93,7 +94,7 @@ function checkKeys(config: unknown, fault: (what: string) => TypeError): void {
   if (!isDictionary(config)) throw fault(`a server's config must be an object such as { url }, not ${kindOf(config)}`)
   const unknown = unknownKey(config, SERVER_KEYS)
   if (unknown === undefined) return
-  if (PROCESS_KEYS.has(unknown)) throw fault(`"${unknown}" is not taken: ${RUN_BEHIND_HTTP}`)
+  if (PROCESS_KEYS.has(unknown)) throw fault(`"${unknown}" is not taken: ${RUN_BY_STDIO}`)
   throw fault(`${JSON.stringify(unknown)} is not a key of a server's config; ${alternatives(unknown, SERVER_KEYS)}`)
 }
 

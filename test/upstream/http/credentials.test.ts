@@ -1,5 +1,5 @@
 // A headers function learns that the upstream refused what it answered, and may answer something better: once.
-import { type GatewayOptions, type HeadersContext, MemorySessionStore, type ServerConfig } from '../../../lib/index.ts'
+import { type GatewayOptions, type HeadersContext, type HttpServer, MemorySessionStore } from '../../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../../support/gateway.ts'
 import { modernRequest, postModern } from '../../support/modern.ts'
 import { initialize, initializeMessage, post, type Session } from '../../support/rpc.ts'
@@ -39,7 +39,7 @@ afterEach(async () => {
 })
 
 async function start(
-  headers: NonNullable<ServerConfig['headers']>,
+  headers: NonNullable<HttpServer['headers']>,
   options: Partial<GatewayOptions> = {},
 ): Promise<void> {
   gateway = await startGateway({ servers: { a: { url: upstream.url, headers } }, ...options })

@@ -1,11 +1,11 @@
 // A server's config, checked once and turned into where its messages go.
-import type { ServerConfig } from '../../../lib/types.ts'
+import type { HttpServer } from '../../../lib/types.ts'
 import { checkHeaders, targetOf } from '../../../lib/upstream/http/target.ts'
 
 const url = 'http://127.0.0.1:3001/mcp'
 
 describe('targetOf', () => {
-  test.each<[string, ServerConfig['url'], string, string]>([
+  test.each<[string, HttpServer['url'], string, string]>([
     ['a path', url, 'http://127.0.0.1:3001', '/mcp'],
     ['no path', 'https://mcp.example.com', 'https://mcp.example.com', '/'],
     ['a query', 'https://mcp.example.com/v1/mcp?key=1&b=%2F', 'https://mcp.example.com', '/v1/mcp?key=1&b=%2F'],
@@ -30,7 +30,7 @@ describe('targetOf', () => {
       { type: 'sse', url },
       '"type" must be "http" or "streamable-http", not "sse": that is the transport of',
     ],
-    ['a command', { command: 'npx', args: [] }, 'the gateway starts no process (stdio)'],
+    ['a command', { command: 'npx', args: [] }, 'no plain entry starts a process: stdio({ command, args })'],
     ['a misspelt key', { url, scope: {} }, '"scope" is not a key of a server\'s config; did you mean "scopes"?'],
     ['a URL alone', url, 'must be an object such as { url }, not a string'],
     ['null', null, 'must be an object such as { url }, not null'],
@@ -38,7 +38,7 @@ describe('targetOf', () => {
     ['headers as a Map', { url, headers: new Map() }, '"headers" must be an object of names and values'],
     ['headers that are null', { url, headers: null }, '"headers" must be an object of names and values'],
   ])('refuses %s with a TypeError that names the server and the cure', (_, config, message) => {
-    const check = (): unknown => targetOf('weather', config as ServerConfig)
+    const check = (): unknown => targetOf('weather', config as HttpServer)
     expect(check).toThrow(TypeError)
     expect(check).toThrow('"weather"')
     expect(check).toThrow(message)
@@ -78,7 +78,7 @@ describe('targetOf', () => {
   })
 
   test('takes a key without a value for none', () => {
-    const config = { url, command: undefined } as ServerConfig
+    const config = { url, command: undefined } as HttpServer
     expect(targetOf('a', config)).toMatchObject({ path: '/mcp' })
   })
 

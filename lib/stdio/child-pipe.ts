@@ -1,0 +1,151 @@
+/** A child process as a pipe: a message is a line, on stdin and on stdout. */
+import type { ChildProcess } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import crossSpawn from 'cross-spawn'
+import type { Pipe } from '../types.ts'
+import { Lines } from './lines.ts'
+import { endGroup, led, reap } from './process-group.ts'
+import { StderrLines } from './stderr-lines.ts'
+
+export interface ChildOptions {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string | undefined
+  readonly maxMessageBytes: number
+  readonly onStderr: ((line: string, pid: number | undefined) => void) | undefined
+}
+
+/** How long stdout is read on when its process has ended: what was written before may be on its way. */
+const LAST_WORDS_MS = 100
+
+export class ChildPipe implements Pipe {
+  onMessage?: ((message: string) => void) | undefined
+  onDrain?: (() => void) | undefined
+  onClose?: ((cause?: Error) => void) | undefined
+  readonly #child: ChildProcess
+  readonly #stdin: Writable
+  readonly #stdout: Readable
+  readonly #lines: Lines
+  readonly #stderr: StderrLines
+  #ready: string[] = []
+  #isPaused = false
+  #isOver = false
+  #closed: Promise<void> | undefined
+
+  /** Throws where the process cannot even be tried. */
+  static spawn(options: ChildOptions): ChildPipe {
+    const { command, args, env, cwd } = options
+    const child = crossSpawn(command, [...args], {
+      env,
+      cwd,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // A group of its own, so that whatever it starts can be ended with it.
+      detached: process.platform !== 'win32',
+      windowsHide: true,
+      shell: false,
+    })
+    return new ChildPipe(child, options)
+  }
+
+  private constructor(child: ChildProcess, { command, maxMessageBytes, onStderr }: ChildOptions) {
+    const { stdin, stdout, stderr, pid } = child
+    this.#child = child
+    this.#stdin = stdin!
+    this.#stdout = stdout!
+    this.#lines = new Lines(maxMessageBytes)
+    this.#stderr = new StderrLines(onStderr && ((line) => onStderr(line, pid)))
+    if (pid !== undefined) led(pid)
+    child.once('error', (cause) => {
+      // It may come before anybody listens.
+      setImmediate(() => this.#end(new Error(`"${command}" cannot be started: is it in PATH?`, { cause })))
+    })
+    child.once('exit', (code, signal) => this.#onExit(command, code ?? signal))
+    stdin!.on('drain', () => this.onDrain?.())
+    // What was written to a process that has ended is lost with it: its exit says so.
+    stdin!.on('error', () => {})
+    stdout!.on('data', (chunk: Buffer) => this.#onData(chunk))
+    stdout!.on('error', () => {})
+    const decoder = new StringDecoder()
+    stderr!.on('data', (chunk: Buffer) => this.#stderr.feed(decoder.write(chunk)))
+    stderr!.on('error', () => {})
+  }
+
+  send(message: string): boolean {
+    if (this.#stdin.destroyed || this.#stdin.writableEnded) return true
+    return this.#stdin.write(`${onOneLine(message)}\n`)
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#stdout.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#say()
+    if (!this.#isPaused) this.#stdout.resume()
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#isOver = true
+    this.#closed ??= this.#close(graceMs)
+    return this.#closed
+  }
+
+  /** Its output is read away, so that a process that writes its last words is not held up by them. */
+  async #close(graceMs: number): Promise<void> {
+    this.#ready = []
+    this.#stdin.end()
+    this.#stdout.resume()
+    const { pid } = this.#child
+    if (pid !== undefined) await endGroup(pid, this.#child, graceMs)
+    this.#stderr.end()
+    this.#stdin.destroy()
+    this.#stdout.destroy()
+    this.#child.stderr?.destroy()
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#isOver) return
+    const lines = this.#lines.feed(chunk)
+    if (!lines) return this.#end(new Error('A message on stdout is longer than "maxMessageBytes"'))
+    this.#ready.push(...lines)
+    this.#say()
+  }
+
+  #say(): void {
+    while (!this.#isPaused && !this.#isOver) {
+      const line = this.#ready.shift()
+      if (line === undefined) return
+      if (line.trim() !== '') this.onMessage?.(line)
+    }
+  }
+
+  /** The process decides, not its stdout: something that it started may hold that open. */
+  #onExit(command: string, how: number | string | null): void {
+    const { pid } = this.#child
+    if (this.#isOver) return
+    const end = (): void => {
+      clearTimeout(timer)
+      const { tail } = this.#stderr
+      const said = tail === '' ? '' : `; it said on stderr: ${tail}`
+      if (pid !== undefined) reap(pid)
+      this.#end(new Error(`"${command}" ended (${String(how)})${said}`))
+    }
+    const timer = setTimeout(end, LAST_WORDS_MS)
+    this.#child.once('close', end)
+  }
+
+  #end(cause: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.onClose?.(cause)
+  }
+}
+
+/** White space between the tokens of JSON may be line ends; in its strings there are none. */
+function onOneLine(message: string): string {
+  return /[\r\n]/.test(message) ? message.replaceAll(/[\r\n]+/g, ' ') : message
+}

@@ -1,0 +1,47 @@
+/** The environment of a server's process: a few variables of the gateway, and what its config says. */
+import { isDictionary } from '../util/json.ts'
+
+export type Variables = Readonly<Record<string, string>>
+
+/** What programs need to run at all, and no secret among it: as the SDKs have it. */
+const INHERITED: readonly string[] =
+  process.platform === 'win32'
+    ? [
+        'APPDATA',
+        'HOMEDRIVE',
+        'HOMEPATH',
+        'LOCALAPPDATA',
+        'PATH',
+        'PATHEXT',
+        'PROCESSOR_ARCHITECTURE',
+        'PROGRAMDATA',
+        'PROGRAMFILES',
+        'SYSTEMDRIVE',
+        'SYSTEMROOT',
+        'TEMP',
+        'TMP',
+        'USERNAME',
+        'USERPROFILE',
+        'WINDIR',
+      ]
+    : ['HOME', 'LANG', 'LC_ALL', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'USER']
+
+export function environmentOf(own: Variables, inheritEnv: readonly string[]): Record<string, string> {
+  const environment: Record<string, string> = {}
+  for (const name of [...INHERITED, ...inheritEnv]) {
+    const value = process.env[name]
+    // A shell would take such a value for a function of its own.
+    if (value !== undefined && !value.startsWith('()')) environment[name] = value
+  }
+  return { ...environment, ...own }
+}
+
+/** Throws a TypeError without the values, which may be secrets. */
+export function checkVariables(what: string, variables: unknown): asserts variables is Variables {
+  if (!isDictionary(variables)) throw new TypeError(`${what} must be an object of names and texts`)
+  for (const [name, value] of Object.entries(variables)) {
+    if (name === '' || /[=\0]/.test(name) || typeof value !== 'string' || value.includes('\0')) {
+      throw new TypeError(`${what} has ${JSON.stringify(name)}, which is no variable with a text`)
+    }
+  }
+}

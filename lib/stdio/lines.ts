@@ -1,0 +1,34 @@
+/** Bytes -> lines, each of a bounded length. */
+import { StringDecoder } from 'node:string_decoder'
+import { ChunkList } from '../util/chunk-list.ts'
+
+const NEWLINE = 0x0a
+
+export class Lines {
+  readonly #maxBytes: number
+  readonly #rest = new ChunkList()
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** The lines that end in these bytes, without their ends; `undefined` when one is too long. */
+  feed(chunk: Buffer): string[] | undefined {
+    const lines: string[] = []
+    let from = 0
+    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
+      this.#rest.push(chunk.subarray(from, end))
+      from = end + 1
+      if (this.#rest.byteLength > this.#maxBytes) return undefined
+      lines.push(textOfLine(this.#rest.concat()))
+    }
+    if (from < chunk.length) this.#rest.push(chunk.subarray(from))
+    return this.#rest.byteLength > this.#maxBytes ? undefined : lines
+  }
+}
+
+/** Characters of several bytes are whole in a line, and a carriage return before its end is none of it. */
+function textOfLine(bytes: Buffer): string {
+  const text = new StringDecoder().end(bytes)
+  return text.endsWith('\r') ? text.slice(0, -1) : text
+}

@@ -1,0 +1,125 @@
+/** A transport for a server in this process that is a pipe for the gateway: what crosses is JSON, so nothing is shared. */
+import type { Pipe, PipeContext } from '../../types.ts'
+import { isObject, parseJson } from '../../util/json.ts'
+import type { InProcessAuthInfo, ServerTransport } from './in-process.ts'
+
+/** How many messages of a server wait while the gateway takes none, and how many characters of them. */
+const MAX_UNTAKEN = 1_000
+const MAX_UNTAKEN_CHARS = 4 * 1024 * 1024
+
+interface Untaken {
+  readonly text: string
+  readonly resolve: () => void
+}
+
+type Extra = { readonly authInfo: InProcessAuthInfo } | undefined
+
+export class MemoryTransport implements Pipe, ServerTransport {
+  onmessage?: ((message: unknown, extra?: unknown) => void) | undefined
+  onclose?: (() => void) | undefined
+  onerror?: ((error: Error) => void) | undefined
+  onMessage?: ((message: string) => void) | undefined
+  onDrain?: (() => void) | undefined
+  onClose?: ((cause?: Error) => void) | undefined
+  /** What came before the server was ready. */
+  #early: (readonly [text: string, from: PipeContext | undefined])[] | undefined = []
+  #waiting: Untaken[] = []
+  #chars = 0
+  #isPaused = false
+  #isClosed = false
+
+  // The server's side.
+
+  start(): Promise<void> {
+    const early = this.#early ?? []
+    this.#early = undefined
+    for (const [text, from] of early) this.#deliver(text, from)
+    if (early.length > 0) this.onDrain?.()
+    return Promise.resolve()
+  }
+
+  /** Resolves when the gateway has taken it: a server that waits for that is slowed down along with its client. */
+  send(message: string, from?: PipeContext): boolean
+  send(message: object): Promise<void>
+  send(message: string | object, from?: PipeContext): boolean | Promise<void> {
+    if (typeof message === 'string') return this.#toServer(message, from)
+    if (this.#isClosed) return Promise.reject(new Error('The transport is closed'))
+    const text = jsonTextOf(message)
+    if (!this.#isPaused && this.#waiting.length === 0) {
+      this.onMessage?.(text)
+      return Promise.resolve()
+    }
+    if (this.#waiting.length >= MAX_UNTAKEN || this.#chars + text.length > MAX_UNTAKEN_CHARS) {
+      return Promise.reject(new Error('The client does not keep up'))
+    }
+    this.#chars += text.length
+    return new Promise((resolve) => this.#waiting.push({ text, resolve }))
+  }
+
+  // The gateway's side.
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    while (!this.#isPaused) {
+      const next = this.#waiting.shift()
+      if (!next) return
+      this.#chars -= next.text.length
+      this.onMessage?.(next.text)
+      next.resolve()
+    }
+  }
+
+  // Both: the server has ended, or the gateway ends it.
+
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
+    this.#isClosed = true
+    for (const { resolve } of this.#waiting.splice(0)) resolve()
+    this.#early = undefined
+    this.onClose?.()
+    this.onclose?.()
+    return Promise.resolve()
+  }
+
+  #toServer(text: string, from: PipeContext | undefined): boolean {
+    if (this.#isClosed) return true
+    if (!this.#early) {
+      this.#deliver(text, from)
+      return true
+    }
+    this.#early.push([text, from])
+    return false
+  }
+
+  /** What a server's listener throws is the server's to hear of. */
+  #deliver(text: string, from: PipeContext | undefined): void {
+    try {
+      this.onmessage?.(parseJson(text), extraOf(from))
+    } catch (error) {
+      this.onerror?.(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}
+
+function extraOf(from: PipeContext | undefined): Extra {
+  const principal = from?.principal
+  if (!principal) return undefined
+  const { id, scopes = [], expiresAt } = principal
+  const authInfo = { token: '', clientId: id, scopes: [...scopes], extra: { principal } }
+  return { authInfo: expiresAt === undefined ? authInfo : { ...authInfo, expiresAt } }
+}
+
+/** What JSON cannot say, a circle or a BigInt, is an error response: its request would never be answered. */
+function jsonTextOf(message: object): string {
+  try {
+    return JSON.stringify(message)
+  } catch (error) {
+    const { id } = message as { id?: unknown }
+    if (!isObject(message) || id === undefined || 'method' in message) throw error
+    return JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32603, message: 'The result cannot be said in JSON' } })
+  }
+}

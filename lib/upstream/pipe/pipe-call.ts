@@ -1,0 +1,139 @@
+/** One request of a client on a pipe: its reply is JSON where the response comes first, else an event stream. */
+import { GatewayError } from '../../errors.ts'
+import { jsonReply } from '../../exchange/answer.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import type { RequestMessage } from '../../exchange/message.ts'
+import type { Reply } from '../../exchange/reply.ts'
+import { LISTEN_METHOD, MODERN_ERRORS } from '../../protocol.ts'
+import type { RequestId } from '../../types.ts'
+import { member } from '../../util/json.ts'
+import { type Flow, MessageStream } from './message-stream.ts'
+import { type ClientIds, clientIdsOf } from './renaming.ts'
+
+/** How long a client waits for the first byte: a stream that has begun is kept alive by heartbeats. (SE15) */
+const FIRST_BYTE_MS = 7_500
+
+const UNKNOWN_METHOD = -32601
+
+const NONE_PENDING: readonly RequestId[] = []
+
+export interface CallParts {
+  readonly pipeId: number
+  readonly flow: Flow
+  /** How long the server may say nothing at all. */
+  readonly responseMs: number
+  /** Nobody wants the response any more. */
+  readonly onGone: () => void
+  /** It has been answered, or never will be. */
+  readonly onOver: () => void
+}
+
+export class PipeCall {
+  readonly exchange: Exchange
+  readonly pipeId: number
+  readonly ids: ClientIds
+  readonly reply: Promise<Reply>
+  readonly #message: RequestMessage
+  readonly #onGone: () => void
+  readonly #onOver: () => void
+  readonly #stream: MessageStream
+  readonly #opening: NodeJS.Timeout | undefined
+  readonly #deadline: NodeJS.Timeout | undefined
+  #resolve!: (reply: Reply) => void
+  #reject!: (error: GatewayError) => void
+  #isOpen = false
+  #isOver = false
+
+  constructor(exchange: Exchange, message: RequestMessage, { pipeId, flow, responseMs, onGone, onOver }: CallParts) {
+    this.exchange = exchange
+    this.pipeId = pipeId
+    this.ids = clientIdsOf(message.text)
+    this.#message = message
+    this.#onGone = onGone
+    this.#onOver = onOver
+    this.#stream = new MessageStream(flow, onGone)
+    this.reply = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    if (this.listens) return
+    // The reply to a handshake opens a session, so its head says whether there is one.
+    if (!exchange.opens) this.#opening = setTimeout(() => this.#open(), FIRST_BYTE_MS).unref()
+    if (responseMs > 0) this.#deadline = setTimeout(() => this.#giveUp(), responseMs).unref()
+  }
+
+  get listens(): boolean {
+    return this.#message.method === LISTEN_METHOD
+  }
+
+  /** Whether messages before the response can go along with it. */
+  get takesMessages(): boolean {
+    return !this.exchange.opens && !this.#isOver
+  }
+
+  /** A message before the response. `false` when its stream is cut. */
+  say(text: string): boolean {
+    clearTimeout(this.#deadline)
+    this.#open()
+    return this.#stream.say(text)
+  }
+
+  /** The response, in the client's words. */
+  finish(text: string, error: unknown): void {
+    if (!this.#end()) return
+    if (!this.#isOpen) return this.#resolve(jsonReply(text, {}, this.#statusOf(error)))
+    this.#stream.say(text)
+    this.#stream.end()
+  }
+
+  /** Ends without a response, as a listener's stream may. */
+  complete(): void {
+    if (!this.#end()) return
+    this.#open()
+    this.#stream.end()
+  }
+
+  /** Its client has cancelled it, so that the server answers no more. (LC8) */
+  cancel(): void {
+    const cancelled = new GatewayError('bad_request', 'The client cancelled the request')
+    this.finish(cancelled.toJsonRpc(this.#message.id), undefined)
+  }
+
+  fail(error: GatewayError): void {
+    if (!this.#end()) return
+    this.#reject(error)
+    if (this.#isOpen) this.#stream.end({ how: 'broken', error })
+  }
+
+  /** A modern client reads the status, too. (2026-07-28 transports, HTTP status codes) */
+  #statusOf(error: unknown): number {
+    const code = member(error, 'code')
+    if (this.#message.era === 'legacy') return 200
+    if (code === UNKNOWN_METHOD) return 404
+    return MODERN_ERRORS.has(code) ? 400 : 200
+  }
+
+  #open(): void {
+    clearTimeout(this.#opening)
+    if (this.#isOpen) return
+    this.#isOpen = true
+    this.#resolve(this.#stream.reply(() => (this.#isOver ? NONE_PENDING : [this.#message.id]), this.listens))
+  }
+
+  /** Nothing at all has come. A stream that was begun for the heartbeats alone ends by stopping its exchange. */
+  #giveUp(): void {
+    const late = new GatewayError('upstream_timeout', 'The upstream did not answer in time')
+    if (this.#isOpen) return this.exchange.life.stop(late)
+    this.#onGone()
+    this.fail(late)
+  }
+
+  #end(): boolean {
+    clearTimeout(this.#opening)
+    clearTimeout(this.#deadline)
+    if (this.#isOver) return false
+    this.#isOver = true
+    this.#onOver()
+    return true
+  }
+}

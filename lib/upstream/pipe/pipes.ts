@@ -1,0 +1,145 @@
+/** The open pipes of a gateway: those of sessions by their id, those that requests share by whoever shares them. */
+import { randomBytes } from 'node:crypto'
+import { GatewayError, isCode, sessionElsewhere } from '../../errors.ts'
+import type { Origin } from '../../exchange/exchange.ts'
+import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
+import { Capacity } from './capacity.ts'
+import { Channel } from './channel.ts'
+import { openPipe } from './open-pipe.ts'
+import type { PipeTarget } from './pipe-target.ts'
+
+export interface PipesParts {
+  readonly responseMs: number
+  readonly report: (error: unknown, context: Partial<ErrorContext>) => void
+  readonly outcome: (upstreamId: string, hasAnswered: boolean) => void
+}
+
+/** What an open pipe was opened by, and how it is found. */
+interface OpenEntry {
+  readonly target: PipeTarget
+  readonly channel: Channel
+  /** Takes it out of those that requests share. */
+  readonly forget: () => void
+  sessionId: string | undefined
+}
+
+export class Pipes {
+  readonly #parts: PipesParts
+  /** Begins the id of every session here: a session of another node, or of before a restart, has another one. */
+  readonly #node = randomBytes(9).toString('base64url')
+  readonly #open = new Map<Channel, OpenEntry>()
+  readonly #sessions = new Map<string, OpenEntry>()
+  readonly #shared = new Map<string, Promise<Channel>>()
+  readonly #capacity = new Capacity()
+  readonly #closing = new Set<Promise<void>>()
+  #isClosed = false
+
+  constructor(parts: PipesParts) {
+    this.#parts = parts
+  }
+
+  /** Opens a pipe for a session. */
+  open(target: PipeTarget, origin: Origin, context: PipeContext): Promise<Channel> {
+    return this.#openPipe(target, origin, context, () => {})
+  }
+
+  /** Keeps a pipe as that of a session, under the id that is returned. */
+  keep(channel: Channel): string {
+    const id = `${this.#node}.${randomBytes(18).toString('base64url')}`
+    const entry = this.#open.get(channel)
+    if (entry) {
+      entry.sessionId = id
+      this.#sessions.set(id, entry)
+    }
+    return id
+  }
+
+  /** The pipe of a session. */
+  find({ id: upstreamId }: PipeTarget, id: string | undefined): Channel {
+    if (!id?.startsWith(`${this.#node}.`)) throw sessionElsewhere()
+    const found = this.#sessions.get(id)
+    if (found?.target.id === upstreamId && !found.channel.isOver) return found.channel
+    throw new GatewayError('session_not_found', 'Session not found')
+  }
+
+  /** The pipe that those with this key share: opened once, however many ask at the same time. */
+  share(target: PipeTarget, key: string, origin: Origin, context: PipeContext): Promise<Channel> {
+    const name = JSON.stringify([target.id, key])
+    const before = this.#shared.get(name)
+    if (before) return before
+    const forget = (): void => {
+      if (this.#shared.get(name) === opening) this.#shared.delete(name)
+    }
+    const opening = this.#openPipe(target, origin, context, forget)
+    this.#shared.set(name, opening)
+    opening.catch(forget)
+    return opening
+  }
+
+  /** Ends a pipe; resolves when nothing of it is left. What its closing throws is the operator's to know. */
+  async close(channel: Channel): Promise<void> {
+    const entry = this.#open.get(channel)
+    if (!entry) return
+    entry.forget()
+    if (entry.sessionId !== undefined) this.#sessions.delete(entry.sessionId)
+    const closing = channel
+      .close(entry.target.graceMs)
+      .catch((error: unknown) => this.#parts.report(error, {}))
+      .finally(() => {
+        this.#closing.delete(closing)
+        // Closing may be asked for several times.
+        if (this.#open.delete(channel)) this.#capacity.free(entry.target)
+      })
+    this.#closing.add(closing)
+    await closing
+  }
+
+  /** Ends all of them, and whatever is being opened as soon as it is there. */
+  async closeAll(): Promise<void> {
+    this.#isClosed = true
+    await Promise.all(Array.from(this.#open.keys(), (channel) => this.close(channel)))
+    await Promise.all(this.#closing)
+  }
+
+  async #openPipe(target: PipeTarget, origin: Origin, context: PipeContext, forget: () => void): Promise<Channel> {
+    if (this.#isClosed) throw hasClosed()
+    this.#capacity.reserve(target)
+    let pipe: Pipe
+    try {
+      pipe = await openPipe(target, origin, context)
+    } catch (error) {
+      this.#capacity.free(target)
+      if (!isCode(error, 'unavailable')) this.#parts.outcome(target.id, false)
+      throw error
+    }
+    const channel = this.#channelOf(pipe, target, context)
+    this.#open.set(channel, { target, channel, forget, sessionId: undefined })
+    if (!this.#isClosed) return channel
+    void this.close(channel)
+    throw hasClosed()
+  }
+
+  #channelOf(pipe: Pipe, target: PipeTarget, { era, server, principal }: PipeContext): Channel {
+    const { report, outcome, responseMs } = this.#parts
+    const where = { server, principal }
+    const channel: Channel = new Channel({
+      pipe,
+      isShared: era === 'modern',
+      responseMs,
+      idleMs: target.idleMs,
+      onIdle: () => void this.close(channel),
+      onEnd: (cause, hadCalls) => {
+        outcome(target.id, false)
+        // Whoever waited has been answered with it.
+        if (cause && !hadCalls) report(new GatewayError('upstream_broken', 'The server ended', { cause }), where)
+        void this.close(channel)
+      },
+      report: (error) => report(error, where),
+    })
+    return channel
+  }
+}
+
+function hasClosed(): GatewayError {
+  return new GatewayError('closing', 'The gateway is shutting down')
+}

@@ -1,0 +1,55 @@
+/** Ids of clients <-> ids of a pipe, in the text of messages: all else stays byte for byte. Pure. */
+import { replaceValues, valueText } from '../../exchange/json-text.ts'
+import { META } from '../../protocol.ts'
+
+const ID_PATH = ['id']
+const CANCELLED_ID = ['params', 'requestId']
+const TOKEN_OF_REQUEST = ['params', '_meta', 'progressToken']
+const TOKEN_OF_PROGRESS = ['params', 'progressToken']
+const SUBSCRIPTION = ['params', '_meta', META.subscriptionId]
+const SUBSCRIPTION_OF_RESULT = ['result', '_meta', META.subscriptionId]
+
+/** What a request of a client was called by it, as the JSON text that stood there. */
+export interface ClientIds {
+  readonly id: string
+  readonly progressToken: string | undefined
+}
+
+export function clientIdsOf(request: string): ClientIds {
+  return { id: valueText(request, ID_PATH) ?? 'null', progressToken: valueText(request, TOKEN_OF_REQUEST) }
+}
+
+/** A request as the pipe gets it. Its progress token is the id, too: both are unique there. */
+export function requestToPipe(text: string, pipeId: number): string {
+  const value = String(pipeId)
+  return replaceValues(text, [
+    { path: ID_PATH, value },
+    { path: TOKEN_OF_REQUEST, value },
+  ])
+}
+
+/** What cancels a request, as the pipe gets it. */
+export function cancelToPipe(text: string, pipeId: number): string {
+  return replaceValues(text, [{ path: CANCELLED_ID, value: String(pipeId) }])
+}
+
+/** A response as its client gets it; that of a listener may name its subscription. */
+export function responseToClient(text: string, { id }: ClientIds): string {
+  return replaceValues(text, [
+    { path: ID_PATH, value: id },
+    { path: SUBSCRIPTION_OF_RESULT, value: id },
+  ])
+}
+
+export function progressToClient(text: string, { progressToken }: ClientIds): string {
+  return progressToken === undefined ? text : replaceValues(text, [{ path: TOKEN_OF_PROGRESS, value: progressToken }])
+}
+
+export function subscribedToClient(text: string, { id }: ClientIds): string {
+  return replaceValues(text, [{ path: SUBSCRIPTION, value: id }])
+}
+
+/** The id of a server's own request, as it stands. */
+export function questionId(text: string): string {
+  return valueText(text, ID_PATH) ?? 'null'
+}
