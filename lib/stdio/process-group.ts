@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const IS_WINDOWS = process.platform === 'win32'
 
 /** How often it is looked whether anything of a group is left, in milliseconds. */
-const LOOK_MS = 20
+const POLL_MS = 20
 
 /** How long a killed group is waited for, in milliseconds. */
 const KILLED_MS = 1_000
@@ -63,7 +63,7 @@ async function waitUntil(test: () => boolean, ms: number): Promise<boolean> {
   const deadline = Date.now() + ms
   while (!test()) {
     if (Date.now() >= deadline) return false
-    await sleep(LOOK_MS)
+    await sleep(POLL_MS)
   }
   return true
 }
