@@ -130,6 +130,8 @@ describe('a session', () => {
     const growth = async (query: string): Promise<number> => {
       const before = await heldBytes()
       await open(query)
+      // A kept-alive socket holds its last request, URL and all: 20 of them would count as much as half of the sessions.
+      await open('')
       return (await heldBytes()) - before
     }
     await open('')

@@ -119,8 +119,11 @@ test('connections that break again and again, in either direction, bring every e
     { weight: 4, arbitrary: fc.array(fault, { minLength: 1, maxLength: 3 }).map((down) => ({ down })) },
     { weight: 1, arbitrary: fc.array(fault, { minLength: 1, maxLength: 2 }).map((up) => ({ up })) },
   )
+  // Not an interruption by fast-check: the run that it leaves behind would take the plans of the next test.
+  const stopAt = performance.now() + 4_000
   await fc.assert(
     fc.asyncProperty(ends, fault, fc.array(plan, { maxLength: 3 }), async (lineEnd, first, plans) => {
+      if (performance.now() > stopAt) return
       const recording = record({ ids: true, lineEnd }, waiting)
       play(upstream, recording)
       // The first connection brings at least one event, so that there is something to go on from.
@@ -130,9 +133,9 @@ test('connections that break again and again, in either direction, bring every e
       expect(outcome).toMatchObject({ status: 200, over: 'complete' })
       expect(plain(outcome.bytes)).toBe(plain(recording.join('')))
     }),
-    { numRuns: 200, interruptAfterTimeLimit: 4_000, markInterruptAsFailure: false },
+    { numRuns: 200 },
   )
-})
+}, 10_000)
 
 test('a batch without event ids gets an error for exactly each id that was not answered (RPC7, ER14)', async () => {
   const recording = record({ ids: false, lineEnd: '\n' }, waiting)
