@@ -90,13 +90,16 @@ function readBytes(request: GatewayRequest, maxBytes: number, meter: BodyMeter |
     }
     const chunks = new ChunkList()
     let length = 0
+    // Its listeners would keep the body for as long as somebody keeps the request: it is read once.
+    const settle = (): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onClose)
+    }
     const refuse = (error: Error): void => {
+      settle()
       chunks.clear()
-      length = Infinity
       reject(error)
     }
-    request.on('data', (chunk: Buffer) => {
-      if (length === Infinity) return
+    const onData = (chunk: Buffer): void => {
       length += chunk.length
       try {
         if (length > maxBytes) throw tooLarge(maxBytes)
@@ -106,13 +109,15 @@ function readBytes(request: GatewayRequest, maxBytes: number, meter: BodyMeter |
         request.pause()
         refuse(error as Error)
       }
-    })
-    request.on('end', () => {
+    }
+    const onEnd = (): void => {
+      settle()
       resolve(chunks.concat())
-    })
-    request.on('close', () => {
-      if (!request.readableEnded && length < Infinity) refuse(incomplete())
-    })
+    }
+    const onClose = (): void => {
+      refuse(incomplete())
+    }
+    request.on('data', onData).on('end', onEnd).on('close', onClose)
   })
 }
 
