@@ -5,6 +5,7 @@ import type { RequestMessage } from '../../exchange/message.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import type { Pipe, PipeContext, RequestId } from '../../types.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
+import { inHookTime } from '../../util/hook-timeout.ts'
 import { Incoming } from './incoming.ts'
 import type { Flow, MessageStream } from './message-stream.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
@@ -28,7 +29,7 @@ export interface ChannelParts {
   /** Nothing goes on, and nothing has for `idleMs`. */
   readonly onIdle: () => void
   /** It has ended by itself; `hadCalls` says whether anybody was told so. */
-  readonly onEnd: (cause: Error | undefined, hadCalls: boolean) => void
+  readonly onEnd: (cause: unknown, hadCalls: boolean) => void
   /** Told what a server says that is no message. */
   readonly report: (error: GatewayError) => void
 }
@@ -56,7 +57,7 @@ export class Channel implements Flow {
     this.#parts = parts
     this.isShared = parts.isShared
     this.#pipe = parts.pipe
-    this.#outbox = new Outbox(parts.pipe)
+    this.#outbox = new Outbox(parts.pipe, (error) => this.#end(error))
     const say = (text: string): void => void this.#outbox.send({ text, from: undefined, bind: asIs })
     const { report } = parts
     this.#incoming = new Incoming({ calls: this.#calls, flow: this, say, report, hasOneOwner: () => this.#hasOneOwner })
@@ -84,19 +85,28 @@ export class Channel implements Flow {
 
   /** Ends the pipe; resolves when nothing of it is left. Calling again gives the same promise. */
   close(graceMs: number): Promise<void> {
-    this.#closed ??= (async () => this.#pipe.close(graceMs))()
+    this.#closed ??= (async () => inHookTime(this.#pipe.close(graceMs), '"close" of a pipe'))()
     this.#finish(new GatewayError('session_not_found', 'The session has ended'))
     return this.#closed
   }
 
   hold(stream: MessageStream): void {
     if (this.#isOver) return
-    if (this.#slow.size === 0) this.#pipe.pause()
+    if (this.#slow.size === 0) this.#tell(() => this.#pipe.pause())
     this.#slow.add(stream)
   }
 
   release(stream: MessageStream): void {
-    if (this.#slow.delete(stream) && this.#slow.size === 0 && !this.#isOver) this.#pipe.resume()
+    if (this.#slow.delete(stream) && this.#slow.size === 0 && !this.#isOver) this.#tell(() => this.#pipe.resume())
+  }
+
+  /** What a pipe throws is the end of it, and of nothing else. */
+  #tell(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.#end(error)
+    }
   }
 
   /** A response is for the server only if it asked: of a client's other responses it can make nothing. */
@@ -174,8 +184,8 @@ export class Channel implements Flow {
     else this.#parts.onIdle()
   }
 
-  /** The pipe has ended by itself: whoever waits hears of it at once. */
-  #end(cause: Error | undefined): void {
+  /** The pipe has ended by itself, or has thrown: whoever waits hears of it at once. */
+  #end(cause: unknown): void {
     if (this.#isOver) return
     const hadCalls = this.#calls.size > 0
     this.#finish(new GatewayError('upstream_broken', 'The server ended', { cause }))

@@ -15,12 +15,15 @@ export interface Outgoing {
 
 export class Outbox {
   readonly #pipe: Pipe
+  readonly #onFault: (error: unknown) => void
   #waiting: Outgoing[] = []
   #chars = 0
   #isFull = false
 
-  constructor(pipe: Pipe) {
+  /** `onFault` is told what the pipe throws: nothing more is sent over it then. */
+  constructor(pipe: Pipe, onFault: (error: unknown) => void) {
     this.#pipe = pipe
+    this.#onFault = onFault
   }
 
   /** `false` when too much waits already, and the message is not taken. */
@@ -63,6 +66,10 @@ export class Outbox {
   #hand({ text, from, bind }: Outgoing): void {
     // A pipe may drain while it is sent to: what it says last holds.
     this.#isFull = true
-    if (bind(() => this.#pipe.send(text, from))()) this.#isFull = false
+    try {
+      if (bind(() => this.#pipe.send(text, from))()) this.#isFull = false
+    } catch (error) {
+      this.#onFault(error)
+    }
   }
 }

@@ -540,3 +540,49 @@ describe('backpressure', () => {
     expect(pipe.isPaused).toBe(false)
   })
 })
+
+describe('a pipe that throws', () => {
+  test.each(['initialize', 'tools/call'])('when it is sent %s ends, with 502 for whoever waits', async (method) => {
+    const server = scriptedServer()
+    const open = server.pipe
+    let isBroken = true
+    const pipe: typeof open = Object.assign(
+      async (context: Parameters<typeof open>[0]) => {
+        const made = (await open(context)) as ScriptedPipe
+        const send = made.send.bind(made)
+        made.send = (text) => {
+          if (isBroken && text.includes(`"${method}"`)) throw new Error('no more')
+          return send(text)
+        }
+        return made
+      },
+      { key: open.key, sharedBy: open.sharedBy },
+    )
+    const gateway = await gatewayOf({ ...server, pipe })
+    const url = gateway.url('here')
+    const hello = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } }
+    const refused =
+      method === 'initialize'
+        ? await post(url, { jsonrpc: '2.0', id: 1, method, params: hello })
+        : await (await initialize(url)).post(call(1))
+    expect(refused.status).toBe(502)
+    expect((await server.pipes.next()).isClosed).toBe(true)
+    isBroken = false
+    expect((await (await initialize(url)).post({ jsonrpc: '2.0', method: 'notifications/initialized' })).status).toBe(
+      202,
+    )
+  })
+
+  test('or never ends its closing does not keep the gateway from closing', async () => {
+    const { gateway, pipe } = await sessionOf()
+    pipe.close = () => new Promise(() => {})
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'] })
+    try {
+      const closed = gateway.gateway.close({ graceMs: 0 })
+      for (let turn = 0; turn < 20; turn += 1) await jest.advanceTimersByTimeAsync(2_000)
+      await closed
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+})
