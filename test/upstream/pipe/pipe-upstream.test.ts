@@ -575,13 +575,17 @@ describe('a pipe that throws', () => {
 
   test('or never ends its closing does not keep the gateway from closing', async () => {
     const { gateway, pipe } = await sessionOf()
-    pipe.close = () => new Promise(() => {})
+    let end = (): void => {}
+    pipe.close = () => new Promise((resolve) => (end = resolve))
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'] })
     try {
-      const closed = gateway.gateway.close({ graceMs: 0 })
+      let isClosed = false
+      const closed = gateway.gateway.close({ graceMs: 0 }).then(() => (isClosed = true))
       for (let turn = 0; turn < 20; turn += 1) await jest.advanceTimersByTimeAsync(2_000)
+      expect(isClosed).toBe(true)
       await closed
     } finally {
+      end()
       jest.useRealTimers()
     }
   })
