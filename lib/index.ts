@@ -11,16 +11,11 @@ export {
   type ServerTransport,
 } from './upstream/pipe/in-process.ts'
 
-// The list of servers, for people and for machines.
-export { serverDirectory, type DirectoryHandler, type ServerDirectory } from './directory/directory.ts'
-export type { ListServers, ServerDirectoryOptions } from './directory/settings.ts'
-
 // An HTTP server that reduces the cost of Express.
-export { createServer, type ExpressApp, type ExpressServerOptions } from './host/create-server.ts'
+export { createExpressServer, type ExpressApp, type ExpressServerOptions } from './host/create-express-server.ts'
 
-// Authentication: hooks for `authenticate`, and a helper for hooks of your own.
+// Authentication: a helper for `authenticate` hooks of your own.
 export { bearerToken } from './inbound/access/bearer.ts'
-export { jwtBearer, type JwtBearerOptions, type JwtClaims, type JwtPrincipal } from './auth/jwt-bearer.ts'
 
 // Session stores.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './stores/memory-session-store.ts'
@@ -30,10 +25,6 @@ export { SealedSessionStore, type SealedSessionStoreOptions } from './stores/sea
 // Event logs.
 export { MemoryEventLog, type MemoryEventLogOptions } from './stores/memory-event-log.ts'
 export { RedisEventLog, type RedisEventLogOptions } from './stores/redis-event-log.ts'
-
-// Credentials for servers: functions for the option `headers`.
-export { clientCredentials, type ClientCredentialsOptions } from './auth/client-credentials.ts'
-export { tokenExchange, type TokenExchangeOptions } from './auth/token-exchange.ts'
 
 // Errors.
 export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'

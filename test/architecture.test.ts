@@ -24,11 +24,11 @@ const ROWS: readonly (readonly string[])[] = [
 /** What a gateway can do without: nothing imports these places but the files named here, so that each can be left out. */
 const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
   'stores/': ['options.ts', 'index.ts'],
-  'auth/': ['index.ts'],
-  'directory/': ['index.ts'],
   'host/': ['index.ts'],
   'contracts/': ['testing.ts'],
   // What package.json exports.
+  'auth/': [],
+  'directory/': [],
   'stdio/': [],
   'testing.ts': [],
   'index.ts': [],

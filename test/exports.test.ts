@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseSync } from '@swc/core'
+import * as auth from '../lib/auth/index.ts'
+import * as directory from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
 import * as stdio from '../lib/stdio/index.ts'
 import * as testing from '../lib/testing.ts'
@@ -36,13 +38,9 @@ test('the package exports exactly these values', () => {
     'RedisSessionStore',
     'SealedSessionStore',
     'bearerToken',
-    'clientCredentials',
-    'createServer',
+    'createExpressServer',
     'inProcess',
-    'jwtBearer',
     'mcpGateway',
-    'serverDirectory',
-    'tokenExchange',
   ])
 })
 
@@ -54,9 +52,7 @@ test('the package exports exactly these types', () => {
     'Awaitable',
     'BearerAuthenticate',
     'Challenge',
-    'ClientCredentialsOptions',
     'ClientState',
-    'DirectoryHandler',
     'ErrorContext',
     'EventLog',
     'EventStreamName',
@@ -71,10 +67,6 @@ test('the package exports exactly these types', () => {
     'HttpServer',
     'InProcessAuthInfo',
     'InProcessOptions',
-    'JwtBearerOptions',
-    'JwtClaims',
-    'JwtPrincipal',
-    'ListServers',
     'LoggedEvent',
     'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
@@ -89,16 +81,35 @@ test('the package exports exactly these types', () => {
     'ScopeRules',
     'SealedSessionStoreOptions',
     'ServerConfig',
-    'ServerDirectory',
-    'ServerDirectoryOptions',
     'ServerInfo',
     'ServerLookup',
     'ServerTransport',
     'SessionHost',
     'SessionRecord',
     'SessionStore',
-    'TokenExchangeOptions',
     'UpstreamState',
+  ])
+})
+
+test('the subpath ./auth exports exactly these', () => {
+  expect(Object.keys(auth).toSorted()).toEqual(['clientCredentials', 'jwtBearer', 'tokenExchange'])
+  expect(typesOf('lib/auth/index.ts')).toEqual([
+    'ClientCredentialsOptions',
+    'JwtBearerOptions',
+    'JwtClaims',
+    'JwtPrincipal',
+    'TokenExchangeOptions',
+    'TokenOptions',
+  ])
+})
+
+test('the subpath ./directory exports exactly these', () => {
+  expect(Object.keys(directory)).toEqual(['serverDirectory'])
+  expect(typesOf('lib/directory/index.ts')).toEqual([
+    'DirectoryHandler',
+    'ListServers',
+    'ServerDirectory',
+    'ServerDirectoryOptions',
   ])
 })
 
@@ -111,7 +122,8 @@ test('the subpath ./stdio exports stdio() alone', () => {
 })
 
 test('package.json exports exactly these paths', () => {
-  expect(Object.keys(manifest.exports)).toEqual(['.', './testing', './stdio', './package.json'])
+  const paths = ['.', './auth', './directory', './testing', './stdio', './package.json']
+  expect(Object.keys(manifest.exports)).toEqual(paths)
 })
 
 test('each exported path names its source, its types and then its code, and the source is there', () => {

@@ -21,6 +21,8 @@ server.listen(0, '127.0.0.1', async () => {
 
 const SUBPATHS = [
   'express-mcp-gateway',
+  'express-mcp-gateway/auth',
+  'express-mcp-gateway/directory',
   'express-mcp-gateway/testing',
   'express-mcp-gateway/stdio',
   'express-mcp-gateway/package.json',

@@ -1,13 +1,7 @@
 // jwtBearer(): tokens of a real issuer, what becomes of them, how often they are looked at, and what may be configured.
 import { jest } from '@jest/globals'
-import {
-  GatewayError,
-  type GatewayRequest,
-  jwtBearer,
-  type JwtBearerOptions,
-  type JwtPrincipal,
-  mcpGateway,
-} from '../../lib/index.ts'
+import { GatewayError, type GatewayRequest, mcpGateway } from '../../lib/index.ts'
+import { jwtBearer, type JwtBearerOptions, type JwtPrincipal } from '../../lib/auth/index.ts'
 import type { IssuerKeys } from '../../lib/auth/issuer-keys.ts'
 import { VerifiedTokens } from '../../lib/auth/verified-tokens.ts'
 import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'

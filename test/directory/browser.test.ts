@@ -1,7 +1,8 @@
 // The page in a real browser: with and without scripts, in both schemes, by mouse and by keyboard.
 import { createRequire } from 'node:module'
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core'
-import { mcpGateway, serverDirectory } from '../../lib/index.ts'
+import { mcpGateway } from '../../lib/index.ts'
+import { serverDirectory } from '../../lib/directory/index.ts'
 import { HOSTILE, startDirectoryApp } from '../fixtures/directory-app.mjs'
 import { describeChromium, startChromium } from '../support/chromium.ts'
 

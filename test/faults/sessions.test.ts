@@ -1,14 +1,13 @@
 // Faults of sessions: what one client can do to another's, what a session is bound to, and what each of them may hold.
 import { jest } from '@jest/globals'
 import {
-  clientCredentials,
   type GatewayOptions,
   type GatewayRequest,
-  jwtBearer,
   MemorySessionStore,
   SealedSessionStore,
   type ServerConfig,
 } from '../../lib/index.ts'
+import { clientCredentials, jwtBearer } from '../../lib/auth/index.ts'
 import { startAuthorizationServer } from '../support/authorization-server.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { listen } from '../support/listen.ts'
