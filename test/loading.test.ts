@@ -52,8 +52,8 @@ test('express-mcp-gateway loads neither jose nor oauth4webapi, and no subpath', 
 })
 
 test.each([
-  ['auth', ['jose', 'oauth4webapi'], ['auth']],
-  ['directory', ['eventsource-parser'], ['directory']],
+  ['auth', ['jose', 'lru-cache', 'oauth4webapi'], ['auth']],
+  ['directory', ['eventsource-parser', 'lru-cache'], ['directory']],
   ['stdio', ['cross-spawn'], ['stdio']],
   ['testing', [], ['contracts']],
 ])('express-mcp-gateway/%s loads, of all packages, %j', (path, packages, apart) => {
