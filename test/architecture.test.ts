@@ -8,7 +8,8 @@ import { parseSync } from '@swc/core'
  * stays apart. `folder/` is a place with all that is in it, `folder/*` makes each file and folder in it a place.
  */
 const ROWS: readonly (readonly string[])[] = [
-  ['types.ts', 'protocol.ts'],
+  ['types/', 'protocol.ts'],
+  ['types.ts'],
   ['errors.ts'],
   ['util/', 'contracts/', 'host/'],
   ['exchange/', 'stores/'],
@@ -254,10 +255,19 @@ test('neither Express nor the MCP SDK is imported anywhere in lib/', () => {
   ).toEqual([])
 })
 
-test('types.ts imports nothing but the types of node:', () => {
-  const own = sources.find(({ file }) => file === 'types.ts')?.imports
-  expect(own?.filter((imported) => !isBuiltIn(imported) || !imported.typeOnly)).toEqual([])
+test('types.ts and types/ are types alone: nothing of them runs, and of node: they import types', () => {
+  const isTypes = (file: string): boolean => file === 'types.ts' || isWithin('types/', file)
+  expect(faults((file, imported) => isTypes(file) && !isRelative(imported) && !isBuiltIn(imported))).toEqual([])
+  const statements = sources.filter(({ file }) => isTypes(file)).flatMap(({ text }) => parse(text).body)
+  expect(statements.length).toBeGreaterThan(20)
+  expect(statements.filter((statement) => !isOfTypes(statement))).toEqual([])
 })
+
+/** Whether a statement leaves nothing in the code that is built. */
+function isOfTypes({ type, typeOnly, declaration }: SyntaxNode): boolean {
+  if (type === 'ExportDeclaration') return isOfTypes(declaration as SyntaxNode)
+  return typeOnly === true || type === 'TsInterfaceDeclaration' || type === 'TsTypeAliasDeclaration'
+}
 
 test('index.ts only exports, and by name', () => {
   const body = parse(sources.find(({ file }) => file === 'index.ts')?.text ?? '').body
@@ -275,7 +285,7 @@ function jobOf(text: string): string {
 }
 
 test(`no file is longer than ${MAX_LINES} lines, but for the contracts`, () => {
-  const working = sources.filter(({ file }) => file !== 'types.ts' && !file.startsWith('contracts/'))
+  const working = sources.filter(({ file }) => !file.startsWith('contracts/'))
   const long = working.map(({ file, text }) => ({ file, lines: text.trimEnd().split('\n').length }))
   expect(long.filter(({ lines }) => lines > MAX_LINES)).toEqual([])
 })
