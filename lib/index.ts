@@ -22,6 +22,9 @@ export { MemorySessionStore, type MemorySessionStoreOptions } from './stores/mem
 export { RedisSessionStore, type RedisSessionStoreOptions } from './stores/redis-session-store.ts'
 export { SealedSessionStore, type SealedSessionStoreOptions } from './stores/sealed-session-store.ts'
 
+// Redis: the function that these take from any client.
+export type { SendCommand } from './stores/redis.ts'
+
 // Event logs.
 export { MemoryEventLog, type MemoryEventLogOptions } from './stores/memory-event-log.ts'
 export { RedisEventLog, type RedisEventLogOptions } from './stores/redis-event-log.ts'
@@ -31,11 +34,13 @@ export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorO
 
 // Types of the options and of what they take.
 export type {
-  AuthenticateContext,
   Authenticate,
+  AuthenticateContext,
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  ClientState,
+  Era,
   ErrorContext,
   EventLog,
   EventStreamName,
@@ -43,6 +48,8 @@ export type {
   GatewayOptions,
   GatewayRequest,
   HeadersContext,
+  Hook,
+  HttpServer,
   LoggedEvent,
   OpenPipe,
   Pipe,
@@ -50,9 +57,8 @@ export type {
   PipeServer,
   Principal,
   ProtectedResource,
-  ClientState,
+  RequestId,
   ScopeRules,
-  HttpServer,
   ServerConfig,
   ServerInfo,
   ServerLookup,

@@ -53,6 +53,7 @@ test('the package exports exactly these types', () => {
     'BearerAuthenticate',
     'Challenge',
     'ClientState',
+    'Era',
     'ErrorContext',
     'EventLog',
     'EventStreamName',
@@ -64,6 +65,7 @@ test('the package exports exactly these types', () => {
     'GatewayOptions',
     'GatewayRequest',
     'HeadersContext',
+    'Hook',
     'HttpServer',
     'InProcessAuthInfo',
     'InProcessOptions',
@@ -78,8 +80,10 @@ test('the package exports exactly these types', () => {
     'ProtectedResource',
     'RedisEventLogOptions',
     'RedisSessionStoreOptions',
+    'RequestId',
     'ScopeRules',
     'SealedSessionStoreOptions',
+    'SendCommand',
     'ServerConfig',
     'ServerInfo',
     'ServerLookup',
@@ -119,6 +123,12 @@ test('the subpath ./testing exports exactly the contracts', () => {
 
 test('the subpath ./stdio exports stdio() alone', () => {
   expect(Object.keys(stdio)).toEqual(['stdio'])
+  expect(typesOf('lib/stdio/index.ts')).toEqual([
+    'EnvironmentVariables',
+    'StderrContext',
+    'StdioContext',
+    'StdioOptions',
+  ])
 })
 
 test('package.json exports exactly these paths', () => {

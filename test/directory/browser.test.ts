@@ -131,7 +131,7 @@ describeChromium('the page in a browser', () => {
 
     const warehouse = card('warehouse')
     await warehouse.getByText('Tools, prompts and resources').click()
-    await warehouse.getByText('The upstream cannot be reached').waitFor()
+    await warehouse.getByText('The server cannot be reached').waitFor()
     expect(await warehouse.locator('.health').textContent()).toBe('Did not answer just now')
   })
 

@@ -52,7 +52,7 @@ async function start(options: Partial<GatewayOptions> = {}, { mount }: Host = ba
     },
   }
   const servers = { a: { url: upstream.url } }
-  gateway = await startGateway({ servers, limits: { stallMs: STALL_MS }, ...options }, recorded)
+  gateway = await startGateway({ servers, timeouts: { stallMs: STALL_MS }, ...options }, recorded)
 }
 
 const handshake = initializeMessage()

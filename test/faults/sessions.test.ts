@@ -186,7 +186,7 @@ describe('a clock that steps back', () => {
 
   test('R7: does not put off the look whether a stream may still go on (AU11)', async () => {
     let config: ServerConfig | undefined = { url: upstream.url }
-    await start({ servers: () => config, timeouts: { recheckMs: 50 } })
+    await start({ servers: () => config, recheckMs: 50 })
     const session = await initialize(gateway.url('a'), as('ann'))
     const listener = await session.listen()
     cleanups.push(() => listener.close())

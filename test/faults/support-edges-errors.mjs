@@ -62,7 +62,7 @@ const PLACES = {
     publicUrl: 'http://localhost/',
     protectedResource: { authorizationServers: ['https://login.example.com'], has: fail },
   },
-  'a stream that has begun': { servers: () => (isCalled ? failNow() : { url }), timeouts: { recheckMs: 50 } },
+  'a stream that has begun': { servers: () => (isCalled ? failNow() : { url }), recheckMs: 50 },
 }
 
 const gateway = mcpGateway({ authenticate: false, servers: { a: { url } }, ...PLACES[place], onError() {} })

@@ -165,8 +165,8 @@ function brokenBy(fault: Error): GatewayError {
 function faultOf(error: Error, isSent: boolean): GatewayError {
   if (error instanceof GatewayError) return error
   return isSent
-    ? new GatewayError('upstream_broken', 'The connection to the upstream broke before it answered', { cause: error })
-    : new GatewayError('upstream_unreachable', 'The upstream cannot be reached', { cause: error })
+    ? new GatewayError('upstream_broken', 'The connection to the server broke before it answered', { cause: error })
+    : new GatewayError('upstream_unreachable', 'The server cannot be reached', { cause: error })
 }
 
 function single(value: string | string[] | undefined): string | undefined {

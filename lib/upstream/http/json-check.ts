@@ -56,9 +56,9 @@ export class JsonCheck {
       if (id !== undefined && endsAsAnswer(this.#first, id)) return undefined
       this.#scanFirst()
     }
-    if (!this.#isWhole) return new GatewayError('upstream_broken', 'The answer of the upstream broke off')
+    if (!this.#isWhole) return new GatewayError('upstream_broken', 'The answer of the server broke off')
     if (id === undefined || this.#outline === undefined || answersRequest(this.#outline, id)) return undefined
-    return new GatewayError('upstream_invalid', 'The upstream answered something else than the request')
+    return new GatewayError('upstream_invalid', 'The server answered something else than the request')
   }
 
   get #isWhole(): boolean {

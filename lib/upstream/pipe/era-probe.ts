@@ -12,15 +12,15 @@ import type { Channel } from './channel.ts'
 const PROBE_MS = 10_000
 
 /** How long a lesson lasts, in milliseconds, and one that a silence taught: the next start may be a quicker one. */
-const MEMORY_MS = 5 * 60_000
-const SILENCE_MEMORY_MS = 60_000
+const ANSWER_LESSON_MS = 5 * 60_000
+const SILENCE_LESSON_MS = 60_000
 
 /** How many lessons are remembered. */
 const MAX_LESSONS = 1_000
 
-const CLIENT_INFO = { name: 'express-mcp-gateway', version: '1' }
+const PROBE_CLIENT = { name: 'express-mcp-gateway', version: '1' }
 
-interface Lesson {
+interface EraLesson {
   readonly era: Era
   readonly memoryMs: number
 }
@@ -43,32 +43,32 @@ export class PipeEras {
 }
 
 /** In the name of whoever came first, but in a lifetime of its own: others wait for the answer, too. */
-async function lessonOf(channel: Channel, exchange: Exchange): Promise<Lesson> {
+async function lessonOf(channel: Channel, exchange: Exchange): Promise<EraLesson> {
   const life = exchange.life.detach()
   const late = new GatewayError('upstream_timeout', 'The server did not say in time which revisions it speaks')
   const timer = setTimeout(() => life.stop(late), PROBE_MS).unref()
-  const client = UpstreamClient.modern(async (said) => channel.send(said), exchange.fork({}, life), CLIENT_INFO)
+  const client = UpstreamClient.modern(async (said) => channel.send(said), exchange.fork({}, life), PROBE_CLIENT)
   try {
-    return discovered(await client.request('server/discover', {}))
+    return lessonOfDiscovery(await client.request('server/discover', {}))
   } catch (error) {
-    if (error instanceof RpcError) return refused(error)
+    if (error instanceof RpcError) return lessonOfError(error)
     if (isCode(error, 'unavailable') || isCode(error, 'session_not_found')) throw error
-    return { era: 'legacy', memoryMs: SILENCE_MEMORY_MS }
+    return { era: 'legacy', memoryMs: SILENCE_LESSON_MS }
   } finally {
     clearTimeout(timer)
   }
 }
 
-function discovered(result: unknown): Lesson {
+function lessonOfDiscovery(result: unknown): EraLesson {
   const versions = member(result, 'supportedVersions')
-  return { era: Array.isArray(versions) && hasModern(versions) ? 'modern' : 'legacy', memoryMs: MEMORY_MS }
+  return { era: Array.isArray(versions) && hasModern(versions) ? 'modern' : 'legacy', memoryMs: ANSWER_LESSON_MS }
 }
 
 /** An error of the modern era is modern, unless it names nothing but other revisions; any other is legacy. */
-function refused({ code, data }: RpcError): Lesson {
+function lessonOfError({ code, data }: RpcError): EraLesson {
   const supported = member(data, 'supported')
   const isModern = MODERN_ERRORS.has(code) && (!Array.isArray(supported) || hasModern(supported))
-  return { era: isModern ? 'modern' : 'legacy', memoryMs: MEMORY_MS }
+  return { era: isModern ? 'modern' : 'legacy', memoryMs: ANSWER_LESSON_MS }
 }
 
 function hasModern(versions: readonly unknown[]): boolean {
