@@ -72,8 +72,9 @@ export class PendingIds {
     for (const event of eventsOf(stretch)) {
       const verdict = verdictOf(event.subarray(0, HEAD_BYTES))
       if (verdict === 'other') continue
-      if (verdict === 'unclear' || verdict.responseTo === undefined) this.#parse(event)
-      else this.#ids.delete(verdict.responseTo)
+      const id = verdict === 'unclear' ? undefined : (verdict.responseTo ?? idAtEnd(event.subarray(-TAIL_BYTES)))
+      if (id === undefined) this.#parse(event)
+      else this.#ids.delete(id)
       if (this.#ids.size === 0) return
     }
   }
@@ -106,7 +107,7 @@ export class PendingIds {
   #settle({ verdict, read, tail }: Partial): void {
     if (verdict === 'other') return
     if (verdict === 'unclear') return this.#parse(read.concat())
-    const id = verdict.responseTo ?? idOf(ID_AT_END.exec(tail.toString('latin1')))
+    const id = verdict.responseTo ?? idAtEnd(tail)
     // A response without a readable id is taken as the answer if only one request is pending.
     if (id !== undefined) this.#ids.delete(id)
     else if (this.#ids.size === 1) this.#ids.clear()
@@ -130,12 +131,17 @@ function verdictOf(head: Buffer): Verdict {
   return NO_RESPONSE.test(text) ? 'other' : 'unclear'
 }
 
+/** The id of a response that ends with it. A nested `id` cannot be taken for it, since more than one brace follows that. */
+function idAtEnd(tail: Buffer): RequestId | undefined {
+  return idOf(ID_AT_END.exec(tail.toString('latin1')))
+}
+
 /** Decodes an id that was matched in bytes decoded as Latin-1. */
 function idOf(found: RegExpExecArray | null): RequestId | undefined {
   const text = found?.[1]
   if (text === undefined) return undefined
   try {
-    return JSON.parse(Buffer.from(text, 'latin1').toString()) as RequestId
+    return JSON.parse(/[\x80-\xff]/.test(text) ? Buffer.from(text, 'latin1').toString() : text) as RequestId
   } catch {
     return undefined
   }

@@ -12,8 +12,13 @@ export const HEARTBEAT: Buffer = Buffer.from(':\n\n')
 
 const BLANK_LINE = /\r\n\r\n|\n\n|\r\r|\r\n\r|\n\r\n?|\r\n\n/g
 
-/** Splits bytes into whole events. */
-export function* eventsOf(stretch: Buffer): Generator<Buffer> {
+/** Splits bytes into whole events. Most stretches are a single event, which a generator would make dearer. */
+export function eventsOf(stretch: Buffer): Iterable<Buffer> {
+  const isOne = stretch.indexOf('\n\n') === stretch.length - 2 && stretch.indexOf(CR) === -1
+  return isOne ? [stretch] : splitEvents(stretch)
+}
+
+function* splitEvents(stretch: Buffer): Generator<Buffer> {
   const text = stretch.toString('latin1')
   let start = 0
   for (const { index, 0: end } of text.matchAll(BLANK_LINE)) {
