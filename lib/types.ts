@@ -168,7 +168,13 @@ export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeConte
  */
 export interface PipeServer<P extends Principal = Principal> extends ServerInfo {
   readonly pipe: OpenPipe<P>
-  /** The eras the server speaks, as with `HttpServer`. */
+  /**
+   * The eras the server speaks, as with `HttpServer`. With `auto` the gateway itself finds out for a modern request: it
+   * opens a pipe and asks `server/discover`. Any answer that is not modern, none within 10 s, and the end of the pipe
+   * mean a legacy server, and the client is sent back to the handshake.
+   *
+   * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
+   */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
   readonly recover?: boolean | undefined

@@ -1,10 +1,12 @@
 /** The open pipes of a gateway: those of sessions by their id, those that requests share by whoever shares them. */
 import { randomBytes } from 'node:crypto'
 import { GatewayError, isCode, sessionElsewhere } from '../../errors.ts'
-import type { Origin } from '../../exchange/exchange.ts'
+import type { Exchange, Origin } from '../../exchange/exchange.ts'
 import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
+import { handshakeNeeded } from '../eras.ts'
 import { Capacity } from './capacity.ts'
 import { Channel } from './channel.ts'
+import { PipeEras } from './era-probe.ts'
 import { openPipe } from './open-pipe.ts'
 import type { PipeTarget } from './pipe-target.ts'
 
@@ -21,6 +23,8 @@ interface OpenEntry {
   /** Takes it out of those that requests share. */
   readonly forget: () => void
   sessionId: string | undefined
+  /** It was opened to find out its era, and may well end of that. */
+  isProbe: boolean
 }
 
 export class Pipes {
@@ -30,6 +34,7 @@ export class Pipes {
   readonly #open = new Map<Channel, OpenEntry>()
   readonly #sessions = new Map<string, OpenEntry>()
   readonly #shared = new Map<string, Promise<Channel>>()
+  readonly #eras = new PipeEras()
   readonly #capacity = new Capacity()
   readonly #closing = new Set<Promise<void>>()
   #isClosed = false
@@ -62,18 +67,39 @@ export class Pipes {
     throw new GatewayError('session_not_found', 'Session not found')
   }
 
-  /** The pipe that those with this key share: opened once, however many ask at the same time. */
-  share(target: PipeTarget, key: string, origin: Origin, context: PipeContext): Promise<Channel> {
+  /**
+   * The pipe that those with this key share: opened once, however many ask at the same time. Throws `bad_request` where
+   * it turns out to be a legacy one.
+   */
+  share(target: PipeTarget, key: string, exchange: Exchange, context: PipeContext): Promise<Channel> {
     const name = JSON.stringify([target.id, key])
     const before = this.#shared.get(name)
     if (before) return before
+    const isAuto = (exchange.config.protocol ?? 'auto') === 'auto'
+    const era = isAuto ? this.#eras.of(name) : 'modern'
+    if (era === 'legacy') throw handshakeNeeded()
     const forget = (): void => {
       if (this.#shared.get(name) === opening) this.#shared.delete(name)
     }
-    const opening = this.#openPipe(target, origin, context, forget)
+    const opened = this.#openPipe(target, exchange.origin, context, forget)
+    const opening = era ? opened : opened.then((channel) => this.#probe(name, channel, exchange))
     this.#shared.set(name, opening)
     opening.catch(forget)
     return opening
+  }
+
+  /** A pipe that proves to be modern is the one to share; any other has served as a probe, and ends. */
+  async #probe(name: string, channel: Channel, exchange: Exchange): Promise<Channel> {
+    const entry = this.#open.get(channel)
+    if (entry) entry.isProbe = true
+    try {
+      if ((await this.#eras.probe(name, channel, exchange)) === 'legacy') throw handshakeNeeded()
+    } catch (error) {
+      void this.close(channel)
+      throw this.#isClosed ? hasClosed() : error
+    }
+    if (entry) entry.isProbe = false
+    return channel
   }
 
   /** Ends a pipe; resolves when nothing of it is left. What its closing throws is the operator's to know. */
@@ -113,7 +139,7 @@ export class Pipes {
       throw error
     }
     const channel = this.#channelOf(pipe, target, context)
-    this.#open.set(channel, { target, channel, forget, sessionId: undefined })
+    this.#open.set(channel, { target, channel, forget, sessionId: undefined, isProbe: false })
     if (!this.#isClosed) return channel
     void this.close(channel)
     throw hasClosed()
@@ -129,10 +155,12 @@ export class Pipes {
       idleMs: target.idleMs,
       onIdle: () => void this.close(channel),
       onEnd: (cause, hadCalls) => {
+        const isProbe = this.#open.get(channel)?.isProbe === true
+        void this.close(channel)
+        if (isProbe) return
         outcome(target.id, false)
         // Whoever waited has been answered with it.
         if (cause && !hadCalls) report(new GatewayError('upstream_broken', 'The server ended', { cause }), where)
-        void this.close(channel)
       },
       report: (error) => report(error, where),
     })
