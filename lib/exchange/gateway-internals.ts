@@ -21,6 +21,12 @@ export interface Connection {
   readonly parent: Exchange
 }
 
+/**
+ * Told how asking an upstream went: whether anything sensible came back; and how it ended, where it was a process: its
+ * exit code, or the signal.
+ */
+export type OnOutcome = (upstreamId: string, hasAnswered: boolean, exit?: number | string) => void
+
 /** Writes an answer that is all there. `context` is for `onError`, should the client not take it. */
 export type SendWhole = (
   response: ServerResponse,
@@ -55,7 +61,7 @@ export interface GatewayInternals {
   /** Names what answers behind a config. */
   upstreamId(server: string, config: ServerConfig): string
   /** From now on tells how each exchange with an upstream went, whoever caused it. */
-  watch(onOutcome: (upstreamId: string, hasAnswered: boolean) => void): void
+  watch(onOutcome: OnOutcome): void
 }
 
 const internals = new WeakMap<Gateway, GatewayInternals>()
