@@ -87,7 +87,9 @@ export class EarlyListen implements Layer {
   }
 
   #isWorthIt(exchange: Exchange, sessionId: string): boolean {
-    if (exchange.state?.id === undefined || this.#seen.has(sessionId) || this.#held.size >= MAX_HELD) return false
+    const { state } = exchange
+    if (state?.id === undefined || state.silent || this.#seen.has(sessionId) || this.#held.size >= MAX_HELD)
+      return false
     const { id } = this.#upstreamOf(exchange.path.at(-1)!, exchange.config)
     return (this.#refusals.get(id) ?? 0) <= performance.now()
   }

@@ -30,6 +30,8 @@ interface IncomingParts {
   readonly report: (error: GatewayError) => void
   /** Whether all the requests on the pipe so far are of one principal. */
   readonly hasOneOwner: () => boolean
+  /** Told the results of `tools/list`. */
+  readonly onTools: (result: unknown) => void
 }
 
 export class Incoming {
@@ -73,7 +75,9 @@ export class Incoming {
     const { calls } = this.#parts
     const isUnread = response.id === null && calls.size === 1
     const call = isUnread ? [...calls.values()][0] : calls.get(response.id as number)
-    call?.finish(responseToClient(response.text, call.ids), response.error)
+    if (!call) return
+    if (call.method === 'tools/list') this.#parts.onTools(response.result)
+    call.finish(responseToClient(response.text, call.ids), response.error)
   }
 
   /**

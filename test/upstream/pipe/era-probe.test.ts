@@ -62,7 +62,7 @@ test.each([
   ['a revision with a handshake alone', () => error(-32022, { supported: ['2025-11-25'] })],
   ['an empty result', () => ({ result: {} })],
   ['a result with such revisions alone', () => ({ result: { supportedVersions: ['2025-06-18'] } })],
-  ['its end', (pipe: ScriptedPipe) => void pipe.onClose?.(new Error('unexpected request'))],
+  ['its end', (pipe: ScriptedPipe) => pipe.onClose?.(new Error('unexpected request'))],
 ])(
   '%s is the answer of a legacy server: 400, which sends a client back to the handshake',
   async (_what, discovered) => {
