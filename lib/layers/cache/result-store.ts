@@ -14,7 +14,7 @@ export interface CachedResult {
 }
 
 /** A hit only sets `isUsed`: moving the entry to the end of the map would cost more than the whole lookup. */
-interface StoredResult {
+interface CacheSlot {
   readonly kept: CachedResult
   readonly bytes: number
   isUsed: boolean
@@ -22,7 +22,7 @@ interface StoredResult {
 
 export class ResultStore {
   readonly #maxBytes: number
-  readonly #entries = new Map<string, StoredResult>()
+  readonly #entries = new Map<string, CacheSlot>()
   #bytes = 0
 
   constructor(maxBytes: number) {
@@ -69,7 +69,7 @@ export class ResultStore {
     }
   }
 
-  #put(key: string, entry: StoredResult): void {
+  #put(key: string, entry: CacheSlot): void {
     this.#entries.set(key, entry)
     this.#bytes += entry.bytes
   }
