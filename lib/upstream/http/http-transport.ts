@@ -1,10 +1,9 @@
 /** The HTTP connections to all servers, and the time limits of their responses. */
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { Eras } from '../eras.ts'
 import { Deadlines } from './deadlines.ts'
-
-/** Called with the outcome of every request to an upstream: whether it gave a valid answer. */
-export type OnOutcome = (upstreamId: string, hasAnswered: boolean) => void
+import { LoopGuard } from './loop-guard.ts'
 
 export interface UpstreamTimeouts {
   readonly connectMs: number
@@ -15,6 +14,7 @@ export class HttpTransport {
   readonly eras: Eras
   readonly responseMs: number
   readonly deadlines: Deadlines
+  readonly loopGuard: LoopGuard = new LoopGuard()
   readonly #options: Client.Options
   /** Connections for requests, shared and kept alive per origin. Idle ones close after a timeout. */
   readonly #calls: Agent
@@ -34,14 +34,14 @@ export class HttpTransport {
   /** Registers the listener for outcomes. */
   watch(onOutcome: OnOutcome): void {
     const before = this.#onOutcome
-    this.#onOutcome = (upstreamId, hasAnswered) => {
-      before?.(upstreamId, hasAnswered)
-      onOutcome(upstreamId, hasAnswered)
+    this.#onOutcome = (upstreamId, hasAnswered, exit) => {
+      before?.(upstreamId, hasAnswered, exit)
+      onOutcome(upstreamId, hasAnswered, exit)
     }
   }
 
-  outcome(upstreamId: string, hasAnswered: boolean): void {
-    this.#onOutcome?.(upstreamId, hasAnswered)
+  readonly outcome: OnOutcome = (upstreamId, hasAnswered, exit) => {
+    this.#onOutcome?.(upstreamId, hasAnswered, exit)
   }
 
   /** A shared connection for a request; a new one for a listening stream, which is closed with the stream. */

@@ -20,7 +20,7 @@ const MAX_VERDICTS = 1_000
 
 const PROBE_INFO = { name: 'express-mcp-gateway', version: '1' }
 
-interface Verdict {
+interface ProbeVerdict {
   readonly era: Era
   readonly memoryMs: number
 }
@@ -36,14 +36,14 @@ export class PipeEras {
 
   /** Asks a pipe. Rejects with a GatewayError when nothing can be learnt from what became of that. */
   async probe(name: string, channel: Channel, exchange: Exchange): Promise<Era> {
-    const { era, memoryMs } = await verdictOf(channel, exchange)
+    const { era, memoryMs } = await probeVerdictOf(channel, exchange)
     boundedSet(this.#verdicts, MAX_VERDICTS, name, { era, until: performance.now() + memoryMs })
     return era
   }
 }
 
 /** In the name of whoever came first, but in a lifetime of its own: others wait for the answer, too. */
-async function verdictOf(channel: Channel, exchange: Exchange): Promise<Verdict> {
+async function probeVerdictOf(channel: Channel, exchange: Exchange): Promise<ProbeVerdict> {
   const life = exchange.life.detach()
   const late = new GatewayError('upstream_timeout', 'The server did not say in time which revisions it speaks')
   const timer = setTimeout(() => life.stop(late), PROBE_MS).unref()
@@ -59,13 +59,13 @@ async function verdictOf(channel: Channel, exchange: Exchange): Promise<Verdict>
   }
 }
 
-function discovered(result: unknown): Verdict {
+function discovered(result: unknown): ProbeVerdict {
   const versions = member(result, 'supportedVersions')
   return { era: Array.isArray(versions) && hasModern(versions) ? 'modern' : 'legacy', memoryMs: ANSWER_MEMORY_MS }
 }
 
 /** An error of the modern era is modern, unless it names nothing but other revisions; any other is legacy. */
-function refusedDiscovery({ code, data }: RpcError): Verdict {
+function refusedDiscovery({ code, data }: RpcError): ProbeVerdict {
   const supported = member(data, 'supported')
   const isModern = MODERN_ERRORS.has(code) && (!Array.isArray(supported) || hasModern(supported))
   return { era: isModern ? 'modern' : 'legacy', memoryMs: ANSWER_MEMORY_MS }
