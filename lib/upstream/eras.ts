@@ -32,7 +32,7 @@ export function handshakeNeeded(): GatewayError {
 }
 
 export class Eras {
-  /** By upstream id: those that refused the handshake by a modern error, and until when that counts. */
+  /** Upstreams that refused the handshake with a modern error: upstream id to the time at which the entry expires. */
   readonly #modernOnly = new Map<string, number>()
 
   /** Whether an upstream is known to have no sessions. */
@@ -42,8 +42,8 @@ export class Eras {
   }
 
   /**
-   * Throws for a message of an era that the config rules out: `bad_request`, which sends a client of both eras back to
-   * the handshake; or `unsupported_version`, which names the revisions there are. (CL10)
+   * Throws for a message of an era that the config excludes: `bad_request`, which makes a client of both eras fall back
+   * to the handshake, or `unsupported_version`, which lists the supported revisions. (CL10)
    */
   check({ protocol = 'auto' }: ServerConfig, message: Message): void {
     if (protocol === 'auto' || protocol === message.era) return

@@ -75,7 +75,7 @@ function addTrue(crossing: Record<string, string>, message: Message | undefined,
   if (method === message.method) crossing[HEADER.method] = method
   const parameter = NAMED_BY.get(message.method)
   if (parameter === undefined || typeof name !== 'string') return
-  // Of a modern request it has been checked, and may be encoded.
+  // In a modern request it has been compared with the body already, and may be encoded.
   if (message.era === 'modern' || name === member(message.params, parameter)) crossing[HEADER.name] = name
 }
 
