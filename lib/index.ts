@@ -41,6 +41,8 @@ export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorO
 // Types of the options and of what they take.
 export type {
   AuthenticateContext,
+  AuditDecider,
+  AuditRecord,
   Authenticate,
   AuthInfo,
   Awaitable,
@@ -68,5 +70,6 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  Telemetry,
   UpstreamState,
 } from './types.ts'

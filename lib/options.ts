@@ -5,6 +5,7 @@ import { scopeRulesOf } from './inbound/access/scopes.ts'
 import { compilePath, type ServerPath } from './inbound/path.ts'
 import type { HostRules } from './inbound/host-origin.ts'
 import { GatewayError } from './errors.ts'
+import { type Observation, parseObservation } from './observe/observation-options.ts'
 import { MemorySessionStore } from './stores/memory-session-store.ts'
 import type {
   Authenticate,
@@ -48,6 +49,8 @@ export interface Config {
   readonly connectMs: number
   readonly responseMs: number
   readonly recheckMs: number
+  /** The options `audit` and `telemetry`. */
+  readonly observation: Observation
   /** Calls `onError`; never throws. */
   readonly report: (error: unknown, context: Partial<ErrorContext> | undefined) => void
 }
@@ -66,6 +69,8 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   cache: true,
   limits: true,
   timeouts: true,
+  audit: true,
+  telemetry: true,
   onError: true,
 }
 
@@ -110,6 +115,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
     recheckMs: parseNumber('timeouts.recheckMs', timeouts?.recheckMs ?? 60_000, 1),
     report: parseOnError(given.onError),
+    observation: parseObservation(given),
   }
 }
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseSync } from '@swc/core'
 import * as api from '../lib/index.ts'
+import * as opentelemetry from '../lib/opentelemetry/index.ts'
 import * as stdio from '../lib/stdio/index.ts'
 import * as testing from '../lib/testing.ts'
 
@@ -48,6 +49,8 @@ test('the package exports exactly these values', () => {
 
 test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
+    'AuditDecider',
+    'AuditRecord',
     'AuthInfo',
     'Authenticate',
     'AuthenticateContext',
@@ -97,6 +100,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'Telemetry',
     'TokenExchangeOptions',
     'UpstreamState',
   ])
@@ -110,8 +114,12 @@ test('the subpath ./stdio exports stdio() alone', () => {
   expect(Object.keys(stdio)).toEqual(['stdio'])
 })
 
+test('the subpath ./opentelemetry exports openTelemetry() alone', () => {
+  expect(Object.keys(opentelemetry)).toEqual(['openTelemetry'])
+})
+
 test('package.json exports exactly these paths', () => {
-  expect(Object.keys(manifest.exports)).toEqual(['.', './testing', './stdio', './package.json'])
+  expect(Object.keys(manifest.exports)).toEqual(['.', './testing', './stdio', './opentelemetry', './package.json'])
 })
 
 test('each exported path names its source, its types and then its code, and the source is there', () => {

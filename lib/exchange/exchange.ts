@@ -7,6 +7,7 @@ import type { JsonObject } from '../util/json.ts'
 import { patchObject } from './json-text.ts'
 import type { Lifetime } from './lifetime.ts'
 import { type Message, requestIdsOf } from './message.ts'
+import type { Observed } from './observed.ts'
 
 export type { UpstreamState }
 
@@ -38,6 +39,8 @@ interface OriginParts {
   readonly accepts: Accepts
   /** Where the client is answered; none when the gateway acts by itself. */
   readonly response: ServerResponse | undefined
+  /** What watches the client's message; none when nobody does. */
+  readonly observed?: Observed | undefined
 }
 
 /** What the client's HTTP request fixes for good; none of it changes on the way in. */
@@ -48,18 +51,20 @@ export class Origin {
   readonly era: Era
   readonly session: ClientSession | undefined
   readonly accepts: Accepts
+  readonly observed: Observed | undefined
   readonly #response: ServerResponse | undefined
   readonly #context = new AsyncResource('McpExchange')
   /** Some of the ids of its requests, so there are as many as a message has at most. */
   #cancelled: Set<RequestId> | undefined
 
-  constructor({ server, principal, request, era, session, accepts, response }: OriginParts) {
+  constructor({ server, principal, request, era, session, accepts, response, observed }: OriginParts) {
     this.server = server
     this.principal = principal
     this.request = request
     this.era = era
     this.session = session
     this.accepts = accepts
+    this.observed = observed
     this.#response = response
   }
 
@@ -108,9 +113,11 @@ export interface ExchangeParts {
   readonly state: UpstreamState | undefined
   /** What crosses to the upstream, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
+  /** Whether the gateway itself says it, and not its client in whatever words. Defaults to `false`. */
+  readonly isOwn?: boolean
 }
 
-type Changes = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path'>>
+type Changes = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path' | 'isOwn'>>
 
 /** What of a message is said in other words. */
 export interface Edits {
@@ -128,6 +135,7 @@ export class Exchange implements ExchangeParts {
   readonly message: Message | undefined
   readonly state: UpstreamState | undefined
   readonly headers: Readonly<Record<string, string>>
+  readonly isOwn: boolean
   /** Whether a layer changed what the client said: it is authorized once more then. */
   readonly isRewritten: boolean
   #body: Buffer | undefined
@@ -142,6 +150,7 @@ export class Exchange implements ExchangeParts {
     this.message = parts.message
     this.state = parts.state
     this.headers = parts.headers
+    this.isOwn = parts.isOwn === true
     this.isRewritten = isRewritten
     this.#body = body
   }
@@ -209,8 +218,8 @@ export class Exchange implements ExchangeParts {
   }
 
   #parts(): ExchangeParts {
-    const { origin, life, config, path, verb, message, state, headers } = this
-    return { origin, life, config, path, verb, message, state, headers }
+    const { origin, life, config, path, verb, message, state, headers, isOwn } = this
+    return { origin, life, config, path, verb, message, state, headers, isOwn }
   }
 }
 

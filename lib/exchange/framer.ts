@@ -1,8 +1,6 @@
 /** Cuts an event stream into stretches of whole events. No byte is changed. (WHATWG HTML, 9.2) */
 import { ChunkList } from '../util/chunk-list.ts'
-
-const LF = 0x0a
-const CR = 0x0d
+import { CR, LF } from '../util/ascii.ts'
 
 /** How many bytes of an unfinished event are held back. Past that a giant event goes through as it comes. */
 const HOLD_BYTES = 256 * 1024

@@ -1,8 +1,6 @@
 /** Where an event stream can be resumed, when, and how often that was tried in vain. (SE6, SE7) */
 import { canBeResumedFrom, hasEventId, lastEventId, retryMsOf } from './sse.ts'
-
-const LF = 0x0a
-const CR = 0x0d
+import { CR, LF } from '../util/ascii.ts'
 
 /** How often in a row a stream is resumed that brings nothing new. */
 const MAX_RESUMES = 5

@@ -53,7 +53,7 @@ export class CancelOnStop implements Layer {
     const headers = state ? negotiatedVersionHeader(state.protocolVersion) : {}
     for (const requestId of requestIds) {
       const cancelled = notificationOf(era, 'notifications/cancelled', { requestId, reason })
-      const said = exchange.fork({ verb: 'POST', message: cancelled, headers }, exchange.life.detach())
+      const said = exchange.fork({ verb: 'POST', message: cancelled, headers, isOwn: true }, exchange.life.detach())
       const saying = next(said).then(drainReply, (error: unknown) => this.#parts.report(error, exchange))
       void this.#parts.track(saying)
     }

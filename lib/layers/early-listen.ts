@@ -101,7 +101,7 @@ export class EarlyListen implements Layer {
     const life = exchange.life.detach()
     life.endless = true
     const headers = negotiatedVersionHeader(exchange.state!.protocolVersion)
-    const asking = exchange.fork({ verb: 'GET', message: undefined, headers }, life)
+    const asking = exchange.fork({ verb: 'GET', message: undefined, headers, isOwn: true }, life)
     const end: Held['end'] = (reason) => {
       if (this.#held.get(sessionId) !== held) return
       clearTimeout(timer)

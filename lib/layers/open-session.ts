@@ -2,6 +2,8 @@
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
+import { clientOf } from '../observe/facts.ts'
+import type { SessionWatch } from '../observe/session-watch.ts'
 import type { SessionHabits } from '../session/session-habits.ts'
 import { isTooMuch } from '../session/session-record.ts'
 import type { Sessions } from '../session/sessions.ts'
@@ -15,6 +17,8 @@ interface OpenSessionParts {
   readonly upstreamSessions: UpstreamSessions
   /** Whether clients get a session of the gateway's own where the server gives none: an event log needs one. */
   readonly alwaysSessions: boolean
+  /** Told of each session that is opened, and that ends before its client learnt its id. */
+  readonly watch?: SessionWatch | undefined
   readonly report: (error: unknown, exchange: Exchange) => void
 }
 
@@ -43,8 +47,16 @@ export class OpenSession implements Layer {
     sessionHabits.learn(reply.opened.upstream, hasOwn)
     if (!hasOwn && !alwaysSessions) return reply
     const sessionId = await this.#keep(reply.opened, exchange, reply)
+    this.#watch(sessionId, reply.opened, exchange)
     if (exchange.origin.isGone) await this.#abandon(sessionId, reply.opened, exchange)
     return { ...reply, sessionId }
+  }
+
+  #watch(id: string, upstream: UpstreamState, { origin, config, message }: Exchange): void {
+    const { server, principal } = origin
+    const { protocolVersion } = upstream
+    const client = clientOf(message)
+    this.#parts.watch?.opened(id, { record: { upstream }, server, principal, protocolVersion, client, config })
   }
 
   async #keep(state: UpstreamState, exchange: Exchange, reply: Reply): Promise<string> {
@@ -83,6 +95,7 @@ export class OpenSession implements Layer {
   /** A client that left before it learnt its id will never use it. */
   async #abandon(id: ClientSession['id'], state: UpstreamState, exchange: Exchange): Promise<void> {
     this.#parts.upstreamSessions.forget(id)
+    this.#parts.watch?.ended(id)
     await this.#parts.sessions.end(id)
     void this.#parts.upstreamSessions.terminate(state, contextOf(exchange))
   }

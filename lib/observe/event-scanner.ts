@@ -1,11 +1,9 @@
 /** Reads the messages in the events of a stream, in chunks of any size. (WHATWG HTML, 9.2) */
 import { MessageScanner, type ScannedMessage } from './message-scanner.ts'
+import { CR, LF, SPACE } from '../util/ascii.ts'
 
-const LF = 0x0a
-const CR = 0x0d
-const SPACE = 0x20
-const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
-const DATA = Buffer.from('data:')
+const MARK_BYTES = Buffer.from('\uFEFF')
+const DATA_FIELD = Buffer.from('data:')
 const LINE_BREAK = Buffer.from('\n')
 
 export class EventScanner {
@@ -23,7 +21,7 @@ export class EventScanner {
   }
 
   see(chunk: Buffer): void {
-    let at = this.#isFirst && chunk.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0
+    let at = this.#isFirst && chunk.subarray(0, 3).equals(MARK_BYTES) ? 3 : 0
     if (chunk.length > 0) this.#isFirst = false
     const hasCr = chunk.includes(CR)
     while (at < chunk.length) {
@@ -43,13 +41,13 @@ export class EventScanner {
     this.#isEmptyLine = false
     let at = from
     while (this.#at === 'field' && at < to) {
-      if (chunk[at] !== DATA[this.#matched]) {
+      if (chunk[at] !== DATA_FIELD[this.#matched]) {
         this.#at = 'other'
         return
       }
       this.#matched += 1
       at += 1
-      if (this.#matched === DATA.length) this.#at = 'colon'
+      if (this.#matched === DATA_FIELD.length) this.#at = 'colon'
     }
     if (this.#at === 'other' || at === to) return
     if (this.#at === 'colon' && chunk[at] === SPACE) at += 1

@@ -1,6 +1,7 @@
 /** Reads from the bytes of JSON-RPC messages what they are and how a request ended, without parsing them. */
 import type { RequestId } from '../types.ts'
 import { closingQuote, isEscapedAt } from '../util/json-bytes.ts'
+import { COLON, COMMA, CR, DOUBLE_QUOTE, LF, SPACE, TAB } from '../util/ascii.ts'
 
 /** What a message is. Of its content nothing is kept but the message of an error. */
 export interface ScannedMessage {
@@ -13,17 +14,10 @@ export interface ScannedMessage {
   readonly isToolError: boolean
 }
 
-const QUOTE = 0x22
-const COMMA = 0x2c
 const OPEN_ARRAY = 0x5b
 const CLOSE_ARRAY = 0x5d
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
-const SPACE = 0x20
-const TAB = 0x09
-const LINE_FEED = 0x0a
-const CARRIAGE_RETURN = 0x0d
-const KEY_END = 0x3a
 
 /** A key, an id or the message of an error is read up to this length, in bytes. */
 const MAX_TEXT_BYTES = 1_024
@@ -92,7 +86,7 @@ export class MessageScanner {
 
   #readByte(byte: number): void {
     switch (byte) {
-      case QUOTE:
+      case DOUBLE_QUOTE:
         this.#isInString = true
         this.#isWanted = this.#expectsKey || (this.#level <= 2 && WANTED.has(this.#path))
         return
@@ -109,11 +103,11 @@ export class MessageScanner {
         this.#endLiteral()
         this.#expectsKey = this.#level === 1 || (this.#level === 2 && this.#isObject)
         return
-      case KEY_END:
+      case COLON:
       case SPACE:
       case TAB:
-      case LINE_FEED:
-      case CARRIAGE_RETURN:
+      case LF:
+      case CR:
         this.#endLiteral()
         return
       default:
@@ -156,7 +150,8 @@ export class MessageScanner {
       return chunk.length
     }
     this.#isInString = false
-    if (this.#isWanted) this.#endString(this.#pieces ? this.#join(chunk.subarray(from, end)) : chunk.toString('utf8', from, end))
+    if (this.#isWanted)
+      this.#endString(this.#pieces ? this.#join(chunk.subarray(from, end)) : chunk.toString('utf8', from, end))
     return end + 1
   }
 

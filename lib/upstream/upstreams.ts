@@ -2,14 +2,14 @@
 import type { Upstream, UpstreamOf } from '../exchange/layer.ts'
 import type { ErrorContext, ServerConfig } from '../types.ts'
 import type { Eras } from './eras.ts'
-import { HttpTransport, type OnOutcome, type UpstreamTimeouts } from './http/http-transport.ts'
+import { HttpTransport, type HttpTransportParts, type OnOutcome } from './http/http-transport.ts'
 import { HttpUpstreams } from './http/http-upstream.ts'
 import { targetOf } from './http/target.ts'
 import { isPipeServer, pipeTargetOf } from './pipe/pipe-target.ts'
 import { PipeUpstream } from './pipe/pipe-upstream.ts'
 import { Pipes } from './pipe/pipes.ts'
 
-interface UpstreamsParts extends UpstreamTimeouts {
+interface UpstreamsParts extends HttpTransportParts {
   /** The servers by name, unless they are looked up. */
   readonly servers?: ReadonlyMap<string, ServerConfig> | undefined
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
@@ -37,7 +37,8 @@ export class Upstreams {
   readonly of: UpstreamOf = (server, config): Upstream => {
     if (!isPipeServer(config)) return this.#http.of(server, config)
     const target = pipeTargetOf(server, config, this.#isLookedUp)
-    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome: this.#outcome })
+    const { attempt } = this.#transport
+    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome: this.#outcome, attempt })
   }
 
   /** From now on tells how each exchange with an upstream went, whoever caused it. */

@@ -1,7 +1,5 @@
 /** Strings in the bytes of JSON text: where they end, without decoding them. */
-
-const DOUBLE_QUOTE = 0x22
-const REVERSE_SOLIDUS = 0x5c
+import { DOUBLE_QUOTE, REVERSE_SOLIDUS } from './ascii.ts'
 
 /** How far a string is read byte by byte before a search for its end is cheaper. */
 const NEAR_BYTES = 64

@@ -3,7 +3,11 @@ import fc from 'fast-check'
 import { EventScanner } from '../../lib/observe/event-scanner.ts'
 import { MessageScanner, type ScannedMessage } from '../../lib/observe/message-scanner.ts'
 
-function scan(text: string, Scanner: typeof MessageScanner | typeof EventScanner, cuts: number[] = []): ScannedMessage[] {
+function scan(
+  text: string,
+  Scanner: typeof MessageScanner | typeof EventScanner,
+  cuts: number[] = [],
+): ScannedMessage[] {
   const seen: ScannedMessage[] = []
   const scanner = new Scanner((message) => seen.push(message))
   const bytes = Buffer.from(text)
@@ -15,14 +19,21 @@ function scan(text: string, Scanner: typeof MessageScanner | typeof EventScanner
   return seen
 }
 
+interface ToldMessage {
+  readonly id: ScannedMessage['id']
+  readonly method: string | undefined
+  readonly error?: { readonly code: number; readonly message?: string }
+  readonly result?: { readonly isError?: unknown } | readonly unknown[] | null
+}
+
 /** What JSON.parse tells of a message. */
-function told(message: Record<string, any>): ScannedMessage {
-  const { id, method, error, result } = message
+function told(message: Record<string, unknown>): ScannedMessage {
+  const { id, method, error, result } = message as unknown as ToldMessage
   return {
     id,
     method,
     error: 'error' in message ? { code: error?.code, message: error?.message ?? '' } : undefined,
-    isToolError: typeof result === 'object' && result !== null && !Array.isArray(result) && result.isError === true,
+    isToolError: typeof result === 'object' && result !== null && 'isError' in result && result.isError === true,
   }
 }
 
@@ -33,9 +44,15 @@ test.each([
   ['a result whose id stands last', { result: { content: [] }, jsonrpc: '2.0', id: 'seven' }],
   ['a tool that failed', { result: { content: [{ isError: false }], isError: true }, jsonrpc: '2.0', id: 7 }],
   ['a tool that did not fail', { jsonrpc: '2.0', id: 7, result: { isError: false, deep: { isError: true } } }],
-  ['an error', { jsonrpc: '2.0', id: 7, error: { code: -32602, message: 'Unknown "tool"', data: { code: 1, message: 'x' } } }],
+  [
+    'an error',
+    { jsonrpc: '2.0', id: 7, error: { code: -32602, message: 'Unknown "tool"', data: { code: 1, message: 'x' } } },
+  ],
   ['an error without an id', { jsonrpc: '2.0', id: null, error: { code: -32700, message: 'Parse error' } }],
-  ['a notification', { jsonrpc: '2.0', method: 'notifications/progress', params: { id: 1, error: 2, result: { isError: true } } }],
+  [
+    'a notification',
+    { jsonrpc: '2.0', method: 'notifications/progress', params: { id: 1, error: 2, result: { isError: true } } },
+  ],
   ['a question', { jsonrpc: '2.0', id: 1.5e3, method: 'elicitation/create', params: {} }],
 ])('%s is told as JSON.parse tells it', (_, message) => {
   expect(scan(JSON.stringify(message), MessageScanner)).toEqual([told(message)])

@@ -1,19 +1,23 @@
 /** The connections to all servers behind HTTP, and how long each answer is waited for. */
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+import type { Attempt } from '../../exchange/observed.ts'
 import type { Eras } from '../eras.ts'
 import { Deadlines } from './deadlines.ts'
 
 /** Told how asking an upstream went: whether anything sensible came back. */
 export type OnOutcome = (upstreamId: string, hasAnswered: boolean) => void
 
-export interface UpstreamTimeouts {
+export interface HttpTransportParts {
   readonly connectMs: number
   readonly responseMs: number
+  /** Told of each request that is sent, when somebody watches. */
+  readonly attempt?: Attempt | undefined
 }
 
 export class HttpTransport {
   readonly eras: Eras
   readonly responseMs: number
+  readonly attempt: Attempt | undefined
   readonly deadlines: Deadlines
   readonly #options: Client.Options
   /** Connections for calls, shared and kept alive per origin; idle ones close by themselves. */
@@ -22,9 +26,10 @@ export class HttpTransport {
   readonly #streams = new Set<Client>()
   #onOutcome: OnOutcome | undefined
 
-  constructor({ connectMs, responseMs }: UpstreamTimeouts, eras: Eras) {
+  constructor({ connectMs, responseMs, attempt }: HttpTransportParts, eras: Eras) {
     this.eras = eras
     this.responseMs = responseMs
+    this.attempt = attempt
     this.deadlines = new Deadlines(responseMs)
     // SE17: by default undici ends a stream that is quiet for 300 s.
     this.#options = { connect: buildConnector({ timeout: connectMs }), bodyTimeout: 0, headersTimeout: 0 }

@@ -39,9 +39,15 @@ export class HttpUpstream implements Upstream {
     const { headers } = exchange.config as HttpServer
     const reply =
       typeof headers === 'function'
-        ? sendWith(headers, exchange, this.#target.url, (flat) => this.#dispatch(exchange, flat))
-        : this.#dispatch(exchange, [])
+        ? sendWith(headers, exchange, this.#target.url, (flat) => this.#attempt(exchange, flat))
+        : this.#attempt(exchange, [])
     return exchange.opens ? reply.then((answered) => this.#opened(exchange, answered)) : reply
+  }
+
+  #attempt(exchange: Exchange, credentials: readonly string[]): Promise<Reply> {
+    const { attempt } = this.#transport
+    if (!attempt) return this.#dispatch(exchange, credentials)
+    return attempt(exchange, (observed) => this.#dispatch(observed, credentials))
   }
 
   #dispatch(exchange: Exchange, credentials: readonly string[]): Promise<Reply> {
@@ -110,7 +116,7 @@ export class HttpUpstream implements Upstream {
   #end(exchange: Exchange, id: string | undefined): void {
     if (id === undefined) return
     const state: UpstreamState = { upstream: this.id, protocolVersion: '', id }
-    const farewell = { verb: 'DELETE', message: undefined, state, headers: {} } as const
+    const farewell = { verb: 'DELETE', message: undefined, state, headers: {}, isOwn: true } as const
     void this.send(exchange.fork(farewell, exchange.life.detach())).then(drainReply, () => {})
   }
 }

@@ -3,8 +3,8 @@ import { GatewayError } from '../../errors.ts'
 import type { RequestId } from '../../types.ts'
 import { isObject } from '../../util/json.ts'
 import { closingQuote, isEscapedAt } from '../../util/json-bytes.ts'
+import { DOUBLE_QUOTE } from '../../util/ascii.ts'
 
-const DOUBLE_QUOTE = 0x22
 /** `{` and `[`, `}` and `]` are the same but for this bit. */
 const LOWER = 0x20
 const OPEN = 0x7b
