@@ -76,6 +76,7 @@ export class RunningGateway {
       throw new GatewayError('method_not_allowed', 'Method not allowed')
     }
     this.#checkHostAndOrigin(request)
+    this.#parts.upstreams.loopGuard.check(request.headers.via)
     inbound.stage = 'authenticate'
     return andThen(authenticate(request, server, this.#config), (principal) => {
       inbound.principal = principal

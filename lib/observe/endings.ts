@@ -59,6 +59,7 @@ const DECIDERS: { readonly [code in GatewayError['code']]?: AuditDecider } = {
   host_not_allowed: 'host',
   origin_not_allowed: 'host',
   insufficient_scope: 'scopes',
+  loop_detected: 'message',
   too_many_requests: 'limits',
   closing: 'closing',
 }

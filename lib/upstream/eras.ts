@@ -24,6 +24,11 @@ export function isOrdinaryHandshake(message: Message | undefined, headers: Reado
   return says && isKnown(member(message.params, 'protocolVersion')) && (version === undefined || isKnown(version))
 }
 
+/** Sends a client of both eras back to the handshake. (CL10) */
+export function handshakeNeeded(): GatewayError {
+  return new GatewayError('bad_request', 'This server speaks revisions with a handshake')
+}
+
 export class Eras {
   /** By upstream id: those that refused the handshake by a modern error, and until when that counts. */
   readonly #modernOnly = new Map<string, number>()
@@ -40,7 +45,7 @@ export class Eras {
    */
   check({ protocol = 'auto' }: ServerConfig, message: Message): void {
     if (protocol === 'auto' || protocol === message.era) return
-    if (protocol === 'legacy') throw new GatewayError('bad_request', 'This server speaks revisions with a handshake')
+    if (protocol === 'legacy') throw handshakeNeeded()
     const requested = message.kind === 'request' ? member(message.params, 'protocolVersion') : undefined
     throw new GatewayError('unsupported_version', 'Unsupported protocol version', {
       data: { supported: MODERN_VERSIONS, requested },

@@ -30,6 +30,8 @@ interface IncomingParts {
   readonly report: (error: GatewayError) => void
   /** Whether all the requests on the pipe so far are of one principal. */
   readonly hasOneOwner: () => boolean
+  /** Told the results of `tools/list`. */
+  readonly onTools: (result: unknown) => void
 }
 
 export class Incoming {
@@ -38,10 +40,16 @@ export class Incoming {
   /** The server's requests to the client without a response, with the request on whose stream each was put. */
   readonly #questions = new Map<RequestId | null, PipeCall | undefined>()
   #hasReported = false
+  #hasAnswered = false
 
   constructor(parts: IncomingParts) {
     this.#parts = parts
     this.inbox = new Inbox(parts.flow)
+  }
+
+  /** Whether any response has come. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered
   }
 
   /** A client has answered: whether it was asked. */
@@ -70,10 +78,13 @@ export class Incoming {
   }
 
   #respond(response: ResponseMessage): void {
+    this.#hasAnswered = true
     const { calls } = this.#parts
     const isUnread = response.id === null && calls.size === 1
     const call = isUnread ? [...calls.values()][0] : calls.get(response.id as number)
-    call?.finish(responseToClient(response.text, call.ids), response.error)
+    if (!call) return
+    if (call.method === 'tools/list') this.#parts.onTools(response.result)
+    call.finish(responseToClient(response.text, call.ids), response.error)
   }
 
   /**

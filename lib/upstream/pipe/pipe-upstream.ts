@@ -1,5 +1,6 @@
 /** Gives a pipe the semantics of Streamable HTTP: sessions with ids, listeners, replies with a status. */
 import type { Exchange } from '../../exchange/exchange.ts'
+import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { Upstream } from '../../exchange/layer.ts'
 import type { Attempt } from '../../exchange/observed.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
@@ -7,7 +8,7 @@ import type { Handle, Reply } from '../../exchange/reply.ts'
 import type { PipeContext, UpstreamState } from '../../types.ts'
 import { inHookTime } from '../../util/hook-timeout.ts'
 import { kindOf, member } from '../../util/json.ts'
-import type { Eras } from '../eras.ts'
+import { type Eras, isOrdinaryHandshake } from '../eras.ts'
 import { ACCEPTED, type Channel } from './channel.ts'
 import type { PipeTarget } from './pipe-target.ts'
 import type { Pipes } from './pipes.ts'
@@ -16,7 +17,7 @@ import type { Pipes } from './pipes.ts'
 export interface PipeUpstreamParts {
   readonly pipes: Pipes
   readonly eras: Eras
-  readonly outcome: (upstreamId: string, hasAnswered: boolean) => void
+  readonly outcome: OnOutcome
   /** Told of each message that is sent, when somebody watches. */
   readonly attempt?: Attempt | undefined
 }
@@ -60,12 +61,13 @@ export class PipeUpstream implements Upstream {
   /** A handshake: a session has a pipe of its own, which a handshake that fails takes along. */
   async #open(exchange: Exchange): Promise<Reply> {
     const { pipes, eras } = this.#parts
-    const { life, origin, message, config } = exchange
-    const channel = await pipes.open(this.#target, origin, pipeContextOf(exchange))
+    const { life, message, config } = exchange
+    const context = pipeContextOf(exchange)
+    const channel = await pipes.open(this.#target, await this.#keyOf(exchange, context), exchange, context)
     try {
       const reply = await channel.send(exchange)
       const response = await peekResponse(reply)
-      eras.learn(this.id, response)
+      if (isOrdinaryHandshake(message, {})) eras.learn(this.id, response)
       const protocolVersion = member(response?.result, 'protocolVersion')
       if (life.stopped) throw life.stopped
       if (typeof protocolVersion !== 'string' || message?.kind !== 'request') {
@@ -94,7 +96,7 @@ export class PipeUpstream implements Upstream {
     }
     const context = pipeContextOf(exchange)
     const key = await this.#keyOf(exchange, context)
-    const channel = await this.#parts.pipes.share(this.#target, key, origin, context)
+    const channel = await this.#parts.pipes.share(this.#target, key, exchange, context)
     if (life.stopped) throw life.stopped
     shared.set(origin, channel)
     return this.#answered(await channel.send(exchange))
