@@ -2,12 +2,13 @@
 import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { rangeOfMember } from '../../exchange/json-text.ts'
-import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
+import type { Layer, Upstream, UpstreamOf } from '../../exchange/layer.ts'
 import { messageOf, type ResponseMessage } from '../../exchange/message.ts'
 import { peekInTime, peekResponse } from '../../exchange/read-response.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { tapMessages } from '../../exchange/tap-messages.ts'
 import type { RequestId } from '../../types.ts'
+import { boundedSet } from '../../util/bounded-map.ts'
 import { type CacheKey, cacheKeyOf, privateKey } from './cache-key.ts'
 import { freshness, isChange, isStale, mayBeChange, mayBeResponse } from './policy.ts'
 import { type CachedResult, ResultStore } from './result-store.ts'
@@ -24,6 +25,9 @@ interface PendingResult {
   readonly drops: number
 }
 
+/** How many upstreams are listened to that say by themselves what has changed. */
+const MAX_WATCHED = 1_000
+
 export class Cache implements Layer {
   readonly name = 'cache'
   readonly #upstreamOf: UpstreamOf
@@ -31,6 +35,8 @@ export class Cache implements Layer {
   readonly #responseMs: number
   /** Requests that are on their way, by key: the same request waits for the result. */
   readonly #running = new Map<string, SharedQuestion>()
+  /** By upstream id: those that say by themselves what has changed, and how to stop listening. */
+  readonly #watched = new Map<string, () => void>()
   /** How often anything has been dropped: a result that was on its way meanwhile may be stale. */
   #drops = 0
 
@@ -53,7 +59,29 @@ export class Cache implements Layer {
   }
 
   #idOf({ path, config }: Exchange): string {
-    return this.#upstreamOf(path.at(-1)!, config).id
+    const upstream = this.#upstreamOf(path.at(-1)!, config)
+    if (upstream.onChange && !this.#watched.has(upstream.id)) this.#watch(upstream)
+    return upstream.id
+  }
+
+  #watch(upstream: Upstream): void {
+    const { id } = upstream
+    const off = upstream.onChange!((method, uri) => this.#drop(id, { method, params: { uri } }))
+    if (this.#watched.size >= MAX_WATCHED) {
+      const [oldest] = this.#watched
+      oldest![1]()
+      // What an upstream that nobody listens to has changed would not be heard of.
+      this.#drop(oldest![0])
+    }
+    boundedSet(this.#watched, MAX_WATCHED, id, off)
+  }
+
+  /** Drops what a notification of this upstream makes stale; without one all that is kept of it. */
+  #drop(upstream: string, notification?: unknown): void {
+    this.#drops += 1
+    this.#results.drop((target) =>
+      notification === undefined ? target.upstream === upstream : isStale(target, upstream, notification),
+    )
   }
 
   /** A public result, or one of this principal's own; else the server is asked. */
@@ -142,9 +170,7 @@ export class Cache implements Layer {
   async #listen(exchange: Exchange, next: Handle): Promise<Reply> {
     const upstream = this.#idOf(exchange)
     return tapMessages(await next(exchange), mayBeChange, (message) => {
-      if (!isChange(message)) return
-      this.#drops += 1
-      this.#results.drop((target) => isStale(target, upstream, message))
+      if (isChange(message)) this.#drop(upstream, message)
     })
   }
 }
