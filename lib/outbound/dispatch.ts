@@ -6,13 +6,12 @@ import type { SendWhole } from '../exchange/gateway-internals.ts'
 import type { Flight, InFlight } from '../exchange/in-flight.ts'
 import { cancelledIdsOf } from '../exchange/message.ts'
 import type { Handle } from '../exchange/reply.ts'
-import { EVENT_STREAM_TYPE } from '../protocol.ts'
 import type { AccessMonitor } from '../session/access-monitor.ts'
 import { AbandonedCalls } from './abandoned-calls.ts'
 import { collapse } from './collapse.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { relay } from './relay.ts'
-import { streamHeaders } from './stream-writer.ts'
+import { ownStreamHeaders } from './response-headers.ts'
 import type { RelayOptions } from './writer.ts'
 
 /** What dispatching needs of the gateway. */
@@ -79,7 +78,7 @@ export class Dispatcher {
     if (response.destroyed) return
     const { origin } = exchange
     if (!origin.accepts.events) return send(response, 202, {}, undefined, origin)
-    send(response, 200, streamHeaders({ 'content-type': EVENT_STREAM_TYPE }), undefined, origin)
+    send(response, 200, ownStreamHeaders(), undefined, origin)
   }
 
   /** A response closes when it is complete, too. */

@@ -4,8 +4,8 @@ import type { Body } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { cancelReply, type EventsReply, type JsonReply, type Reply } from '../exchange/reply.ts'
 import { DocumentWriter } from './document-writer.ts'
-import { clientHeaders, type Headers } from './response-headers.ts'
-import { StreamWriter, streamHeaders } from './stream-writer.ts'
+import { clientHeaders } from './response-headers.ts'
+import { StreamWriter } from './stream-writer.ts'
 import type { Relayed, RelayOptions } from './writer.ts'
 
 /** A promise when it goes on for a while. Throws when the exchange was stopped before. */
@@ -16,17 +16,14 @@ export function relay(
   options: RelayOptions,
 ): Promise<void> | undefined {
   if (exchange.life.stopped) cancelReply(reply, exchange.life.stopped)
-  const headers = clientHeaders(reply)
   if (reply.kind === 'empty') {
-    options.send(response, reply.status, headers, undefined, exchange.origin)
+    options.send(response, reply.status, clientHeaders(reply), undefined, exchange.origin)
     return undefined
   }
   const whole = wholeOf(reply)
-  if (!whole) return new Promise((settle) => write(reply, headers, { exchange, response, settle }, options))
+  if (!whole) return new Promise((settle) => write(reply, { exchange, response, settle }, options))
   if (response.destroyed) return undefined
-  const isStream = reply.kind === 'events'
-  const all = isStream ? streamHeaders(headers) : { ...headers, 'content-length': whole.length }
-  options.send(response, reply.status, all, whole, exchange.origin)
+  options.send(response, reply.status, clientHeaders(reply, whole.length), whole, exchange.origin)
   return undefined
 }
 
@@ -42,10 +39,10 @@ function giveBack(body: Body, whole: Buffer): void {
   body.unread(whole.length > 0 ? [whole] : [])
 }
 
-function write(reply: JsonReply | EventsReply, headers: Headers, relayed: Relayed, options: RelayOptions): void {
+function write(reply: JsonReply | EventsReply, relayed: Relayed, options: RelayOptions): void {
   const writer =
     reply.kind === 'events'
       ? new StreamWriter(reply, relayed, options)
       : new DocumentWriter(reply.body, relayed, options)
-  writer.start(reply.status, headers)
+  writer.start(reply.status, clientHeaders(reply))
 }

@@ -8,17 +8,8 @@ import type { RequestId } from '../types.ts'
 import type { Headers } from './response-headers.ts'
 import { type Relayed, type RelayOptions, Writer } from './writer.ts'
 
-/** What keeps anything between here and the client from holding events back. (RT12) */
-const STREAM_HEADERS: Headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
-
 /** What costs more to write than to copy, in bytes. */
 const SMALL_BYTES = 4 * 1024
-
-/** No length is promised: comments and errors may be added. */
-export function streamHeaders(headers: Headers): Headers {
-  const { 'content-length': _, ...rest } = headers
-  return { ...rest, ...STREAM_HEADERS }
-}
 
 export class StreamWriter extends Writer {
   readonly #reply: EventsReply
@@ -36,7 +27,7 @@ export class StreamWriter extends Writer {
   }
 
   override start(status: number, headers: Headers): void {
-    super.start(status, streamHeaders(headers))
+    super.start(status, headers)
     // The head leaves at once, with the events that came along with it.
     const isIdle = this.#waiting.length === 0 && !this.response.destroyed && !this.response.writableEnded
     if (isIdle) this.response.flushHeaders()

@@ -12,6 +12,7 @@ import type { Flow, MessageStream } from './message-stream.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
 import { PipeCall } from './pipe-call.ts'
 import { cancelToPipe, requestToPipe } from './renaming.ts'
+import { ToolParams } from './tool-params.ts'
 
 /** How many requests of clients are under way on one pipe. */
 const MAX_CALLS = 1_000
@@ -48,6 +49,7 @@ export class Channel implements Flow {
   readonly #calls = new Map<number, PipeCall>()
   readonly #stopped = new Map<number, Stopped>()
   readonly #slow = new Set<MessageStream>()
+  readonly #toolParams = new ToolParams()
   readonly #idle: NodeJS.Timeout
   #pipeIds = 0
   #owner: string | undefined
@@ -62,8 +64,15 @@ export class Channel implements Flow {
     this.#outbox = new Outbox(parts.pipe, (error) => this.#end(error))
     const say = (text: string): void => void this.#outbox.send({ text, from: undefined, bind: asIs })
     const { report, onChange } = parts
-    const hasOneOwner = (): boolean => this.#hasOneOwner
-    this.#incoming = new Incoming({ calls: this.#calls, flow: this, say, report, onChange, hasOneOwner })
+    this.#incoming = new Incoming({
+      calls: this.#calls,
+      flow: this,
+      say,
+      report,
+      onChange,
+      hasOneOwner: () => this.#hasOneOwner,
+      onTools: (result) => this.#toolParams.learn(result),
+    })
     this.#idle = setTimeout(() => this.#onIdle(), parts.idleMs).unref()
     parts.pipe.onMessage = (text) => this.#receive(text)
     parts.pipe.onDrain = () => this.#outbox.drain()
@@ -126,6 +135,7 @@ export class Channel implements Flow {
     const { life } = exchange
     if (life.stopped) throw life.stopped
     if (this.#calls.size >= MAX_CALLS) throw tooMuch()
+    if (message.era === 'modern' && message.method === 'tools/call') this.#toolParams.check(exchange)
     const pipeId = (this.#pipeIds += 1)
     const outgoing = outgoingOf(exchange, requestToPipe(message.text, pipeId))
     const onGone = (): void => {

@@ -35,6 +35,8 @@ interface IncomingParts {
   readonly onChange: OnChange
   /** Whether all the requests on the pipe so far are of one principal. */
   readonly hasOneOwner: () => boolean
+  /** Told the results of `tools/list`. */
+  readonly onTools: (result: unknown) => void
 }
 
 export class Incoming {
@@ -85,7 +87,9 @@ export class Incoming {
     const { calls } = this.#parts
     const isUnread = response.id === null && calls.size === 1
     const call = isUnread ? [...calls.values()][0] : calls.get(response.id as number)
-    call?.finish(responseToClient(response.text, call.ids), response.error)
+    if (!call) return
+    if (call.method === 'tools/list') this.#parts.onTools(response.result)
+    call.finish(responseToClient(response.text, call.ids), response.error)
   }
 
   /**

@@ -62,8 +62,12 @@ export class PipeCall {
     if (responseMs > 0) this.#deadline = setTimeout(() => this.#giveUp(), responseMs).unref()
   }
 
+  get method(): string {
+    return this.#message.method
+  }
+
   get listens(): boolean {
-    return this.#message.method === LISTEN_METHOD
+    return this.method === LISTEN_METHOD
   }
 
   /** Whether messages before the response can go along with it. */

@@ -607,3 +607,43 @@ describe('a pipe that throws', () => {
     }
   })
 })
+
+describe('Mcp-Param-*, which no server at the end of a pipe sees', () => {
+  const inputSchema = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } }
+  const forecast = modernRequest('tools/call', { name: 'forecast', arguments: { region: 'eu' } })
+
+  /** Lets a list of tools pass, and gives what a call with these headers is answered. */
+  async function afterList(
+    gateway: RunningGateway,
+    pipe: ScriptedPipe | undefined,
+    tools: object[],
+  ): Promise<ScriptedPipe> {
+    const listed = postModern(gateway.url('here'), modernRequest('tools/list'))
+    const listening = pipe ?? (await server.pipes.next())
+    listening.say({ id: (await listening.asked('tools/list')).id, result: { tools } })
+    await listed
+    return listening
+  }
+
+  const server = scriptedServer()
+
+  test('HD13 HD10 are compared by the gateway once a list of tools has passed: -32020, and the server is not asked', async () => {
+    const gateway = await gatewayOf(server)
+    const url = gateway.url('here')
+    const pipe = await afterList(gateway, undefined, [{ name: 'forecast', inputSchema }, { name: 7 }, null] as object[])
+    for (const headers of [{}, { 'mcp-param-region': 'us' }]) {
+      const answer = await postModern(url, forecast, headers)
+      expect([answer.status, answer.message?.error]).toMatchObject([400, { code: -32_020 }])
+    }
+    expect(pipe.sent.entries.filter((each) => each.includes('tools/call'))).toEqual([])
+    const right = postModern(url, forecast, { 'mcp-param-region': 'eu' })
+    pipe.say({ id: (await pipe.asked('tools/call')).id, result: {} })
+    expect((await right).status).toBe(200)
+
+    // ST28: whoever is refused lists the tools anew, and what the server has changed holds from then on.
+    await afterList(gateway, pipe, [{ name: 'forecast', inputSchema: { type: 'object' } }])
+    const bare = postModern(url, forecast)
+    pipe.say({ id: (await pipe.asked('tools/call')).id, result: {} })
+    expect((await bare).status).toBe(200)
+  })
+})

@@ -1,4 +1,4 @@
-/** Decodes the value of `Mcp-Name`. (2026-07-28 Streamable HTTP, Value Encoding; HD10) */
+/** Decodes the value of `Mcp-Name` and `Mcp-Param-*`. (2026-07-28 Streamable HTTP, Value Encoding; HD10) */
 import { isUtf8 } from 'node:buffer'
 
 const SENTINEL = /^=\?base64\?(.*)\?=$/s
