@@ -101,6 +101,14 @@ export const CASES = [
     quick: FEW,
   }),
   rounds({
+    name: 'session-setup-early',
+    title: 'the same of a client that its server may ask something at once: the gateway listens before the client does',
+    unit: 'session',
+    job: 'setup',
+    params: { connections: 16, roots: true },
+    proxies: TWO,
+  }),
+  rounds({
     name: 'events-small',
     title: 'one stream, a flood of small events (170 bytes)',
     unit: 'event',

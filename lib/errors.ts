@@ -39,6 +39,7 @@ const TABLE = {
   closing: { status: 503, rpc: 503 },
   unavailable: { status: 503, rpc: 503 },
   upstream_timeout: { status: 504, rpc: 504 },
+  loop_detected: { status: 508, rpc: 508 },
 } as const
 
 /**

@@ -196,7 +196,7 @@ export async function closeGatewayParts(
   report: (error: unknown) => void,
 ): Promise<void> {
   const deadline = performance.now() + graceMs
-  earlyListen?.letGo()
+  earlyListen?.releaseAll()
   inFlight.stop(reason, ({ life }) => life.endless)
   await within(deadline, inFlight.idle())
   inFlight.stop(reason, () => true)

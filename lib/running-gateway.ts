@@ -69,6 +69,7 @@ export class RunningGateway {
       throw new GatewayError('method_not_allowed', 'Method not allowed')
     }
     this.#checkHostAndOrigin(request)
+    this.#parts.upstreams.loopGuard.check(request.headers.via)
     return andThen(authenticate(request, server, this.#config), (principal) => {
       inbound.principal = principal
       inbound.charge = this.#parts.quota.open(principal?.id)

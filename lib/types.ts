@@ -132,7 +132,11 @@ export interface Pipe {
   send(message: string, from?: PipeContext): boolean
   onMessage?: ((message: string) => void) | undefined
   onDrain?: (() => void) | undefined
-  /** To be called once, when nothing can be sent or comes any more; `cause` says why, for `onError`. */
+  /**
+   * To be called once, when nothing can be sent or comes any more; `cause` says why, for `onError`, and an `exitCode` or
+   * `signal` of it is part of the server's health in a directory. Pipes that end with a cause are not opened again at
+   * once, should the next one end within a minute, too: then after 1, 2, 4, 8, 16 s.
+   */
   onClose?: ((cause?: Error) => void) | undefined
   /** No message is to come before `resume()`. */
   pause(): void
@@ -156,8 +160,8 @@ export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeConte
   /** Names what is opened. Defaults to the server's name in a record; a lookup function must give one. */
   readonly key?: string | undefined
   /**
-   * Whose modern requests share a pipe: those with the same answer. Asked on every modern request, with the context that
-   * opens the pipe if there is none yet. Defaults to the principal's id.
+   * Whose modern requests share a pipe: those with the same answer. Asked for every session and every modern request,
+   * with the context that opens the pipe if there is none yet. Defaults to the principal's id.
    */
   readonly sharedBy?: Hook<[context: PipeContext<P>], Awaitable<string>> | undefined
 }
@@ -178,7 +182,10 @@ export interface PipeServer<P extends Principal = Principal> extends ServerInfo 
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
   readonly recover?: boolean | undefined
-  /** How many pipes there are of it at most. Past that new sessions are 503. Defaults to 1 000. */
+  /**
+   * How many pipes there are of it at most. Past that new sessions are 503, also for a principal who has as many already
+   * as are left. Defaults to 1 000.
+   */
   readonly maxPipes?: number | undefined
   /**
    * How long a pipe lives without use, in milliseconds, whatever the session store says. A message, a request under way
@@ -433,6 +440,8 @@ export interface UpstreamState {
   readonly protocolVersion: string
   /** The server's own session id, if it has one. */
   readonly id?: string
+  /** Present if neither side declared a capability that lets the server send messages outside of a response stream. */
+  readonly silent?: true
   /** What `recover` needs to open the session again; absent without that option. */
   readonly client?: ClientState
   /** The states of the members of an aggregate, by name. */

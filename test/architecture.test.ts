@@ -91,7 +91,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   idOf: [2, 'rename', 'of a JSON-RPC message, and of an upstream'],
   keyOf: [2, 'rename', "of a stream's name, in two files"],
   parse: [2, 'rename', 'of a message, and of a sealed record'],
-  Place: [2, 'rename', 'of a layer, and of a kept result'],
   replyOf: [2, 'rename', "of a kept result, and of an upstream's response"],
 }
 

@@ -21,6 +21,9 @@ export interface Connection {
   readonly parent: Exchange
 }
 
+/** Receives the outcome of an exchange with an upstream; `exit` is the exit code or signal of a process that ended. */
+export type OnOutcome = (upstreamId: string, hasAnswered: boolean, exit?: number | string) => void
+
 /** Writes a whole response. `context` is passed to `onError` if the client disconnects before reading it. */
 export type SendWhole = (
   response: ServerResponse,
@@ -53,7 +56,7 @@ export interface GatewayInternals {
   /** The `Upstream.id` of a config. */
   upstreamId(server: string, config: ServerConfig): string
   /** Registers a listener for the outcome of every exchange with an upstream, of clients and of the gateway alike. */
-  watch(onOutcome: (upstreamId: string, hasAnswered: boolean) => void): void
+  watch(onOutcome: OnOutcome): void
 }
 
 const internals = new WeakMap<Gateway, GatewayInternals>()

@@ -27,7 +27,10 @@ export interface StdioOptions<P extends Principal = Principal> {
   readonly inheritEnv?: readonly string[] | undefined
   /** Where it runs. Defaults to where the gateway does. */
   readonly cwd?: string | undefined
-  /** How many processes there are of it at most. Past that a new session is 503. Defaults to 32. */
+  /**
+   * How many processes there are of it at most. Past that a new session is 503, also for a principal who has as many
+   * already as are left. Defaults to 32.
+   */
   readonly maxProcesses?: number | undefined
   /** How long a process lives without use, in milliseconds. Defaults to 30 minutes. */
   readonly idleMs?: number | undefined

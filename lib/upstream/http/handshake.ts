@@ -1,15 +1,18 @@
 /** Reads the reply to a handshake as far as its response: what a session keeps of one that the server agreed to. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
-import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
+import type { Message, RequestMessage, ResponseMessage } from '../../exchange/message.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import { HEADER, VISIBLE_ASCII } from '../../protocol.ts'
 import type { UpstreamState } from '../../types.ts'
-import { member } from '../../util/json.ts'
+import { isObject, member } from '../../util/json.ts'
 
 /** The longest name of a revision: it is kept with the session, and sent with each of its requests. */
 const MAX_VERSION_CHARS = 64
+
+/** The server capabilities of which all server messages are known. */
+const LISTED: ReadonlySet<string> = new Set(['tools', 'prompts', 'resources', 'completions'])
 
 /** What came of a handshake. */
 export interface Handshake {
@@ -51,8 +54,22 @@ export function stateOf(
     upstream,
     protocolVersion,
     ...(id !== undefined && { id }),
+    ...(isSilent(message, response) && { silent: true }),
     ...(config.recover === true && { client: { handshake: (message as RequestMessage).params ?? {} } }),
   }
+}
+
+/**
+ * Whether the server may send nothing by itself but pings: its client supports no requests of a server, and the server
+ * announces no logging, no subscriptions, no changes of lists, and no extension, of which nothing is known.
+ */
+function isSilent(asked: Message | undefined, response: ResponseMessage | undefined): boolean {
+  const ofClient = asked?.kind === 'request' ? asked.params?.['capabilities'] : undefined
+  const ofServer = member(response?.result, 'capabilities')
+  if (!isObject(ofClient) || Object.keys(ofClient).length > 0 || !isObject(ofServer)) return false
+  return Object.entries(ofServer).every(
+    ([name, value]) => LISTED.has(name) && isObject(value) && !value['listChanged'] && !value['subscribe'],
+  )
 }
 
 /** The id of the session that the server has opened with its head. */

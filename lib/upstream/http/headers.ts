@@ -31,6 +31,7 @@ export const OWN_HEADERS: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'via',
 ])
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>

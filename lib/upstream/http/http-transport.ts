@@ -1,10 +1,9 @@
 /** The connections to all servers behind HTTP, and how long each answer is waited for. */
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { Eras } from '../eras.ts'
 import { Deadlines } from './deadlines.ts'
-
-/** Told how asking an upstream went: whether anything sensible came back. */
-export type OnOutcome = (upstreamId: string, hasAnswered: boolean) => void
+import { LoopGuard } from './loop-guard.ts'
 
 export interface UpstreamTimeouts {
   readonly connectMs: number
@@ -15,6 +14,7 @@ export class HttpTransport {
   readonly eras: Eras
   readonly responseMs: number
   readonly deadlines: Deadlines
+  readonly loopGuard: LoopGuard = new LoopGuard()
   readonly #options: Client.Options
   /** Connections for calls, shared and kept alive per origin; idle ones close by themselves. */
   readonly #calls: Agent
@@ -34,14 +34,14 @@ export class HttpTransport {
   /** From now on tells how each exchange went. Without a watcher it costs nothing. */
   watch(onOutcome: OnOutcome): void {
     const before = this.#onOutcome
-    this.#onOutcome = (upstreamId, hasAnswered) => {
-      before?.(upstreamId, hasAnswered)
-      onOutcome(upstreamId, hasAnswered)
+    this.#onOutcome = (upstreamId, hasAnswered, exit) => {
+      before?.(upstreamId, hasAnswered, exit)
+      onOutcome(upstreamId, hasAnswered, exit)
     }
   }
 
-  outcome(upstreamId: string, hasAnswered: boolean): void {
-    this.#onOutcome?.(upstreamId, hasAnswered)
+  readonly outcome: OnOutcome = (upstreamId, hasAnswered, exit) => {
+    this.#onOutcome?.(upstreamId, hasAnswered, exit)
   }
 
   /** Where a request goes out: over a shared connection, or over one of its own that is closed with its stream. */

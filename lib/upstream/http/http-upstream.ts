@@ -88,7 +88,8 @@ export class HttpUpstream implements Upstream {
   }
 
   #headersOf(exchange: Exchange, credentials: readonly string[]): string[] {
-    const headers = [...this.#target.headers, ...credentials]
+    const via = this.#transport.loopGuard.viaOf(exchange.origin.request?.headers.via)
+    const headers = [...this.#target.headers, ...credentials, 'via', via]
     for (const name in exchange.headers) headers.push(name, exchange.headers[name]!)
     if (exchange.verb === 'POST') headers.push('content-type', JSON_TYPE)
     const id = exchange.state?.id

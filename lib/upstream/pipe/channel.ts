@@ -80,6 +80,11 @@ export class Channel implements Flow {
     return this.#isOver
   }
 
+  /** Whether any response has come. */
+  get hasAnswered(): boolean {
+    return this.#incoming.hasAnswered
+  }
+
   /** A message of a client, or its listener. Throws a GatewayError for what cannot be taken. */
   send(exchange: Exchange): Promise<Reply> {
     if (this.#isOver) throw new GatewayError('upstream_broken', 'The server ended')

@@ -40,10 +40,16 @@ export class Incoming {
   /** The server's requests to the client without a response, with the request on whose stream each was put. */
   readonly #questions = new Map<RequestId | null, PipeCall | undefined>()
   #hasReported = false
+  #hasAnswered = false
 
   constructor(parts: IncomingParts) {
     this.#parts = parts
     this.inbox = new Inbox(parts.flow)
+  }
+
+  /** Whether any response has come. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered
   }
 
   /** A client has answered: whether it was asked. */
@@ -72,6 +78,7 @@ export class Incoming {
   }
 
   #respond(response: ResponseMessage): void {
+    this.#hasAnswered = true
     const { calls } = this.#parts
     const isUnread = response.id === null && calls.size === 1
     const call = isUnread ? [...calls.values()][0] : calls.get(response.id as number)

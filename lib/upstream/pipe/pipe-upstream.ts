@@ -1,5 +1,6 @@
 /** Gives a pipe the semantics of Streamable HTTP: sessions with ids, listeners, replies with a status. */
 import type { Exchange } from '../../exchange/exchange.ts'
+import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { Upstream } from '../../exchange/layer.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
@@ -15,7 +16,7 @@ import type { Pipes } from './pipes.ts'
 export interface PipeUpstreamParts {
   readonly pipes: Pipes
   readonly eras: Eras
-  readonly outcome: (upstreamId: string, hasAnswered: boolean) => void
+  readonly outcome: OnOutcome
 }
 
 const ENDED: Reply = { kind: 'empty', status: 200, headers: {} }
@@ -52,8 +53,9 @@ export class PipeUpstream implements Upstream {
   /** A handshake: a session has a pipe of its own, which a handshake that fails takes along. */
   async #open(exchange: Exchange): Promise<Reply> {
     const { pipes, eras } = this.#parts
-    const { life, origin, message, config } = exchange
-    const channel = await pipes.open(this.#target, origin, pipeContextOf(exchange))
+    const { life, message, config } = exchange
+    const context = pipeContextOf(exchange)
+    const channel = await pipes.open(this.#target, await this.#keyOf(exchange, context), exchange, context)
     try {
       const reply = await channel.send(exchange)
       const response = await peekResponse(reply)

@@ -1,9 +1,12 @@
 /** The open pipes of a gateway: those of sessions by their id, those that requests share by whoever shares them. */
 import { randomBytes } from 'node:crypto'
 import { GatewayError, isCode, sessionElsewhere } from '../../errors.ts'
-import type { Exchange, Origin } from '../../exchange/exchange.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
+import { member } from '../../util/json.ts'
 import { handshakeNeeded } from '../eras.ts'
+import { BackOff } from './back-off.ts'
 import { Capacity } from './capacity.ts'
 import { Channel } from './channel.ts'
 import { PipeEras } from './era-probe.ts'
@@ -13,13 +16,17 @@ import type { PipeTarget } from './pipe-target.ts'
 export interface PipesParts {
   readonly responseMs: number
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
-  readonly outcome: (upstreamId: string, hasAnswered: boolean) => void
+  readonly outcome: OnOutcome
 }
 
 /** What an open pipe was opened by, and how it is found. */
 interface OpenEntry {
   readonly target: PipeTarget
+  readonly context: PipeContext
   readonly channel: Channel
+  /** What would be opened again: of those with the same name, should it end, the next one waits. */
+  readonly name: string
+  readonly openedAt: number
   /** Takes it out of those that requests share. */
   readonly forget: () => void
   sessionId: string | undefined
@@ -36,6 +43,7 @@ export class Pipes {
   readonly #shared = new Map<string, Promise<Channel>>()
   readonly #eras = new PipeEras()
   readonly #capacity = new Capacity()
+  readonly #backOff = new BackOff()
   readonly #closing = new Set<Promise<void>>()
   #isClosed = false
 
@@ -43,9 +51,9 @@ export class Pipes {
     this.#parts = parts
   }
 
-  /** Opens a pipe for a session. */
-  open(target: PipeTarget, origin: Origin, context: PipeContext): Promise<Channel> {
-    return this.#openPipe(target, origin, context, () => {})
+  /** Opens a pipe for a session; requests that share pipes would share one of this key. */
+  open(target: PipeTarget, key: string, exchange: Exchange, context: PipeContext): Promise<Channel> {
+    return this.#openPipe(target, nameOf(target, key), exchange, context, () => {})
   }
 
   /** Keeps a pipe as that of a session, under the id that is returned. */
@@ -72,7 +80,7 @@ export class Pipes {
    * it turns out to be a legacy one.
    */
   share(target: PipeTarget, key: string, exchange: Exchange, context: PipeContext): Promise<Channel> {
-    const name = JSON.stringify([target.id, key])
+    const name = nameOf(target, key)
     const before = this.#shared.get(name)
     if (before) return before
     const isAuto = (exchange.config.protocol ?? 'auto') === 'auto'
@@ -81,7 +89,7 @@ export class Pipes {
     const forget = (): void => {
       if (this.#shared.get(name) === opening) this.#shared.delete(name)
     }
-    const opened = this.#openPipe(target, exchange.origin, context, forget)
+    const opened = this.#openPipe(target, name, exchange, context, forget)
     const opening = era ? opened : opened.then((channel) => this.#probe(name, channel, exchange))
     this.#shared.set(name, opening)
     opening.catch(forget)
@@ -114,7 +122,7 @@ export class Pipes {
       .finally(() => {
         this.#closing.delete(closing)
         // Closing may be asked for several times.
-        if (this.#open.delete(channel)) this.#capacity.free(entry.target)
+        if (this.#open.delete(channel)) this.#capacity.free(entry.target, entry.context.principal)
       })
     this.#closing.add(closing)
     await closing
@@ -127,26 +135,36 @@ export class Pipes {
     await Promise.all(this.#closing)
   }
 
-  async #openPipe(target: PipeTarget, origin: Origin, context: PipeContext, forget: () => void): Promise<Channel> {
+  async #openPipe(
+    target: PipeTarget,
+    name: string,
+    { origin }: Exchange,
+    context: PipeContext,
+    forget: () => void,
+  ): Promise<Channel> {
     if (this.#isClosed) throw hasClosed()
-    this.#capacity.reserve(target)
+    this.#backOff.check(name)
+    this.#backOff.check(ownNameOf(name, context))
+    this.#capacity.reserve(target, context.principal)
     let pipe: Pipe
     try {
       pipe = await openPipe(target, origin, context)
     } catch (error) {
-      this.#capacity.free(target)
+      this.#capacity.free(target, context.principal)
       if (!isCode(error, 'unavailable')) this.#parts.outcome(target.id, false)
       throw error
     }
     const channel = this.#channelOf(pipe, target, context)
-    this.#open.set(channel, { target, channel, forget, sessionId: undefined, isProbe: false })
+    const openedAt = performance.now()
+    const entry = { target, context, channel, name, openedAt, forget, sessionId: undefined, isProbe: false }
+    this.#open.set(channel, entry)
     if (!this.#isClosed) return channel
     void this.close(channel)
     throw hasClosed()
   }
 
   #channelOf(pipe: Pipe, target: PipeTarget, { era, server, principal }: PipeContext): Channel {
-    const { report, outcome, responseMs } = this.#parts
+    const { report, responseMs } = this.#parts
     const where = { server, principal }
     const channel: Channel = new Channel({
       pipe,
@@ -155,10 +173,11 @@ export class Pipes {
       idleMs: target.idleMs,
       onIdle: () => void this.close(channel),
       onEnd: (cause, hadCalls) => {
-        const isProbe = this.#open.get(channel)?.isProbe === true
+        const entry = this.#open.get(channel)
         void this.close(channel)
-        if (isProbe) return
-        outcome(target.id, false)
+        if (entry?.isProbe) return
+        if (entry && cause) this.#noteEnd(entry)
+        this.#parts.outcome(target.id, false, exitOf(cause))
         // Whoever waited has been answered with it.
         if (cause && !hadCalls) report(new GatewayError('upstream_broken', 'The server ended', { cause }), where)
       },
@@ -166,6 +185,26 @@ export class Pipes {
     })
     return channel
   }
+
+  /** What ends before it has answered anything would do so for others, too; later it may be its own client's doing. */
+  #noteEnd({ channel, name, context, openedAt }: OpenEntry): void {
+    const whose = channel.hasAnswered ? ownNameOf(name, context) : name
+    this.#backOff.ended(whose, openedAt)
+  }
+}
+
+function nameOf({ id }: PipeTarget, key: string): string {
+  return JSON.stringify([id, key])
+}
+
+function ownNameOf(name: string, { principal }: PipeContext): string {
+  return JSON.stringify([name, principal?.id ?? ''])
+}
+
+/** How a process ended, where that is known. */
+function exitOf(cause: unknown): number | string | undefined {
+  const exit = member(cause, 'exitCode') ?? member(cause, 'signal')
+  return typeof exit === 'number' || typeof exit === 'string' ? exit : undefined
 }
 
 function hasClosed(): GatewayError {

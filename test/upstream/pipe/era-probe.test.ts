@@ -27,6 +27,10 @@ async function answer(pipe: ScriptedPipe): Promise<void> {
   pipe.say({ id: (await pipe.asked('tools/call')).id, result: { resultType: 'complete' } })
 }
 
+function end(pipe: ScriptedPipe): undefined {
+  pipe.onClose?.(new Error('unexpected request'))
+}
+
 const error = (code: number, data?: object): object => ({ error: { code, message: 'No', ...(data && { data }) } })
 
 test('a pipe that discovers is modern: the probe is the pipe to share, asked once, before anything else', async () => {
@@ -62,7 +66,7 @@ test.each([
   ['a revision with a handshake alone', () => error(-32022, { supported: ['2025-11-25'] })],
   ['an empty result', () => ({ result: {} })],
   ['a result with such revisions alone', () => ({ result: { supportedVersions: ['2025-06-18'] } })],
-  ['its end', (pipe: ScriptedPipe) => void pipe.onClose?.(new Error('unexpected request'))],
+  ['its end', end],
 ])(
   '%s is the answer of a legacy server: 400, which sends a client back to the handshake',
   async (_what, discovered) => {

@@ -259,6 +259,23 @@ describe('sessions', () => {
     expect(server.pipes.entries).toHaveLength(3)
   })
 
+  test('a principal takes no more pipes than are left: the other half is for the others', async () => {
+    const authenticate = ({ headers }: { headers: Record<string, unknown> }): Principal => ({
+      id: String(headers['x-id']),
+    })
+    const url = (await gatewayOf(scriptedServer({ maxPipes: 6 }), { authenticate })).url('here')
+    const open = (id: string): Promise<Session> => initialize(url, { headers: { 'x-id': id } })
+    const eves = [await open('eve'), await open('eve'), await open('eve')]
+    await expect(open('eve')).rejects.toThrow('503')
+    await open('ada')
+    await open('bob')
+    await expect(open('ada')).rejects.toThrow('503')
+    await eves[0]!.end()
+    await open('ada')
+    await open('joe')
+    await expect(open('new')).rejects.toThrow('503')
+  })
+
   const stores: [string, () => SessionStore][] = [
     ['memory', () => new MemorySessionStore()],
     ['sealed', () => new SealedSessionStore({ keys: ['k'.repeat(32)] })],
