@@ -15,6 +15,8 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { jest } from '@jest/globals'
+import * as auth from '../lib/auth/index.ts'
+import * as directory from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
 import { parseOptions } from '../lib/options.ts'
 import { connectSdkV1, textOf } from './support/clients.ts'
@@ -136,7 +138,8 @@ describe('the programs of the README', () => {
 })
 
 test('every value that the package exports is shown in a program of the README', () => {
-  expect(Object.keys(api).filter((name) => !programs.some((code) => code.includes(name)))).toEqual([])
+  const names = [api, auth, directory].flatMap((entry) => Object.keys(entry))
+  expect(names.filter((name) => !programs.some((code) => code.includes(name)))).toEqual([])
 })
 
 describe('the tables of the README', () => {

@@ -32,7 +32,7 @@ export function checkResponse(
     return fits(expects, status, type) ? undefined : invalid(`${status} ${type || 'without a content type'}`)
   if (status < 400) return invalid(`a redirect (${status}), which is not followed: configure the final URL`)
   if (status === 401 || status === 403 || status === 407) {
-    return new GatewayError('upstream_unauthorized', `The upstream refused the gateway's credentials (${status})`)
+    return new GatewayError('upstream_unauthorized', `The server refused the gateway's credentials (${status})`)
   }
   if (status === 404 && inSession) return new GatewayError('session_not_found', 'Session not found')
   if (era === 'modern') return TEMPORARY.has(status) ? refused(status, headers, 503) : unlessJson(type, status, headers)
@@ -58,7 +58,7 @@ function fits(expects: Expected['expects'], status: number, type: string): boole
 /** Replaces an error page, which an MCP client cannot read, by an error with its status. A 5xx stays a server fault. */
 function refused(answered: number, headers: Head['headers'], status: number = answered): GatewayError {
   const retryAfter = single(headers['retry-after']) ?? (status === 503 ? '1' : undefined)
-  return new GatewayError('upstream_refused', `The upstream answered ${answered}`, {
+  return new GatewayError('upstream_refused', `The server answered ${answered}`, {
     status: status < 500 || status === 503 || status === 504 ? status : 502,
     headers: {
       ...(status === 405 && { allow: single(headers['allow']) ?? 'POST, DELETE' }),
@@ -68,7 +68,7 @@ function refused(answered: number, headers: Head['headers'], status: number = an
 }
 
 function invalid(what: string): GatewayError {
-  return new GatewayError('upstream_invalid', `The upstream answered ${what}`)
+  return new GatewayError('upstream_invalid', `The server answered ${what}`)
 }
 
 function single(value: string | string[] | undefined): string | undefined {

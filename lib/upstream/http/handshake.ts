@@ -33,7 +33,7 @@ export async function readHandshake(exchange: Exchange, reply: Reply, responseMs
   off?.()
   if (life.stopped) return { response: undefined, fault: life.stopped }
   if (isLate) {
-    const fault = new GatewayError('upstream_timeout', 'The upstream did not answer the handshake in time')
+    const fault = new GatewayError('upstream_timeout', 'The server did not answer the handshake in time')
     return { response: undefined, fault }
   }
   return { response, fault: reply.status < 300 ? refusalIn(response) : undefined }
@@ -82,5 +82,5 @@ function refusalIn(response: ResponseMessage | undefined): GatewayError | undefi
   // A result without a protocol version opens no session; it is relayed for the client to judge.
   if (version === undefined) return undefined
   const isName = typeof version === 'string' && version.length <= MAX_VERSION_CHARS && VISIBLE_ASCII.test(version)
-  return isName ? undefined : new GatewayError('upstream_invalid', 'The upstream agreed to a revision without a name')
+  return isName ? undefined : new GatewayError('upstream_invalid', 'The server agreed to a revision without a name')
 }

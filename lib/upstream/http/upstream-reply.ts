@@ -115,7 +115,7 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
   }
 
   onLate(): void {
-    this.abort(new GatewayError('upstream_timeout', 'The upstream did not answer in time'))
+    this.abort(new GatewayError('upstream_timeout', 'The server did not answer in time'))
   }
 
   /** Aborts the request in any state; one that waits for a connection fails immediately. */
