@@ -12,12 +12,13 @@ import { faultOf } from './outbound/fault-of.ts'
 import { refuse } from './outbound/refusal.ts'
 import { RunningGateway } from './running-gateway.ts'
 import type { Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
+import { checkOptions } from './util/anchors.ts'
 
 type Next = (error?: unknown) => void
 
 /** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
-  const config = parseOptions(options)
+  const config = checkOptions(mcpGateway, () => parseOptions(options))
   const { protectedServers } = config
   const running = new RunningGateway(config)
   const fail = refusing(config, running)
