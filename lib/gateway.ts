@@ -1,4 +1,4 @@
-/** mcpGateway(): what is mounted. The way of a request goes on in running-gateway.ts. */
+/** mcpGateway(), the middleware that is mounted. It passes requests to running-gateway.ts. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from './errors.ts'
 import { expose } from './exchange/gateway-internals.ts'
@@ -61,7 +61,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
 
 type Fail = (inbound: InboundRequest, error: unknown) => void
 
-/** Answers with what a fault is to the client, and tells the operator what that hides. */
+/** Answers with the error that the client may see, and reports the rest to the operator. */
 function refusing({ report, protectedServers }: Config, { send }: RunningGateway): Fail {
   return (inbound, error) => {
     const known = faultOf(error, inbound, report)
