@@ -35,7 +35,8 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
     } catch (error) {
-      return fail(new InboundRequest(request, response, ''), error)
+      fail(new InboundRequest(request, response, ''), error)
+      return
     }
     serveInTurn(inbound, (one) => running.answer(one, fail))
   }
@@ -53,20 +54,21 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
 
   function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
     const answered = answerMetadata(running.send, protectedServers, server, request, response)
-    answered.catch((error: unknown) => fail(new InboundRequest(request, response, server), error))
+    answered.catch((error: unknown) => void fail(new InboundRequest(request, response, server), error))
   }
 
   return expose(Object.assign(gateway, { wellKnown, close: running.close }), running.internals())
 }
 
-type Fail = (inbound: InboundRequest, error: unknown) => void
+type Fail = (inbound: InboundRequest, error: unknown) => GatewayError
 
-/** Answers with the error that the client may see, and reports the rest to the operator. */
+/** Answers with the error that the client may see, which it returns, and reports the rest to the operator. */
 function refusing({ report, protectedServers }: Config, { send }: RunningGateway): Fail {
   return (inbound, error) => {
     const known = faultOf(error, inbound, report)
     const headers = () => challengeHeaders(known, protectedServers.asked(inbound.server))
     const unsent = refuse(send, inbound.request, inbound.response, known, inbound.id, headers, inbound)
     if (unsent !== undefined) report(unsent, inbound)
+    return known
   }
 }

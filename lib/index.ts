@@ -34,6 +34,8 @@ export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorO
 
 // Types of the options and of what they take.
 export type {
+  AuditDecider,
+  AuditRecord,
   Authenticate,
   AuthenticateContext,
   AuthInfo,
@@ -65,5 +67,6 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  Telemetry,
   UpstreamState,
 } from './types.ts'

@@ -4,6 +4,7 @@ import { type ProtectedServers, parseProtectedResource } from './inbound/access/
 import { scopeRulesOf } from './inbound/access/scopes.ts'
 import { compilePath, type ServerPath } from './inbound/path.ts'
 import type { HostRules } from './inbound/host-origin.ts'
+import { type Observation, parseObservation } from './observe/observation-options.ts'
 import { MemorySessionStore } from './stores/memory-session-store.ts'
 import type {
   Authenticate,
@@ -47,6 +48,8 @@ export interface Config {
   readonly responseMs: number
   readonly stallMs: number
   readonly recheckMs: number
+  /** The options `audit` and `telemetry`. */
+  readonly observation: Observation
   readonly report: ReportError
 }
 
@@ -65,6 +68,8 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   limits: true,
   timeouts: true,
   recheckMs: true,
+  audit: true,
+  telemetry: true,
   onError: true,
 }
 
@@ -106,6 +111,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     stallMs: parseNumber('timeouts.stallMs', timeouts?.stallMs ?? 60_000, 1),
     recheckMs: parseNumber('recheckMs', given.recheckMs ?? 60_000, 1),
     report: reporting(given.onError),
+    observation: parseObservation(given),
   }
 }
 

@@ -13,6 +13,7 @@ import { OpenSession } from './layers/open-session.ts'
 import { RecoverSession } from './layers/recover-session.ts'
 import { ResumeUpstream } from './layers/resume-upstream.ts'
 import { SplitBatch } from './layers/split-batch.ts'
+import { Observers } from './observe/observers.ts'
 import type { Config } from './options.ts'
 import { AnswerWriter } from './outbound/answer-writer.ts'
 import { Dispatcher } from './outbound/dispatch.ts'
@@ -84,6 +85,7 @@ export interface GatewayParts {
   readonly inFlight: InFlight
   readonly quota: Quota
   readonly accessMonitor: AccessMonitor
+  readonly observers: Observers
   readonly dispatcher: Dispatcher
   readonly answers: AnswerWriter
   readonly eventLog: EventLogLayer | undefined
@@ -97,7 +99,14 @@ const FAREWELL_MS = 1_000
 
 interface LayerParts extends Pick<
   GatewayParts,
-  'sessions' | 'sessionHabits' | 'alwaysSessions' | 'upstreamSessions' | 'upstreams' | 'eventLog' | 'earlyListen'
+  | 'sessions'
+  | 'sessionHabits'
+  | 'alwaysSessions'
+  | 'upstreamSessions'
+  | 'upstreams'
+  | 'eventLog'
+  | 'earlyListen'
+  | 'observers'
 > {
   readonly report: (error: unknown, exchange: Exchange) => void
 }
@@ -107,7 +116,7 @@ function layersOf(parts: LayerParts, { cacheBytes, protectedServers, responseMs 
   const { upstreamSessions, upstreams, eventLog, earlyListen, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
   return [
-    ['client', new OpenSession(parts)],
+    ['client', new OpenSession({ ...parts, watch: parts.observers.sessions })],
     ...(earlyListen ? [['client', earlyListen] as const] : []),
     ...(eventLog ? [['client', eventLog] as const] : []),
     ['gateway', new Authorize('said', protectedServers.scopes)],
@@ -127,12 +136,14 @@ export function createGatewayParts(config: Config): GatewayParts {
   const { lookup, stallMs, recheckMs, events } = config
   const report = (error: unknown, { origin }: Exchange): void => origin.bind(config.report)(error, origin)
   const eras = new Eras()
-  const upstreams = new Upstreams(config, eras)
+  const observers = new Observers(config.observation, config.report)
+  const upstreams = new Upstreams({ ...config, attempt: observers.attempt }, eras)
   const inFlight = new InFlight()
   const quota = new Quota({ bytes: config.principalBytes, calls: config.principalCalls })
   const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)
   const sessions = new Sessions(config.sessions, inFlight, (id, { upstream }) => {
     earlyListen?.forget(id)
+    observers.sessions.ended(id)
     upstreamSessions.expired(id, upstream)
   })
   const eventLog = events && new EventLogLayer(events, { report, inFlight })
@@ -142,13 +153,13 @@ export function createGatewayParts(config: Config): GatewayParts {
   const sessionHabits = new SessionHabits()
   const alwaysSessions = eventLog !== undefined
   const layers = layersOf(
-    { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eventLog, earlyListen, report },
+    { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eventLog, earlyListen, observers, report },
     config,
   )
   const pipeline = new Pipeline(layers, upstreams.of)
   const access = { inFlight, sessions, upstreamSessions, lookup, recheckMs, report: config.report }
   const accessMonitor = new AccessMonitor(access)
-  const forget = forgetting({ upstreamSessions, earlyListen, sessions, eventLog }, config)
+  const forget = forgetting({ upstreamSessions, earlyListen, observers, sessions, eventLog }, config)
   const heartbeat = new Heartbeat()
   const answers = new AnswerWriter({ heartbeat, stallMs, report: config.report })
   const { send } = answers
@@ -164,6 +175,7 @@ export function createGatewayParts(config: Config): GatewayParts {
     inFlight,
     quota,
     accessMonitor,
+    observers,
     dispatcher,
     answers,
     eventLog,
@@ -172,15 +184,16 @@ export function createGatewayParts(config: Config): GatewayParts {
   }
 }
 
-type ForgetParts = Pick<GatewayParts, 'upstreamSessions' | 'earlyListen' | 'sessions' | 'eventLog'>
+type ForgetParts = Pick<GatewayParts, 'upstreamSessions' | 'earlyListen' | 'observers' | 'sessions' | 'eventLog'>
 
 function forgetting(
-  { upstreamSessions, earlyListen, sessions, eventLog }: ForgetParts,
+  { upstreamSessions, earlyListen, observers, sessions, eventLog }: ForgetParts,
   { report }: Config,
 ): GatewayParts['forget'] {
   return async (sessionId) => {
     upstreamSessions.forget(sessionId)
     earlyListen?.forget(sessionId)
+    observers.sessions.ended(sessionId)
     await sessions.end(sessionId)
     await eventLog?.forget(sessionId).catch((error: unknown) => report(error, undefined))
   }
@@ -188,7 +201,7 @@ function forgetting(
 
 /** Lets exchanges finish within the grace period, stops the rest with this reason, and closes all parts. */
 export async function closeGatewayParts(
-  { inFlight, accessMonitor, sessions, earlyListen, eventLog, upstreamSessions, upstreams }: GatewayParts,
+  { inFlight, accessMonitor, observers, sessions, earlyListen, eventLog, upstreamSessions, upstreams }: GatewayParts,
   reason: GatewayError,
   graceMs: number,
   report: (error: unknown) => void,
@@ -204,6 +217,7 @@ export async function closeGatewayParts(
   await within(Math.max(deadline, performance.now() + FAREWELL_MS), upstreamSessions.done())
   upstreamSessions.close()
   await upstreams.close()
+  await observers.close(Math.max(deadline, performance.now() + FAREWELL_MS))
 }
 
 /** Only Streamable HTTP has batches; other upstreams accept single messages. */

@@ -15,6 +15,7 @@ import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { checkSingleHeaders } from './inbound/single-headers.ts'
 import type { Config } from './options.ts'
 import { faultOf } from './outbound/fault-of.ts'
+import type { InboundObservation } from './observe/inbound-observation.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
 import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
@@ -45,14 +46,19 @@ export class RunningGateway {
   }
 
   /** Serves a request; calls `fail` for an error. The request's share of the quota is released when it is over. */
-  answer(inbound: InboundRequest, fail: (inbound: InboundRequest, error: unknown) => void): void {
-    const over = (): void => inbound.charge?.release()
+  answer(inbound: InboundRequest, fail: (inbound: InboundRequest, error: unknown) => GatewayError): void {
+    const observed = this.#parts.observers.begin(inbound)
+    const over = (): void => {
+      inbound.charge?.release()
+      observed?.over()
+    }
     const failed = (error: unknown): void => {
-      over()
-      fail(inbound, error)
+      inbound.charge?.release()
+      const known = fail(inbound, error)
+      observed?.failed(known, inbound.stage)
     }
     try {
-      const served = this.#serve(inbound)
+      const served = this.#serve(inbound, observed)
       if (isPromise(served)) served.then(over, failed)
       else over()
     } catch (error) {
@@ -61,54 +67,79 @@ export class RunningGateway {
   }
 
   /** Authentication comes before the lookup, so that an unauthenticated client does not learn which servers exist. */
-  #serve(inbound: InboundRequest): Awaitable<void> {
+  #serve(inbound: InboundRequest, observed: InboundObservation | undefined): Awaitable<void> {
     const { request, server } = inbound
     const { method } = request
     if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {
+      inbound.stage = 'message'
       throw new GatewayError('method_not_allowed', 'Method not allowed')
     }
     this.#checkHostAndOrigin(request)
     this.#parts.upstreams.loopGuard.check(request.headers.via)
+    inbound.stage = 'authenticate'
     return andThen(authenticate(request, server, this.#config), (principal) => {
       inbound.principal = principal
       inbound.charge = this.#parts.quota.open(principal?.id)
+      inbound.stage = 'servers'
       return andThen(lookUpServer(request, server, principal, this.#config), (config) => {
         inbound.config = config
-        if (method === 'POST') return this.#post(inbound, config)
-        return method === 'GET' ? this.#get(inbound, config) : this.#delete(inbound, config)
+        inbound.stage = 'message'
+        if (method === 'POST') return this.#post(inbound, config, observed)
+        const serve = () =>
+          method === 'GET' ? this.#get(inbound, config, observed) : this.#delete(inbound, config, observed)
+        return observed ? observed.received(method, undefined, serve) : serve()
       })
     })
   }
 
   /** Reads the body, classifies the message, then finds its session. */
-  #post(inbound: InboundRequest, config: ServerConfig): Awaitable<void> {
+  #post(inbound: InboundRequest, config: ServerConfig, observed: InboundObservation | undefined): Awaitable<void> {
     const accepts = acceptsOfPost(inbound.header('accept'))
     return andThen(readContent(inbound.request, this.#config.bodyBytes, inbound.charge), ({ bytes, text, json }) => {
       const message = classify(json, inbound.standardHeaders(), text)
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, config)
-      if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
-      if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
-      this.#parts.eras.check(config, message)
-      if (!listens(message)) inbound.charge!.call()
-      return andThen(sessionOf(inbound, message, this.#parts), (session) =>
-        this.#dispatch(inbound, 'POST', { accepts, session, message, body: bytes }),
-      )
+      const send = () => this.#send(inbound, config, { accepts, message, body: bytes }, observed)
+      return observed ? observed.received('POST', message, send) : send()
     })
   }
 
+  #send(
+    inbound: InboundRequest,
+    config: ServerConfig,
+    { accepts, message, body }: Required<Omit<Received, 'session'>>,
+    observed: InboundObservation | undefined,
+  ): Awaitable<void> {
+    if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
+    if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
+    this.#parts.eras.check(config, message)
+    if (!listens(message)) inbound.charge!.call()
+    inbound.stage = 'session'
+    return andThen(sessionOf(inbound, message, this.#parts), (session) =>
+      this.#dispatch(inbound, 'POST', { accepts, session, message, body }, observed),
+    )
+  }
+
   /** Opens a client's listening stream. */
-  async #get(inbound: InboundRequest, config: ServerConfig): Promise<void> {
+  async #get(inbound: InboundRequest, config: ServerConfig, observed: InboundObservation | undefined): Promise<void> {
     const accepts = acceptsOfGet(inbound.header('accept'))
     if (this.#closed) throw closing()
+    inbound.stage = 'session'
     const session = await ownSession(inbound, config, this.#parts)
-    return this.#dispatch(inbound, 'GET', { accepts, session })
+    return this.#dispatch(inbound, 'GET', { accepts, session }, observed)
   }
 
   /** Ends a client's session, whatever the server answers. A DELETE without a session is forwarded to the server. */
-  async #delete(inbound: InboundRequest, config: ServerConfig): Promise<void> {
+  async #delete(
+    inbound: InboundRequest,
+    config: ServerConfig,
+    observed: InboundObservation | undefined,
+  ): Promise<void> {
+    inbound.stage = 'session'
     const session = await ownSession(inbound, config, this.#parts)
-    if (!session) return this.#dispatch(inbound, 'DELETE', { accepts: TAKES_BOTH, session })
+    if (!session) return this.#dispatch(inbound, 'DELETE', { accepts: TAKES_BOTH, session }, observed)
+    inbound.stage = undefined
+    observed?.inSession(session)
     await this.#parts.forget(session.id)
     const { server, principal, request } = inbound
     await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
@@ -119,7 +150,9 @@ export class RunningGateway {
     inbound: InboundRequest,
     verb: 'POST' | 'GET' | 'DELETE',
     { accepts, session, message, body }: Received,
+    observed: InboundObservation | undefined,
   ): Promise<void> {
+    inbound.stage = undefined
     const { server, principal, request, response } = inbound
     const config = inbound.config!
     const era = message?.era ?? 'legacy'
@@ -127,9 +160,10 @@ export class RunningGateway {
     const negotiated = state?.protocolVersion
     const resumes = session !== undefined && (this.#parts.eventLog !== undefined || state?.id !== undefined)
     const headers = clientHeadersToServer({ verb, message, negotiated, resumes }, request.headers)
-    const origin = new Origin({ server, principal, request, era, session, accepts, response })
+    const origin = new Origin({ server, principal, request, era, session, accepts, response, observed })
     const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
     const exchange = new Exchange(parts, body)
+    observed?.sent(exchange)
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
   }
 

@@ -5,6 +5,7 @@ import { parseSync } from '@swc/core'
 import * as auth from '../lib/auth/index.ts'
 import * as directory from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
+import * as opentelemetry from '../lib/opentelemetry/index.ts'
 import * as stdio from '../lib/stdio/index.ts'
 import * as testing from '../lib/testing.ts'
 
@@ -46,6 +47,8 @@ test('the package exports exactly these values', () => {
 
 test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
+    'AuditDecider',
+    'AuditRecord',
     'AuthInfo',
     'Authenticate',
     'AuthenticateContext',
@@ -91,6 +94,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'Telemetry',
     'UpstreamState',
   ])
 })
@@ -131,8 +135,12 @@ test('the subpath ./stdio exports stdio() alone', () => {
   ])
 })
 
+test('the subpath ./opentelemetry exports openTelemetry() alone', () => {
+  expect(Object.keys(opentelemetry)).toEqual(['openTelemetry'])
+})
+
 test('package.json exports exactly these paths', () => {
-  const paths = ['.', './auth', './directory', './testing', './stdio', './package.json']
+  const paths = ['.', './auth', './directory', './testing', './stdio', './opentelemetry', './package.json']
   expect(Object.keys(manifest.exports)).toEqual(paths)
 })
 

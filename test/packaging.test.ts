@@ -25,6 +25,7 @@ const SUBPATHS = [
   'express-mcp-gateway/directory',
   'express-mcp-gateway/testing',
   'express-mcp-gateway/stdio',
+  'express-mcp-gateway/opentelemetry',
   'express-mcp-gateway/package.json',
 ]
 
@@ -102,6 +103,15 @@ test('an ES module imports it and mounts it, and the process ends by itself', ()
     ${PROGRAM}`,
   )
   expect(node('program.mjs')).toBe('404 function true')
+})
+
+test('without @opentelemetry/api only the subpath that needs it cannot be loaded, and the error names the package', () => {
+  write(
+    'untraced.mjs',
+    `await import('express-mcp-gateway')
+    await import('express-mcp-gateway/opentelemetry').catch((error) => console.log(error.code, error.message))`,
+  )
+  expect(node('untraced.mjs')).toMatch(/^ERR_MODULE_NOT_FOUND .*@opentelemetry\/api/)
 })
 
 test('CommonJS requires it, without a flag and without a warning', () => {

@@ -49,6 +49,8 @@ export class Dispatcher {
       let reply = await handle(exchange)
       if (reply.kind === 'events' && !exchange.origin.accepts.events) reply = await collapse(reply, exchange, handle)
       if (reply.kind === 'events') life.endless = reply.endless
+      const { observed } = exchange.origin
+      if (observed) reply = observed.watch(reply)
       const relayed = relay(reply, exchange, response, this.#relayOptions)
       if (relayed) await relayed
     } catch (error) {

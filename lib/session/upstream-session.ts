@@ -96,6 +96,7 @@ export class UpstreamSessions {
       message: undefined,
       state,
       headers: negotiatedVersionHeader(state.protocolVersion),
+      isOwn: true,
     })
     try {
       drainReply(await this.#handleOf(context.config)(exchange))

@@ -1,8 +1,9 @@
 /** The options of a gateway, and the gateway itself. */
 import type { ServerResponse } from 'node:http'
 import type { Authenticate, ProtectedResource, ServerLookup } from './access.ts'
-import type { GatewayRequest, Hook, Principal } from './common.ts'
+import type { Awaitable, GatewayRequest, Hook, Principal } from './common.ts'
 import type { EventLog } from './event-logs.ts'
+import type { AuditRecord, Telemetry } from './observe.ts'
 import type { ServerConfig } from './servers.ts'
 import type { SessionStore } from './sessions.ts'
 
@@ -95,6 +96,19 @@ export interface GatewayOptions<P extends Principal = Principal> {
    * be shorter than the store's idle expiry. Defaults to 60 000.
    */
   readonly recheckMs?: number | undefined
+  /**
+   * Called with a record of each message once it is over, also of one that was refused before it was read. It holds
+   * nothing up, and changes nothing: what it throws, and what it has not written after 30 seconds, goes to `onError`.
+   * While 10 000 records are being written, further ones are lost, which `onError` is told. Defaults to none.
+   *
+   * @example
+   * ```js
+   * const audit = ({ principal, ...record }) => log.info({ ...record, user: principal?.id })
+   * ```
+   */
+  readonly audit?: Hook<[record: AuditRecord<P>], Awaitable<void>> | undefined
+  /** Spans and metrics: `openTelemetry()` of `express-mcp-gateway/opentelemetry`. Defaults to none. */
+  readonly telemetry?: Telemetry | undefined
   /** Called with every error that the client is not told of, or cannot fix. Defaults to printing it by `console.error`. */
   readonly onError?: Hook<[error: Error, context: ErrorContext<P>], void> | undefined
 }

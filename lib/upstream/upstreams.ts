@@ -3,7 +3,7 @@ import type { OnOutcome } from '../exchange/gateway-internals.ts'
 import type { Upstream, UpstreamOf } from '../exchange/layer.ts'
 import type { ErrorContext, ServerConfig } from '../types.ts'
 import type { Eras } from './eras.ts'
-import { HttpTransport, type UpstreamTimeouts } from './http/http-transport.ts'
+import { HttpTransport, type HttpTransportParts } from './http/http-transport.ts'
 import { HttpUpstreams } from './http/http-upstream.ts'
 import type { LoopGuard } from './http/loop-guard.ts'
 import { targetOf } from './http/target.ts'
@@ -11,7 +11,7 @@ import { isPipeServer, pipeTargetOf } from './pipe/pipe-target.ts'
 import { PipeUpstream } from './pipe/pipe-upstream.ts'
 import { Pipes } from './pipe/pipes.ts'
 
-interface UpstreamsParts extends UpstreamTimeouts {
+interface UpstreamsParts extends HttpTransportParts {
   /** The servers by name, unless they are looked up. */
   readonly servers?: ReadonlyMap<string, ServerConfig> | undefined
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
@@ -37,7 +37,8 @@ export class Upstreams {
   readonly of: UpstreamOf = (server, config): Upstream => {
     if (!isPipeServer(config)) return this.#http.of(server, config)
     const target = pipeTargetOf(server, config, this.#isLookedUp)
-    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome: this.#transport.outcome })
+    const { attempt, outcome } = this.#transport
+    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome, attempt })
   }
 
   /** Tells what has come through here before. */

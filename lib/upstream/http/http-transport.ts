@@ -1,18 +1,22 @@
 /** The HTTP connections to all servers, and the time limits of their responses. */
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
+import type { Attempt } from '../../exchange/observed.ts'
 import type { Eras } from '../eras.ts'
 import { Deadlines } from './deadlines.ts'
 import { LoopGuard } from './loop-guard.ts'
 
-export interface UpstreamTimeouts {
+export interface HttpTransportParts {
   readonly connectMs: number
   readonly responseMs: number
+  /** Told of each request that is sent, when somebody watches. */
+  readonly attempt?: Attempt | undefined
 }
 
 export class HttpTransport {
   readonly eras: Eras
   readonly responseMs: number
+  readonly attempt: Attempt | undefined
   readonly deadlines: Deadlines
   readonly loopGuard: LoopGuard = new LoopGuard()
   readonly #options: Client.Options
@@ -22,9 +26,10 @@ export class HttpTransport {
   readonly #streams = new Set<Client>()
   #onOutcome: OnOutcome | undefined
 
-  constructor({ connectMs, responseMs }: UpstreamTimeouts, eras: Eras) {
+  constructor({ connectMs, responseMs, attempt }: HttpTransportParts, eras: Eras) {
     this.eras = eras
     this.responseMs = responseMs
+    this.attempt = attempt
     this.deadlines = new Deadlines(responseMs)
     // SE17: undici's default ends a stream that is idle for 300 s.
     this.#options = { connect: buildConnector({ timeout: connectMs }), bodyTimeout: 0, headersTimeout: 0 }

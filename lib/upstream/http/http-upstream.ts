@@ -38,9 +38,15 @@ export class HttpUpstream implements Upstream {
     const { headers } = exchange.config as HttpServer
     const reply =
       typeof headers === 'function'
-        ? sendWith(headers, exchange, this.#target.url, (flat) => this.#dispatch(exchange, flat))
-        : this.#dispatch(exchange, [])
+        ? sendWith(headers, exchange, this.#target.url, (flat) => this.#attempt(exchange, flat))
+        : this.#attempt(exchange, [])
     return exchange.opens ? reply.then((answered) => this.#opened(exchange, answered)) : reply
+  }
+
+  #attempt(exchange: Exchange, credentials: readonly string[]): Promise<Reply> {
+    const { attempt } = this.#transport
+    if (!attempt) return this.#dispatch(exchange, credentials)
+    return attempt(exchange, (observed) => this.#dispatch(observed, credentials))
   }
 
   #dispatch(exchange: Exchange, credentials: readonly string[]): Promise<Reply> {
@@ -87,7 +93,7 @@ export class HttpUpstream implements Upstream {
   }
 
   #headersOf(exchange: Exchange, credentials: readonly string[]): string[] {
-    const via = this.#transport.loopGuard.viaOf(exchange.origin.request?.headers.via)
+    const via = this.#transport.loopGuard.viaOf(exchange.origin.request?.headers?.via)
     const headers = [...this.#target.headers, ...credentials, 'via', via]
     for (const name in exchange.headers) headers.push(name, exchange.headers[name]!)
     if (exchange.verb === 'POST') headers.push('content-type', JSON_TYPE)
@@ -110,7 +116,7 @@ export class HttpUpstream implements Upstream {
   #end(exchange: Exchange, id: string | undefined): void {
     if (id === undefined) return
     const state: UpstreamState = { upstream: this.id, protocolVersion: '', id }
-    const farewell = { verb: 'DELETE', message: undefined, state, headers: {} } as const
+    const farewell = { verb: 'DELETE', message: undefined, state, headers: {}, isOwn: true } as const
     void this.send(exchange.fork(farewell, exchange.life.detach())).then(drainReply, () => {})
   }
 }

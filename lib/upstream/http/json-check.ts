@@ -2,16 +2,13 @@
 import { GatewayError } from '../../errors.ts'
 import type { RequestId } from '../../types.ts'
 import { isObject } from '../../util/json.ts'
+import { closingQuote, isEscapedAt } from '../../util/json-bytes.ts'
+import { DOUBLE_QUOTE } from '../../util/ascii.ts'
 
-const DOUBLE_QUOTE = 0x22
-const REVERSE_SOLIDUS = 0x5c
 /** The bit in which `{` differs from `[`, and `}` from `]`. */
 const LOWER = 0x20
 const OPEN = 0x7b
 const CLOSE = 0x7d
-
-/** How many bytes of a string are scanned one by one; for longer ones `indexOf` is cheaper. */
-const NEAR_BYTES = 64
 
 /** The longest document of known length that is scanned, in bytes: of a longer one only the last byte is checked. */
 const SCAN_BYTES = 256 * 1024
@@ -121,30 +118,6 @@ export class JsonCheck {
     if (this.#outline.length + to - from > OUTLINE_BYTES) this.#outline = undefined
     else this.#outline += chunk.toString('latin1', from, to) + instead
   }
-}
-
-/** The index of the quote that ends a string; -1 when it is not in this chunk. */
-function closingQuote(chunk: Buffer, from: number): number {
-  const { length } = chunk
-  let at = from
-  while (at < length) {
-    for (const near = Math.min(length, at + NEAR_BYTES); at < near; at += chunk[at] === REVERSE_SOLIDUS ? 2 : 1) {
-      if (chunk[at] === DOUBLE_QUOTE) return at
-    }
-    if (at >= length) return -1
-    const found = chunk.indexOf(DOUBLE_QUOTE, at)
-    if (found === -1) return -1
-    if (!isEscapedAt(chunk, found, at)) return found
-    at = found + 1
-  }
-  return -1
-}
-
-/** Whether an odd number of backslashes precedes the index. */
-function isEscapedAt(chunk: Buffer, at: number, from: number): boolean {
-  let first = at
-  while (first > from && chunk[first - 1] === REVERSE_SOLIDUS) first -= 1
-  return ((at - first) & 1) === 1
 }
 
 /** Whether the last bytes are those that common serializers write for this id, so that the rest need not be scanned. */
