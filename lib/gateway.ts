@@ -12,6 +12,7 @@ import { faultOf } from './outbound/fault-of.ts'
 import { refuse } from './outbound/refusal.ts'
 import { RunningGateway } from './running-gateway.ts'
 import type { Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
+import { checkOptions } from './util/anchors.ts'
 
 type Next = (error?: unknown) => void
 
@@ -29,7 +30,7 @@ type Next = (error?: unknown) => void
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
  */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
-  const config = parseOptions(options)
+  const config = checkOptions(mcpGateway, () => parseOptions(options))
   const { protectedServers } = config
   const running = new RunningGateway(config)
   const fail = refusing(config, running)
