@@ -1,24 +1,23 @@
 // Events in Redis: a real redis-server, through both client libraries.
 import { RedisEventLog, type RedisEventLogOptions } from '../../lib/index.ts'
 import { eventLogContract } from '../../lib/testing.ts'
-import { describeRedis, REDIS_CLIENTS, startRedis, type RedisClient, type RunningRedis } from '../support/redis.ts'
+import { describeRedis, REDIS_CLIENTS, startRedis, type RedisConnection, type RunningRedis } from '../support/redis.ts'
 
 describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => {
   let redis: RunningRedis
-  let clients: RedisClient[]
+  let connections: RedisConnection[]
 
   function log(options: Partial<RedisEventLogOptions> = {}): RedisEventLog {
-    const [commands, blocking] = clients
-    const { sendCommand } = commands!
-    return new RedisEventLog({ sendCommand, sendBlockingCommand: blocking!.sendCommand, ...options })
+    const [client, blockingClient] = connections.map((connection) => connection.client)
+    return new RedisEventLog({ client: client!, blockingClient: blockingClient!, ...options })
   }
 
   beforeAll(async () => {
     redis = await startRedis()
-    clients = [await connect(redis.path), await connect(redis.path), await connect(redis.path)]
+    connections = [await connect(redis.path), await connect(redis.path), await connect(redis.path)]
   })
   afterAll(async () => {
-    for (const client of clients) client.close()
+    for (const connection of connections) connection.close()
     await redis.close()
   })
   beforeEach(async () => {
@@ -26,7 +25,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
   })
 
   describe('keeps the contract', () => {
-    const createAnother = (): RedisEventLog => log({ sendBlockingCommand: clients[2]!.sendCommand })
+    const createAnother = (): RedisEventLog => log({ blockingClient: connections[2]!.client })
     for (const { id, name, fn } of eventLogContract({ create: () => log(), createAnother })) test(`${id}: ${name}`, fn)
   })
 
@@ -91,13 +90,24 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
   })
 })
 
-test.each([
-  ['sendCommand', { sendBlockingCommand: async () => {} }],
-  ['sendBlockingCommand', { sendCommand: async () => {} }],
-  ['maxEvents', { sendCommand: async () => {}, sendBlockingCommand: async () => {}, maxEvents: 0 }],
-  ['ttlMs', { sendCommand: async () => {}, sendBlockingCommand: async () => {}, ttlMs: 0.5 }],
-])('an option that cannot work is named: %s', (option, options) => {
-  expect(() => new RedisEventLog(options as unknown as RedisEventLogOptions)).toThrow(
-    new RegExp(`"${option}" of RedisEventLog must be`),
-  )
+describe('misuse is a TypeError that says the cure', () => {
+  const [client, blockingClient] = [{ call: async () => {} }, { call: async () => {} }]
+
+  test.each([
+    [undefined, /"client" of RedisEventLog must be a client of redis or ioredis itself/],
+    [{ blockingClient }, /"client" of RedisEventLog must be/],
+    [{ client }, /"blockingClient" of RedisEventLog must be a client/],
+    [
+      { client, blockingClient: client },
+      /"blockingClient" of RedisEventLog must be another connection, such as client\./,
+    ],
+    [{ sendCommand: client.call }, /"sendCommand" of RedisEventLog is gone: give the client itself, as "client"/],
+    [{ client, blockingClient, prefix: '{}' }, /"prefix" of RedisEventLog must be text/],
+    [{ client, blockingClient, maxEvents: 0 }, /"maxEvents" of RedisEventLog must be a positive integer, not 0/],
+    [{ client, blockingClient, ttlMs: 0.5 }, /"ttlMs" of RedisEventLog must be a positive integer, not 0\.5/],
+  ])('%j', (options, message) => {
+    const make = (): unknown => new RedisEventLog(options as unknown as RedisEventLogOptions)
+    expect(make).toThrow(TypeError)
+    expect(make).toThrow(message)
+  })
 })
