@@ -1,5 +1,5 @@
 /** An event log in Redis Streams, shared by many nodes: each can continue a stream that another has begun. */
-import { checkPrefix, keyBeside, type RedisClient, RedisCommands, refuseSendCommand } from './redis.ts'
+import { checkPrefix, keyBeside, type RedisClient, RedisCommands, refuseKeyPrefix, refuseSendCommand } from './redis.ts'
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
 import { StreamWatch } from './stream-watch.ts'
 
@@ -82,8 +82,8 @@ const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL',
  * const events = new RedisEventLog({ client, blockingClient })
  * ```
  *
- * @throws {TypeError} from the constructor, for a missing client, for one client given twice, for a prefix with braces
- *   that are no hash tag, and for a number that is not a positive integer.
+ * @throws {TypeError} from the constructor, for a missing client, for one client given twice, for one of a cluster with a
+ *   `keyPrefix`, for a prefix with braces that are no hash tag, and for a number that is not a positive integer.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
  */
 export class RedisEventLog implements EventLog {
@@ -107,6 +107,7 @@ export class RedisEventLog implements EventLog {
     if (blockingClient === client) {
       throw new TypeError('"blockingClient" of RedisEventLog must be another connection, such as client.duplicate()')
     }
+    refuseKeyPrefix(client, prefix, 'RedisEventLog')
     this.#watch = new StreamWatch(this.#commands, blocking, prefix)
     this.#maxEvents = String(maxEvents)
     this.#ttlMs = String(ttlMs)

@@ -58,9 +58,9 @@ end
 return kept`
 
 /**
- * Keeps sessions in Redis 6.2 or later, a single server or a cluster, with one round trip per request. Keys are hashes of ids, so that read access to
- * the database gives no access to sessions. Redis does not report expired sessions, so the sessions at their servers are
- * not ended.
+ * Keeps sessions in Redis 6.2 or later, one server or a cluster, with one round trip per request. Keys are hashes of ids,
+ * so that read access to the database gives no access to sessions. Redis does not report expired sessions, so the
+ * sessions at their servers are not ended.
  *
  * @example
  * ```js

@@ -87,7 +87,7 @@ export class RedisCommands {
         return await this.#dispatch(key, command)
       } catch (error) {
         const isUnstable = error instanceof Error && UNSTABLE.test(error.message)
-        if (!isUnstable || performance.now() > deadline) throw error
+        if (!isUnstable || performance.now() + UNSTABLE_PAUSE_MS >= deadline) throw error
         await new Promise((resolve) => void setTimeout(resolve, UNSTABLE_PAUSE_MS).unref())
       }
     }
@@ -129,6 +129,20 @@ export function refuseSendCommand(options: object | undefined, owner: string): v
 export function checkPrefix(prefix: unknown, owner: string): void {
   if (typeof prefix === 'string' && /^[^{}]*(?:\{[^{}]+\}[^{}]*)?$/.test(prefix)) return
   throw new TypeError(`"prefix" of ${owner} must be text, with no braces but those of one hash tag, as in "{mcp}:"`)
+}
+
+/**
+ * Checks for the `keyPrefix` of a cluster client of `ioredis`: it would change the slot of a key, but not of that beside
+ * it.
+ *
+ * @throws {TypeError}
+ */
+export function refuseKeyPrefix(client: RedisClient, prefix: string, owner: string): void {
+  const { isCluster, options } = client as { isCluster?: unknown; options?: { keyPrefix?: unknown } }
+  if (isCluster !== true || !options?.keyPrefix || prefix.includes('{')) return
+  throw new TypeError(
+    `"client" of ${owner} must not have a "keyPrefix" in a cluster: use the option "prefix" of ${owner} in its place`,
+  )
 }
 
 /** Another key in the slot of a key: by the hash tag in that, or else with the whole of it as the hash tag. */

@@ -1,5 +1,6 @@
 // Sessions and events in a Redis Cluster: three masters with a replica each, through both client libraries.
 import { setTimeout as delay } from 'node:timers/promises'
+import { Cluster as IoRedisCluster } from 'ioredis'
 import { RedisEventLog, RedisSessionStore, type SessionRecord } from '../../lib/index.ts'
 import { eventLogContract, sessionStoreContract } from '../../lib/testing.ts'
 import { describeRedis, type RedisConnection } from '../support/redis.ts'
@@ -88,6 +89,21 @@ describeRedis('in a Redis Cluster', () => {
       },
     )
 
+    test('an event is heard of at once by whoever waits at another node, however the streams lie', async () => {
+      const [log, other] = [events(), events(2)]
+      const names = Array.from({ length: 12 }, (_, index) => ({ session: 'digest', stream: `s${index}` }))
+      const readings = names.map((name) => other.read(name, 0, 4_000))
+      // All have looked, and wait, once there is a set of inboxes for each.
+      while ((await redis.keys()).flat().filter((key) => key.endsWith(':waiting')).length < names.length);
+      const appendedAt = performance.now()
+      for (const name of names) await log.append(name, [{ position: 1, text: 'event' }])
+      expect((await Promise.all(readings)).map((found) => found.length)).toEqual(names.map(() => 1))
+      expect(performance.now() - appendedAt).toBeLessThan(2_000)
+      expect((await redis.keys()).flat().filter((key) => key.endsWith(':waiting'))).toEqual([])
+      log.close()
+      other.close()
+    })
+
     test('a slot that moves to another master takes its sessions and streams along (ASK, then MOVED)', async () => {
       const [store, log] = [sessions(), events()]
       const id = await store.create(RECORD)
@@ -113,5 +129,15 @@ describeRedis('in a Redis Cluster', () => {
       expect(await log.read(name, 0, 0)).toHaveLength(2)
       log.close()
     })
+  })
+  test('a keyPrefix of the client, which would part keys of one slot, is a TypeError that says the cure', () => {
+    const clients = [1, 2].map(() => new IoRedisCluster([], { keyPrefix: 'mcp:', lazyConnect: true }))
+    const [client, blockingClient] = clients
+    const make = (options: object = {}): RedisEventLog =>
+      new RedisEventLog({ client: client!, blockingClient: blockingClient!, ...options })
+    expect(() => make()).toThrow(TypeError)
+    expect(() => make()).toThrow('must not have a "keyPrefix" in a cluster: use the option "prefix" of RedisEventLog')
+    expect(() => make({ prefix: '{events}:' })).not.toThrow()
+    for (const each of clients) each.disconnect()
   })
 })

@@ -181,6 +181,20 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     expect(await store().get(key!)).toBeUndefined()
   })
 
+  test('a session of 0.1, whose id and keys have no hash tag, is used and ended as any other', async () => {
+    const bytes = Buffer.alloc(30, 7)
+    bytes.writeUIntBE(Date.now() + 60 * MINUTE, 24, 6)
+    const id = bytes.toString('base64url')
+    const key = `mcp:session:${createHash('sha256').update(id).digest('base64url')}`
+    await redis.sendCommand('SET', key, JSON.stringify(RECORD), 'PX', '1000')
+    expect(await store().get(id)).toEqual(RECORD)
+    expect(await timeLeft()).toBeGreaterThan(29 * MINUTE)
+    await store().update(id, { ...RECORD, protocolVersion: '2025-06-18' })
+    expect(await store().get(id)).toMatchObject({ protocolVersion: '2025-06-18' })
+    await store().delete(id)
+    expect(await allKeys()).toEqual([])
+  })
+
   test('SS7 a prefix keeps gateways apart that share a database', async () => {
     const [one, other] = [store({ prefix: 'one:' }), store({ prefix: 'other:' })]
     const id = await one.create(RECORD)
@@ -249,7 +263,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     })
 
     test('SC7 ER9 answers 503 and Retry-After while Redis is stopped, tells onError, and goes on when it goes on', async () => {
-      await start({ timeoutMs: 100 })
+      await start({ timeoutMs: 1_000 })
       const session = await open('ann')
       redis.stop()
       try {
@@ -287,7 +301,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     })
 
     test('a listener stays while Redis is away', async () => {
-      await start({ timeoutMs: 100 })
+      await start({ timeoutMs: 1_000 })
       const session = await open('ann')
       const listening = session.listen()
       const stream = await upstream.nextRequest('GET')
@@ -304,7 +318,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     })
 
     test('ER9 SS6 SC7 comes back by itself when Redis was killed under load, and everybody in their own session', async () => {
-      await start({ timeoutMs: 250 })
+      await start({ timeoutMs: 500 })
       upstream.on('tools/call', (exchange) =>
         exchange.result({ content: [], session: exchange.headers['mcp-session-id'] }),
       )
