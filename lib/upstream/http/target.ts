@@ -76,7 +76,7 @@ export function targetOf(server: string, config: HttpServer): Target {
     throw fault('"url" may not hold credentials; put them into "headers"')
   }
   const target: Target = {
-    id: idOf(url.href),
+    id: upstreamIdOf(url.href),
     url: url.href,
     origin: url.origin,
     path: url.pathname + url.search,
@@ -104,7 +104,7 @@ const MAX_IDS = 1_000
 const ids = new Map<string, string>()
 
 /** A digest, because the query of the URL may contain secrets. */
-function idOf(url: string): string {
+function upstreamIdOf(url: string): string {
   const before = ids.get(url)
   if (before !== undefined) return before
   const id = createHash('sha256').update(url).digest('base64url').slice(0, 22)
