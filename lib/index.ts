@@ -68,5 +68,6 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  SseServer,
   UpstreamState,
 } from './types.ts'

@@ -24,6 +24,7 @@ import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
+import { isPipeServer, isSseServer } from './upstream/server-kind.ts'
 import { Upstreams } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
@@ -210,5 +211,5 @@ export async function closeGatewayParts(
 
 /** Batches are a matter of Streamable HTTP: whatever else answers takes messages one by one. */
 function needsSingles(config: ServerConfig): boolean {
-  return !('url' in config)
+  return isPipeServer(config) || isSseServer(config)
 }

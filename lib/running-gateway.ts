@@ -20,6 +20,7 @@ import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
+import { protocolOf } from './upstream/server-kind.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
 /** The answer to a DELETE is read by no one. */
@@ -183,8 +184,8 @@ export class RunningGateway {
 }
 
 /** A server that is legacy by its config gives no evidence of the contrary, or a client of both eras comes back. */
-function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerConfig): GatewayError {
-  return protocol === 'legacy' && era === 'modern'
+function refusalOf({ era, code, reason, data }: Rejection, config: ServerConfig): GatewayError {
+  return protocolOf(config) === 'legacy' && era === 'modern'
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
 }

@@ -97,6 +97,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+  'SseServer',
     'TokenExchangeOptions',
     'UpstreamState',
   ])

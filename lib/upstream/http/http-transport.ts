@@ -12,6 +12,7 @@ export interface UpstreamTimeouts {
 
 export class HttpTransport {
   readonly eras: Eras
+  readonly connectMs: number
   readonly responseMs: number
   readonly deadlines: Deadlines
   readonly loopGuard: LoopGuard = new LoopGuard()
@@ -24,6 +25,7 @@ export class HttpTransport {
 
   constructor({ connectMs, responseMs }: UpstreamTimeouts, eras: Eras) {
     this.eras = eras
+    this.connectMs = connectMs
     this.responseMs = responseMs
     this.deadlines = new Deadlines(responseMs)
     // SE17: by default undici ends a stream that is quiet for 300 s.
