@@ -104,7 +104,7 @@ export class SsePipe implements Pipe {
         try {
           this.#onData(chunk, resolve)
         } catch (error) {
-          reject(error)
+          reject(error as Error)
           this.#end(error as Error)
         }
       })
