@@ -111,12 +111,12 @@ describe('misuse', () => {
     [
       'an unknown type',
       { servers: { a: { type: 'stdio', url: 'http://h/' } } },
-      /^Server "a": "type" must be "http" or "streamable-http", not "stdio": no plain entry starts a process/,
+      /^Server "a": "type" must be "http", "streamable-http" or "sse", not "stdio": no plain entry starts a process/,
     ],
     [
-      'the type sse',
-      { servers: { a: { type: 'sse', url: 'http://h/' } } },
-      /^Server "a": "type" must be "http" or "streamable-http", not "sse"/,
+      'the type sse with a protocol',
+      { servers: { a: { type: 'sse', url: 'http://h/', protocol: 'auto' } } },
+      /^Server "a": "protocol" is not a key of an HTTP\+SSE server's config/,
     ],
     [
       'credentials in a url',
