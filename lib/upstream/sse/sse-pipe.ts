@@ -104,8 +104,9 @@ export class SsePipe implements Pipe {
         try {
           this.#onData(chunk, resolve)
         } catch (error) {
-          reject(error as Error)
-          this.#end(error as Error)
+          const cause = error as Error
+          reject(cause)
+          this.#end(cause)
         }
       })
       body.once('close', () => {
