@@ -97,7 +97,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
-  'SseServer',
+    'SseServer',
     'TokenExchangeOptions',
     'UpstreamState',
   ])
