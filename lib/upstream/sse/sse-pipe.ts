@@ -104,8 +104,9 @@ export class SsePipe implements Pipe {
         try {
           this.#onData(chunk, resolve)
         } catch (error) {
-          reject(error)
-          this.#end(error as Error)
+          const fault = error as Error
+          reject(fault)
+          this.#end(fault)
         }
       })
       body.once('close', () => {
