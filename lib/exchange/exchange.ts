@@ -7,6 +7,7 @@ import type { JsonObject } from '../util/json.ts'
 import { patchObject } from './json-text.ts'
 import type { Lifetime } from './lifetime.ts'
 import { type Message, requestIdsOf } from './message.ts'
+import type { Observed } from './observed.ts'
 
 export type { UpstreamState }
 
@@ -41,6 +42,8 @@ interface OriginParts {
   readonly accepts: Accepts
   /** The client's HTTP response; `undefined` for a request that the gateway itself makes. */
   readonly response: ServerResponse | undefined
+  /** What watches the client's message; none when nobody does. */
+  readonly observed?: Observed | undefined
 }
 
 /** The facts that the client's HTTP request fixes: no layer changes them. */
@@ -51,18 +54,20 @@ export class Origin {
   readonly era: Era
   readonly session: ClientSession | undefined
   readonly accepts: Accepts
+  readonly observed: Observed | undefined
   readonly #response: ServerResponse | undefined
   readonly #context = new AsyncResource('McpExchange')
   /** Bounded, since it holds only ids of requests in this message. */
   #cancelled: Set<RequestId> | undefined
 
-  constructor({ server, principal, request, era, session, accepts, response }: OriginParts) {
+  constructor({ server, principal, request, era, session, accepts, response, observed }: OriginParts) {
     this.server = server
     this.principal = principal
     this.request = request
     this.era = era
     this.session = session
     this.accepts = accepts
+    this.observed = observed
     this.#response = response
   }
 
@@ -113,9 +118,11 @@ export interface ExchangeParts {
   readonly state: UpstreamState | undefined
   /** The headers that are forwarded to the upstream, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
+  /** Whether the gateway itself says it, and not its client in whatever words. Defaults to `false`. */
+  readonly isOwn?: boolean
 }
 
-type Changes = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path'>>
+type Changes = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path' | 'isOwn'>>
 
 /** The members that `rewrite()` replaces. */
 export interface Edits {
@@ -133,6 +140,7 @@ export class Exchange implements ExchangeParts {
   readonly message: Message | undefined
   readonly state: UpstreamState | undefined
   readonly headers: Readonly<Record<string, string>>
+  readonly isOwn: boolean
   /** Whether a layer has rewritten the client's message, which must then be authorized again. */
   readonly isRewritten: boolean
   #body: Buffer | undefined
@@ -147,6 +155,7 @@ export class Exchange implements ExchangeParts {
     this.message = parts.message
     this.state = parts.state
     this.headers = parts.headers
+    this.isOwn = parts.isOwn === true
     this.isRewritten = isRewritten
     this.#body = body
   }
@@ -216,8 +225,8 @@ export class Exchange implements ExchangeParts {
   }
 
   #parts(): ExchangeParts {
-    const { origin, life, config, path, verb, message, state, headers } = this
-    return { origin, life, config, path, verb, message, state, headers }
+    const { origin, life, config, path, verb, message, state, headers, isOwn } = this
+    return { origin, life, config, path, verb, message, state, headers, isOwn }
   }
 }
 

@@ -1,8 +1,6 @@
 /** Cuts an event stream into stretches of whole events. No byte is changed. (WHATWG HTML, 9.2) */
 import { ChunkList } from '../util/chunk-list.ts'
-
-const LF = 0x0a
-const CR = 0x0d
+import { CR, LF } from '../util/ascii.ts'
 
 /** How many bytes of an unfinished event are buffered. A longer event is forwarded in pieces as they arrive. */
 const HOLD_BYTES = 256 * 1024

@@ -3,9 +3,7 @@
  * SE7)
  */
 import { canBeResumedFrom, hasEventId, lastEventId, retryMsOf } from './sse.ts'
-
-const LF = 0x0a
-const CR = 0x0d
+import { CR, LF } from '../util/ascii.ts'
 
 /** How many resumptions in a row may bring no new event. */
 const MAX_RESUMES = 5

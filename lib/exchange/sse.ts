@@ -1,11 +1,9 @@
 /** Parses and formats server-sent events. (WHATWG HTML, 9.2) */
 import { createParser } from 'eventsource-parser'
 import { mayBeMessage, parseJson } from '../util/json.ts'
+import { COLON, CR, LF } from '../util/ascii.ts'
 
 const BYTE_ORDER_MARK = '\uFEFF'
-const LF = 0x0a
-const CR = 0x0d
-const COLON = 0x3a
 
 /** A comment, which every client ignores. It keeps idle connections open and reveals dead ones. */
 export const HEARTBEAT: Buffer = Buffer.from(':\n\n')

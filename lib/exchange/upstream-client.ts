@@ -129,7 +129,7 @@ export class UpstreamClient {
     if (state?.id !== undefined) {
       const life = this.#life.detach()
       const exchange = this.#parts.parent.fork(
-        { verb: 'DELETE', message: undefined, state, headers: versionOf(state) },
+        { verb: 'DELETE', message: undefined, state, headers: versionOf(state), isOwn: true },
         life,
       )
       await this.#parts.handle(exchange).then(drainReply, () => {})
@@ -151,7 +151,7 @@ export class UpstreamClient {
       ...(method !== undefined && { [HEADER.method]: method }),
     }
     const headers = era === 'modern' ? modern : versionOf(this.#state)
-    return handle(parent.fork({ verb, message, state: this.#state, headers }, life))
+    return handle(parent.fork({ verb, message, state: this.#state, headers, isOwn: true }, life))
   }
 }
 

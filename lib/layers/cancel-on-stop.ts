@@ -53,7 +53,10 @@ export class CancelOnStop implements Layer {
     const headers = state ? negotiatedVersionHeader(state.protocolVersion) : {}
     for (const requestId of requestIds) {
       const cancelled = notificationOf(era, 'notifications/cancelled', { requestId, reason })
-      const notification = exchange.fork({ verb: 'POST', message: cancelled, headers }, exchange.life.detach())
+      const notification = exchange.fork(
+        { verb: 'POST', message: cancelled, headers, isOwn: true },
+        exchange.life.detach(),
+      )
       const sending = next(notification).then(drainReply, (error: unknown) => this.#parts.report(error, exchange))
       void this.#parts.track(sending)
     }

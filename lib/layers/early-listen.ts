@@ -107,7 +107,7 @@ export class EarlyListen implements Layer {
     const life = exchange.life.detach()
     life.endless = true
     const headers = negotiatedVersionHeader(exchange.state!.protocolVersion)
-    const listening = exchange.fork({ verb: 'GET', message: undefined, headers }, life)
+    const listening = exchange.fork({ verb: 'GET', message: undefined, headers, isOwn: true }, life)
     const release: Held['release'] = (reason) => {
       if (this.#held.get(sessionId) !== held) return
       clearTimeout(timer)

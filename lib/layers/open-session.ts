@@ -2,6 +2,8 @@
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
+import { clientOf } from '../observe/facts.ts'
+import type { SessionWatch } from '../observe/session-watch.ts'
 import type { SessionHabits } from '../session/session-habits.ts'
 import { isTooMuch } from '../session/session-record.ts'
 import type { Sessions } from '../session/sessions.ts'
@@ -14,6 +16,8 @@ interface OpenSessionParts {
   readonly upstreamSessions: UpstreamSessions
   /** Whether clients get a session even if the server gives none, as an event log requires. */
   readonly alwaysSessions: boolean
+  /** Told of each session that is opened, and that ends before its client learnt its id. */
+  readonly watch?: SessionWatch | undefined
   readonly report: (error: unknown, exchange: Exchange) => void
 }
 
@@ -42,8 +46,16 @@ export class OpenSession implements Layer {
     sessionHabits.learn(reply.opened.upstream, serverHasSession)
     if (!serverHasSession && !alwaysSessions) return reply
     const sessionId = await this.#keep(reply.opened, exchange, reply)
+    this.#watch(sessionId, reply.opened, exchange)
     if (exchange.origin.isGone) await this.#abandon(sessionId, reply.opened, exchange)
     return { ...reply, sessionId }
+  }
+
+  #watch(id: string, upstream: UpstreamState, { origin, config, message }: Exchange): void {
+    const { server, principal } = origin
+    const { protocolVersion } = upstream
+    const client = clientOf(message)
+    this.#parts.watch?.opened(id, { record: { upstream }, server, principal, protocolVersion, client, config })
   }
 
   async #keep(state: UpstreamState, exchange: Exchange, reply: Reply): Promise<string> {
@@ -82,6 +94,7 @@ export class OpenSession implements Layer {
   /** Ends a session whose client disconnected before it received the session id. */
   async #abandon(id: ClientSession['id'], state: UpstreamState, exchange: Exchange): Promise<void> {
     this.#parts.upstreamSessions.forget(id)
+    this.#parts.watch?.ended(id)
     await this.#parts.sessions.end(id)
     void this.#parts.upstreamSessions.terminate(state, contextOf(exchange))
   }

@@ -3,7 +3,7 @@ import type { OnOutcome } from '../exchange/gateway-internals.ts'
 import type { Upstream, UpstreamOf } from '../exchange/layer.ts'
 import type { ErrorContext, ServerConfig } from '../types.ts'
 import type { Eras } from './eras.ts'
-import { HttpTransport, type UpstreamTimeouts } from './http/http-transport.ts'
+import { HttpTransport, type HttpTransportParts } from './http/http-transport.ts'
 import { HttpUpstreams } from './http/http-upstream.ts'
 import type { LoopGuard } from './http/loop-guard.ts'
 import { targetOf } from './http/target.ts'
@@ -13,7 +13,7 @@ import { Pipes } from './pipe/pipes.ts'
 import { isPipeServer, isSseServer } from './server-kind.ts'
 import { checkSseServer, sseTargetOf } from './sse/sse-server.ts'
 
-interface UpstreamsParts extends UpstreamTimeouts {
+interface UpstreamsParts extends HttpTransportParts {
   /** The servers by name, unless they are looked up. */
   readonly servers?: ReadonlyMap<string, ServerConfig> | undefined
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
@@ -43,7 +43,8 @@ export class Upstreams {
   }
 
   #pipe(target: PipeTarget): PipeUpstream {
-    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome: this.#transport.outcome })
+    const { attempt, outcome } = this.#transport
+    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome, attempt })
   }
 
   /** Tells what has come through here before. */

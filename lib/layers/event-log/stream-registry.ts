@@ -184,7 +184,7 @@ export class StreamRegistry {
       const refusal = await this.listen(name, listening, next, { position, resumed: last, tail, reader })
       if (!refusal) return
       drainReply(refusal)
-      throw new GatewayError('upstream_refused', `The upstream answered ${refusal.status}`)
+      throw new GatewayError('upstream_refused', `The server answered ${refusal.status}`)
     }
     if (last?.position !== after) throw eventsGone()
     const { upstreamId, retryMs, owed, asked = owed } = decode(last)

@@ -2,6 +2,7 @@
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { OnChange, Upstream } from '../../exchange/layer.ts'
+import type { Attempt } from '../../exchange/observed.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
 import type { PipeContext, UpstreamState } from '../../types.ts'
@@ -17,6 +18,8 @@ export interface PipeUpstreamParts {
   readonly pipes: Pipes
   readonly eras: Eras
   readonly outcome: OnOutcome
+  /** Told of each message that is sent, when somebody watches. */
+  readonly attempt?: Attempt | undefined
 }
 
 const ENDED: Reply = { kind: 'empty', status: 200, headers: {} }
@@ -36,7 +39,12 @@ export class PipeUpstream implements Upstream {
     this.#parts = parts
   }
 
-  readonly send: Handle = async (exchange) => {
+  readonly send: Handle = (exchange) => {
+    const { attempt } = this.#parts
+    return attempt ? attempt(exchange, this.#send) : this.#send(exchange)
+  }
+
+  readonly #send: Handle = async (exchange) => {
     const { pipes } = this.#parts
     const { message, verb, state, life } = exchange
     if (exchange.opens) return this.#open(exchange)

@@ -104,9 +104,9 @@ export class SsePipe implements Pipe {
         try {
           this.#onData(chunk, resolve)
         } catch (error) {
-          const cause = error as Error
-          reject(cause)
-          this.#end(cause)
+          const thrown = error as Error
+          reject(thrown)
+          this.#end(thrown)
         }
       })
       body.once('close', () => {
