@@ -25,6 +25,7 @@ import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
+import { isPipeServer, isSseServer } from './upstream/server-kind.ts'
 import { Upstreams } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
@@ -94,7 +95,7 @@ export interface GatewayParts {
   forget(sessionId: string): Promise<void>
 }
 
-/** How long servers may take to hear that their sessions have ended, also when the grace is used up. */
+/** The least time for the DELETE requests that end upstream sessions, also after the grace period. */
 const FAREWELL_MS = 1_000
 
 interface LayerParts extends Pick<
@@ -222,5 +223,5 @@ export async function closeGatewayParts(
 
 /** Only Streamable HTTP has batches; other upstreams accept single messages. */
 function needsSingles(config: ServerConfig): boolean {
-  return !('url' in config)
+  return isPipeServer(config) || isSseServer(config)
 }
