@@ -104,8 +104,9 @@ export class SsePipe implements Pipe {
         try {
           this.#onData(chunk, resolve)
         } catch (error) {
-          reject(error)
-          this.#end(error as Error)
+          const thrown = error as Error
+          reject(thrown)
+          this.#end(thrown)
         }
       })
       body.once('close', () => {
