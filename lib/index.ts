@@ -22,6 +22,16 @@ export { createServer, type ExpressApp, type ExpressServerOptions } from './host
 export { bearerToken } from './inbound/access/bearer.ts'
 export { jwtBearer, type JwtBearerOptions, type JwtClaims, type JwtPrincipal } from './auth/jwt-bearer.ts'
 
+// Interceptors.
+export {
+  tools,
+  type ToolContext,
+  type ToolInterceptor,
+  type ToolRule,
+  type ToolRules,
+} from './layers/interceptors/tools.ts'
+export { RpcError } from './rpc-error.ts'
+
 // Session stores.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './stores/memory-session-store.ts'
 export { RedisSessionStore, type RedisSessionStoreOptions } from './stores/redis-session-store.ts'
@@ -52,7 +62,13 @@ export type {
   GatewayOptions,
   GatewayRequest,
   HeadersContext,
+  Intercept,
+  Interceptor,
+  Json,
   LoggedEvent,
+  McpMessage,
+  McpMethods,
+  NextInterceptor,
   OpenPipe,
   Pipe,
   PipeContext,
@@ -68,5 +84,8 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  Tool,
+  ToolList,
+  ToolResult,
   UpstreamState,
 } from './types.ts'

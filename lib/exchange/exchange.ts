@@ -4,9 +4,10 @@ import type { ServerResponse } from 'node:http'
 import { LISTEN_METHOD } from '../protocol.ts'
 import type { Era, GatewayRequest, Principal, RequestId, ServerConfig, SessionRecord, UpstreamState } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
-import { patchObject } from './json-text.ts'
+import { patchObject } from './json-patch.ts'
 import type { Lifetime } from './lifetime.ts'
 import { type Message, requestIdsOf } from './message.ts'
+import { withParamHeaders, withTrueName } from './repeating-headers.ts'
 
 export type { UpstreamState }
 
@@ -52,6 +53,8 @@ export class Origin {
   readonly #context = new AsyncResource('McpExchange')
   /** Some of the ids of its requests, so there are as many as a message has at most. */
   #cancelled: Set<RequestId> | undefined
+  /** By id, `undefined` for a notification: as many as a message has at most. */
+  #decisions: Map<RequestId | undefined, string> | undefined
 
   constructor({ server, principal, request, era, session, accepts, response }: OriginParts) {
     this.server = server
@@ -86,6 +89,17 @@ export class Origin {
   awaited(ids: readonly RequestId[]): readonly RequestId[] {
     const cancelled = this.#cancelled
     return cancelled ? ids.filter((id) => !cancelled.has(id)) : ids
+  }
+
+  /** An interceptor has refused or answered this message: `by` names what decided, for audit. */
+  decide(by: string, id: RequestId | undefined): void {
+    this.#decisions ??= new Map()
+    this.#decisions.set(id, by)
+  }
+
+  /** What decided about this message, if an interceptor did. */
+  decidedBy(id: RequestId | undefined): string | undefined {
+    return this.#decisions?.get(id)
   }
 
   /** The same hook, called in the async context of this request: never in that of a pooled socket or a timer. */
@@ -163,17 +177,20 @@ export class Exchange implements ExchangeParts {
   }
 
   /**
-   * The same message in other words: members that do not change stay byte for byte. `paramHeaders` are the
-   * `Mcp-Param-*` headers in place of those that crossed. (HD9, HD12)
+   * The same message in other words: members that do not change stay byte for byte. Headers that repeat the body follow
+   * it; `paramHeaders` are the `Mcp-Param-*` headers in place of those that crossed. (HD9, HD12)
    */
   rewrite(edits: Edits, paramHeaders?: Readonly<Record<string, string>>): Exchange {
     const { message } = this
     if (!message || message.kind === 'batch' || message.kind === 'response') {
       throw new TypeError('Only a request or a notification can be rewritten')
     }
-    const text = patchObject(message.text, { ...edits })
-    const rewritten = { ...message, ...edits, text } as Message
-    const headers = paramHeaders === undefined ? this.headers : withParamHeaders(this.headers, paramHeaders)
+    const text = patchObject(message.text, { ...edits }, message as unknown as JsonObject)
+    // What is judged below is what is sent, whatever JSON makes of what was given.
+    const params = edits.params === undefined ? message.params : (JSON.parse(text) as { params?: JsonObject }).params
+    const rewritten = { ...message, ...edits, params, text } as typeof message
+    const crossing = paramHeaders === undefined ? this.headers : withParamHeaders(this.headers, paramHeaders)
+    const headers = withTrueName(crossing, rewritten)
     return new Exchange({ ...this.#parts(), message: rewritten, headers }, undefined, true)
   }
 
@@ -212,14 +229,4 @@ export class Exchange implements ExchangeParts {
     const { origin, life, config, path, verb, message, state, headers } = this
     return { origin, life, config, path, verb, message, state, headers }
   }
-}
-
-const PARAM_PREFIX = 'mcp-param-'
-
-function withParamHeaders(
-  headers: Readonly<Record<string, string>>,
-  paramHeaders: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const kept = Object.entries(headers).filter(([name]) => !name.startsWith(PARAM_PREFIX))
-  return { ...Object.fromEntries(kept), ...paramHeaders }
 }

@@ -52,6 +52,7 @@ export class ResumingBody implements Body, Sink {
   #timer: NodeJS.Timeout | undefined
   #end: End | undefined
   #isCancelled = false
+  #polls = false
   /** Whether the stream was resumed before. */
   #isRepeated = false
 
@@ -59,6 +60,13 @@ export class ResumingBody implements Body, Sink {
   static of(reply: EventsReply, exchange: Exchange, next: Handle): ResumingBody {
     const body = new ResumingBody(exchange, next, reply.pending, new ResumePoint())
     body.#body = reply.body
+    return body
+  }
+
+  /** The same for a reader that gets no event ids, so that it cannot ask again: `poll` is dealt with here, too. (SE3) */
+  static polling(reply: EventsReply, exchange: Exchange, next: Handle): ResumingBody {
+    const body = ResumingBody.of(reply, exchange, next)
+    body.#polls = true
     return body
   }
 
@@ -143,15 +151,21 @@ export class ResumingBody implements Body, Sink {
 
   end(end: End): void {
     if (this.#end || this.#isCancelled || !this.#body) return
-    if (end.how === 'complete') return this.#conclude(this.#pending && this.pending().length > 0 ? this.#polled() : end)
-    if (end.how === 'poll') return this.#conclude({ ...end, retryMs: end.retryMs ?? this.#point.retryMs })
-    const after = end.after ?? (this.#pending ? this.#point.after : undefined)
-    // A GatewayError is the last word of an upstream that was asked for the rest.
-    const isLost = end.error instanceof GatewayError || this.#exchange.life.stopped !== undefined
-    if (isLost || after === undefined || this.pending().length === 0 || this.#point.isWornOut) {
-      return this.#conclude({ how: 'broken', error: end.error })
+    const said = end.how === 'complete' && this.#pending && this.pending().length > 0 ? this.#polled() : end
+    if (said.how === 'complete') return this.#conclude(said)
+    if (said.how === 'poll') {
+      if (!this.#polls || !this.#canPoll)
+        return this.#conclude({ ...said, retryMs: said.retryMs ?? this.#point.retryMs })
+      this.#point.mark(said.after, said.retryMs)
+      return this.#reopen()
     }
-    this.#point.mark(after, end.retryMs)
+    const after = said.after ?? (this.#pending ? this.#point.after : undefined)
+    // A GatewayError is the last word of an upstream that was asked for the rest.
+    const isLost = said.error instanceof GatewayError || this.#exchange.life.stopped !== undefined
+    if (isLost || after === undefined || this.pending().length === 0 || this.#point.isWornOut) {
+      return this.#conclude({ how: 'broken', error: said.error })
+    }
+    this.#point.mark(after, said.retryMs)
     this.#reopen()
   }
 
@@ -165,6 +179,10 @@ export class ResumingBody implements Body, Sink {
 
   get #hasAsked(): boolean {
     return this.#pendingOf().length > 0
+  }
+
+  get #canPoll(): boolean {
+    return this.#exchange.life.stopped === undefined && this.pending().length > 0 && !this.#point.isWornOut
   }
 
   /** A resumed stream that ended in good order without its response wants to be asked again. */

@@ -13,8 +13,6 @@ import type {
 
 /** What joins each kind of server. */
 export interface PlannedServerInfo {
-  /** Layers that see this server's messages, inside those of the gateway. */
-  readonly intercept?: unknown
   /** `undefined`: clients of 2025 are served by servers of 2026-07-28 alone; `true` both ways, `false` neither. */
   readonly bridge?: boolean | { readonly sessions?: number; readonly questionMs?: number; readonly rounds?: number }
 }
@@ -38,7 +36,6 @@ export type PlannedServerConfig<P extends Principal = Principal> = MemberServer<
 
 /** What joins the options of the gateway. */
 export interface PlannedGatewayOptions {
-  readonly intercept?: unknown
   readonly audit?: (record: Readonly<Record<string, unknown>>) => Awaitable<void>
   readonly telemetry?: unknown
   /** Secrets from which those of bridges, questions and accounts are derived (HKDF), one list for all. */

@@ -1,7 +1,7 @@
 /** The connections to all servers behind HTTP, and how long each answer is waited for. */
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
 import type { Eras } from '../eras.ts'
-import { Deadlines } from './deadlines.ts'
+import { Deadlines } from '../../util/deadlines.ts'
 
 /** Told how asking an upstream went: whether anything sensible came back. */
 export type OnOutcome = (upstreamId: string, hasAnswered: boolean) => void

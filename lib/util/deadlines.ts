@@ -1,5 +1,5 @@
 /** Ends what waits too long for the final head of its answer: one timer for all requests. (ER9) */
-import { type DenseItem, DenseSet } from '../../util/dense-set.ts'
+import { type DenseItem, DenseSet } from './dense-set.ts'
 
 /** How often requests are looked at, in milliseconds: each ends so much too late at most. */
 const LOOK_MS = 500
