@@ -189,7 +189,8 @@ class MappedEvents extends MappedBody {
     const format = (said: Mapped): Buffer => {
       if (said === undefined && id === event.id) return bytes
       if (said === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
-      return formatEvent({ ...event, id, data: said?.text ?? event.data })
+      // A line feed in JSON is white space.
+      return formatEvent({ ...event, id, data: said ? said.text.replaceAll('\n', ' ') : event.data })
     }
     return isPromise(mapped) ? mapped.then(format) : format(mapped)
   }

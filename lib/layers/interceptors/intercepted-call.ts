@@ -67,7 +67,7 @@ export class InterceptedCall implements CallStream, Awaited {
   /** The same as the interceptors see it, without the questions that were answered here. */
   #response: ResponseMessage | undefined
   /** The error that stands for the server's own, as long as nobody makes another of it. */
-  #serverError: unknown
+  #serverError: RpcError | undefined
   #isAnswered = false
   #onStream: ((reply: Reply) => void) | undefined
   #onLateHook: ((error: GatewayError) => void) | undefined
@@ -89,7 +89,7 @@ export class InterceptedCall implements CallStream, Awaited {
     return new Promise((resolve, reject) => {
       this.#onStream = (reply) => resolve({ reply })
       this.#outcome = this.#decide()
-      this.#outcome.then((outcome) => resolve(this.#answerOf(outcome)), reject)
+      this.#outcome.then((outcome) => resolve(this.#answerOf(outcome))).catch(reject)
     })
   }
 
@@ -135,10 +135,8 @@ export class InterceptedCall implements CallStream, Awaited {
       const response = await this.#parts.screen(this.#received, params, this.#life)
       this.#response = response
       if (response.error === undefined) return response.result
-      throw rpcErrorOf(response.error)
-    } catch (error) {
-      this.#serverError = error
-      throw error
+      this.#serverError = rpcErrorOf(response.error)
+      throw this.#serverError
     } finally {
       this.#isSending = false
       this.#watch()

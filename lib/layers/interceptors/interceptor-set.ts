@@ -114,7 +114,7 @@ export function parseInterceptors(given: unknown): InterceptorSet | undefined {
 export function checkInterceptors(option: string, given: unknown): void {
   if (given === undefined) return
   for (const [index, layer] of (Array.isArray(given) ? (given as unknown[]) : [given]).entries()) {
-    const name = Array.isArray(given) ? `${option}[${index}]` : option
+    const name = Array.isArray(given) ? option.replace(/"$/, `[${index}]"`) : option
     if (!isDictionary(layer)) {
       throw new TypeError(
         `${name} must be an object such as { 'tools/call': (message, next) => next() }, not ${kindOf(layer)}`,

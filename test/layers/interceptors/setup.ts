@@ -1,6 +1,6 @@
 // A gateway with interceptors in front of a scripted server, and clients of both eras.
 import type { GatewayOptions, Interceptor, McpMessage, ServerConfig } from '../../../lib/index.ts'
-import { type RunningGateway, startGateway } from '../../support/gateway.ts'
+import { type Host, type RunningGateway, startGateway } from '../../support/gateway.ts'
 import { modernRequest, postModern } from '../../support/modern.ts'
 import { type Answer, initialize, type Session } from '../../support/rpc.ts'
 import { startUpstream, type Upstream, type UpstreamOptions } from '../../support/upstream.ts'
@@ -31,6 +31,7 @@ type Options = Omit<Partial<GatewayOptions>, 'servers'> & {
   readonly server?: Partial<ServerConfig>
   readonly upstream?: UpstreamOptions
   readonly names?: readonly string[]
+  readonly host?: Host
 }
 
 export interface World {
@@ -47,13 +48,14 @@ export async function world({
   server,
   upstream: upstreamOptions,
   names = ['one'],
+  host,
   ...options
 }: Options): Promise<World> {
   const upstream = await startUpstream(upstreamOptions)
   cleanups.push(() => upstream.close())
   const config = { url: upstream.url, ...server } as ServerConfig
   const servers = Object.fromEntries(names.map((name) => [name, config]))
-  const gateway = await startGateway({ servers, ...options })
+  const gateway = await startGateway({ servers, ...options }, host)
   cleanups.push(() => gateway.close())
   const url = gateway.url('one')
   return {
