@@ -1,4 +1,4 @@
-/** Where values stand in the text of valid JSON, so that one can be replaced and the rest stay byte for byte. */
+/** Edits JSON text in place: finds the range of a value and replaces it, so that the rest stays byte for byte. */
 
 const STRING_END = 0x22
 const ESCAPE = 0x5c
@@ -11,7 +11,7 @@ interface MemberRange {
   readonly end: number
 }
 
-/** The members of the object that opens at `open`, in the order of the text; a key that stands twice is there twice. */
+/** The members of the object that opens at `open`, in the order of the text; a duplicate key is yielded twice. */
 export function* membersOf(text: string, open: number): Generator<MemberRange> {
   let at = afterSpace(text, open + 1)
   while (text[at] === '"') {
@@ -25,34 +25,34 @@ export function* membersOf(text: string, open: number): Generator<MemberRange> {
   }
 }
 
-/** Parsing a key costs more than all the rest of finding it, and hardly one has an escape. */
+/** Only keys with an escape are parsed: parsing costs more than the rest of the scan, and hardly any key has one. */
 function keyText(text: string, start: number, end: number): string {
   const key = text.slice(start + 1, end - 1)
   return key.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : key
 }
 
-/** A member of an object as it stands: its key, the text of key and value, and that of the value. */
+/** A member of an object as text: its key, the text of key and value, and the text of the value. */
 export interface MemberText {
   readonly key: string
   readonly text: string
   readonly value: string
 }
 
-/** The members of the text of an object, in its order. */
+/** The members of an object, in the order of the text. */
 export function* memberTexts(text: string): Generator<MemberText> {
   for (const { key, keyStart, start, end } of membersOf(text, text.indexOf('{'))) {
     yield { key, text: text.slice(keyStart, end), value: text.slice(start, end) }
   }
 }
 
-/** The range of a member's value in the object that opens at `open`; the last one counts, as in JSON.parse. */
+/** The range of a member's value in the object that opens at `open`; of duplicates the last one, as in JSON.parse. */
 export function rangeOfMember(text: string, open: number, name: string): readonly [number, number] | undefined {
   let found: readonly [number, number] | undefined
   for (const { key, start, end } of membersOf(text, open)) if (key === name) found = [start, end]
   return found
 }
 
-/** The ranges of all values that stand at a path of keys: two of them where a key stands twice. */
+/** The ranges of all values at a path of keys: several where a key is duplicated. */
 function rangesAt(text: string, open: number, [key, ...rest]: readonly string[]): (readonly [number, number])[] {
   if (text[open] !== '{') return []
   const ranges: (readonly [number, number])[] = []
@@ -64,13 +64,13 @@ function rangesAt(text: string, open: number, [key, ...rest]: readonly string[])
   return ranges
 }
 
-/** Another value, as JSON text, for what stands at a path of keys. */
+/** A new value, as JSON text, for a path of keys. */
 export interface Replacement {
   readonly path: readonly string[]
   readonly value: string
 }
 
-/** The text of an object with these values in place of those at their paths, which do not overlap; the rest stays. */
+/** Replaces the values at these paths, which must not overlap, in the text of an object. */
 export function replaceValues(text: string, replacements: readonly Replacement[]): string {
   const open = text.indexOf('{')
   const edits = replacements.flatMap(({ path, value }) =>
@@ -85,7 +85,7 @@ export function replaceValues(text: string, replacements: readonly Replacement[]
   return spliced + text.slice(at)
 }
 
-/** The text of the value at a path of keys, as it stands; of several the last, as in JSON.parse. */
+/** The original text of the value at a path of keys; of duplicates the last one, as in JSON.parse. */
 export function valueText(text: string, path: readonly string[]): string | undefined {
   const range = rangesAt(text, text.indexOf('{'), path).at(-1)
   return range && text.slice(...range)
@@ -163,7 +163,7 @@ function afterLongString(text: string, start: number): number {
   return text.length
 }
 
-/** `text` is valid JSON, so brackets are counted, not matched. */
+/** Brackets are counted without matching their kind, which is enough because `text` is valid JSON. */
 function afterValue(text: string, start: number): number {
   let depth = 0
   let at = start

@@ -1,4 +1,4 @@
-/** Changes messages of a reply on their way to the client: what is not wanted stays the very bytes. */
+/** Changes messages of a reply on their way to the client; all other messages keep their bytes. */
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { mayBeMessage, parseJson } from '../util/json.ts'
@@ -8,12 +8,12 @@ import { type Message, messageOf } from './message.ts'
 import type { Reply } from './reply.ts'
 import { eventsOf, formatEvent, hasEventId, messageEvent, parseEvent } from './sse.ts'
 
-/** Which messages are parsed. */
+/** Selects the messages that are parsed and passed to the function. */
 export interface Wants {
   /** Requests and notifications of the server, by method. */
   readonly methods?: (method: string) => boolean
   readonly responses?: boolean
-  /** Another id for an event; `undefined` withholds it. */
+  /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined
   /** Given how to say something in between, while the stream is read. Returns what is to be called at its end. */
   readonly interject?: (say: Interject) => () => void
@@ -24,10 +24,13 @@ export interface Wants {
 /** Says a message of one's own. */
 export type Interject = (json: string) => void
 
-/** What becomes of a message: as it is, gone (an `id:` it had stays), or other JSON. */
+/** The new form of a message: unchanged (`undefined`), dropped (an `id:` line of its event stays), or other JSON. */
 export type Mapped = undefined | 'drop' | { readonly text: string }
 
-/** `fn` sees each wanted message in order; while it takes its time, nothing else is read. What it throws breaks the reply. */
+/**
+ * Calls `fn` with each selected message in order, and reads no further until its promise settles. If it throws, the
+ * reply breaks.
+ */
 export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) => Awaitable<Mapped>): Reply {
   if (reply.kind === 'events') {
     const resumeAfter = (): string | undefined => mappedId(reply.resumeAfter(), wants)
@@ -42,7 +45,7 @@ function mappedId(id: string | undefined, { eventIds }: Wants): string | undefin
   return id === undefined || !eventIds ? id : eventIds(id)
 }
 
-/** A reader that is to come back needs the id that it knows. */
+/** The resumption id in the end of a body must be mapped too: the client knows only mapped ids. */
 function mappedEnd(end: End, wants: Wants): End {
   if (end.how === 'complete' || !wants.eventIds) return end
   const after = mappedId(end.after, wants)
@@ -70,7 +73,7 @@ class MappedDocument extends MappedBody {
     const bytes = this.held.concat()
     void this.#map(bytes).then(
       (mapped) => {
-        this.hand(mapped)
+        this.emit(mapped)
         this.conclude(COMPLETE)
       },
       (error: unknown) => this.break(error),
@@ -99,7 +102,7 @@ class MappedEvents extends MappedBody {
     super(body)
     this.#wants = wants
     this.#fn = fn
-    this.#off = wants.interject?.((json) => this.hand(messageEvent(json)))
+    this.#off = wants.interject?.((json) => this.emit(messageEvent(json)))
   }
 
   override cancel(): void {
@@ -116,7 +119,7 @@ class MappedEvents extends MappedBody {
     if (!atBoundary) return true
     const stretch = this.held.concat()
     if (this.#isBusy || this.#queue.length > 0 || this.#mayChange(stretch)) this.#queue.push(...eventsOf(stretch))
-    else this.hand(stretch)
+    else this.emit(stretch)
     this.#run()
     return !this.#isBusy && this.flows
   }
@@ -142,14 +145,14 @@ class MappedEvents extends MappedBody {
     this.#isBusy = true
     void Promise.resolve(last(end)).then(
       (said) => {
-        if (said) this.hand(messageEvent(said.text))
+        if (said) this.emit(messageEvent(said.text))
         this.conclude(said ? COMPLETE : end)
       },
       (error: Error) => this.conclude({ how: 'broken', error }),
     )
   }
 
-  /** Synchronous until a function takes its time. */
+  /** Stays synchronous as long as `fn` does; the first promise pauses the queue until it settles. */
   #run(): void {
     if (this.#isBusy) return
     for (let event = this.#queue.shift(); event && !this.isOver; event = this.#queue.shift()) {
@@ -162,17 +165,17 @@ class MappedEvents extends MappedBody {
       if (isPromise(mapped)) {
         this.#isBusy = true
         mapped.then(
-          (bytes) => this.#goOn(bytes),
+          (bytes) => this.#continue(bytes),
           (error: unknown) => this.break(error),
         )
         return
       }
-      this.hand(mapped)
+      this.emit(mapped)
     }
   }
 
-  #goOn(bytes: Buffer): void {
-    this.hand(bytes)
+  #continue(bytes: Buffer): void {
+    this.emit(bytes)
     this.#isBusy = false
     this.#run()
     if (this.#isBusy) return
@@ -186,11 +189,10 @@ class MappedEvents extends MappedBody {
     const id = mappedId(event.id, this.#wants)
     const message = event.data === '' ? undefined : parse(event.data)
     const mapped = message && this.#isWanted(message) ? this.#fn(message) : undefined
-    const format = (said: Mapped): Buffer => {
-      if (said === undefined && id === event.id) return bytes
-      if (said === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
-      // A line feed in JSON is white space.
-      return formatEvent({ ...event, id, data: said ? said.text.replaceAll('\n', ' ') : event.data })
+    const format = (outcome: Mapped): Buffer => {
+      if (outcome === undefined && id === event.id) return bytes
+      if (outcome === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
+      return formatEvent({ ...event, id, data: outcome?.text ?? event.data })
     }
     return isPromise(mapped) ? mapped.then(format) : format(mapped)
   }

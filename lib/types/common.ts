@@ -23,7 +23,7 @@ export interface Principal {
   readonly scopes?: readonly string[] | undefined
   /**
    * When the authentication expires, in seconds since the epoch: later requests get 401, and open streams and requests
-   * are ended. Defaults to never; then `timeouts.recheckMs` alone ends streams that lost access.
+   * are ended. Defaults to never; then `recheckMs` alone ends streams that lost access.
    */
   readonly expiresAt?: number | undefined
 }

@@ -1,9 +1,10 @@
 /** The options of a gateway, and the gateway itself. */
 import type { ServerResponse } from 'node:http'
 import type { Authenticate, ProtectedResource, ServerLookup } from './access.ts'
-import type { GatewayRequest, Hook, Principal } from './common.ts'
+import type { Awaitable, GatewayRequest, Hook, Principal } from './common.ts'
 import type { EventLog } from './event-logs.ts'
 import type { Interceptor } from './interceptors.ts'
+import type { AuditRecord, Telemetry } from './observe.ts'
 import type { ServerConfig } from './servers.ts'
 import type { SessionStore } from './sessions.ts'
 
@@ -66,11 +67,6 @@ export interface GatewayOptions<P extends Principal = Principal> {
         /** The largest body of a request, in bytes. Defaults to 4 MiB. */
         readonly bodyBytes?: number | undefined
         /**
-         * How long a client may leave a response unread until its connection is closed, in milliseconds. Defaults to
-         * 60 000; checked every 7 500.
-         */
-        readonly stallMs?: number | undefined
-        /**
          * The most bytes of request bodies of one principal at a time, at this node: a body counts as it arrives, and
          * three times from when it has been read until the request is over. More are answered by 503. Defaults to
          * 64 MiB.
@@ -83,7 +79,7 @@ export interface GatewayOptions<P extends Principal = Principal> {
         readonly principalCalls?: number | undefined
       }
     | undefined
-  /** The timeouts of servers, and the interval of access checks. */
+  /** The timeouts of servers and of clients. */
   readonly timeouts?:
     | {
         /** How long connecting to a server may take, in milliseconds. Defaults to 10 000. */
@@ -94,13 +90,31 @@ export interface GatewayOptions<P extends Principal = Principal> {
          */
         readonly responseMs?: number | undefined
         /**
-         * The interval at which `servers` is called again for open streams and long requests, to end those that have
-         * lost access, in milliseconds. A session store without `attach` is called as well, which counts as use: the
-         * interval must be shorter than the store's idle expiry. Defaults to 60 000.
+         * How long a client may leave a response unread until its connection is closed, in milliseconds. Defaults to
+         * 60 000; checked every 7 500.
          */
-        readonly recheckMs?: number | undefined
+        readonly stallMs?: number | undefined
       }
     | undefined
+  /**
+   * The interval at which `servers` is called again for open streams and long requests, to end those that have lost
+   * access, in milliseconds. A session store without `attach` is called as well, which counts as use: the interval must
+   * be shorter than the store's idle expiry. Defaults to 60 000.
+   */
+  readonly recheckMs?: number | undefined
+  /**
+   * Called with a record of each message once it is over, also of one that was refused before it was read. It holds
+   * nothing up, and changes nothing: what it throws, and what it has not written after 30 seconds, goes to `onError`.
+   * While 10 000 records are being written, further ones are lost, which `onError` is told. Defaults to none.
+   *
+   * @example
+   * ```js
+   * const audit = ({ principal, ...record }) => log.info({ ...record, user: principal?.id })
+   * ```
+   */
+  readonly audit?: Hook<[record: AuditRecord<P>], Awaitable<void>> | undefined
+  /** Spans and metrics: `openTelemetry()` of `express-mcp-gateway/opentelemetry`. Defaults to none. */
+  readonly telemetry?: Telemetry | undefined
   /** Called with every error that the client is not told of, or cannot fix. Defaults to printing it by `console.error`. */
   readonly onError?: Hook<[error: Error, context: ErrorContext<P>], void> | undefined
 }

@@ -75,7 +75,11 @@ export interface Pipe {
   send(message: string, from?: PipeContext): boolean
   onMessage?: ((message: string) => void) | undefined
   onDrain?: (() => void) | undefined
-  /** To be called once, when nothing can be sent or comes any more; `cause` says why, for `onError`. */
+  /**
+   * To be called once, when nothing can be sent or comes any more; `cause` says why, for `onError`, and an `exitCode` or
+   * `signal` of it is part of the server's health in a directory. Pipes that end with a cause are not opened again at
+   * once, should the next one end within a minute, too: then after 1, 2, 4, 8, 16 s.
+   */
   onClose?: ((cause?: Error) => void) | undefined
   /** No message is to come before `resume()`. */
   pause(): void
@@ -99,8 +103,8 @@ export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeConte
   /** Names what is opened. Defaults to the server's name in a record; a lookup function must give one. */
   readonly key?: string | undefined
   /**
-   * Whose modern requests share a pipe: those with the same answer. Asked on every modern request, with the context that
-   * opens the pipe if there is none yet. Defaults to the principal's id.
+   * Whose modern requests share a pipe: those with the same answer. Asked for every session and every modern request,
+   * with the context that opens the pipe if there is none yet. Defaults to the principal's id.
    */
   readonly sharedBy?: Hook<[context: PipeContext<P>], Awaitable<string>> | undefined
 }
@@ -111,11 +115,20 @@ export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeConte
  */
 export interface PipeServer<P extends Principal = Principal> extends ServerInfo {
   readonly pipe: OpenPipe<P>
-  /** The eras the server speaks, as with `HttpServer`. */
+  /**
+   * The eras the server speaks, as with `HttpServer`. With `auto` the gateway itself finds out for a modern request: it
+   * opens a pipe and asks `server/discover`. Any answer that is not modern, none within 10 s, and the end of the pipe
+   * mean a legacy server, and the client is sent back to the handshake.
+   *
+   * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
+   */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
   readonly recover?: boolean | undefined
-  /** How many pipes there are of it at most. Past that new sessions are 503. Defaults to 1 000. */
+  /**
+   * How many pipes there are of it at most. Past that new sessions are 503, also for a principal who has as many already
+   * as are left. Defaults to 1 000.
+   */
   readonly maxPipes?: number | undefined
   /**
    * How long a pipe lives without use, in milliseconds, whatever the session store says. A message, a request under way

@@ -24,6 +24,8 @@ export interface UpstreamState {
   readonly protocolVersion: string
   /** The server's own session id, if it has one. */
   readonly id?: string
+  /** Present if neither side declared a capability that lets the server send messages outside of a response stream. */
+  readonly silent?: true
   /** What `recover` needs to open the session again; absent without that option. */
   readonly client?: ClientState
   /** The states of the members of an aggregate, by name. */

@@ -5,9 +5,11 @@
  * @typedef {object} Leg
  * @property {string} revision
  * @property {keyof typeof SUITES} suite
- * @property {import('./servers.mjs').ServerName | 'suite'} server the fixture behind; the suite's own where it tests clients
+ * @property {import('./servers.mjs').ServerName | import('./servers.mjs').PipeName | 'suite'} server the fixture behind; the
+ *   suite's own where it tests clients
  * @property {import('./gateways.mjs').GatewayName} gateway
  * @property {import('./servers.mjs').ServerName} [direct] the server that is asked directly, where it is not the one behind
+ * @property {true} [byHand] run with --all, or when it is named, and not in every run
  * @property {false} [compared] where the gateway answers for the server behind, which is asked less then
  * @property {readonly string[]} [differences] the known ones, as they are printed; one that is gone is a fault, too
  */
@@ -19,22 +21,37 @@
  * @property {{ scenarios: number, checks: number }} expected the least that must pass, directly and through a gateway
  */
 
-/** Another kind of gateway, or another server, is a line here, and one where its name is explained. @type {readonly Leg[]} */
-export const LEGS = [
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'plain' },
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'event log' },
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'recover' },
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'sealed' },
+/** Made of servers that answer in event streams, which is theirs to choose: what a pipe answers at once is JSON. */
+const WITHOUT_STREAMS = [
+  'server-sse-multiple-streams / server-sse-streams-functional / ServerSSEStreamsFunctional: direct SUCCESS, gateway absent',
+  'server-sse-polling / server-sse-priming-event / ServerSendsPrimingEvent: direct SUCCESS, gateway absent',
+  'server-sse-polling / server-sse-retry-field / ServerSendsRetryField: direct SUCCESS, gateway absent',
+  'server-sse-polling / server-sse-disconnect-resume / ServerDisconnectResume: direct SUCCESS, gateway absent',
+]
 
-  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'plain' },
-  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'event log' },
-  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'recover' },
-  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'sealed' },
+/** What is run of every server, through every kind of gateway that is another one for it. @satisfies {readonly Omit<Leg, 'server'>[]} */
+const OF_A_SERVER = /** @type {const} */ ([
+  { revision: '2025-11-25', suite: 'required', gateway: 'plain' },
+  { revision: '2025-11-25', suite: 'required', gateway: 'event log' },
+  { revision: '2025-11-25', suite: 'required', gateway: 'recover' },
+  { revision: '2025-11-25', suite: 'required', gateway: 'sealed' },
+
+  { revision: '2025-06-18', suite: 'all', gateway: 'plain' },
+  { revision: '2025-06-18', suite: 'all', gateway: 'event log' },
+  { revision: '2025-06-18', suite: 'all', gateway: 'recover' },
+  { revision: '2025-06-18', suite: 'all', gateway: 'sealed' },
 
   // Without sessions there is nothing to log, to recover or to seal; with them there is nothing to cache.
-  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'plain' },
-  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'cache' },
-  { revision: '2026-07-28', suite: 'required', server: 'dual-era', gateway: 'plain' },
+  { revision: '2026-07-28', suite: 'all', gateway: 'plain' },
+  { revision: '2026-07-28', suite: 'all', gateway: 'cache' },
+  { revision: '2026-07-28', suite: 'required', gateway: 'plain' },
+])
+
+/** Another kind of gateway, or another server, is a line here, and one where its name is explained. @type {readonly Leg[]} */
+export const LEGS = [
+  ...OF_A_SERVER.map((leg) => /** @type {const} */ ({ ...leg, server: 'dual-era' })),
+  ...OF_A_SERVER.map((leg) => onPipe('in process', leg)),
+  ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
 
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'plain' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'event log' },
@@ -116,6 +133,19 @@ export function suiteOf({ revision, suite }) {
 export function nameOf({ revision, suite, server, gateway }) {
   const particular = [server, gateway].filter((name) => !['dual-era', 'suite', 'plain'].includes(name))
   return [revision, suite, ...particular].join(', ')
+}
+
+/**
+ * The fixture at the end of a pipe, compared with itself over HTTP.
+ * @param {import('./servers.mjs').PipeName} server
+ * @param {typeof OF_A_SERVER[number]} leg
+ * @returns {Leg}
+ */
+function onPipe(server, leg) {
+  const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
+  // Each session of `stdio` is a process, which takes its time; and what is done with sessions, older revisions share.
+  const isRare = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  return { ...leg, server, direct: 'dual-era', differences, ...(isRare && { byHand: true }) }
 }
 
 /**

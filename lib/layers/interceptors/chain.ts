@@ -43,11 +43,11 @@ export async function runChain(run: ChainRun, params: Json, place: number = 0): 
   try {
     const result: unknown = await origin.bind(entry.hook)(message, next as never)
     check(result, entry)
-    if (!passed && subject.from === 'client') origin.decide(entry.by, subject.id)
+    if (!passed && subject.from === 'client') origin.observed?.decided('intercept', subject.id)
     return result
   } catch (error) {
     if (passed && error === passedError) throw error
-    if (subject.from === 'client') origin.decide(entry.by, subject.id)
+    if (subject.from === 'client') origin.observed?.decided('intercept', subject.id)
     throw faultOfHook(error, subject.method, entry)
   } finally {
     isOpen = false

@@ -4,6 +4,7 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
 import type { Lifetime } from '../../exchange/lifetime.ts'
 import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
+import { paramHeadersOf, paramHeaderValues, repeatsArguments } from '../../exchange/param-headers.ts'
 import { readResponse } from '../../exchange/read-response.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import type { Json, RequestId } from '../../types.ts'
@@ -13,7 +14,6 @@ import { type InnerRight, withInnerRights } from './inner-rights.ts'
 import { InterceptedCall } from './intercepted-call.ts'
 import type { ChainEntry, InterceptorSet } from './interceptor-set.ts'
 import type { Surroundings } from './interceptors.ts'
-import { paramHeadersOf, repeatsArguments } from './param-headers.ts'
 import { screenQuestions } from './questions.ts'
 import { hear } from './server-says.ts'
 
@@ -74,7 +74,7 @@ export class ClientRequest {
     const isCall = method === 'tools/call' && repeatsArguments(this.#exchange.headers)
     if (!isCall || member(before, 'arguments') === params['arguments']) return undefined
     const tool = await this.#around.findTool(String(params['name']), Infinity)
-    if (tool) return paramHeadersOf(tool, params['arguments'])
+    if (tool) return paramHeaderValues(paramHeadersOf(tool.inputSchema), params['arguments'])
     const cause = new TypeError(
       'An interceptor changed arguments that headers repeat, of a tool whose schema is not known',
     )

@@ -10,8 +10,6 @@ export interface ChainEntry {
   readonly key: string
   /** The place of its layer, outermost first. */
   readonly place: number
-  /** Its name for audit. */
-  readonly by: string
 }
 
 /** A layer, with what is known of it. */
@@ -19,7 +17,6 @@ interface CompiledLayer {
   readonly exact: ReadonlyMap<string, Intercept>
   /** By what stands before the `*`, longest first. */
   readonly patterns: readonly (readonly [prefix: string, hook: Intercept])[]
-  readonly by: string
 }
 
 /** The questions that servers ask clients. */
@@ -43,15 +40,6 @@ const SERVER_PREFIXES: readonly string[] = ['notifications/', 'elicitation/', 's
 const MAX_METHODS = 1_000
 
 const NO_ENTRIES: readonly ChainEntry[] = []
-
-/** The names for audit of layers that are the library's own. */
-const names = new WeakMap<Interceptor, string>()
-
-/** Gives a layer of the library's own its name for audit. */
-export function named(interceptor: Interceptor, by: string): Interceptor {
-  names.set(interceptor, by)
-  return interceptor
-}
 
 export class InterceptorSet {
   /** Whether any function may see the result of a client's request. */
@@ -146,7 +134,6 @@ function compileLayer(layer: Interceptor): CompiledLayer {
       .filter(isPattern)
       .map(([key, hook]) => [key.slice(0, -1), hook] as const)
       .toSorted(([one], [other]) => other.length - one.length),
-    by: names.get(layer) ?? 'intercept',
   }
 }
 
@@ -163,16 +150,16 @@ function entryFor(layer: CompiledLayer, place: number, method: string): ChainEnt
 
 /** Exact names before patterns, longer ones first; of two alike the method's own name before its aliases. */
 function entryOf(
-  { exact, patterns, by }: CompiledLayer,
+  { exact, patterns }: CompiledLayer,
   place: number,
   methods: readonly string[],
 ): ChainEntry | undefined {
   for (const key of methods) {
     const hook = exact.get(key)
-    if (hook) return { hook, key, place, by }
+    if (hook) return { hook, key, place }
   }
   for (const [prefix, hook] of patterns) {
-    if (methods.some((method) => method.startsWith(prefix))) return { hook, key: `${prefix}*`, place, by }
+    if (methods.some((method) => method.startsWith(prefix))) return { hook, key: `${prefix}*`, place }
   }
   return undefined
 }

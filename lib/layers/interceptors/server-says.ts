@@ -45,7 +45,7 @@ export function hear(reply: EventsReply, parts: HearingParts, call?: CallStream)
   const isPost = exchange.verb === 'POST' && !exchange.listens
   const withholds = set.seesResults && isPost
   const isPolled = withholds && exchange.message?.era === 'legacy'
-  const body = isPolled ? ResumingBody.polling(reply, exchange, next) : reply.body
+  const body = isPolled ? ResumingBody.of(reply, exchange, next, true) : reply.body
   const changed = toolsChangedMessage(exchange)
   const wants = {
     methods: (method: string): boolean => isSeen(method, set),
@@ -59,13 +59,21 @@ export function hear(reply: EventsReply, parts: HearingParts, call?: CallStream)
       },
     }),
   }
-  const heard = mapMessages({ ...reply, body }, wants, (message) => screened(message, parts, call)) as EventsReply
+  const heard = mapMessages({ ...reply, body }, wants, (message) =>
+    asOneLine(screened(message, parts, call)),
+  ) as EventsReply
   const pending = call
     ? () => (call.isAnswered() ? [] : [call.requestId])
     : isPolled
       ? (body as ResumingBody).pending
       : reply.pending
   return { ...heard, pending }
+}
+
+/** A line feed in JSON is white space: what is said in other words is one line of data. */
+async function asOneLine(saying: Promise<Mapped>): Promise<Mapped> {
+  const said = await saying
+  return typeof said === 'object' ? { text: said.text.replaceAll('\n', ' ') } : said
 }
 
 function isSeen(method: string, set: InterceptorSet): boolean {

@@ -15,7 +15,7 @@ const LIST_FRESH_MS = 60_000
 /** How many lists are kept, and how long one may be. */
 const MAX_LISTS = 500
 const MAX_LIST_PAGES = 100
-const MAX_TOOLS = 5_000
+const MAX_LISTED_TOOLS = 5_000
 const MAX_LIST_CHARS = 4 * 1024 * 1024
 
 interface KnownList {
@@ -65,7 +65,7 @@ async function listTools(exchange: Exchange, handle: Handle): Promise<ReadonlyMa
     }
     cursor = member(result, 'nextCursor')
     if (typeof cursor !== 'string') return tools
-    if (tools.size > MAX_TOOLS || chars > MAX_LIST_CHARS) break
+    if (tools.size > MAX_LISTED_TOOLS || chars > MAX_LIST_CHARS) break
   }
   throw new GatewayError('upstream_invalid', 'The server has more tools than can be looked through')
 }

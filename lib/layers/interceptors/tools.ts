@@ -13,7 +13,6 @@ import type {
 import { isDictionary, isObject, kindOf } from '../../util/json.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
 import { compilePattern } from '../../util/pattern.ts'
-import { named } from './interceptor-set.ts'
 import { type LayerMessage, withAnnotations } from './layer-message.ts'
 import { tellChanged } from './tools-changed.ts'
 import { toolDigest } from './tool-digest.ts'
@@ -79,7 +78,7 @@ export function tools<P extends Principal = Principal>(rules: ToolRules<P>): Too
     'tools/call': (message, next) => filter.call(message as unknown as LayerMessage, next as NextOf<ToolResult>),
   }
   const changed = { value: () => tellChanged(interceptor) }
-  return Object.defineProperty(named(interceptor, 'tools'), 'changed', changed) as ToolInterceptor<P>
+  return Object.defineProperty(interceptor, 'changed', changed) as ToolInterceptor<P>
 }
 
 /** Whether a rule names a tool; by name alone where it can be told so. */

@@ -193,7 +193,9 @@ test('the messages of a batch on a stream are seen one by one', async () => {
   const { upstream, open } = await world({ intercept: guard })
   upstream.on('tools/call', async (exchange) => {
     const stream = exchange.stream()
-    const batch = [question('password?'), question('name?', 'q2')].map((each) => ({ jsonrpc: '2.0', ...each }))
+    const batch = [question('password?'), question('name?', 'q2')].map((each) =>
+      Object.assign({ jsonrpc: '2.0' }, each),
+    )
     await stream.write(`data: ${JSON.stringify(batch)}\n\n`)
     stream.finish({ content: [] })
   })

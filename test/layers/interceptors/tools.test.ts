@@ -1,6 +1,7 @@
 // tools(): hidden is unknown, whichever way one comes. (governance 29-37)
 import express from 'express'
-import { type Principal, serverDirectory, tools } from '../../../lib/index.ts'
+import { serverDirectory } from '../../../lib/directory/index.ts'
+import { type Principal, tools } from '../../../lib/index.ts'
 import { listen } from '../../support/listen.ts'
 import { modernRequest, openModern, postModern } from '../../support/modern.ts'
 import { post } from '../../support/rpc.ts'
@@ -91,7 +92,7 @@ test('31. one cached list serves everybody, each cut for its principal; what lea
   const here = await world({
     cache: true,
     authenticate: (request) => ({ id: String(request.headers['x-user']), isOps: request.headers['x-user'] === 'ops' }),
-    intercept: tools<User>({ allow: ({ name }, { principal }) => principal!.isOps || name === 'read' }) as never,
+    intercept: tools<User>({ allow: ({ name }, { principal }) => principal!.isOps || name === 'read' }),
   })
   pages(here, [tool('read'), tool('write')], [tool('drop')])
   for (const [user, first, second] of [
