@@ -19,13 +19,14 @@ import type {
   TelemetryObserver,
   TraceFields,
 } from '../observe/telemetry.ts'
-import type { ServerConfig, Telemetry } from '../types.ts'
+import type { Telemetry } from '../types.ts'
 import { isObject, kindOf, member } from '../util/json.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import { ATTRIBUTE, SCOPE_NAME } from './conventions.ts'
 import { Durations } from './durations.ts'
 import { KnownNames } from './known-names.ts'
-import { MessageSpan, type Side, spanName, startAttributes, subjectOf, versionAttribute } from './message-span.ts'
+import { addStart, addVersion, MessageSpan, type Side, spanName, subjectOf } from './message-span.ts'
+import { endpointOf, networkOf, overHttp, overPipe } from './network.ts'
 import { fieldsOf, parentOf } from './trace-fields.ts'
 
 /** The options of `openTelemetry()`. */
@@ -94,15 +95,13 @@ class OpenTelemetry implements TelemetryObserver {
 
   attempted({ message, exchange, server, parent, report }: AttemptedMessage): AttemptSpan {
     const from = parent instanceof MessageSpan ? parent.context : context.active()
-    const network = {
-      ...transportOf(exchange.config),
-      ...endpointOf('url' in exchange.config ? exchange.config.url : undefined),
-    }
+    const network = networkOf(exchange.config)
     return this.#observe('client', { message, server, report }, from, network, {})
   }
 
   sessionEnded({ server, protocolVersion, durationMs, upstream }: EndedSession): void {
-    const shared = { ...versionAttribute(protocolVersion), [ATTRIBUTE.server]: server }
+    const shared: Attributes = { [ATTRIBUTE.server]: server }
+    addVersion(shared, protocolVersion)
     this.#durations.record('serverSession', durationMs, { ...shared, ...overHttp(undefined) })
     if (!upstream) return
     const network = upstream.url === undefined ? overPipe() : { ...overHttp(undefined), ...endpointOf(upstream.url) }
@@ -118,7 +117,8 @@ class OpenTelemetry implements TelemetryObserver {
   ): MessageSpan {
     const subject = subjectOf(message)
     const hasSpan = message.kind === 'request' || this.#options.notifications === true
-    const all = hasSpan ? { ...attributes, ...network, ...startAttributes(message, subject) } : {}
+    const all: Attributes = { ...network, ...attributes }
+    if (hasSpan) addStart(all, message, subject)
     const kind = side === 'server' ? SpanKind.SERVER : SpanKind.CLIENT
     const span = hasSpan
       ? this.#tracer.startSpan(spanName(message.method, subject), { kind, ...start, attributes: all }, parent)
@@ -185,27 +185,4 @@ function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
 function linksTo(ambient: Context): Link[] {
   const span = trace.getSpanContext(ambient)
   return span && isSpanContextValid(span) ? [{ context: span }] : []
-}
-
-function overHttp(version: string | undefined): Attributes {
-  return {
-    [ATTRIBUTE.transport]: 'tcp',
-    [ATTRIBUTE.protocolName]: 'http',
-    ...(version !== undefined && { [ATTRIBUTE.httpVersion]: version }),
-  }
-}
-
-function overPipe(): Attributes {
-  return { [ATTRIBUTE.transport]: 'pipe' }
-}
-
-function transportOf(config: ServerConfig): Attributes {
-  return 'url' in config ? overHttp('1.1') : overPipe()
-}
-
-function endpointOf(url: string | URL | undefined): Attributes {
-  if (url === undefined) return {}
-  const { hostname, port, protocol } = new URL(url)
-  const known = protocol === 'https:' ? 443 : 80
-  return { [ATTRIBUTE.serverAddress]: hostname, [ATTRIBUTE.serverPort]: port === '' ? known : Number(port) }
 }
