@@ -58,9 +58,11 @@ export class AttemptObservation {
     const first = traces.find((trace) => trace !== undefined)
     if (!first) return exchange
     const message = withTraces(exchange.message!, traces)
-    const { tracestate: _, ...headers } = exchange.headers
-    const { traceparent, tracestate } = first
-    return exchange.with({ message, headers: { ...headers, traceparent, ...(tracestate && { tracestate }) } })
+    const headers: Record<string, string> = Object.assign({}, exchange.headers)
+    headers['traceparent'] = first.traceparent
+    if (first.tracestate !== undefined) headers['tracestate'] = first.tracestate
+    else if (headers['tracestate'] !== undefined) delete headers['tracestate']
+    return exchange.with({ message, headers })
   }
 
   #spanOf(item: ObservedMessage, telemetry: TelemetryObserver): AttemptSpan | undefined {
@@ -193,10 +195,11 @@ function withTraces(message: Message, traces: readonly (TraceFields | undefined)
   return batch
 }
 
-function withTrace<M extends Message>(message: M, trace: TraceFields | undefined): M {
-  if (!trace || !('params' in message)) return message
+function withTrace<M extends Message>(message: M, { traceparent, tracestate }: Partial<TraceFields> = {}): M {
+  if (traceparent === undefined || !('params' in message)) return message
   const before = member(message.params, '_meta')
-  const meta = { ...(isObject(before) && before), traceparent: trace.traceparent, tracestate: trace.tracestate }
-  const params = { ...message.params, _meta: meta }
+  // To what a spread has made V8 adds members slowly.
+  const meta = Object.assign({}, isObject(before) ? before : undefined, { traceparent, tracestate })
+  const params = Object.assign({}, message.params, { _meta: meta })
   return { ...message, params, text: patchObject(message.text, { params }) }
 }

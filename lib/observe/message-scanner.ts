@@ -1,7 +1,8 @@
 /** Reads from the bytes of JSON-RPC messages what they are and how a request ended, without parsing them. */
 import type { RequestId } from '../types.ts'
-import { COLON, COMMA, CR, DOUBLE_QUOTE, LF, REVERSE_SOLIDUS, SPACE, TAB } from '../util/ascii.ts'
+import { COLON, COMMA, CR, DOUBLE_QUOTE, LF, SPACE, TAB } from '../util/ascii.ts'
 import { closingQuote, isEscapedAt } from '../util/json-bytes.ts'
+import { hasEscape, isTextAt, parsedLiteral, stringOf } from './scanned-text.ts'
 
 /** What a message is. Of its content nothing is kept but the message of an error. */
 export interface ScannedMessage {
@@ -23,12 +24,12 @@ const CLOSE_OBJECT = 0x7d
 const MAX_TEXT_BYTES = 1_024
 
 /** The keys of a message that tell what it is, and those of its result and of its error. */
-type Key = 'id' | 'method' | 'result' | 'error' | 'isError' | 'code' | 'message'
+type FactKey = 'id' | 'method' | 'result' | 'error' | 'isError' | 'code' | 'message'
 
-const MESSAGE_KEYS: readonly Key[] = ['id', 'method', 'result', 'error']
-const RESULT_KEYS: readonly Key[] = ['isError']
-const ERROR_KEYS: readonly Key[] = ['code', 'message']
-const NO_KEYS: readonly Key[] = []
+const MESSAGE_KEYS: readonly FactKey[] = ['id', 'method', 'result', 'error']
+const RESULT_KEYS: readonly FactKey[] = ['isError']
+const ERROR_KEYS: readonly FactKey[] = ['code', 'message']
+const NO_KEYS: readonly FactKey[] = []
 
 /** What was read of a message so far. */
 interface Facts {
@@ -57,9 +58,9 @@ export class MessageScanner {
   /** Whether what stands on the second level is an object. */
   #isObject = false
   /** The keys that count on the second level. */
-  #keys: readonly Key[] = NO_KEYS
+  #keys: readonly FactKey[] = NO_KEYS
   /** The key of the value that comes, if that is to be read. */
-  #key: Key | undefined
+  #key: FactKey | undefined
   /** Whether the string that goes on is to be read, and what earlier chunks had of it. */
   #isRead = false
   #pieces: Buffer[] | undefined
@@ -182,7 +183,7 @@ export class MessageScanner {
   /** Compared byte by byte, which is cheaper than a string. A key in escapes may be any. */
   #endKey(chunk: Buffer, from: number, end: number): void {
     for (const key of this.#level === 1 ? MESSAGE_KEYS : this.#keys) {
-      if (key.length === end - from && isText(chunk, from, key)) return this.#expectValue(key)
+      if (key.length === end - from && isTextAt(chunk, from, key)) return this.#expectValue(key)
     }
     if (hasEscape(chunk, from, end)) this.#endText(chunk.toString('utf8', from, end))
     else this.#expectValue(undefined)
@@ -196,7 +197,7 @@ export class MessageScanner {
     } else this.#set(text)
   }
 
-  #expectValue(key: Key | undefined): void {
+  #expectValue(key: FactKey | undefined): void {
     this.#expectsKey = false
     this.#key = key
     if (this.#level !== 1) return
@@ -241,37 +242,9 @@ export class MessageScanner {
   }
 }
 
-function isText(chunk: Buffer, from: number, text: string): boolean {
-  for (let at = 0; at < text.length; at += 1) if (chunk[from + at] !== text.charCodeAt(at)) return false
-  return true
-}
-
-function hasEscape(chunk: Buffer, from: number, end: number): boolean {
-  for (let at = from; at < end; at += 1) if (chunk[at] === REVERSE_SOLIDUS) return true
-  return false
-}
-
 function errorOf(code: unknown, message: unknown): ScannedMessage['error'] {
   return {
     code: typeof code === 'number' ? code : undefined,
     message: typeof message === 'string' ? message : '',
-  }
-}
-
-/** Hardly one has an escape; one that was cut is what is there of it. */
-function stringOf(text: string): string {
-  if (!text.includes('\\')) return text
-  try {
-    return JSON.parse(`"${text}"`) as string
-  } catch {
-    return text
-  }
-}
-
-function parsedLiteral(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }

@@ -7,6 +7,7 @@ import {
   type Link,
   type Span,
   SpanKind,
+  type SpanOptions,
   trace,
   type Tracer,
 } from '@opentelemetry/api'
@@ -89,14 +90,14 @@ class OpenTelemetry implements TelemetryObserver {
     const network = overHttp(request.httpVersion)
     const client = { [ATTRIBUTE.clientAddress]: address, [ATTRIBUTE.clientPort]: request.socket.remotePort }
     const links = named ? linksTo(ambient) : []
-    const start = { startTime: receivedAt, links, attributes: client as Attributes }
+    const start: SpanStart = { startTime: receivedAt, links, attributes: client as Attributes }
     return this.#observe('server', { message, server, report }, parent, network, start)
   }
 
   attempted({ message, exchange, server, parent, report }: AttemptedMessage): AttemptSpan {
     const from = parent instanceof MessageSpan ? parent.context : context.active()
     const network = networkOf(exchange.config)
-    return this.#observe('client', { message, server, report }, from, network, {})
+    return this.#observe('client', { message, server, report }, from, network, NO_START)
   }
 
   sessionEnded({ server, protocolVersion, durationMs, upstream }: EndedSession): void {
@@ -113,16 +114,16 @@ class OpenTelemetry implements TelemetryObserver {
     { message, server, report }: Pick<ReceivedMessage, 'message' | 'server' | 'report'>,
     parent: Context,
     network: Attributes,
-    { attributes, ...start }: { startTime?: number; links?: Link[]; attributes?: Attributes },
+    { attributes, startTime, links }: SpanStart,
   ): MessageSpan {
     const subject = subjectOf(message)
     const hasSpan = message.kind === 'request' || this.#options.notifications === true
-    const all: Attributes = { ...network, ...attributes }
+    const all: Attributes = Object.assign({}, network, attributes)
     if (hasSpan) addStart(all, message, subject)
     const kind = side === 'server' ? SpanKind.SERVER : SpanKind.CLIENT
-    const span = hasSpan
-      ? this.#tracer.startSpan(spanName(message.method, subject), { kind, ...start, attributes: all }, parent)
-      : undefined
+    const options: SpanOptions = { kind, links, attributes: all }
+    if (startTime !== undefined) options.startTime = startTime
+    const span = hasSpan ? this.#tracer.startSpan(spanName(message.method, subject), options, parent) : undefined
     const contentOf = span?.isRecording() === true ? this.#contentOf(report) : undefined
     if (message.method === 'tools/call') {
       const given = contentOf?.(member(message.params, 'arguments'), 'arguments')
@@ -180,6 +181,15 @@ function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
   }
   return options
 }
+
+/** What a span of one side alone has. */
+interface SpanStart {
+  readonly startTime: number | undefined
+  readonly links: Link[]
+  readonly attributes: Attributes | undefined
+}
+
+const NO_START: SpanStart = { startTime: undefined, links: [], attributes: undefined }
 
 /** The span that an app's instrumentation has begun for the HTTP request. */
 function linksTo(ambient: Context): Link[] {
