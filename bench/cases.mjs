@@ -13,6 +13,8 @@ const STATELESS = ALL.filter((name) => !name.startsWith('sdk-'))
 const PIPES = ['pipe', 'undici', 'nginx', 'haproxy', 'http-proxy-3']
 const GATEWAYS = ALL.filter((name) => name.startsWith('gateway-'))
 const LOGS = ['pipe', 'gateway-http', 'gateway-http-log', 'gateway-http-redis-log']
+/** The gateway with a server at the end of a pipe, beside itself with one behind HTTP. */
+const PIPE_SERVERS = ['pipe', 'gateway-http', 'gateway-http-stdio', 'gateway-http-in-process']
 /** A heap with room, as that of most apps: see docs/performance.md on long results. */
 const ROOMY_HEAP = ['--initial-old-space-size=256']
 const LONG_RESULTS = ['pipe', 'undici', 'http-proxy-3', 'http-proxy-middleware', ...GATEWAYS]
@@ -82,6 +84,23 @@ export const CASES = [
     job: 'calls',
     params: { connections: 16 },
     proxies: ['pipe', 'gateway-http', 'gateway-http-sealed', 'gateway-http-redis'],
+  }),
+  rounds({
+    name: 'calls-pipes',
+    title:
+      'tools/call answered as JSON, 16 connections, the server behind a URL, a child process or in the same process',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16 },
+    proxies: PIPE_SERVERS,
+  }),
+  rounds({
+    name: 'calls-pipes-modern',
+    title: 'the same in 2026-07-28: all calls share one child process, or one server in the same process',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16, era: 'modern' },
+    proxies: PIPE_SERVERS,
   }),
   rounds({
     name: 'calls-log',

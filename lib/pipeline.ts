@@ -25,23 +25,24 @@ import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
+import { isPipeServer, isSseServer } from './upstream/server-kind.ts'
 import { Upstreams } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
 /**
- * Where an exchange enters. `client`: what a client sent. `gateway`: what the gateway asks for a principal, as a
- * directory does. `member`: what an aggregate sends to one of its servers. `farewell`: the end of a session, which no
- * hook judges.
+ * The entry point of an exchange. `client`: messages of a client. `gateway`: requests of the gateway on behalf of a
+ * principal, as in a directory. `member`: requests of an aggregate to one of its servers. `farewell`: the DELETE that
+ * ends an upstream session, for which no hook runs.
  */
 export type Door = 'client' | 'gateway' | 'member' | 'farewell'
 
-/** A layer, and the outermost door behind which it stands. */
+/** A layer, and the outermost door whose exchanges reach it. */
 type Place = readonly [door: Door, layer: Layer]
 
-/** How far in each door is: behind it stand the layers of its own place and of those further in. */
+/** The depth of each door: its exchanges reach the layers of the same or a greater depth. */
 const DEPTH: Readonly<Record<Door, number>> = { client: 0, gateway: 1, member: 2, farewell: 3 }
 
-/** Chains are made once for each shape of a config: for the set of layers that apply to it. */
+/** A chain is built once per set of applicable layers, and shared by all configs with the same set. */
 export class Pipeline {
   readonly #layers: readonly Layer[]
   readonly #depths: readonly number[]
@@ -54,7 +55,7 @@ export class Pipeline {
     this.#upstreamOf = upstreamOf
   }
 
-  /** What answers an exchange of this config that enters by this door. */
+  /** The chain of layers for exchanges of this config that enter by this door. */
   handleOf(config: ServerConfig, door: Door): Handle {
     const depth = DEPTH[door]
     let shape = 0
@@ -73,12 +74,11 @@ export class Pipeline {
   }
 }
 
-/** What a gateway is made of, behind its hooks. */
 export interface GatewayParts {
   readonly pipeline: Pipeline
   readonly sessions: Sessions
   readonly sessionHabits: SessionHabits
-  /** Whether every client gets a session of the gateway's own, whatever its server gives. */
+  /** Whether every client gets a gateway session, even if its server gives none. */
   readonly alwaysSessions: boolean
   readonly upstreamSessions: UpstreamSessions
   readonly upstreams: Upstreams
@@ -95,10 +95,9 @@ export interface GatewayParts {
   forget(sessionId: string): Promise<void>
 }
 
-/** How long servers may take to hear that their sessions have ended, also when the grace is used up. */
+/** The least time for the DELETE requests that end upstream sessions, also after the grace period. */
 const FAREWELL_MS = 1_000
 
-/** What the layers need of the gateway. */
 interface LayerParts extends Pick<
   GatewayParts,
   | 'sessions'
@@ -149,7 +148,7 @@ export function createGatewayParts(config: Config): GatewayParts {
     upstreamSessions.expired(id, upstream)
   })
   const eventLog = events && new EventLogLayer(events, { report, inFlight })
-  // At another node nobody would find what is held here, and the server refuse a second stream.
+  // At another node the client would not find the held stream, and the server would refuse a second one.
   const findsHeld = config.sessionsAreLocal || eventLog !== undefined
   const earlyListen = findsHeld ? new EarlyListen(quota, upstreams.of) : undefined
   const sessionHabits = new SessionHabits()
@@ -201,7 +200,7 @@ function forgetting(
   }
 }
 
-/** Lets what goes on finish within the grace, tells the rest this reason, and lets go of everything. */
+/** Lets exchanges finish within the grace period, stops the rest with this reason, and closes all parts. */
 export async function closeGatewayParts(
   { inFlight, accessMonitor, observers, sessions, earlyListen, eventLog, upstreamSessions, upstreams }: GatewayParts,
   reason: GatewayError,
@@ -222,7 +221,7 @@ export async function closeGatewayParts(
   await observers.close(Math.max(deadline, performance.now() + FAREWELL_MS))
 }
 
-/** Batches are a matter of Streamable HTTP: whatever else answers takes messages one by one. */
+/** Only Streamable HTTP has batches; other upstreams accept single messages. */
 function needsSingles(config: ServerConfig): boolean {
-  return !('url' in config)
+  return isPipeServer(config) || isSseServer(config)
 }

@@ -1,4 +1,4 @@
-/** A gateway with its parts, until it closes: the way of a request behind the mount, top to bottom. */
+/** A running gateway: the steps of a request from the mount to the pipeline, in order. */
 import { GatewayError } from './errors.ts'
 import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
@@ -21,21 +21,21 @@ import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
+import { protocolOf } from './upstream/server-kind.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
-/** The answer to a DELETE is read by no one. */
+/** Used for DELETE, whose response has no content. */
 const TAKES_BOTH: Accepts = { json: true, events: true }
 
-/** What a request has turned out to be. */
+/** A request after its checks. */
 interface Received {
   readonly accepts: Accepts
   readonly session: ClientSession | undefined
   readonly message?: Message
-  /** The bytes of the message. */
   readonly body?: Buffer
 }
 
-/** A gateway with its parts, until it closes. What hooks answer at once is not waited for. */
+/** Steps whose hooks answer synchronously run without a promise, which saves a turn of the event loop per step. */
 export class RunningGateway {
   readonly #config: Config
   readonly #parts: GatewayParts
@@ -46,7 +46,7 @@ export class RunningGateway {
     this.#parts = createGatewayParts(config)
   }
 
-  /** Serves a request, and has a fault answered. What it holds of its principal's share is given back when it is over. */
+  /** Serves a request; calls `fail` for an error. The request's share of the quota is released when it is over. */
   answer(inbound: InboundRequest, fail: (inbound: InboundRequest, error: unknown) => GatewayError): void {
     const observed = this.#parts.observers.begin(inbound)
     const over = (): void => {
@@ -67,7 +67,7 @@ export class RunningGateway {
     }
   }
 
-  /** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
+  /** Authentication comes before the lookup, so that an unauthenticated client does not learn which servers exist. */
   #serve(inbound: InboundRequest, observed: InboundObservation | undefined): Awaitable<void> {
     const { request, server } = inbound
     const { method } = request
@@ -93,7 +93,7 @@ export class RunningGateway {
     })
   }
 
-  /** A message: body, then what it is, then where it belongs. */
+  /** Reads the body, classifies the message, then finds its session. */
   #post(inbound: InboundRequest, config: ServerConfig, observed: InboundObservation | undefined): Awaitable<void> {
     const accepts = acceptsOfPost(inbound.header('accept'))
     return andThen(readContent(inbound.request, this.#config.bodyBytes, inbound.charge), ({ bytes, text, json }) => {
@@ -121,7 +121,7 @@ export class RunningGateway {
     )
   }
 
-  /** A client that listens. */
+  /** Opens a client's listening stream. */
   async #get(inbound: InboundRequest, config: ServerConfig, observed: InboundObservation | undefined): Promise<void> {
     const accepts = acceptsOfGet(inbound.header('accept'))
     if (this.#closed) throw closing()
@@ -130,7 +130,7 @@ export class RunningGateway {
     return this.#dispatch(inbound, 'GET', { accepts, session }, observed)
   }
 
-  /** A client that ends its session: it has ended, whatever the server says to it. Without one the server answers. */
+  /** Ends a client's session, whatever the server answers. A DELETE without a session is forwarded to the server. */
   async #delete(
     inbound: InboundRequest,
     config: ServerConfig,
@@ -178,14 +178,14 @@ export class RunningGateway {
     checkHostAndOrigin(this.#config.hostRules, headers.host, headers.origin, socket.localAddress)
   }
 
-  /** Calling again gives the same promise. */
+  /** Repeated calls return the same promise. */
   readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
     const report = (error: unknown): void => this.#config.report(error, undefined)
     this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
     return this.#closed
   }
 
-  /** A directory asks the very functions that every message goes through. */
+  /** The functions are those that every message passes, so that a directory applies the same checks. */
   internals(): GatewayInternals {
     const { path, onlyServer, publicUrl, servers } = this.#config
     const { pipeline, upstreams, upstreamSessions } = this.#parts
@@ -216,9 +216,9 @@ export class RunningGateway {
   }
 }
 
-/** A server that is legacy by its config gives no evidence of the contrary, or a client of both eras comes back. */
-function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerConfig): GatewayError {
-  return protocol === 'legacy' && era === 'modern'
+/** For a server that is legacy by its config, a plain 400 makes a client of both eras fall back to the handshake. */
+function refusalOf({ era, code, reason, data }: Rejection, config: ServerConfig): GatewayError {
+  return protocolOf(config) === 'legacy' && era === 'modern'
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
 }

@@ -8,7 +8,8 @@ import { parseSync } from '@swc/core'
  * stays apart. `folder/` is a place with all that is in it, `folder/*` makes each file and folder in it a place.
  */
 const ROWS: readonly (readonly string[])[] = [
-  ['types.ts', 'protocol.ts'],
+  ['types/', 'protocol.ts'],
+  ['types.ts'],
   ['errors.ts'],
   ['util/', 'contracts/', 'host/'],
   ['exchange/', 'stores/'],
@@ -25,45 +26,40 @@ const ROWS: readonly (readonly string[])[] = [
 /** What a gateway can do without: nothing imports these places but the files named here, so that each can be left out. */
 const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
   'stores/': ['options.ts', 'index.ts'],
-  'auth/': ['index.ts'],
-  'directory/': ['index.ts'],
   'host/': ['index.ts'],
   'contracts/': ['testing.ts'],
   // What package.json exports.
+  'auth/': [],
+  'directory/': [],
   'stdio/': [],
   'opentelemetry/': [],
   'testing.ts': [],
   'index.ts': [],
 }
 
-/** Every foreign package that lib/ may import, and where: a folder or one file. */
-const PACKAGES: Readonly<Record<string, string>> = {
+/** Every foreign package that lib/ may import, and where: in folders or single files. */
+const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   jose: 'auth/',
   oauth4webapi: 'auth/',
-  undici: 'upstream/http/',
+  undici: 'upstream/',
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: 'inbound/accept.ts',
   'cross-spawn': 'stdio/child-pipe.ts',
+  'lru-cache': ['auth/verified-tokens.ts', 'directory/coalescing-cache.ts'],
   '@opentelemetry/api': 'opentelemetry/',
 }
 
 /**
  * The top-level names that several files declare: in how many, and why. The list is to become shorter. `copy` is one
- * thing written out again, `value` one role with another value in each file, `rename` two meanings.
+ * thing written out again, `value` one role with another value in each file. Two meanings have two names.
  */
-const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'value' | 'rename', what: string]>> = {
+const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'value', what: string]>> = {
   BYTE_ORDER_MARK: [2, 'copy', 'the character'],
   Head: [2, 'copy', 'status and headers, of a reply and of what becomes one'],
   isLineEnd: [2, 'copy', 'whether a byte ends a line'],
   LINE_END: [2, 'copy', 'the line ends of an event stream'],
-  MAX_ID_LENGTH: [2, 'copy', 'the longest session id: a store hands out none that would not be looked up'],
-  MAX_TIMER_MS: [3, 'copy', 'the longest delay a timer takes'],
   MAX_UPSTREAMS: [2, 'copy', 'how many upstreams are remembered'],
   positive: [2, 'copy', 'a number above 0 among the options of a store'],
-  single: [2, 'copy', 'the one value of a header'],
-  text: [2, 'copy', 'a member that is text'],
-  unlessStopped: [2, 'copy', 'a promise, given up when a lifetime is stopped'],
-  withoutSlash: [2, 'copy', 'a URL without the slash at its end'],
   ANSWER_MS: [2, 'value', "how long an embedder's answer is waited for"],
   FAREWELL_MS: [3, 'value', 'how long closing may take'],
   faultOf: [2, 'value', 'the GatewayError for something thrown'],
@@ -85,13 +81,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   RETRY_MS: [2, 'value', 'how long is waited before the next attempt'],
   SMALL_BYTES: [2, 'value', 'up to which length bytes are copied'],
   TAIL_BYTES: [2, 'value', 'how long the end of something is'],
-  CHANGES: [2, 'rename', "of a server's lists, and of what a client told its server"],
-  Entry: [2, 'rename', 'of an event log, and of a session store'],
-  eventsOf: [2, 'rename', 'of an event stream, and of Redis'],
-  idOf: [2, 'rename', 'of a JSON-RPC message, and of an upstream'],
-  keyOf: [2, 'rename', "of a stream's name, in two files"],
-  parse: [2, 'rename', 'of a message, and of a sealed record'],
-  replyOf: [2, 'rename', "of a kept result, and of an upstream's response"],
 }
 
 const MAX_LINES = 250
@@ -219,7 +208,7 @@ test('every file has a place in the table of rows, and every place of the tables
   expect(files.filter((file) => placeOf(file) === undefined)).toEqual([])
   const places = [...ROWS.flat(), ...Object.keys(LOADED_BY), ...Object.values(LOADED_BY).flat()]
   const isThere = (place: string) => files.some((file) => isWithin(place.replace(/\*$/, ''), file))
-  expect([...places, ...Object.values(PACKAGES)].filter((place) => !isThere(place))).toEqual([])
+  expect([...places, ...Object.values(PACKAGES).flat()].filter((place) => !isThere(place))).toEqual([])
 })
 
 test('a file imports from its own place and from the rows below, and what can be left out from nowhere else', () => {
@@ -234,7 +223,10 @@ test('every relative import names a file that exists, inside lib/', () => {
 test('foreign packages are imported only where the table says', () => {
   const isForeign = (imported: Import) => !isRelative(imported) && !isBuiltIn(imported)
   expect(
-    faults((file, imported) => isForeign(imported) && !isWithin(PACKAGES[packageOf(imported)] ?? 'nowhere', file)),
+    faults(
+      (file, imported) =>
+        isForeign(imported) && ![PACKAGES[packageOf(imported)] ?? []].flat().some((place) => isWithin(place, file)),
+    ),
   ).toEqual([])
 })
 
@@ -249,10 +241,19 @@ test('neither Express nor the MCP SDK is imported anywhere in lib/', () => {
   ).toEqual([])
 })
 
-test('types.ts imports nothing but the types of node:', () => {
-  const own = sources.find(({ file }) => file === 'types.ts')?.imports
-  expect(own?.filter((imported) => !isBuiltIn(imported) || !imported.typeOnly)).toEqual([])
+test('types.ts and types/ are types alone: nothing of them runs, and of node: they import types', () => {
+  const isTypes = (file: string): boolean => file === 'types.ts' || isWithin('types/', file)
+  expect(faults((file, imported) => isTypes(file) && !isRelative(imported) && !isBuiltIn(imported))).toEqual([])
+  const statements = sources.filter(({ file }) => isTypes(file)).flatMap(({ text }) => parse(text).body)
+  expect(statements.length).toBeGreaterThan(20)
+  expect(statements.filter((statement) => !isOfTypes(statement))).toEqual([])
 })
+
+/** Whether a statement leaves nothing in the code that is built. */
+function isOfTypes({ type, typeOnly, declaration }: SyntaxNode): boolean {
+  if (type === 'ExportDeclaration') return isOfTypes(declaration as SyntaxNode)
+  return typeOnly === true || type === 'TsInterfaceDeclaration' || type === 'TsTypeAliasDeclaration'
+}
 
 test('index.ts only exports, and by name', () => {
   const body = parse(sources.find(({ file }) => file === 'index.ts')?.text ?? '').body
@@ -270,7 +271,7 @@ function jobOf(text: string): string {
 }
 
 test(`no file is longer than ${MAX_LINES} lines, but for the contracts`, () => {
-  const working = sources.filter(({ file }) => file !== 'types.ts' && !file.startsWith('contracts/'))
+  const working = sources.filter(({ file }) => !file.startsWith('contracts/'))
   const long = working.map(({ file, text }) => ({ file, lines: text.trimEnd().split('\n').length }))
   expect(long.filter(({ lines }) => lines > MAX_LINES)).toEqual([])
 })
@@ -285,4 +286,42 @@ test('no two files declare the same top-level name, but for the twins of the tab
   const isListed = ([name, files]: [string, string[]]) => TWINS[name]?.[0] === files.length
   expect(twins.filter((twin) => !isListed(twin)).map(([name, files]) => `${name}: ${files.join(', ')}`)).toEqual([])
   expect(Object.keys(TWINS).filter((name) => (filesOf.get(name)?.length ?? 0) < 2)).toEqual([])
+})
+
+/** Where tests stand that mirror no file of lib/: what they look at is more than one part. */
+const BESIDE_LIB: Readonly<Record<string, string>> = {
+  '': 'the package, and a whole gateway',
+  'conformance/': 'the public conformance suite',
+  'faults/': 'faults that were met, each at a whole gateway or at whichever part had it',
+  'fuzz/': 'properties of a whole gateway, at random',
+  'modern/': 'revision 2026-07-28 at a whole gateway',
+  'streams/': 'what breaks, waits or is withdrawn while something goes on at a whole gateway',
+}
+
+/** Folders of lib/ that are tested from elsewhere. */
+const TESTED_FROM: Readonly<Record<string, string>> = {
+  'contracts/': 'testing.test.ts',
+  'types/': 'types/',
+}
+
+const TEST = join(LIB, '..', 'test')
+const inTest = readdirSync(TEST, { recursive: true, encoding: 'utf8' }).map((file) => file.split(sep).join('/'))
+const tests = inTest.filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'))
+const folderOf = (file: string): string => file.slice(0, file.lastIndexOf('/') + 1)
+
+test('tests stand where lib/ has what they test, or in a folder whose line above says why not', () => {
+  const folders = new Set(sources.map(({ file }) => folderOf(file)))
+  const strays = tests.map(folderOf).filter((folder) => !folders.has(folder) || folder === '')
+  expect([...new Set(strays)].toSorted()).toEqual(Object.keys(BESIDE_LIB).toSorted())
+  const isTested = (folder: string): boolean => tests.some((file) => folderOf(file) === folder)
+  expect([...folders].filter((folder) => !isTested(folder)).toSorted()).toEqual(Object.keys(TESTED_FROM).toSorted())
+  expect(Object.values(TESTED_FROM).filter((place) => !inTest.some((file) => isWithin(place, file)))).toEqual([])
+})
+
+test('a test that is not named after a file of lib/ says in its first line what it tests', () => {
+  const names = new Set(sources.map(({ file }) => file.replace(/\.ts$/, '')))
+  const others = tests.filter((file) => !names.has(file.replace(/\.test\.ts$/, '')))
+  expect(others.length).toBeLessThan(tests.length / 2)
+  const firstLine = (file: string): string => readFileSync(join(TEST, file), 'utf8').split('\n', 1)[0]!
+  expect(others.filter((file) => !/^\/\/ \S+(?: \S+){4,}/.test(firstLine(file)))).toEqual([])
 })

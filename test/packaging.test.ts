@@ -21,6 +21,8 @@ server.listen(0, '127.0.0.1', async () => {
 
 const SUBPATHS = [
   'express-mcp-gateway',
+  'express-mcp-gateway/auth',
+  'express-mcp-gateway/directory',
   'express-mcp-gateway/testing',
   'express-mcp-gateway/stdio',
   'express-mcp-gateway/opentelemetry',
@@ -60,7 +62,9 @@ const node = (file: string) => run(process.execPath, [file], consumer).trim()
 
 test('the tarball holds the build, its source and its papers, and no test', () => {
   const top = new Set(packed.map((path) => path.replace(/\/.*/, '')))
-  expect([...top].toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'lib', 'package.json'])
+  const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'docs']
+  expect([...top].toSorted()).toEqual([...papers, 'dist', 'lib', 'package.json'])
+  expect(packed.filter((path) => path.startsWith('docs/'))).toEqual(['docs/errors.md'])
   expect(packed.filter((path) => /\.test\.|[./]spec[./]|fixture|conformance/.test(path))).toEqual([])
 })
 
@@ -76,7 +80,15 @@ test('every source file comes with its build, declarations and both maps, and no
 
 test('installing it brings its dependencies and nothing more', () => {
   const installed = readdirSync(join(consumer, 'node_modules')).filter((name) => !name.startsWith('.'))
-  const dependencies = ['cross-spawn', 'eventsource-parser', 'jose', 'negotiator', 'oauth4webapi', 'undici']
+  const dependencies = [
+    'cross-spawn',
+    'eventsource-parser',
+    'jose',
+    'lru-cache',
+    'negotiator',
+    'oauth4webapi',
+    'undici',
+  ]
   // What negotiator and cross-spawn bring with them.
   const theirs = ['content-type', 'isexe', 'path-key', 'shebang-command', 'shebang-regex', 'which']
   expect(installed.toSorted()).toEqual([...theirs, 'express-mcp-gateway', ...dependencies].toSorted())

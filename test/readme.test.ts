@@ -1,6 +1,7 @@
 // What the README and docs/ say is true: their programs run, their tables are those of the code, their links resolve.
 import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import {
   existsSync,
   mkdirSync,
@@ -15,11 +16,13 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { jest } from '@jest/globals'
+import * as auth from '../lib/auth/index.ts'
+import * as directory from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
 import { parseOptions } from '../lib/options.ts'
+import { anchorOf } from '../lib/util/anchors.ts'
 import { connectSdkV1, textOf } from './support/clients.ts'
 import { listen } from './support/listen.ts'
-import { startSdkV1Server } from './support/servers.ts'
 import { KNOWN_IDS } from './requirements.ts'
 
 const { GatewayError, mcpGateway } = api
@@ -85,12 +88,15 @@ describe('the programs of the README', () => {
   const store = program('export const keyValueStore')
   const storeTest = program('sessionStoreContract(')
 
-  test('the quick start has 12 lines, and a real client reaches a real server through it', async () => {
-    expect(quickStart.trimEnd().split('\n')).toHaveLength(12)
-    const upstream = await startSdkV1Server()
+  test('the quick start has 10 lines, and a real client reaches a real server through it', async () => {
+    expect(quickStart.trimEnd().split('\n')).toHaveLength(10)
     const listening = "app.listen(0, '127.0.0.1', function () { process.send(this.address().port) })"
-    const moved = replace(quickStart, 'http://127.0.0.1:3001/mcp', upstream.url)
-    const app = write('app.js', replace(moved, "app.listen(3000, '127.0.0.1')", listening))
+    // What is installed here, in place of what npx would fetch.
+    const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')
+    const installed = JSON.stringify([join(dirname(manifest), 'dist', 'index.js')])
+    const started = replace(quickStart, "['-y', '@modelcontextprotocol/server-everything']", installed)
+    const local = replace(started, "'npx'", JSON.stringify(process.execPath))
+    const app = write('app.js', replace(local, "app.listen(3000, '127.0.0.1')", listening))
     const child = fork(app, { cwd: folder, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     let said = ''
     child.stderr!.on('data', (chunk) => (said += String(chunk)))
@@ -99,13 +105,12 @@ describe('the programs of the README', () => {
       const ended = closed.then(([code]) => Promise.reject(new Error(`It exited with ${String(code)}: ${said}`)))
       const [port] = (await Promise.race([once(child, 'message'), ended])) as [number]
       const client = await connectSdkV1(`http://127.0.0.1:${port}/mcp-servers/everything/mcp`)
-      expect(textOf(await client.call('echo', { text: 'hello' }))).toBe('hello')
+      expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
       await client.endSession()
       await client.close()
     } finally {
       child.kill()
       await closed
-      await upstream.close()
     }
   })
 
@@ -136,7 +141,8 @@ describe('the programs of the README', () => {
 })
 
 test('every value that the package exports is shown in a program of the README', () => {
-  expect(Object.keys(api).filter((name) => !programs.some((code) => code.includes(name)))).toEqual([])
+  const names = [api, auth, directory].flatMap((entry) => Object.keys(entry))
+  expect(names.filter((name) => !programs.some((code) => code.includes(name)))).toEqual([])
 })
 
 describe('the tables of the README', () => {
@@ -145,7 +151,8 @@ describe('the tables of the README', () => {
     try {
       mcpGateway({ servers: {}, authenticate: false, ...options })
     } catch (error) {
-      const [, name, names] = /^"(.*)" is not an option; there are: (.*)$/.exec((error as Error).message) ?? []
+      const [, name, names] =
+        /^"(.*)" is not an option; there are: (.*) \(docs\/errors\.md#typeerror\)$/.exec((error as Error).message) ?? []
       if (name === unknown) return names!.split(', ')
     }
     return []
@@ -170,23 +177,36 @@ describe('the tables of the README', () => {
     for (const [option, , value] of numbers) expect(defaults[option!.split('.').at(-1)!]).toBe(Number(value))
   })
 
-  test('the errors are those of the code, each with its status and its JSON-RPC code', () => {
-    const codes = Array.from(read('lib/errors.ts').matchAll(/^ {2}(\w+): \{ status: /gm), ([, code]) => code!)
-    expect(codes.length).toBeGreaterThan(20)
-    const rows = codes.map((code) => {
-      const error = new GatewayError(code as api.GatewayErrorCode, '')
-      return [code, String(error.status), String(JSON.parse(error.toJsonRpc()).error.code)]
-    })
-    expect(table('Code').map((cells) => cells.slice(0, 3))).toEqual(rows)
-    for (const cells of table('Code')) expect(cells).toEqual(Array(5).fill(expect.stringMatching(/./)))
-  })
-
   test('the examples are those there are', () => {
     const entries = readdirSync(join(ROOT, 'examples'), { withFileTypes: true })
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
     const listed = Array.from(readme.matchAll(/^- \[(.*?)\]\(examples\/(.*?)\)/gm))
     expect(listed.map(([, text]) => text!).toSorted()).toEqual(folders.toSorted())
     expect(listed.map(([, , folder]) => folder!).toSorted()).toEqual(folders.toSorted())
+  })
+})
+
+describe('docs/errors.md', () => {
+  const page = read('docs/errors.md')
+  const sections = Array.from(page.matchAll(/^## (.*)\n\n((?:(?!## ).*\n)*)/gm), ([, head, text]) => [head!, text!])
+  const codes = Array.from(read('lib/errors.ts').matchAll(/^ {2}(\w+): \{ status: /gm), ([, code]) => code!)
+
+  test('has each code and nothing else, in the order of the code, each with its status, its JSON-RPC code and a cure', () => {
+    expect(codes.length).toBeGreaterThan(20)
+    expect(sections.map(([head]) => head)).toEqual([...codes, 'TypeError'])
+    for (const [code, text] of sections.slice(0, -1)) {
+      const error = new GatewayError(code as api.GatewayErrorCode, '')
+      const rpc = JSON.parse(error.toJsonRpc()).error.code
+      expect(text).toMatch(
+        new RegExp(`^\\*\\*HTTP ${error.status}, JSON-RPC ${rpc}\\.\\*\\* .+\\n\\n(.+\\n\\n)*\\*Cure:\\* .+\\n`),
+      )
+    }
+  })
+
+  test('has an anchor for each code, and one for TypeErrors, as errors name them', () => {
+    const named = [...(codes as api.GatewayErrorCode[]), 'typeerror' as const].map((code) => anchorOf(code).split('#'))
+    expect(named.map(([file]) => file)).toEqual(named.map(() => 'docs/errors.md'))
+    expect(named.map(([, anchor]) => anchor)).toEqual(anchorsOf(page).slice(1))
   })
 })
 
@@ -211,7 +231,11 @@ test('SC2: behind a proxy on the same machine, onError says what the README says
 const papers = [
   'README.md',
   'CHANGELOG.md',
+  'docs/errors.md',
   'docs/protocol.md',
+  'docs/security.md',
+  'docs/servers.md',
+  'docs/streams.md',
   'docs/sessions.md',
   'docs/directory.md',
   'docs/performance.md',

@@ -10,6 +10,7 @@ import { drainReply, type Handle, type Reply } from '../exchange/reply.ts'
 import { HEADER, negotiatedVersionHeader } from '../protocol.ts'
 import type { Quota } from '../session/quota.ts'
 import type { ServerConfig } from '../types.ts'
+import { isPipeServer, isSseServer } from '../upstream/server-kind.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { within } from '../util/timeout.ts'
 
@@ -59,7 +60,7 @@ export class EarlyListen implements Layer {
 
   /** Upstreams other than HTTP buffer early messages themselves. */
   applies(config: ServerConfig): boolean {
-    return 'url' in config
+    return !isPipeServer(config) && !isSseServer(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {

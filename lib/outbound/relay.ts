@@ -1,4 +1,4 @@
-/** Hands a reply on to the client: at once what is all there, the rest as it comes. */
+/** Relays a reply to the client: in one write if it is complete, or else as it arrives. */
 import type { ServerResponse } from 'node:http'
 import type { Body } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -8,7 +8,7 @@ import { clientHeaders } from './response-headers.ts'
 import { StreamWriter } from './stream-writer.ts'
 import type { Relayed, RelayOptions } from './writer.ts'
 
-/** A promise when it goes on for a while. Throws when the exchange was stopped before. */
+/** Returns a promise if the reply is not complete yet. Throws if the exchange was stopped before. */
 export function relay(
   reply: Reply,
   exchange: Exchange,
@@ -27,7 +27,7 @@ export function relay(
   return undefined
 }
 
-/** A stream that was over before it could be relayed goes out at once, if it leaves no request without a response. */
+/** The bytes of a body that is already complete. A stream must also have a response to every request. */
 function wholeOf(reply: JsonReply | EventsReply): Buffer | undefined {
   const whole = reply.body.whole()
   if (!whole || reply.kind === 'json' || reply.pending().length === 0) return whole

@@ -1,4 +1,4 @@
-/** Which headers of a reply a client gets: an allow-list. (HD16-HD20) */
+/** The allow-list of reply headers that are relayed to the client. (HD16-HD20) */
 import type { Reply } from '../exchange/reply.ts'
 import { EVENT_STREAM_TYPE, HEADER } from '../protocol.ts'
 
@@ -7,7 +7,7 @@ export type Headers = Readonly<Record<string, string>>
 /** Headers that are relayed unchanged; all others are dropped. */
 const RELAYED: readonly string[] = ['content-type', 'content-length', 'cache-control', 'retry-after', 'allow']
 
-/** Those of an event stream. No length is promised, since comments and errors may be added to it. */
+/** The same for an event stream, without `content-length`, since comments and errors may be added to it. */
 const RELAYED_OF_STREAM: readonly string[] = ['content-type', 'retry-after', 'allow']
 
 /** `bytes`: the length of a body that is complete. */
@@ -23,13 +23,13 @@ export function clientHeaders({ kind, headers, sessionId }: Reply, bytes?: numbe
   return relayed
 }
 
-/** Makes proxies between the gateway and the client forward each event as it comes. (RT12) */
+/** Makes proxies between the gateway and the client forward each event immediately. (RT12) */
 function preventBuffering(headers: Record<string, string>): void {
   headers['cache-control'] = 'no-cache, no-transform'
   headers['x-accel-buffering'] = 'no'
 }
 
-/** The headers of an event stream that no server has sent. */
+/** The headers of an event stream that the gateway itself creates. */
 export function ownStreamHeaders(): Headers {
   const headers = { 'content-type': EVENT_STREAM_TYPE }
   preventBuffering(headers)

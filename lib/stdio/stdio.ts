@@ -4,7 +4,7 @@ import type { Awaitable, PipeContext, PipeServer, Principal } from '../types.ts'
 import { isDictionary, kindOf } from '../util/json.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import { ChildPipe } from './child-pipe.ts'
-import { checkVariables, environmentOf, type Variables } from './environment.ts'
+import { checkVariables, environmentOf, type EnvironmentVariables } from './environment.ts'
 
 /** Whom a process is started for. */
 export type StdioContext<P extends Principal = Principal> = PipeContext<P>
@@ -22,7 +22,7 @@ export interface StdioOptions<P extends Principal = Principal> {
    * Variables beside the few that every server gets (`PATH`, `HOME` and the like): never the gateway's own. A function
    * is asked for every session and every modern request; processes are shared by those with the same answer.
    */
-  readonly env?: Variables | ((context: StdioContext<P>) => Awaitable<Variables>) | undefined
+  readonly env?: EnvironmentVariables | ((context: StdioContext<P>) => Awaitable<EnvironmentVariables>) | undefined
   /** Names of variables of the gateway that the server gets, too, say `HTTPS_PROXY`. */
   readonly inheritEnv?: readonly string[] | undefined
   /** Where it runs. Defaults to where the gateway does. */
@@ -80,8 +80,8 @@ export function stdio<P extends Principal = Principal>(options: StdioOptions<P>)
   const { command, args = [], env = {}, inheritEnv = [], cwd, onStderr } = options
   const { maxProcesses = 32, idleMs, graceMs, maxMessageBytes = DEFAULT_MESSAGE_BYTES } = options
   // Of one context: what says whose process it is also starts it, so that both have the same answer.
-  const answers = new WeakMap<PipeContext<P>, Promise<Variables>>()
-  const variablesFor = (context: PipeContext<P>): Promise<Variables> => {
+  const answers = new WeakMap<PipeContext<P>, Promise<EnvironmentVariables>>()
+  const variablesFor = (context: PipeContext<P>): Promise<EnvironmentVariables> => {
     const before = answers.get(context)
     if (before) return before
     const answer = (async () => {
@@ -97,7 +97,13 @@ export function stdio<P extends Principal = Principal>(options: StdioOptions<P>)
     const tell = onStderr && ((line: string, pid: number | undefined) => onStderr(line, { ...context, pid }))
     return ChildPipe.spawn({ command, args, env: variables, cwd, maxMessageBytes, onStderr: tell })
   }
-  const sharedBy = async (context: PipeContext<P>): Promise<string> => contentDigest(await variablesFor(context))
+  // Reading `process.env` is slow: without a function to ask, the answer is made once.
+  let digest: string | undefined
+  const sharedBy = async (context: PipeContext<P>): Promise<string> => {
+    if (typeof env === 'function') return contentDigest(await variablesFor(context))
+    digest ??= contentDigest(environmentOf(env, inheritEnv))
+    return digest
+  }
   // Two functions of one source may answer differently: their servers are told apart by name, or by a `key` of one's own.
   const content = typeof env === 'function' ? undefined : contentDigest({ command, args, cwd, env, inheritEnv })
   const key = options.key ?? content

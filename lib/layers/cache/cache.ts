@@ -2,12 +2,13 @@
 import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { rangeOfMember } from '../../exchange/json-text.ts'
-import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
+import type { Layer, Upstream, UpstreamOf } from '../../exchange/layer.ts'
 import { messageOf, type ResponseMessage } from '../../exchange/message.ts'
 import { peekInTime, peekResponse } from '../../exchange/read-response.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { tapMessages } from '../../exchange/tap-messages.ts'
 import type { RequestId } from '../../types.ts'
+import { boundedSet } from '../../util/bounded-map.ts'
 import { type CacheKey, cacheKeyOf, privateKey } from './cache-key.ts'
 import { freshness, isChange, isStale, mayBeChange, mayBeResponse } from './policy.ts'
 import { type CachedResult, ResultStore } from './result-store.ts'
@@ -20,9 +21,12 @@ interface PendingResult {
   /** The key of a private result. */
   readonly own: string | undefined
   readonly sentAt: number
-  /** The value of the invalidation count when the request was sent. */
-  readonly drops: number
+  /** The last invalidation of its upstream when the request was sent. */
+  readonly lastDrop: number | undefined
 }
+
+/** How many upstreams are listened to that say by themselves what has changed. */
+const MAX_WATCHED = 1_000
 
 export class Cache implements Layer {
   readonly name = 'cache'
@@ -31,8 +35,12 @@ export class Cache implements Layer {
   readonly #responseMs: number
   /** Requests in progress, by key: an equal request waits for the result. */
   readonly #running = new Map<string, SharedRequest>()
-  /** Counts invalidations: a result whose request was sent before one may be stale, and is not cached. */
+  /** By upstream id: those that say by themselves what has changed, and how to stop listening. */
+  readonly #watched = new Map<string, () => void>()
+  /** Counts invalidations. */
   #drops = 0
+  /** The last one by upstream id: a result whose request was sent before it may be stale, and is not cached. */
+  readonly #lastDrops = new Map<string, number>()
 
   /** `responseMs` limits the time between the response headers and the result. */
   constructor(upstreamOf: UpstreamOf, maxBytes: number, responseMs = 0) {
@@ -53,20 +61,47 @@ export class Cache implements Layer {
   }
 
   #idOf({ path, config }: Exchange): string {
-    return this.#upstreamOf(path.at(-1)!, config).id
+    const upstream = this.#upstreamOf(path.at(-1)!, config)
+    if (upstream.onChange && !this.#watched.has(upstream.id)) this.#watch(upstream)
+    return upstream.id
+  }
+
+  #watch(upstream: Upstream): void {
+    const { id } = upstream
+    const off = upstream.onChange!((method, uri) => this.#drop(id, { method, params: { uri } }))
+    if (this.#watched.size >= MAX_WATCHED) {
+      const [oldest] = this.#watched
+      oldest![1]()
+      // What an upstream that nobody listens to has changed would not be heard of.
+      this.#drop(oldest![0])
+    }
+    boundedSet(this.#watched, MAX_WATCHED, id, off)
+  }
+
+  /** Drops what a notification of this upstream makes stale; without one all that is kept of it. */
+  #drop(upstream: string, notification?: unknown): void {
+    this.#drops += 1
+    boundedSet(this.#lastDrops, MAX_WATCHED, upstream, this.#drops)
+    this.#results.drop((target) =>
+      notification === undefined ? target.upstream === upstream : isStale(target, upstream, notification),
+    )
   }
 
   /** Looks up the public result, then the principal's private one, then sends the request. */
   async #answer(key: CacheKey, exchange: Exchange, next: Handle): Promise<Reply> {
     const [id] = exchange.requestIds as [RequestId]
     const shared = this.#results.get(key.key)
-    if (shared) return replyOf(shared, id)
+    if (shared) return replyFromCache(shared, id)
     const own = await privateKey(key, exchange)
     const find = (): CachedResult | undefined =>
       this.#results.get(key.key) ?? (own === undefined ? undefined : this.#results.get(own))
     const kept = find() ?? (await this.#awaitOther(key, exchange, find))
-    if (kept) return replyOf(kept, id)
-    return this.#send({ id, key, own, sentAt: performance.now(), drops: this.#drops }, exchange, next)
+    if (kept) return replyFromCache(kept, id)
+    return this.#send(
+      { id, key, own, sentAt: performance.now(), lastDrop: this.#lastDrops.get(key.upstream) },
+      exchange,
+      next,
+    )
   }
 
   /**
@@ -127,8 +162,8 @@ export class Cache implements Layer {
     return peekResponse(reply, { id, timeoutMs: SHARED_WAIT_MS })
   }
 
-  #keep({ key, own, sentAt, drops }: PendingResult, { result: received, text }: ResponseMessage): void {
-    const fresh = drops === this.#drops ? freshness(received) : undefined
+  #keep({ key, own, sentAt, lastDrop }: PendingResult, { result: received, text }: ResponseMessage): void {
+    const fresh = lastDrop === this.#lastDrops.get(key.upstream) ? freshness(received) : undefined
     if (!fresh) return
     const name = fresh.isPublic ? key.key : own
     const result = rangeOfMember(text, text.indexOf('{'), 'result')
@@ -146,15 +181,13 @@ export class Cache implements Layer {
   async #listen(exchange: Exchange, next: Handle): Promise<Reply> {
     const upstream = this.#idOf(exchange)
     return tapMessages(await next(exchange), mayBeChange, (message) => {
-      if (!isChange(message)) return
-      this.#drops += 1
-      this.#results.drop((target) => isStale(target, upstream, message))
+      if (isChange(message)) this.#drop(upstream, message)
     })
   }
 }
 
 /** The client gets the remaining `ttlMs`, not the original one. (ST14) */
-function replyOf({ beforeTtl, afterTtl, freshUntil }: CachedResult, id: RequestId): Reply {
+function replyFromCache({ beforeTtl, afterTtl, freshUntil }: CachedResult, id: RequestId): Reply {
   const remainingMs = Math.max(0, Math.floor(freshUntil - performance.now()))
   const result = `${beforeTtl}${remainingMs}${afterTtl}`
   return jsonReply(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`)

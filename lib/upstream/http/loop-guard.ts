@@ -6,7 +6,7 @@ import { GatewayError } from '../../errors.ts'
 const GATEWAYS = /1\.1 express-mcp-gateway-[\w-]{12}/g
 
 /** How many of them are named on. */
-const MAX_NAMES = 8
+const MAX_GATEWAYS = 8
 
 export class LoopGuard {
   readonly #name = `1.1 express-mcp-gateway-${randomBytes(9).toString('base64url')}`
@@ -20,6 +20,6 @@ export class LoopGuard {
   /** `Via` for a server, from that of a client. */
   viaOf(via: string | undefined): string {
     const before = via?.match(GATEWAYS)
-    return before ? [...before.slice(-MAX_NAMES), this.#name].join(', ') : this.#name
+    return before ? [...before.slice(-MAX_GATEWAYS), this.#name].join(', ') : this.#name
   }
 }

@@ -1,4 +1,4 @@
-/** A server's config -> where its messages go, checked and ready for sending. */
+/** Checks a server's config, and prepares the URL and headers of its requests. */
 import { createHash } from 'node:crypto'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { EVENT_STREAM_TYPE, JSON_TYPE } from '../../protocol.ts'
@@ -8,9 +8,9 @@ import { isDictionary, kindOf } from '../../util/json.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
 import { OWN_HEADERS } from './headers.ts'
 
-/** Where messages go, with the headers that every one of them carries: name, value, name, value ... */
+/** The endpoint of a server, and the headers of every request as a flat list: name, value, name, value ... */
 export interface Target {
-  /** Names the endpoint, with no secret in it. */
+  /** Identifies the endpoint, and contains no secret. */
   readonly id: string
   readonly url: string
   readonly origin: string
@@ -18,7 +18,7 @@ export interface Target {
   readonly headers: readonly string[]
 }
 
-/** HD1: both media types, always. HD17: nothing encoded, so that bytes can be relayed. */
+/** HD1: every request accepts both media types. HD17: no content coding, so that bytes can be relayed. */
 const EVERY_REQUEST = ['accept', `${JSON_TYPE}, ${EVENT_STREAM_TYPE}`, 'accept-encoding', 'identity']
 
 const known = new WeakMap<
@@ -26,7 +26,7 @@ const known = new WeakMap<
   { readonly url: string | URL; readonly headers: unknown; readonly target: Target }
 >()
 
-/** Kept complete by the compiler. */
+/** The allowed keys; the type makes the compiler report a missing one. */
 const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   type: true,
   url: true,
@@ -40,19 +40,18 @@ const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   version: true,
 }
 
-/** What `mcpServers` entries have whose server is a process. */
+/** The keys of an `mcpServers` entry whose server is a process. */
 const PROCESS_KEYS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'cwd'])
 
 const RUN_BY_STDIO =
   'no plain entry starts a process: stdio({ command, args }) of "express-mcp-gateway/stdio" makes one that does'
 
-/** By the transports that are none here, what to do in their place. */
+/** What to use in place of a transport that is not supported here. */
 const CURES: Readonly<Record<string, string>> = {
   stdio: RUN_BY_STDIO,
-  sse: 'that is the transport of revision 2024-11-05; most servers answer over Streamable HTTP too, at another "url"',
 }
 
-/** Throws a TypeError that names the fault and the cure. A config object that has not changed is checked once. */
+/** Throws a TypeError that names the fault and the cure. A config object is checked again only if it has changed. */
 export function targetOf(server: string, config: HttpServer): Target {
   const before = known.get(config)
   if (before && before.url === config.url && before.headers === config.headers) return before.target
@@ -61,22 +60,16 @@ export function targetOf(server: string, config: HttpServer): Target {
   const { type = 'http', url: given, headers, protocol = 'auto', recover = false } = config
   if (type !== 'http' && type !== 'streamable-http') {
     const cure = CURES[String(type)]
-    const not = `"type" must be "http" or "streamable-http", not ${JSON.stringify(type)}`
+    const not = `"type" must be "http", "streamable-http" or "sse", not ${JSON.stringify(type)}`
     throw fault(cure === undefined ? not : `${not}: ${cure}`)
   }
   if (protocol !== 'auto' && protocol !== 'legacy' && protocol !== 'modern') {
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
-  const url = URL.canParse(String(given)) ? new URL(given) : undefined
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(withoutCredentials(given))}`)
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw fault('"url" may not hold credentials; put them into "headers"')
-  }
+  const url = checkUrl(given, fault)
   const target: Target = {
-    id: idOf(url.href),
+    id: upstreamIdOf(url.href),
     url: url.href,
     origin: url.origin,
     path: url.pathname + url.search,
@@ -89,7 +82,19 @@ export function targetOf(server: string, config: HttpServer): Target {
   return target
 }
 
-/** A key that is misspelt may be the one that keeps people out. */
+/** Parses the URL of a server. Credentials in it are an error. */
+export function checkUrl(given: unknown, fault: (what: string) => TypeError): URL {
+  const url = URL.canParse(String(given)) ? new URL(String(given)) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(withoutCredentials(given))}`)
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw fault('"url" may not hold credentials; put them into "headers"')
+  }
+  return url
+}
+
+/** Unknown keys are an error, because a misspelt one may be the key that restricts access. */
 function checkKeys(config: unknown, fault: (what: string) => TypeError): void {
   if (!isDictionary(config)) throw fault(`a server's config must be an object such as { url }, not ${kindOf(config)}`)
   const unknown = unknownKey(config, SERVER_KEYS)
@@ -98,13 +103,13 @@ function checkKeys(config: unknown, fault: (what: string) => TypeError): void {
   throw fault(`${JSON.stringify(unknown)} is not a key of a server's config; ${alternatives(unknown, SERVER_KEYS)}`)
 }
 
-/** How many ids are remembered: a lookup may make a new config for each request. */
+/** How many ids are cached, since a lookup may create a new config for each request. */
 const MAX_IDS = 1_000
 
 const ids = new Map<string, string>()
 
-/** The digest of an endpoint's URL, which may have secrets in its query. */
-function idOf(url: string): string {
+/** A digest, because the query of the URL may contain secrets. */
+function upstreamIdOf(url: string): string {
   const before = ids.get(url)
   if (before !== undefined) return before
   const id = createHash('sha256').update(url).digest('base64url').slice(0, 22)
@@ -116,10 +121,10 @@ function withoutCredentials(url: unknown): string {
   return String(url).replace(/\/\/[^/]*@/, '//***@')
 }
 
-/** A number is sent as its text. */
+/** The types of a header value; a number is sent as text. */
 const SENDABLE: ReadonlySet<string> = new Set(['string', 'number'])
 
-/** The headers of a server's config, flat. Throws a TypeError for one that cannot be sent, and for what are none. */
+/** The headers of a server's config as a flat list. Throws a TypeError if one cannot be sent. */
 export function checkHeaders(server: string, headers: Readonly<Record<string, string>>): string[] {
   const flat: string[] = []
   if (!isDictionary(headers)) {
@@ -133,10 +138,10 @@ export function checkHeaders(server: string, headers: Readonly<Record<string, st
     try {
       validateHeaderName(name)
       validateHeaderValue(name, value)
-      // Node takes a promise, too, and sends "[object Promise]".
+      // Node accepts any value: it would send a promise as "[object Promise]".
       if (!SENDABLE.has(typeof value)) throw new TypeError('no text')
     } catch {
-      // Its value may be a secret.
+      // The message leaves out the value, which may be a secret.
       throw new TypeError(
         `Server ${JSON.stringify(server)}: "headers" has ${JSON.stringify(name)}, which cannot be sent`,
       )

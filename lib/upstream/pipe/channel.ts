@@ -1,6 +1,7 @@
 /** One open pipe: gives every request an id of its own there, and brings what comes back to whom it belongs. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
+import type { OnChange } from '../../exchange/layer.ts'
 import type { RequestMessage } from '../../exchange/message.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import type { Pipe, PipeContext, RequestId } from '../../types.ts'
@@ -33,6 +34,7 @@ export interface ChannelParts {
   readonly onEnd: (cause: unknown, hadCalls: boolean) => void
   /** Told what a server says that is no message. */
   readonly report: (error: GatewayError) => void
+  readonly onChange: OnChange
 }
 
 /** A stopped request, by what its cancellation can be told by. */
@@ -61,12 +63,13 @@ export class Channel implements Flow {
     this.#pipe = parts.pipe
     this.#outbox = new Outbox(parts.pipe, (error) => this.#end(error))
     const say = (text: string): void => void this.#outbox.send({ text, from: undefined, bind: asIs })
-    const { report } = parts
+    const { report, onChange } = parts
     this.#incoming = new Incoming({
       calls: this.#calls,
       flow: this,
       say,
       report,
+      onChange,
       hasOneOwner: () => this.#hasOneOwner,
       onTools: (result) => this.#toolParams.learn(result),
     })

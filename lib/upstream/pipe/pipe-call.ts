@@ -126,7 +126,7 @@ export class PipeCall {
 
   /** Nothing at all has come. A stream that was begun for the heartbeats alone ends by stopping its exchange. */
   #giveUp(): void {
-    const late = new GatewayError('upstream_timeout', 'The upstream did not answer in time')
+    const late = new GatewayError('upstream_timeout', 'The server did not answer in time')
     if (this.#isOpen) return this.exchange.life.stop(late)
     this.#onGone()
     this.fail(late)

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { OpenPipe, PipeServer } from '../../types.ts'
 import { kindOf } from '../../util/json.ts'
+import { MAX_TIMER_MS } from '../../util/timeout.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
 
 /** How the pipes of a server are opened, and how many there are for how long. */
@@ -13,6 +14,8 @@ export interface PipeTarget {
   readonly maxPipes: number
   readonly idleMs: number
   readonly graceMs: number
+  /** Whether a pipe that ends again and again waits to be opened anew. */
+  readonly backsOff: boolean
 }
 
 /** Kept complete by the compiler. */
@@ -30,17 +33,10 @@ const PIPE_KEYS: Readonly<Record<keyof PipeServer, true>> = {
   version: true,
 }
 
-/** The longest delay a timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-
 const PROTOCOLS: ReadonlySet<unknown> = new Set(['auto', 'legacy', 'modern'])
 
 /** By config object, and by the name of the server, of which the id may be made. */
 const knownPipes = new WeakMap<PipeServer, { readonly server: string; readonly target: PipeTarget }>()
-
-export function isPipeServer(config: unknown): config is PipeServer {
-  return typeof config === 'object' && config !== null && 'pipe' in config
-}
 
 /**
  * Throws a TypeError that names the fault and the cure. `isLookedUp` is true where `servers` is a function: it may make
@@ -65,6 +61,7 @@ export function pipeTargetOf(server: string, config: PipeServer, isLookedUp: boo
     maxPipes: checkNumber(fault, 'maxPipes', maxPipes, 1, Number.MAX_SAFE_INTEGER),
     idleMs: checkNumber(fault, 'idleMs', idleMs, 1, MAX_TIMER_MS),
     graceMs: checkNumber(fault, 'graceMs', graceMs, 0, MAX_TIMER_MS),
+    backsOff: true,
   }
   knownPipes.set(config, { server, target })
   return target

@@ -1,7 +1,7 @@
 /** Gives a pipe the semantics of Streamable HTTP: sessions with ids, listeners, replies with a status. */
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
-import type { Upstream } from '../../exchange/layer.ts'
+import type { OnChange, Upstream } from '../../exchange/layer.ts'
 import type { Attempt } from '../../exchange/observed.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
@@ -56,6 +56,10 @@ export class PipeUpstream implements Upstream {
     }
     if (life.stopped) throw life.stopped
     return this.#answered(await channel.send(exchange))
+  }
+
+  onChange(listener: OnChange): () => void {
+    return this.#parts.pipes.onChange(this.#target, listener)
   }
 
   /** A handshake: a session has a pipe of its own, which a handshake that fails takes along. */

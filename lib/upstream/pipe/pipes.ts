@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { GatewayError, isCode, sessionElsewhere } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
+import type { OnChange } from '../../exchange/layer.ts'
 import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
 import { member } from '../../util/json.ts'
 import { handshakeNeeded } from '../eras.ts'
+import { protocolOf } from '../server-kind.ts'
 import { BackOff } from './back-off.ts'
 import { Capacity } from './capacity.ts'
 import { Channel } from './channel.ts'
@@ -45,6 +47,8 @@ export class Pipes {
   readonly #capacity = new Capacity()
   readonly #backOff = new BackOff()
   readonly #closing = new Set<Promise<void>>()
+  /** By upstream id. */
+  readonly #listeners = new Map<string, Set<OnChange>>()
   #isClosed = false
 
   constructor(parts: PipesParts) {
@@ -83,7 +87,7 @@ export class Pipes {
     const name = nameOf(target, key)
     const before = this.#shared.get(name)
     if (before) return before
-    const isAuto = (exchange.config.protocol ?? 'auto') === 'auto'
+    const isAuto = protocolOf(exchange.config) === 'auto'
     const era = isAuto ? this.#eras.of(name) : 'modern'
     if (era === 'legacy') throw handshakeNeeded()
     const forget = (): void => {
@@ -108,6 +112,15 @@ export class Pipes {
     }
     if (entry) entry.isProbe = false
     return channel
+  }
+
+  /** Tells what the servers at the end of these pipes say has changed, whoever hears it besides. */
+  onChange({ id }: PipeTarget, listener: OnChange): () => void {
+    const listeners = this.#listeners.get(id) ?? new Set()
+    this.#listeners.set(id, listeners.add(listener))
+    return () => {
+      if (listeners.delete(listener) && listeners.size === 0) this.#listeners.delete(id)
+    }
   }
 
   /** Ends a pipe; resolves when nothing of it is left. What its closing throws is the operator's to know. */
@@ -176,12 +189,15 @@ export class Pipes {
         const entry = this.#open.get(channel)
         void this.close(channel)
         if (entry?.isProbe) return
-        if (entry && cause) this.#noteEnd(entry)
+        if (entry && cause && target.backsOff) this.#noteEnd(entry)
         this.#parts.outcome(target.id, false, exitOf(cause))
         // Whoever waited has been answered with it.
         if (cause && !hadCalls) report(new GatewayError('upstream_broken', 'The server ended', { cause }), where)
       },
       report: (error) => report(error, where),
+      onChange: (method, uri) => {
+        for (const listener of this.#listeners.get(target.id) ?? []) listener(method, uri)
+      },
     })
     return channel
   }
