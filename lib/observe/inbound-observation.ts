@@ -122,6 +122,8 @@ export class InboundObservation implements Observed {
     const by = deciderOf(error, stage)
     const stopped = this.#exchange?.life.stopped
     const ending = this.#isGone ? CANCELLED : stopped === error ? endingByStop(error) : endingBy(error, by)
+    // Until its stack is read an error keeps the functions on it, and they the body of the message.
+    void error.stack
     if (this.#items.length === 0) this.#items = [new ObservedMessage(undefined)]
     for (const item of this.#items) if (ending.outcome === 'refused') item.by ??= by
     this.#finish((item) => (item.by === undefined ? ending : asRefused(ending)), error)
