@@ -101,13 +101,8 @@ export class RunningGateway {
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, config)
       const received = { accepts, message, body: bytes }
-<<<<<<< HEAD
       // No closure: an error keeps the functions on its stack, and with them what they captured.
       if (!observed) return this.#send(inbound, config, received, observed)
-=======
-      // No function that holds the body unless it is needed: an error keeps the functions of its stack.
-      if (!observed) return this.#send(inbound, config, received, undefined)
->>>>>>> observe
       return observed.received('POST', message, () => this.#send(inbound, config, received, observed))
     })
   }
