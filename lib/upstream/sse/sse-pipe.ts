@@ -104,9 +104,9 @@ export class SsePipe implements Pipe {
         try {
           this.#onData(chunk, resolve)
         } catch (error) {
-          const fault = error as Error
-          reject(fault)
-          this.#end(fault)
+          const thrown = error as Error
+          reject(thrown)
+          this.#end(thrown)
         }
       })
       body.once('close', () => {
