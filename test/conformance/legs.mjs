@@ -52,6 +52,8 @@ export const LEGS = [
   ...OF_A_SERVER.map((leg) => /** @type {const} */ ({ ...leg, server: 'dual-era' })),
   ...OF_A_SERVER.map((leg) => onPipe('in process', leg)),
   ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
+  // That transport has no revision of its own: sessions are all that it serves.
+  { revision: '2025-06-18', suite: 'all', server: 'sse', gateway: 'plain', direct: 'dual-era' },
 
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'plain' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'event log' },

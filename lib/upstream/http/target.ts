@@ -34,6 +34,7 @@ const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   protocol: true,
   recover: true,
   scopes: true,
+  intercept: true,
   title: true,
   description: true,
   tags: true,
@@ -69,7 +70,7 @@ export function targetOf(server: string, config: HttpServer): Target {
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
   const url = checkUrl(given, fault)
   const target: Target = {
-    id: idOf(url.href),
+    id: upstreamIdOf(url.href),
     url: url.href,
     origin: url.origin,
     path: url.pathname + url.search,
@@ -109,7 +110,7 @@ const MAX_IDS = 1_000
 const ids = new Map<string, string>()
 
 /** A digest, because the query of the URL may contain secrets. */
-function idOf(url: string): string {
+function upstreamIdOf(url: string): string {
   const before = ids.get(url)
   if (before !== undefined) return before
   const id = createHash('sha256').update(url).digest('base64url').slice(0, 22)
