@@ -5,6 +5,7 @@ import { InFlight } from './exchange/in-flight.ts'
 import type { Layer, UpstreamOf } from './exchange/layer.ts'
 import type { Handle } from './exchange/reply.ts'
 import { Authorize } from './layers/authorize.ts'
+import { Bridge } from './layers/bridge/bridge.ts'
 import { Cache } from './layers/cache/cache.ts'
 import { CancelOnStop } from './layers/cancel-on-stop.ts'
 import { EarlyListen } from './layers/early-listen.ts'
@@ -23,7 +24,7 @@ import { SessionHabits } from './session/session-habits.ts'
 import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
-import { Eras } from './upstream/eras.ts'
+import { bridgesSessions, Eras } from './upstream/eras.ts'
 import { Upstreams } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
@@ -99,15 +100,24 @@ const FAREWELL_MS = 1_000
 /** What the layers need of the gateway. */
 interface LayerParts extends Pick<
   GatewayParts,
-  'sessions' | 'sessionHabits' | 'alwaysSessions' | 'upstreamSessions' | 'upstreams' | 'eventLog' | 'earlyListen'
+  | 'sessions'
+  | 'sessionHabits'
+  | 'alwaysSessions'
+  | 'upstreamSessions'
+  | 'upstreams'
+  | 'eras'
+  | 'eventLog'
+  | 'earlyListen'
 > {
   readonly report: (error: unknown, exchange: Exchange) => void
 }
 
 /** The pipeline: the one list of layers, outermost first. */
 function layersOf(parts: LayerParts, { cacheBytes, protectedServers, responseMs }: Config): readonly Place[] {
-  const { upstreamSessions, upstreams, eventLog, earlyListen, report } = parts
+  const { sessions, upstreamSessions, upstreams, eras, eventLog, earlyListen, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
+  const { areShared: sessionsAreShared } = sessions
+  const bridging = { eras, upstreamOf: upstreams.of, sessionsAreShared, mailbox: eventLog?.mailbox, responseMs }
   return [
     ['client', new OpenSession(parts)],
     ...(earlyListen ? [['client', earlyListen] as const] : []),
@@ -116,8 +126,8 @@ function layersOf(parts: LayerParts, { cacheBytes, protectedServers, responseMs 
     // interceptors of the gateway: what the client sees
     // interceptors of the server: what this server sees
     ['member', new Authorize('sent', protectedServers.scopes)],
-    ['member', new SplitBatch(needsSingles)],
-    // bridge: the client's era -> the server's
+    ['member', new SplitBatch(mayNeedSingles, needsSingles)],
+    ['farewell', new Bridge(bridging)],
     ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes, responseMs)] as const] : []),
     ['farewell', new RecoverSession(responseMs)],
     ['farewell', new ResumeUpstream()],
@@ -144,7 +154,7 @@ export function createGatewayParts(config: Config): GatewayParts {
   const sessionHabits = new SessionHabits()
   const alwaysSessions = eventLog !== undefined
   const layers = layersOf(
-    { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eventLog, earlyListen, report },
+    { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eras, eventLog, earlyListen, report },
     config,
   )
   const pipeline = new Pipeline(layers, upstreams.of)
@@ -208,7 +218,11 @@ export async function closeGatewayParts(
   await upstreams.close()
 }
 
-/** Batches are a matter of Streamable HTTP: whatever else answers takes messages one by one. */
-function needsSingles(config: ServerConfig): boolean {
-  return !('url' in config)
+/** Batches are a matter of Streamable HTTP with sessions: whatever else answers takes messages one by one. */
+function mayNeedSingles(config: ServerConfig): boolean {
+  return !('url' in config) || bridgesSessions(config)
+}
+
+function needsSingles({ config, state }: Exchange): boolean {
+  return !('url' in config) || state?.bridge !== undefined
 }

@@ -69,6 +69,11 @@ export interface ServerInfo {
    * the server. Defaults to none.
    */
   readonly scopes?: ScopeRules | undefined
+  /**
+   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server speaks 2026-07-28
+   * alone. Defaults to serving them: the gateway keeps their sessions, and translates.
+   */
+  readonly bridge?: false | undefined
   /** The title in `serverDirectory()` and in the OAuth metadata. Defaults to the name. */
   readonly title?: string | undefined
   /** The description in `serverDirectory()`. Defaults to none. */
@@ -108,8 +113,8 @@ export interface HttpServer<P extends Principal = Principal> extends ServerInfo 
     | undefined
   /**
    * The eras that the server speaks. With `legacy`, modern messages get an error that makes a client fall back to the
-   * handshake; with `modern`, a handshake gets an error with the supported revisions. Defaults to `auto`: the server
-   * itself answers.
+   * handshake; with `modern`, a handshake is bridged, or gets an error with the supported revisions where `bridge` is
+   * `false`. Defaults to `auto`: the server itself answers.
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /**
@@ -427,10 +432,18 @@ export interface UpstreamState {
   readonly protocolVersion: string
   /** The server's own session id, if it has one. */
   readonly id?: string
-  /** What `recover` needs to open the session again; absent without that option. */
+  /** What `recover` needs to open the session again, and a bridge to speak for the client; else absent. */
   readonly client?: ClientState
+  /** What a bridge between a client with sessions and a server without them needs; absent where both have them. */
+  readonly bridge?: BridgeState
   /** The states of the members of an aggregate, by name. */
   readonly members?: Readonly<Record<string, UpstreamState>>
+}
+
+/** The state of a bridge, beside the `client` state. */
+export interface BridgeState {
+  /** What the server offered when the session was opened: the session ends when it no longer offers all of it. */
+  readonly offers: readonly string[]
 }
 
 /** The state that a client set up in its session, to be restored when the server has lost the session. */

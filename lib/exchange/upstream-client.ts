@@ -24,6 +24,9 @@ export class RpcError extends Error {
   }
 }
 
+/** How long a refusal to be listened to may take, once it has begun. */
+const REFUSAL_MS = 10_000
+
 /** Where a client of our own speaks, and how it introduces itself. */
 interface ClientParts {
   readonly handle: Handle
@@ -102,23 +105,36 @@ export class UpstreamClient {
     drainReply(await this.#send({ kind: 'response', era: this.#parts.era, id, ...answer, text }))
   }
 
-  /** Hears what the server says of its own accord, until it is closed. Legacy servers take no filter. */
-  async listen(filter: JsonObject, fn: (message: Message) => Awaitable<void>): Promise<{ close(): void }> {
+  /**
+   * Hears what the server says of its own accord, until it is closed. Legacy servers take no filter. `onEnd` is called
+   * when the server ends it. Throws the server's RpcError, or a GatewayError.
+   */
+  async listen(
+    filter: JsonObject,
+    fn: (message: Message) => Awaitable<void>,
+    onEnd: () => void = () => {},
+  ): Promise<{ close(): void }> {
     const life = this.#life.child()
     const { era, envelope } = this.#parts
     const reply = await (era === 'modern'
       ? this.#send(requestOf(era, `gateway-${(this.#ids += 1)}`, LISTEN_METHOD, { ...filter, _meta: envelope }), life)
       : this.#exchange({ verb: 'GET', message: undefined }, life))
     if (reply.kind !== 'events') {
-      drainReply(reply)
+      const refusal = await readResponse(reply, undefined, { timeoutMs: REFUSAL_MS })
+      if (refusal?.error !== undefined) throw new RpcError(refusal.error)
       throw new GatewayError('upstream_invalid', 'The server answered a listener without a stream')
     }
     const heard = mapMessages(reply, { methods: () => true, responses: true }, async (message) => {
       await fn(message)
       return 'drop' as const
     })
-    if (heard.kind === 'events') heard.body.pipe({ data: () => true, end: () => {} })
-    return { close: () => life.stop(new GatewayError('bad_request', 'Nobody listens any more')) }
+    if (heard.kind === 'events') heard.body.pipe({ data: () => true, end: onEnd })
+    return {
+      close() {
+        life.stop(new GatewayError('bad_request', 'Nobody listens any more'))
+        life.end()
+      },
+    }
   }
 
   /** Ends the session behind, if one was opened, and gives up whatever is under way. Never rejects. */

@@ -6,7 +6,9 @@ import type { Lifetime } from '../exchange/lifetime.ts'
 import { drainReply, type Handle, type Reply } from '../exchange/reply.ts'
 import { HEADER, negotiatedVersionHeader } from '../protocol.ts'
 import type { Quota } from '../session/quota.ts'
+import { needsSession } from '../session/upstream-session.ts'
 import type { ServerConfig } from '../types.ts'
+import { bridgesSessions } from '../upstream/eras.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { within } from '../util/timeout.ts'
 
@@ -56,7 +58,7 @@ export class EarlyListen implements Layer {
 
   /** Whatever speaks another protocol keeps what it says by itself. */
   applies(config: ServerConfig): boolean {
-    return 'url' in config
+    return 'url' in config || bridgesSessions(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
@@ -84,8 +86,10 @@ export class EarlyListen implements Layer {
   }
 
   #isWorthIt(exchange: Exchange, sessionId: string): boolean {
-    if (exchange.state?.id === undefined || this.#seen.has(sessionId) || this.#held.size >= MAX_HELD) return false
-    const { id } = this.#upstreamOf(exchange.path.at(-1)!, exchange.config)
+    const { state, config, path } = exchange
+    if (!state || !needsSession(state) || this.#seen.has(sessionId) || this.#held.size >= MAX_HELD) return false
+    if (!('url' in config) && !state.bridge) return false
+    const { id } = this.#upstreamOf(path.at(-1)!, config)
     return (this.#refusals.get(id) ?? 0) <= performance.now()
   }
 

@@ -5,7 +5,7 @@ import type { Handle, Reply } from '../exchange/reply.ts'
 import type { SessionHabits } from '../session/session-habits.ts'
 import { isTooMuch } from '../session/session-record.ts'
 import type { Sessions } from '../session/sessions.ts'
-import { hasSession, type UpstreamContext, type UpstreamSessions } from '../session/upstream-session.ts'
+import { needsSession, type UpstreamContext, type UpstreamSessions } from '../session/upstream-session.ts'
 import type { SessionRecord, UpstreamState } from '../types.ts'
 
 /** What opening a session needs of the gateway. */
@@ -39,9 +39,9 @@ export class OpenSession implements Layer {
     const reply = await next(exchange)
     if (!reply.opened) return reply
     const { alwaysSessions, sessionHabits } = this.#parts
-    const hasOwn = hasSession(reply.opened)
-    sessionHabits.learn(reply.opened.upstream, hasOwn)
-    if (!hasOwn && !alwaysSessions) return reply
+    const isNeeded = needsSession(reply.opened)
+    sessionHabits.learn(reply.opened.upstream, isNeeded)
+    if (!isNeeded && !alwaysSessions) return reply
     const sessionId = await this.#keep(reply.opened, exchange, reply)
     if (exchange.origin.isGone) await this.#abandon(sessionId, reply.opened, exchange)
     return { ...reply, sessionId }
@@ -68,7 +68,8 @@ export class OpenSession implements Layer {
   /** What a store cannot keep with what it takes to recover, it keeps without: the session ends with its server's. */
   async #create(record: SessionRecord, exchange: Exchange): Promise<string> {
     const { client, ...upstream } = record.upstream
-    if (!client) return this.#parts.sessions.open(record)
+    // A bridge cannot do without.
+    if (!client || upstream.bridge) return this.#parts.sessions.open(record)
     // Of what a client says at its leisure a session keeps no more than of what it says later.
     if (isTooMuch(client)) return this.#parts.sessions.open({ ...record, upstream })
     try {

@@ -10,19 +10,22 @@ import type { RequestId, ServerConfig } from '../types.ts'
 
 export class SplitBatch implements Layer {
   readonly name = 'splitBatch'
-  readonly #needsSingles: (config: ServerConfig) => boolean
+  readonly #applies: (config: ServerConfig) => boolean
+  readonly #needsSingles: (exchange: Exchange) => boolean
 
-  constructor(needsSingles: (config: ServerConfig) => boolean) {
+  /** `applies` says whether a config may need it, `needsSingles` whether the layers below need the messages of a batch. */
+  constructor(applies: (config: ServerConfig) => boolean, needsSingles: (exchange: Exchange) => boolean) {
+    this.#applies = applies
     this.#needsSingles = needsSingles
   }
 
   applies(config: ServerConfig): boolean {
-    return this.#needsSingles(config)
+    return this.#applies(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
     const { message } = exchange
-    if (message?.kind !== 'batch') return next(exchange)
+    if (message?.kind !== 'batch' || !this.#needsSingles(exchange)) return next(exchange)
     if (exchange.requestIds.length === 0) return this.#accept(message, exchange, next)
     return answer(exchange, async (out) => ({ text: `[${(await this.#ask(message, exchange, next, out)).join(',')}]` }))
   }
@@ -55,7 +58,7 @@ export class SplitBatch implements Layer {
           if (exchange.life.stopped) throw exchange.life.stopped
           // The session is gone for all of them, which only a status tells the client. (SS3, SS8)
           if (isCode(error, 'session_not_found')) throw error
-          if (message.kind !== 'request') return undefined
+          if (message.kind !== 'request' || exchange.origin.awaited([message.id]).length === 0) return undefined
           return error instanceof GatewayError ? error.toJsonRpc(message.id) : noAnswer(message.id)
         }
       }),

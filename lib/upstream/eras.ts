@@ -24,6 +24,17 @@ export function isOrdinaryHandshake(message: Message | undefined, headers: Reado
   return says && isKnown(member(message.params, 'protocolVersion')) && (version === undefined || isKnown(version))
 }
 
+/** Whether clients with sessions are served though the server may have none. */
+export function bridgesSessions({ protocol, bridge }: ServerConfig): boolean {
+  return bridge !== false && protocol !== 'legacy'
+}
+
+/** What is wrong with the option `bridge`, if anything is. */
+export function faultOfBridge(bridge: unknown): string | undefined {
+  if (bridge === undefined || bridge === false) return undefined
+  return `"bridge" must be false, which refuses clients with sessions, or be left out, not ${JSON.stringify(bridge)}`
+}
+
 export class Eras {
   /** By upstream id: those that refused the handshake by a modern error, and until when that counts. */
   readonly #modernOnly = new Map<string, number>()
@@ -35,16 +46,22 @@ export class Eras {
   }
 
   /**
-   * Throws for a message of an era that the config rules out: `bad_request`, which sends a client of both eras back to
+   * Throws for a message of an era that the config rules out, and that no bridge serves: `bad_request`, which sends a client of both eras back to
    * the handshake; or `unsupported_version`, which names the revisions there are. (CL10)
    */
-  check({ protocol = 'auto' }: ServerConfig, message: Message): void {
-    if (protocol === 'auto' || protocol === message.era) return
+  check(config: ServerConfig, message: Message): void {
+    const { protocol = 'auto' } = config
+    if (protocol === 'auto' || protocol === message.era || (message.era === 'legacy' && bridgesSessions(config))) return
     if (protocol === 'legacy') throw new GatewayError('bad_request', 'This server speaks revisions with a handshake')
     const requested = message.kind === 'request' ? member(message.params, 'protocolVersion') : undefined
     throw new GatewayError('unsupported_version', 'Unsupported protocol version', {
       data: { supported: MODERN_VERSIONS, requested },
     })
+  }
+
+  /** What was learnt of an upstream has turned out to be wrong. */
+  unlearn(upstreamId: string): void {
+    this.#modernOnly.delete(upstreamId)
   }
 
   /** Learns from the answer to a handshake that was in order: to one that was not, an error says nothing of the server. */

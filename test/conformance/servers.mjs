@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 /** Each a program below test/fixtures that prints its URL, with its arguments. @satisfies {Record<string, string[]>} */
 const SERVERS = {
   'dual-era': ['dual-era-server.mjs'],
+  'modern-only': ['dual-era-server.mjs', '--modern-only'],
 }
 
 /** @param {ServerName} name */

@@ -15,8 +15,6 @@ import type {
 export interface PlannedServerInfo {
   /** Layers that see this server's messages, inside those of the gateway. */
   readonly intercept?: unknown
-  /** `undefined`: clients of 2025 are served by servers of 2026-07-28 alone; `true` both ways, `false` neither. */
-  readonly bridge?: boolean | { readonly sessions?: number; readonly questionMs?: number; readonly rounds?: number }
 }
 
 export interface SseServer extends ServerInfo, PlannedServerInfo {

@@ -6,7 +6,7 @@ import type { Handle, Reply } from '../../exchange/reply.ts'
 import type { PipeContext, UpstreamState } from '../../types.ts'
 import { inHookTime } from '../../util/hook-timeout.ts'
 import { kindOf, member } from '../../util/json.ts'
-import type { Eras } from '../eras.ts'
+import { type Eras, isOrdinaryHandshake } from '../eras.ts'
 import { ACCEPTED, type Channel } from './channel.ts'
 import type { PipeTarget } from './pipe-target.ts'
 import type { Pipes } from './pipes.ts'
@@ -57,7 +57,7 @@ export class PipeUpstream implements Upstream {
     try {
       const reply = await channel.send(exchange)
       const response = await peekResponse(reply)
-      eras.learn(this.id, response)
+      if (isOrdinaryHandshake(message, exchange.headers)) eras.learn(this.id, response)
       const protocolVersion = member(response?.result, 'protocolVersion')
       if (life.stopped) throw life.stopped
       if (typeof protocolVersion !== 'string' || message?.kind !== 'request') {

@@ -1,0 +1,204 @@
+// A handshake in front of a server without one: what it is answered from, and who is bridged at all.
+import { SealedSessionStore } from '../../../../lib/stores/sealed-session-store.ts'
+import { handshake, legacyCall, modernCall } from '../../../support/fixture.ts'
+import { type Bridged, bridged, DECLARED, OFFERED, paramsOf, refuse } from '../../../support/bridged.ts'
+import { META } from '../../../support/modern.ts'
+
+let gateway: Bridged
+afterEach(() => gateway.close())
+
+async function shake(params: object) {
+  const client = gateway.send(handshake(params))
+  await client.over
+  return client
+}
+
+const refusal = (code: number, data?: object) =>
+  JSON.stringify({ jsonrpc: '2.0', id: 7, error: { code, message: 'no', data } })
+
+describe('a handshake', () => {
+  test.each([
+    ['2025-03-26', '2025-03-26'],
+    ['2025-06-18', '2025-06-18'],
+    ['2025-11-25', '2025-11-25'],
+    ['2024-11-05', '2025-11-25'],
+    ['2099-01-01', '2025-11-25'],
+    [undefined, '2025-11-25'],
+  ])('LC1 that asks for %s is answered %s, with what the server says of itself', async (protocolVersion, expected) => {
+    gateway = bridged()
+    const client = await shake({ protocolVersion, capabilities: {} })
+    expect(client.json).toEqual({
+      jsonrpc: '2.0',
+      id: 7,
+      result: {
+        protocolVersion: expected,
+        capabilities: OFFERED,
+        serverInfo: { name: 'modern', version: '3' },
+        instructions: 'Be kind.',
+      },
+    })
+    expect(client.sessionId).toBeDefined()
+    expect((await gateway.find(client.sessionId!)).record.protocolVersion).toBe(expected)
+    expect(gateway.upstream.told).toEqual(['server/discover'])
+  })
+
+  test('LC9 is told the name that the server has here when it says none', async () => {
+    gateway = bridged()
+    gateway.upstream.on('server/discover', (asked) =>
+      asked.json({ supportedVersions: ['2026-07-28'], capabilities: {} }),
+    )
+    expect((await shake({})).json).toMatchObject({ result: { serverInfo: { name: 'weather', version: '' } } })
+  })
+
+  test('TK5 LC4 is offered no tasks, and no subscriptions where a session cannot change', async () => {
+    const tasks = { 'io.modelcontextprotocol/tasks': {}, 'com.example/more': { a: 1 } }
+    const store = new SealedSessionStore({ keys: ['k'.repeat(32)] })
+    gateway = bridged({ store, offered: { ...OFFERED, tasks: {}, extensions: tasks } })
+    expect((await shake({})).json).toMatchObject({
+      result: { capabilities: { ...OFFERED, resources: {}, extensions: { 'com.example/more': { a: 1 } } } },
+    })
+    expect(JSON.stringify((await shake({})).json)).not.toMatch(/tasks|subscribe/)
+  })
+
+  const URL_MODE = { elicitation: { form: {}, url: {} }, sampling: { tools: {} }, roots: { listChanged: true } }
+  test.each<[string, object, object]>([
+    ['2025-11-25', DECLARED, { elicitation: {}, sampling: {}, roots: {} }],
+    ['2025-11-25', URL_MODE, { ...URL_MODE, roots: {} }],
+    ['2025-06-18', URL_MODE, { elicitation: {}, sampling: {}, roots: {} }],
+    ['2025-03-26', URL_MODE, { sampling: {}, roots: {} }],
+    ['2025-11-25', { tasks: {}, experimental: { a: {} } }, { experimental: { a: {} } }],
+    ['2025-11-25', { extensions: { 'io.modelcontextprotocol/tasks': {} } }, {}],
+  ])(
+    'CL7 ST4 of %s with %j is introduced with every request as one with %j',
+    async (version, capabilities, expected) => {
+      gateway = bridged()
+      const session = await gateway.open({ version, capabilities })
+      await gateway.send(legacyCall('prompts/list', {}), { session }).over
+      for (const asked of gateway.upstream.asked.entries) {
+        expect(paramsOf(asked)['_meta']).toMatchObject({
+          [META.protocolVersion]: '2026-07-28',
+          [META.clientCapabilities]: expected,
+          [META.clientInfo]: { name: 'old', version: '1' },
+        })
+        expect(Object.keys((paramsOf(asked)['_meta'] as object)[META.clientCapabilities as never])).toEqual(
+          Object.keys(expected),
+        )
+        expect(asked.exchange.headers['mcp-protocol-version']).toBe('2026-07-28')
+      }
+    },
+  )
+
+  test('ST4 of a client that takes no events declares nothing by which it could be asked', async () => {
+    gateway = bridged()
+    const session = await gateway.open()
+    await gateway.send(legacyCall(), { session, accepts: { json: true, events: false } }).over
+    const { _meta } = paramsOf(gateway.upstream.asked.entries.at(-1)!)
+    expect((_meta as Record<string, unknown>)[META.clientCapabilities]).toEqual({})
+    expect(_meta).not.toHaveProperty(['io.modelcontextprotocol/logLevel'])
+  })
+
+  test('SC6 that is too long to be kept is refused, and the server is not asked', async () => {
+    gateway = bridged()
+    const client = await shake({ capabilities: { experimental: { a: 'x'.repeat(100_000) } } })
+    expect(client.says).toEqual(['refused 400'])
+    expect(gateway.upstream.told).toEqual([])
+  })
+
+  test('CL6 at a server without a common revision is a fault behind the gateway', async () => {
+    gateway = bridged()
+    gateway.upstream.on('server/discover', (asked) => asked.json({ supportedVersions: ['2027-01-01'] }))
+    expect((await shake({})).says).toEqual(['refused 502'])
+    gateway.upstream.on('server/discover', (asked) => asked.text(refusal(-32_022), 400))
+    expect((await shake({})).says).toEqual(['refused 502'])
+  })
+})
+
+describe('which servers are bridged', () => {
+  test('UC3 a server of unknown era is asked for its handshake first, and is bridged when it has none', async () => {
+    gateway = bridged({ config: { protocol: 'auto' } })
+    gateway.upstream.on('initialize', (asked) => {
+      gateway.eras.learn(gateway.upstream.id, JSON.parse(refusal(-32_022)))
+      asked.text(refusal(-32_022, { supported: ['2026-07-28'] }), 400)
+    })
+    expect((await shake({})).says).toEqual(['result'])
+    expect((await shake({})).says).toEqual(['result'])
+    expect(gateway.upstream.told).toEqual(['initialize', 'server/discover', 'server/discover'])
+  })
+
+  test('UC3 a server of both eras is not bridged', async () => {
+    gateway = bridged({ config: { protocol: 'auto' } })
+    expect((await shake({})).says).toEqual(['result'])
+    expect(gateway.upstream.told).toEqual(['initialize'])
+  })
+
+  test('UC3 a refusal stands when the server does not speak the other era either, and is not learnt', async () => {
+    gateway = bridged({ config: { protocol: 'auto' } })
+    gateway.upstream.on('server/discover', (asked) => asked.error(-32_601, 'no', 404))
+    gateway.upstream.once('initialize', (asked) => {
+      gateway.eras.learn(gateway.upstream.id, JSON.parse(refusal(-32_022)))
+      asked.text(refusal(-32_022), 400)
+    })
+    expect((await shake({})).json).toEqual(JSON.parse(refusal(-32_022)))
+    expect((await shake({})).says).toEqual(['result'])
+    expect(gateway.upstream.told).toEqual(['initialize', 'server/discover', 'initialize'])
+  })
+
+  test('UC3 what was learnt wrongly is asked for again at once', async () => {
+    gateway = bridged({ config: { protocol: 'auto' } })
+    gateway.eras.learn(gateway.upstream.id, JSON.parse(refusal(-32_022)))
+    gateway.upstream.on('server/discover', (asked) => asked.error(-32_601, 'no', 404))
+    expect((await shake({})).says).toEqual(['result'])
+    expect(gateway.upstream.told).toEqual(['server/discover', 'initialize'])
+  })
+
+  test('UC3 a server that answers another revision of itself now has its client start over', async () => {
+    gateway = bridged()
+    const session = await gateway.open()
+    gateway.upstream.on('tools/call', (asked) => refuse(asked, -32_022, { supported: ['2025-11-25'] }))
+    expect(await over(legacyCall(), session)).toEqual(['refused 404'])
+    await expect(gateway.behind(session)).resolves.toBe('ended')
+  })
+
+  test('CL9 modern requests pass untouched', async () => {
+    gateway = bridged()
+    const call = modernCall('tools/call', { name: 'a' })
+    await gateway.send(call).over
+    expect(gateway.upstream.asked.entries[0]!.exchange.message).toBe(call)
+  })
+
+  test('SS2 a message without a session is told so, where the server has none to judge it', async () => {
+    gateway = bridged()
+    expect(await over(legacyCall())).toEqual(['refused 400'])
+    expect(gateway.upstream.told).toEqual([])
+  })
+
+  test('LC4 a client starts over when the server offers less than it was told', async () => {
+    gateway = bridged()
+    const [one, other] = [await gateway.open(), await gateway.open({ capabilities: {} })]
+    gateway.upstream.on('server/discover', (asked) =>
+      asked.json({ supportedVersions: ['2026-07-28'], capabilities: { tools: {} } }),
+    )
+    const late = await gateway.open()
+    expect(await over(legacyCall('ping'), one)).toEqual(['refused 404'])
+    expect(await over(legacyCall('ping'), late)).toEqual(['result'])
+    // What another client was told may depend on what it has declared.
+    expect(await over(legacyCall('ping'), other)).toEqual(['result'])
+  })
+
+  test('SS4 the end of a session is not said to a server that has none', async () => {
+    gateway = bridged()
+    const session = await gateway.open()
+    await gateway.upstreamSessions.terminate(session.record.upstream, {
+      server: 'weather',
+      config: gateway.config,
+      principal: undefined,
+    })
+    expect(gateway.upstream.told).toEqual(['server/discover'])
+  })
+})
+
+async function over(message: Parameters<Bridged['send']>[0], session?: Awaited<ReturnType<Bridged['open']>>) {
+  const client = gateway.send(message, session && { session })
+  await client.over
+  return client.says
+}
