@@ -13,6 +13,8 @@ const STATELESS = ALL.filter((name) => !name.startsWith('sdk-'))
 const PIPES = ['pipe', 'undici', 'nginx', 'haproxy', 'http-proxy-3']
 const GATEWAYS = ALL.filter((name) => name.startsWith('gateway-'))
 const LOGS = ['pipe', 'gateway-http', 'gateway-http-log', 'gateway-http-redis-log']
+/** The gateway with a server at the end of a pipe, beside itself with one behind HTTP. */
+const PIPE_SERVERS = ['pipe', 'gateway-http', 'gateway-http-stdio', 'gateway-http-in-process']
 /** A heap with room, as that of most apps: see docs/performance.md on long results. */
 const ROOMY_HEAP = ['--initial-old-space-size=256']
 const LONG_RESULTS = ['pipe', 'undici', 'http-proxy-3', 'http-proxy-middleware', ...GATEWAYS]
@@ -84,6 +86,23 @@ export const CASES = [
     proxies: ['pipe', 'gateway-http', 'gateway-http-sealed', 'gateway-http-redis'],
   }),
   rounds({
+    name: 'calls-pipes',
+    title:
+      'tools/call answered as JSON, 16 connections, the server behind a URL, a child process or in the same process',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16 },
+    proxies: PIPE_SERVERS,
+  }),
+  rounds({
+    name: 'calls-pipes-modern',
+    title: 'the same in 2026-07-28: all calls share one child process, or one server in the same process',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16, era: 'modern' },
+    proxies: PIPE_SERVERS,
+  }),
+  rounds({
     name: 'calls-log',
     title: 'tools/call answered as SSE, 16 connections, with and without an event log',
     unit: 'call',
@@ -99,6 +118,14 @@ export const CASES = [
     params: { connections: 16 },
     proxies: ALL,
     quick: FEW,
+  }),
+  rounds({
+    name: 'session-setup-early',
+    title: 'the same of a client that its server may ask something at once: the gateway listens before the client does',
+    unit: 'session',
+    job: 'setup',
+    params: { connections: 16, roots: true },
+    proxies: TWO,
   }),
   rounds({
     name: 'events-small',

@@ -32,6 +32,26 @@ const TARGETS = [
   { words: 'sealed store ÷ memory store', value: against('calls-stores', `${GATEWAY}-sealed`, GATEWAY), atMost: 1.1 },
   { words: 'Redis store ÷ memory store', value: against('calls-stores', `${GATEWAY}-redis`, GATEWAY), atMost: 1.6 },
   {
+    words: 'child process ÷ server behind HTTP',
+    value: against('calls-pipes', `${GATEWAY}-stdio`, GATEWAY),
+    atMost: 1,
+  },
+  {
+    words: '… one child process for all, in 2026-07-28',
+    value: against('calls-pipes-modern', `${GATEWAY}-stdio`, GATEWAY),
+    atMost: 1,
+  },
+  {
+    words: 'server in the same process, its own work included ÷ server behind HTTP',
+    value: against('calls-pipes', `${GATEWAY}-in-process`, GATEWAY),
+    atMost: 1,
+  },
+  {
+    words: '… in 2026-07-28',
+    value: against('calls-pipes-modern', `${GATEWAY}-in-process`, GATEWAY),
+    atMost: 1,
+  },
+  {
     words: 'SSE answer ÷ JSON answer',
     value: (figure) => figure('calls-sse', GATEWAY) / figure('calls-json', GATEWAY),
     atMost: 1.15,

@@ -2,18 +2,9 @@
 // The MCP server behind every proxy: raw node:http without an SDK, so that it costs little. Serves both eras on any path.
 import { randomUUID } from 'node:crypto'
 import http from 'node:http'
+import { answer, handshake, resultOf, toolText, VERSION_FIELD } from './answers.mjs'
 import { serve } from './harness/child.mjs'
 
-const SERVER_INFO = { name: 'bench-upstream', version: '1.0.0' }
-const VERSION_FIELD = 'io.modelcontextprotocol/protocolVersion'
-/** How long a modern list may be kept: longer than a case takes, so that all but its first call are hits. */
-const FRESH_MS = 600_000
-const ANY_OBJECT = { type: 'object', properties: {} }
-const TOOLS = ['echo', 'big', 'stream'].map((name) => ({
-  name,
-  description: `bench: ${name}`,
-  inputSchema: ANY_OBJECT,
-}))
 const SSE_HEAD = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform' }
 /** What an event of the `stream` tool weighs without padding, roughly. */
 const EVENT_OVERHEAD = 150
@@ -22,7 +13,7 @@ const EVENT_OVERHEAD = 150
 const sessions = new Set()
 let openStreams = 0
 
-/** @typedef {{ jsonrpc: '2.0', id?: string | number, method: string, params?: any }} Message */
+/** @typedef {import('./answers.mjs').Message} Message */
 
 const server = http.createServer((request, response) => {
   if (request.method === 'POST') return readBody(request, (text) => post(request, response, JSON.parse(text)))
@@ -52,29 +43,14 @@ function post(request, response, message) {
   if (!modern && !sessions.has(String(request.headers['mcp-session-id']))) return void response.writeHead(404).end()
   if (message.id === undefined) return void response.writeHead(202, { 'content-length': 0 }).end()
   if (message.method === 'tools/call') return call(response, message, modern)
-  json(response, resultOf(message, modern))
-}
-
-/** @param {Message} message @param {boolean} modern */
-function resultOf(message, modern) {
-  const cacheable = modern ? { resultType: 'complete', ttlMs: FRESH_MS, cacheScope: 'private' } : {}
-  const results = /** @type {Record<string, object>} */ ({
-    ping: {},
-    'tools/list': { tools: TOOLS, ...cacheable },
-    'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, ...cacheable },
-  })
-  const result = results[message.method]
-  const outcome = result ? { result } : { error: { code: -32601, message: 'Method not found' } }
-  return JSON.stringify({ jsonrpc: '2.0', id: message.id, ...outcome })
+  json(response, JSON.stringify(resultOf(message, modern)))
 }
 
 /** @param {http.ServerResponse} response @param {Message} message */
 function initialize(response, message) {
   const id = randomUUID()
   sessions.add(id)
-  const { protocolVersion } = message.params
-  const result = { protocolVersion, capabilities: { tools: {} }, serverInfo: SERVER_INFO }
-  json(response, JSON.stringify({ jsonrpc: '2.0', id: message.id, result }), { 'mcp-session-id': id })
+  json(response, JSON.stringify(handshake(message)), { 'mcp-session-id': id })
 }
 
 /** @param {http.ServerResponse} response @param {string} body @param {Record<string, string>} headers */
@@ -87,31 +63,14 @@ function json(response, body, headers = {}) {
 function call(response, message, modern) {
   const { name, arguments: args = {} } = message.params
   if (name === 'stream') return stream(response, message, args)
-  const text = name === 'big' ? bigText(args.bytes) : 'It is 21 degrees and sunny, with a light wind from the west.'
-  const body = answer(message, text, modern)
+  const body = JSON.stringify(answer(message, toolText(message), modern))
   if (args.as === 'sse') response.writeHead(200, SSE_HEAD).end(event(body))
   else json(response, body)
-}
-
-/** @param {Message} message @param {string} text @param {boolean} [modern] */
-function answer(message, text, modern = false) {
-  const result = { content: [{ type: 'text', text }], isError: false, ...(modern && { resultType: 'complete' }) }
-  return JSON.stringify({ jsonrpc: '2.0', id: message.id, result })
 }
 
 /** @param {string} data */
 function event(data) {
   return `event: message\ndata: ${data}\n\n`
-}
-
-/** @type {Map<number, string>} */
-const bigTexts = new Map()
-
-/** @param {number} bytes */
-function bigText(bytes) {
-  const text = bigTexts.get(bytes) ?? 'x'.repeat(bytes)
-  bigTexts.set(bytes, text)
-  return text
 }
 
 /** A GET stream: opened with a comment, then idle. @param {http.ServerResponse} response */
@@ -145,7 +104,7 @@ function stream(response, message, { ms, every = 0, size = 0, limit = Infinity }
     return response.write(event(`{"jsonrpc":"2.0","method":"notifications/progress","params":${params}}`))
   }
   const over = () => performance.now() >= end || sent * size >= limit
-  const finish = () => response.end(event(answer(message, `sent ${sent}`)))
+  const finish = () => response.end(event(JSON.stringify(answer(message, `sent ${sent}`))))
   if (every > 0) pace(response, every, send, over, finish)
   else flood(response, send, over, finish)
 }

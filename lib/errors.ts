@@ -28,7 +28,7 @@ const TABLE = {
   client_stalled: { status: 408, rpc: 408 },
   body_too_large: { status: 413, rpc: 413 },
   unsupported_media_type: { status: 415, rpc: 415 },
-  // No 429: a client of both eras would take it for the answer of a legacy server.
+  // Not 429, which a client of both eras would take for the answer of a legacy server.
   too_many_requests: { status: 503, rpc: 503 },
   internal: { status: 500, rpc: 500 },
   upstream_unreachable: { status: 502, rpc: 502 },
@@ -39,6 +39,7 @@ const TABLE = {
   closing: { status: 503, rpc: 503 },
   unavailable: { status: 503, rpc: 503 },
   upstream_timeout: { status: 504, rpc: 504 },
+  loop_detected: { status: 508, rpc: 508 },
 } as const
 
 /**
@@ -154,12 +155,12 @@ export function brokenOff(cause: Error | undefined): GatewayError {
     : new GatewayError('upstream_broken', 'The server ended its stream without an answer')
 }
 
-/** Why a session that goes on elsewhere is not found. */
+/** The cause of a 404 for a session whose pipe may be alive at another node. */
 class ElsewhereError extends Error {}
 
 /**
- * A session whose pipe is at another node, or was before a restart: 404, as any that is unknown, but neither opened anew
- * nor ended, since it may be alive there.
+ * A session whose pipe is at another node, or was before a restart: 404, as any that is unknown, but neither opened
+ * anew nor ended, since it may be alive there.
  */
 export function sessionElsewhere(): GatewayError {
   const cause = new ElsewhereError('It has its pipe at another node, or had before a restart: it needs sticky sessions')

@@ -1,4 +1,4 @@
-/** mcpGateway(): what is mounted. The way of a request goes on in running-gateway.ts. */
+/** mcpGateway(), the middleware that is mounted. It passes requests to running-gateway.ts. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from './errors.ts'
 import { expose } from './exchange/gateway-internals.ts'
@@ -34,7 +34,8 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
     } catch (error) {
-      return fail(new InboundRequest(request, response, ''), error)
+      fail(new InboundRequest(request, response, ''), error)
+      return
     }
     serveInTurn(inbound, (one) => running.answer(one, fail))
   }
@@ -52,20 +53,21 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
 
   function describe(server: string, request: GatewayRequest, response: ServerResponse): void {
     const answered = answerMetadata(running.send, protectedServers, server, request, response)
-    answered.catch((error: unknown) => fail(new InboundRequest(request, response, server), error))
+    answered.catch((error: unknown) => void fail(new InboundRequest(request, response, server), error))
   }
 
   return expose(Object.assign(gateway, { wellKnown, close: running.close }), running.internals())
 }
 
-type Fail = (inbound: InboundRequest, error: unknown) => void
+type Fail = (inbound: InboundRequest, error: unknown) => GatewayError
 
-/** Answers with what a fault is to the client, and tells the operator what that hides. */
+/** Answers with the error that the client may see, which it returns, and reports the rest to the operator. */
 function refusing({ report, protectedServers }: Config, { send }: RunningGateway): Fail {
   return (inbound, error) => {
     const known = faultOf(error, inbound, report)
     const headers = () => challengeHeaders(known, protectedServers.asked(inbound.server))
     const unsent = refuse(send, inbound.request, inbound.response, known, inbound.id, headers, inbound)
     if (unsent !== undefined) report(unsent, inbound)
+    return known
   }
 }

@@ -11,40 +11,38 @@ export {
   type ServerTransport,
 } from './upstream/pipe/in-process.ts'
 
-// The list of servers, for people and for machines.
-export { serverDirectory, type DirectoryHandler, type ServerDirectory } from './directory/directory.ts'
-export type { ListServers, ServerDirectoryOptions } from './directory/settings.ts'
-
 // An HTTP server that reduces the cost of Express.
-export { createServer, type ExpressApp, type ExpressServerOptions } from './host/create-server.ts'
+export { createExpressServer, type ExpressApp, type ExpressServerOptions } from './host/create-express-server.ts'
 
-// Authentication: hooks for `authenticate`, and a helper for hooks of your own.
+// Authentication: a helper for `authenticate` hooks of your own.
 export { bearerToken } from './inbound/access/bearer.ts'
-export { jwtBearer, type JwtBearerOptions, type JwtClaims, type JwtPrincipal } from './auth/jwt-bearer.ts'
 
 // Session stores.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './stores/memory-session-store.ts'
 export { RedisSessionStore, type RedisSessionStoreOptions } from './stores/redis-session-store.ts'
 export { SealedSessionStore, type SealedSessionStoreOptions } from './stores/sealed-session-store.ts'
 
+// Redis: the function that these take from any client.
+export type { SendCommand } from './stores/redis.ts'
+
 // Event logs.
 export { MemoryEventLog, type MemoryEventLogOptions } from './stores/memory-event-log.ts'
 export { RedisEventLog, type RedisEventLogOptions } from './stores/redis-event-log.ts'
-
-// Credentials for servers: functions for the option `headers`.
-export { clientCredentials, type ClientCredentialsOptions } from './auth/client-credentials.ts'
-export { tokenExchange, type TokenExchangeOptions } from './auth/token-exchange.ts'
 
 // Errors.
 export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorOptions } from './errors.ts'
 
 // Types of the options and of what they take.
 export type {
-  AuthenticateContext,
+  AuditDecider,
+  AuditRecord,
   Authenticate,
+  AuthenticateContext,
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  ClientState,
+  Era,
   ErrorContext,
   EventLog,
   EventStreamName,
@@ -52,6 +50,8 @@ export type {
   GatewayOptions,
   GatewayRequest,
   HeadersContext,
+  Hook,
+  HttpServer,
   LoggedEvent,
   OpenPipe,
   Pipe,
@@ -59,14 +59,14 @@ export type {
   PipeServer,
   Principal,
   ProtectedResource,
-  ClientState,
+  RequestId,
   ScopeRules,
-  HttpServer,
   ServerConfig,
   ServerInfo,
   ServerLookup,
   SessionHost,
   SessionRecord,
   SessionStore,
+  Telemetry,
   UpstreamState,
 } from './types.ts'

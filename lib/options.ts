@@ -4,11 +4,10 @@ import { type ProtectedServers, parseProtectedResource } from './inbound/access/
 import { scopeRulesOf } from './inbound/access/scopes.ts'
 import { compilePath, type ServerPath } from './inbound/path.ts'
 import type { HostRules } from './inbound/host-origin.ts'
-import { GatewayError } from './errors.ts'
+import { type Observation, parseObservation } from './observe/observation-options.ts'
 import { MemorySessionStore } from './stores/memory-session-store.ts'
 import type {
   Authenticate,
-  ErrorContext,
   EventLog,
   GatewayOptions,
   Principal,
@@ -18,6 +17,7 @@ import type {
 } from './types.ts'
 import { checkServer } from './upstream/upstreams.ts'
 import { isDictionary, kindOf } from './util/json.ts'
+import { type ReportError, reporting } from './util/report.ts'
 import { rejectUnknown } from './util/unknown-key.ts'
 import { inspect, parseList, parseNumber } from './util/option-checks.ts'
 
@@ -41,15 +41,16 @@ export interface Config {
   /** The capacity of the cache in bytes; 0 without a cache. */
   readonly cacheBytes: number
   readonly bodyBytes: number
-  readonly stallMs: number
   /** The limits of each principal: the bytes of its bodies, and its pending requests. */
   readonly principalBytes: number
   readonly principalCalls: number
   readonly connectMs: number
   readonly responseMs: number
+  readonly stallMs: number
   readonly recheckMs: number
-  /** Calls `onError`; never throws. */
-  readonly report: (error: unknown, context: Partial<ErrorContext> | undefined) => void
+  /** The options `audit` and `telemetry`. */
+  readonly observation: Observation
+  readonly report: ReportError
 }
 
 /** The names of all options: the compiler rejects a record that lacks one. */
@@ -66,19 +67,19 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   cache: true,
   limits: true,
   timeouts: true,
+  recheckMs: true,
+  audit: true,
+  telemetry: true,
   onError: true,
 }
 
 /** Throws a TypeError that names the option and the cure. */
 export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Config {
   checkUse(given)
+  rejectMoved(given)
   rejectUnknown(given, KNOWN, '')
-  rejectUnknown(
-    given.limits ?? {},
-    { bodyBytes: true, stallMs: true, principalBytes: true, principalCalls: true },
-    'limits.',
-  )
-  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, recheckMs: true }, 'timeouts.')
+  rejectUnknown(given.limits ?? {}, { bodyBytes: true, principalBytes: true, principalCalls: true }, 'limits.')
+  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, stallMs: true }, 'timeouts.')
   const { limits, timeouts, servers } = given
   if (typeof servers !== 'function' && !isDictionary(servers)) throw noServers(servers)
   const path = parsePath(given.path ?? '/:name/mcp')
@@ -103,13 +104,14 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     events: parseEvents(given.events),
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
-    stallMs: parseNumber('limits.stallMs', limits?.stallMs ?? 60_000, 1),
     principalBytes: parseNumber('limits.principalBytes', limits?.principalBytes ?? 64 * 1024 * 1024, 1),
     principalCalls: parseNumber('limits.principalCalls', limits?.principalCalls ?? 1_000, 1),
     connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
     responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
-    recheckMs: parseNumber('timeouts.recheckMs', timeouts?.recheckMs ?? 60_000, 1),
-    report: parseOnError(given.onError),
+    stallMs: parseNumber('timeouts.stallMs', timeouts?.stallMs ?? 60_000, 1),
+    recheckMs: parseNumber('recheckMs', given.recheckMs ?? 60_000, 1),
+    report: reporting(given.onError),
+    observation: parseObservation(given),
   }
 }
 
@@ -120,6 +122,13 @@ function checkUse(given: unknown): void {
   if (typeof given !== 'object' || given === null) {
     throw new TypeError('mcpGateway takes an object: mcpGateway({ servers, authenticate })')
   }
+}
+
+/** Names what an option of 0.1 is called since: nothing that is known by its old name is alike enough to be suggested. */
+function rejectMoved({ limits, timeouts }: GatewayOptions): void {
+  const moved = (from: string, to: string): TypeError => new TypeError(`"${from}" has become "${to}"`)
+  if (isDictionary(limits) && 'stallMs' in limits) throw moved('limits.stallMs', 'timeouts.stallMs')
+  if (isDictionary(timeouts) && 'recheckMs' in timeouts) throw moved('timeouts.recheckMs', 'recheckMs')
 }
 
 function parsePath(path: string): string {
@@ -213,29 +222,4 @@ function parseHostRules(
     origins.add(publicUrl.origin)
   }
   return { hosts, origins, everySocket: allowedHosts !== undefined }
-}
-
-function parseOnError(onError: GatewayOptions['onError'] = print): Config['report'] {
-  if (typeof onError !== 'function') {
-    throw new TypeError('"onError" must be a function (error, { server, principal, request })')
-  }
-  const tell = async (thrown: unknown, context: ErrorContext): Promise<void> => {
-    try {
-      await (onError(thrown instanceof Error ? thrown : new Error(String(thrown)), context) as unknown)
-    } catch (fault) {
-      console.error('express-mcp-gateway: "onError" threw', fault)
-    }
-  }
-  return (thrown, { server, principal, request } = {}) => void tell(thrown, { server, principal, request })
-}
-
-/** The default `onError`: prints one line for a GatewayError, and an unexpected error with its stack. */
-function print(error: Error, { server }: ErrorContext): void {
-  const where = server === undefined ? '' : ` (server ${inspect(server)})`
-  const what = error instanceof GatewayError ? `${error.code}: ${reasons(error).join(': ')}` : error
-  console.error(`express-mcp-gateway${where}:`, what)
-}
-
-function reasons(error: Error): string[] {
-  return error.cause instanceof Error ? [error.message, ...reasons(error.cause)] : [error.message]
 }

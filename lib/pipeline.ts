@@ -14,6 +14,7 @@ import { OpenSession } from './layers/open-session.ts'
 import { RecoverSession } from './layers/recover-session.ts'
 import { ResumeUpstream } from './layers/resume-upstream.ts'
 import { SplitBatch } from './layers/split-batch.ts'
+import { Observers } from './observe/observers.ts'
 import type { Config } from './options.ts'
 import { AnswerWriter } from './outbound/answer-writer.ts'
 import { Dispatcher } from './outbound/dispatch.ts'
@@ -29,19 +30,19 @@ import { Upstreams } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
 /**
- * Where an exchange enters. `client`: what a client sent. `gateway`: what the gateway asks for a principal, as a
- * directory does. `member`: what an aggregate sends to one of its servers. `farewell`: the end of a session, which no
- * hook judges.
+ * The entry point of an exchange. `client`: messages of a client. `gateway`: requests of the gateway on behalf of a
+ * principal, as in a directory. `member`: requests of an aggregate to one of its servers. `farewell`: the DELETE that
+ * ends an upstream session, for which no hook runs.
  */
 export type Door = 'client' | 'gateway' | 'member' | 'farewell'
 
-/** A layer, and the outermost door behind which it stands. */
+/** A layer, and the outermost door whose exchanges reach it. */
 type Place = readonly [door: Door, layer: Layer]
 
-/** How far in each door is: behind it stand the layers of its own place and of those further in. */
+/** The depth of each door: its exchanges reach the layers of the same or a greater depth. */
 const DEPTH: Readonly<Record<Door, number>> = { client: 0, gateway: 1, member: 2, farewell: 3 }
 
-/** Chains are made once for each shape of a config: for the set of layers that apply to it. */
+/** A chain is built once per set of applicable layers, and shared by all configs with the same set. */
 export class Pipeline {
   readonly #layers: readonly Layer[]
   readonly #depths: readonly number[]
@@ -54,7 +55,7 @@ export class Pipeline {
     this.#upstreamOf = upstreamOf
   }
 
-  /** What answers an exchange of this config that enters by this door. */
+  /** The chain of layers for exchanges of this config that enter by this door. */
   handleOf(config: ServerConfig, door: Door): Handle {
     const depth = DEPTH[door]
     let shape = 0
@@ -73,12 +74,11 @@ export class Pipeline {
   }
 }
 
-/** What a gateway is made of, behind its hooks. */
 export interface GatewayParts {
   readonly pipeline: Pipeline
   readonly sessions: Sessions
   readonly sessionHabits: SessionHabits
-  /** Whether every client gets a session of the gateway's own, whatever its server gives. */
+  /** Whether every client gets a gateway session, even if its server gives none. */
   readonly alwaysSessions: boolean
   readonly upstreamSessions: UpstreamSessions
   readonly upstreams: Upstreams
@@ -86,6 +86,7 @@ export interface GatewayParts {
   readonly inFlight: InFlight
   readonly quota: Quota
   readonly accessMonitor: AccessMonitor
+  readonly observers: Observers
   readonly dispatcher: Dispatcher
   readonly answers: AnswerWriter
   readonly eventLog: EventLogLayer | undefined
@@ -97,7 +98,6 @@ export interface GatewayParts {
 /** How long servers may take to hear that their sessions have ended, also when the grace is used up. */
 const FAREWELL_MS = 1_000
 
-/** What the layers need of the gateway. */
 interface LayerParts extends Pick<
   GatewayParts,
   | 'sessions'
@@ -108,6 +108,7 @@ interface LayerParts extends Pick<
   | 'eras'
   | 'eventLog'
   | 'earlyListen'
+  | 'observers'
 > {
   readonly report: (error: unknown, exchange: Exchange) => void
 }
@@ -119,7 +120,7 @@ function layersOf(parts: LayerParts, { cacheBytes, protectedServers, responseMs 
   const { areShared: sessionsAreShared } = sessions
   const bridging = { eras, upstreamOf: upstreams.of, sessionsAreShared, mailbox: eventLog?.mailbox, responseMs }
   return [
-    ['client', new OpenSession(parts)],
+    ['client', new OpenSession({ ...parts, watch: parts.observers.sessions })],
     ...(earlyListen ? [['client', earlyListen] as const] : []),
     ...(eventLog ? [['client', eventLog] as const] : []),
     ['gateway', new Authorize('said', protectedServers.scopes)],
@@ -139,74 +140,59 @@ export function createGatewayParts(config: Config): GatewayParts {
   const { lookup, stallMs, recheckMs, events } = config
   const report = (error: unknown, { origin }: Exchange): void => origin.bind(config.report)(error, origin)
   const eras = new Eras()
-  const upstreams = new Upstreams(config, eras)
+  const observers = new Observers(config.observation, config.report)
+  const upstreams = new Upstreams({ ...config, attempt: observers.attempt }, eras)
   const inFlight = new InFlight()
   const quota = new Quota({ bytes: config.principalBytes, calls: config.principalCalls })
   const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)
   const sessions = new Sessions(config.sessions, inFlight, (id, { upstream }) => {
     earlyListen?.forget(id)
+    observers.sessions.ended(id)
     upstreamSessions.expired(id, upstream)
   })
   const eventLog = events && new EventLogLayer(events, { report, inFlight })
-  // At another node nobody would find what is held here, and the server refuse a second stream.
+  // At another node the client would not find the held stream, and the server would refuse a second one.
   const findsHeld = config.sessionsAreLocal || eventLog !== undefined
   const earlyListen = findsHeld ? new EarlyListen(quota, upstreams.of) : undefined
   const sessionHabits = new SessionHabits()
   const alwaysSessions = eventLog !== undefined
-  const layers = layersOf(
-    { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eras, eventLog, earlyListen, report },
-    config,
-  )
-  const pipeline = new Pipeline(layers, upstreams.of)
+  const behind = { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eras }
+  const layered = { ...behind, eventLog, earlyListen, observers }
+  const pipeline = new Pipeline(layersOf({ ...layered, report }, config), upstreams.of)
   const access = { inFlight, sessions, upstreamSessions, lookup, recheckMs, report: config.report }
   const accessMonitor = new AccessMonitor(access)
-  const forget = forgetting({ upstreamSessions, earlyListen, sessions, eventLog }, config)
+  const forget = forgetting({ upstreamSessions, earlyListen, observers, sessions, eventLog }, config)
   const heartbeat = new Heartbeat()
   const answers = new AnswerWriter({ heartbeat, stallMs, report: config.report })
   const { send } = answers
   const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, heartbeat, stallMs, send, report })
-  return {
-    pipeline,
-    sessions,
-    sessionHabits,
-    alwaysSessions,
-    upstreamSessions,
-    upstreams,
-    eras,
-    inFlight,
-    quota,
-    accessMonitor,
-    dispatcher,
-    answers,
-    eventLog,
-    earlyListen,
-    forget,
-  }
+  return { ...layered, pipeline, inFlight, quota, accessMonitor, dispatcher, answers, forget }
 }
 
-type ForgetParts = Pick<GatewayParts, 'upstreamSessions' | 'earlyListen' | 'sessions' | 'eventLog'>
+type ForgetParts = Pick<GatewayParts, 'upstreamSessions' | 'earlyListen' | 'observers' | 'sessions' | 'eventLog'>
 
 function forgetting(
-  { upstreamSessions, earlyListen, sessions, eventLog }: ForgetParts,
+  { upstreamSessions, earlyListen, observers, sessions, eventLog }: ForgetParts,
   { report }: Config,
 ): GatewayParts['forget'] {
   return async (sessionId) => {
     upstreamSessions.forget(sessionId)
     earlyListen?.forget(sessionId)
+    observers.sessions.ended(sessionId)
     await sessions.end(sessionId)
     await eventLog?.forget(sessionId).catch((error: unknown) => report(error, undefined))
   }
 }
 
-/** Lets what goes on finish within the grace, tells the rest this reason, and lets go of everything. */
+/** Lets exchanges finish within the grace period, stops the rest with this reason, and closes all parts. */
 export async function closeGatewayParts(
-  { inFlight, accessMonitor, sessions, earlyListen, eventLog, upstreamSessions, upstreams }: GatewayParts,
+  { inFlight, accessMonitor, observers, sessions, earlyListen, eventLog, upstreamSessions, upstreams }: GatewayParts,
   reason: GatewayError,
   graceMs: number,
   report: (error: unknown) => void,
 ): Promise<void> {
   const deadline = performance.now() + graceMs
-  earlyListen?.letGo()
+  earlyListen?.releaseAll()
   inFlight.stop(reason, ({ life }) => life.endless)
   await within(deadline, inFlight.idle())
   inFlight.stop(reason, () => true)
@@ -216,9 +202,10 @@ export async function closeGatewayParts(
   await within(Math.max(deadline, performance.now() + FAREWELL_MS), upstreamSessions.done())
   upstreamSessions.close()
   await upstreams.close()
+  await observers.close(Math.max(deadline, performance.now() + FAREWELL_MS))
 }
 
-/** Batches are a matter of Streamable HTTP with sessions: whatever else answers takes messages one by one. */
+/** Only Streamable HTTP with sessions has batches; other upstreams accept single messages, and so do bridges. */
 function mayNeedSingles(config: ServerConfig): boolean {
   return !('url' in config) || bridgesSessions(config)
 }

@@ -1,4 +1,4 @@
-/** The MCP wire by name and number: revisions, headers, media types, codes. */
+/** The constants of the MCP wire protocol: revisions, headers, media types, error codes. */
 
 /** Revisions with a handshake and sessions, oldest first. */
 export const LEGACY_VERSIONS: readonly string[] = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25']
@@ -9,7 +9,7 @@ export const BATCH_VERSION = '2025-03-26'
 /** The first revision whose requests name it in `MCP-Protocol-Version`. */
 export const FIRST_VERSION_WITH_HEADER = '2025-06-18'
 
-/** The header by which a request names the negotiated revision; none in revisions that have no such header. (UC1) */
+/** The `MCP-Protocol-Version` header of a request; empty for revisions that do not define it. (UC1) */
 export function negotiatedVersionHeader(version: string): Record<string, string> {
   return version >= FIRST_VERSION_WITH_HEADER ? { [HEADER.protocolVersion]: version } : {}
 }
@@ -27,7 +27,7 @@ export const META = {
   logLevel: 'io.modelcontextprotocol/logLevel',
 } as const
 
-/** Methods whose name or URI stands in `Mcp-Name` too, and the parameter it stands for. (HD6, HD7) */
+/** The methods that require `Mcp-Name`, each with the parameter that it repeats. (HD6, HD7) */
 export const NAMED_BY: ReadonlyMap<string, string> = new Map([
   ['tools/call', 'name'],
   ['prompts/get', 'name'],
@@ -37,13 +37,13 @@ export const NAMED_BY: ReadonlyMap<string, string> = new Map([
   ['tasks/cancel', 'taskId'],
 ])
 
-/** The modern request that stays open and listens. */
+/** The modern request that opens a listening stream. */
 export const LISTEN_METHOD = 'subscriptions/listen'
 
 /** Error codes that only a modern server answers with. (2026-07-28 basic, Error Codes) */
 export const MODERN_ERRORS: ReadonlySet<unknown> = new Set([-32020, -32021, -32022])
 
-/** The longest batch taken, as in the TypeScript SDK. */
+/** The longest batch that is accepted, as in the TypeScript SDK. */
 export const MAX_BATCH = 100
 
 export const HEADER = {

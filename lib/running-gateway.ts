@@ -1,4 +1,4 @@
-/** A gateway with its parts, until it closes: the way of a request behind the mount, top to bottom. */
+/** A running gateway: the steps of a request from the mount to the pipeline, in order. */
 import { GatewayError } from './errors.ts'
 import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
@@ -15,6 +15,7 @@ import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { checkSingleHeaders } from './inbound/single-headers.ts'
 import type { Config } from './options.ts'
 import { faultOf } from './outbound/fault-of.ts'
+import type { InboundObservation } from './observe/inbound-observation.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
 import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
@@ -22,19 +23,18 @@ import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.t
 import { clientHeadersToServer } from './upstream/http/headers.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
-/** The answer to a DELETE is read by no one. */
+/** Used for DELETE, whose response has no content. */
 const TAKES_BOTH: Accepts = { json: true, events: true }
 
-/** What a request has turned out to be. */
+/** A request after its checks. */
 interface Received {
   readonly accepts: Accepts
   readonly session: ClientSession | undefined
   readonly message?: Message
-  /** The bytes of the message. */
   readonly body?: Buffer
 }
 
-/** A gateway with its parts, until it closes. What hooks answer at once is not waited for. */
+/** Steps whose hooks answer synchronously run without a promise, which saves a turn of the event loop per step. */
 export class RunningGateway {
   readonly #config: Config
   readonly #parts: GatewayParts
@@ -45,15 +45,20 @@ export class RunningGateway {
     this.#parts = createGatewayParts(config)
   }
 
-  /** Serves a request, and has a fault answered. What it holds of its principal's share is given back when it is over. */
-  answer(inbound: InboundRequest, fail: (inbound: InboundRequest, error: unknown) => void): void {
-    const over = (): void => inbound.charge?.release()
+  /** Serves a request; calls `fail` for an error. The request's share of the quota is released when it is over. */
+  answer(inbound: InboundRequest, fail: (inbound: InboundRequest, error: unknown) => GatewayError): void {
+    const observed = this.#parts.observers.begin(inbound)
+    const over = (): void => {
+      inbound.charge?.release()
+      observed?.over()
+    }
     const failed = (error: unknown): void => {
-      over()
-      fail(inbound, error)
+      inbound.charge?.release()
+      const known = fail(inbound, error)
+      observed?.failed(known, inbound.stage)
     }
     try {
-      const served = this.#serve(inbound)
+      const served = this.#serve(inbound, observed)
       if (isPromise(served)) served.then(over, failed)
       else over()
     } catch (error) {
@@ -61,54 +66,80 @@ export class RunningGateway {
     }
   }
 
-  /** The order is also the order of what leaks to whom: nobody unknown learns which servers there are. */
-  #serve(inbound: InboundRequest): Awaitable<void> {
+  /** Authentication comes before the lookup, so that an unauthenticated client does not learn which servers exist. */
+  #serve(inbound: InboundRequest, observed: InboundObservation | undefined): Awaitable<void> {
     const { request, server } = inbound
     const { method } = request
     if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {
+      inbound.stage = 'message'
       throw new GatewayError('method_not_allowed', 'Method not allowed')
     }
     this.#checkHostAndOrigin(request)
+    this.#parts.upstreams.loopGuard.check(request.headers.via)
+    inbound.stage = 'authenticate'
     return andThen(authenticate(request, server, this.#config), (principal) => {
       inbound.principal = principal
       inbound.charge = this.#parts.quota.open(principal?.id)
+      inbound.stage = 'servers'
       return andThen(lookUpServer(request, server, principal, this.#config), (config) => {
         inbound.config = config
-        if (method === 'POST') return this.#post(inbound, config)
-        return method === 'GET' ? this.#get(inbound, config) : this.#delete(inbound, config)
+        inbound.stage = 'message'
+        if (method === 'POST') return this.#post(inbound, config, observed)
+        const serve = () =>
+          method === 'GET' ? this.#get(inbound, config, observed) : this.#delete(inbound, config, observed)
+        return observed ? observed.received(method, undefined, serve) : serve()
       })
     })
   }
 
-  /** A message: body, then what it is, then where it belongs. */
-  #post(inbound: InboundRequest, config: ServerConfig): Awaitable<void> {
+  /** Reads the body, classifies the message, then finds its session. */
+  #post(inbound: InboundRequest, config: ServerConfig, observed: InboundObservation | undefined): Awaitable<void> {
     const accepts = acceptsOfPost(inbound.header('accept'))
     return andThen(readContent(inbound.request, this.#config.bodyBytes, inbound.charge), ({ bytes, text, json }) => {
       const message = classify(json, inbound.standardHeaders(), text)
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, config)
-      if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
-      if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
-      this.#parts.eras.check(config, message)
-      if (!listens(message)) inbound.charge!.call()
-      return andThen(sessionOf(inbound, message, this.#parts), (session) =>
-        this.#dispatch(inbound, 'POST', { accepts, session, message, body: bytes }),
-      )
+      const send = () => this.#send(inbound, config, { accepts, message, body: bytes }, observed)
+      return observed ? observed.received('POST', message, send) : send()
     })
   }
 
-  /** A client that listens. */
-  async #get(inbound: InboundRequest, config: ServerConfig): Promise<void> {
-    const accepts = acceptsOfGet(inbound.header('accept'))
-    if (this.#closed) throw closing()
-    const session = await ownSession(inbound, config, this.#parts)
-    return this.#dispatch(inbound, 'GET', { accepts, session })
+  #send(
+    inbound: InboundRequest,
+    config: ServerConfig,
+    { accepts, message, body }: Required<Omit<Received, 'session'>>,
+    observed: InboundObservation | undefined,
+  ): Awaitable<void> {
+    if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
+    if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
+    this.#parts.eras.check(config, message)
+    if (!listens(message)) inbound.charge!.call()
+    inbound.stage = 'session'
+    return andThen(sessionOf(inbound, message, this.#parts), (session) =>
+      this.#dispatch(inbound, 'POST', { accepts, session, message, body }, observed),
+    )
   }
 
-  /** A client that ends its session: it has ended, whatever the server says to it. Without one the server answers. */
-  async #delete(inbound: InboundRequest, config: ServerConfig): Promise<void> {
+  /** Opens a client's listening stream. */
+  async #get(inbound: InboundRequest, config: ServerConfig, observed: InboundObservation | undefined): Promise<void> {
+    const accepts = acceptsOfGet(inbound.header('accept'))
+    if (this.#closed) throw closing()
+    inbound.stage = 'session'
     const session = await ownSession(inbound, config, this.#parts)
-    if (!session) return this.#dispatch(inbound, 'DELETE', { accepts: TAKES_BOTH, session })
+    return this.#dispatch(inbound, 'GET', { accepts, session }, observed)
+  }
+
+  /** Ends a client's session, whatever the server answers. A DELETE without a session is forwarded to the server. */
+  async #delete(
+    inbound: InboundRequest,
+    config: ServerConfig,
+    observed: InboundObservation | undefined,
+  ): Promise<void> {
+    inbound.stage = 'session'
+    const session = await ownSession(inbound, config, this.#parts)
+    if (!session) return this.#dispatch(inbound, 'DELETE', { accepts: TAKES_BOTH, session }, observed)
+    inbound.stage = undefined
+    observed?.inSession(session)
     await this.#parts.forget(session.id)
     const { server, principal, request } = inbound
     await this.#parts.upstreamSessions.terminate(session.record.upstream, { server, config, principal, request })
@@ -119,7 +150,9 @@ export class RunningGateway {
     inbound: InboundRequest,
     verb: 'POST' | 'GET' | 'DELETE',
     { accepts, session, message, body }: Received,
+    observed: InboundObservation | undefined,
   ): Promise<void> {
+    inbound.stage = undefined
     const { server, principal, request, response } = inbound
     const config = inbound.config!
     const era = message?.era ?? 'legacy'
@@ -127,9 +160,10 @@ export class RunningGateway {
     const negotiated = state?.protocolVersion
     const resumes = session !== undefined && (this.#parts.eventLog !== undefined || state?.id !== undefined)
     const headers = clientHeadersToServer({ verb, message, negotiated, resumes }, request.headers)
-    const origin = new Origin({ server, principal, request, era, session, accepts, response })
+    const origin = new Origin({ server, principal, request, era, session, accepts, response, observed })
     const parts = { origin, life: new Lifetime(), config, path: [server], verb, message, state, headers }
     const exchange = new Exchange(parts, body)
+    observed?.sent(exchange)
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
   }
 
@@ -143,14 +177,14 @@ export class RunningGateway {
     checkHostAndOrigin(this.#config.hostRules, headers.host, headers.origin, socket.localAddress)
   }
 
-  /** Calling again gives the same promise. */
+  /** Repeated calls return the same promise. */
   readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
     const report = (error: unknown): void => this.#config.report(error, undefined)
     this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
     return this.#closed
   }
 
-  /** A directory asks the very functions that every message goes through. */
+  /** The functions are those that every message passes, so that a directory applies the same checks. */
   internals(): GatewayInternals {
     const { path, onlyServer, publicUrl, servers } = this.#config
     const { pipeline, upstreams, upstreamSessions } = this.#parts
@@ -181,7 +215,7 @@ export class RunningGateway {
   }
 }
 
-/** A server that is legacy by its config gives no evidence of the contrary, or a client of both eras comes back. */
+/** For a server that is legacy by its config, a plain 400 makes a client of both eras fall back to the handshake. */
 function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerConfig): GatewayError {
   return protocol === 'legacy' && era === 'modern'
     ? new GatewayError('bad_request', reason)

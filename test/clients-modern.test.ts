@@ -1,15 +1,14 @@
 // Real clients of 2026-07-28 through the gateway, before servers of both eras and of either alone.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import type { HttpServer } from '../lib/index.ts'
 import { startDualEraServer } from './fixtures/dual-era-server.mjs'
-import { connectSdkV1, connectV1, textOf } from './support/clients.ts'
+import { connectSdkV1, textOf } from './support/clients.ts'
 import { startGateway, type Host, type RunningGateway } from './support/gateway.ts'
 import { createJournal } from './support/journal.ts'
+import { throughMcpRemote } from './support/mcp-remote.ts'
 import { META, MODERN } from './support/modern.ts'
 import { startUpstream } from './support/upstream.ts'
 
@@ -349,10 +348,7 @@ describe('mcp-remote --protocol auto', () => {
   afterAll(() => rmSync(config, { recursive: true }))
 
   async function connectMcpRemote(name: Name) {
-    const proxy = createRequire(import.meta.url).resolve('mcp-remote/dist/proxy.js')
-    const args = [proxy, gateway.url(name), '--transport', 'http-only', '--allow-http', '--protocol', 'auto']
-    const env = { MCP_REMOTE_CONFIG_DIR: config, PATH: String(process.env['PATH']) }
-    const client = await connectV1(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'ignore' }))
+    const client = await throughMcpRemote(config, '--protocol', 'auto')(gateway.url(name))
     closing.push(() => client.close())
     return client
   }

@@ -1,13 +1,12 @@
 // Real clients through the gateway, each with the habits it has in the wild.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMCPClient, ElicitationRequestSchema } from '@ai-sdk/mcp'
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
-import { connectSdkV1, connectSdkV2, connectV1, textOf, type Connect } from './support/clients.ts'
+import { connectSdkV1, connectSdkV2, textOf } from './support/clients.ts'
 import { startGateway, type Host, type RunningGateway } from './support/gateway.ts'
 import { createJournal } from './support/journal.ts'
+import { throughMcpRemote } from './support/mcp-remote.ts'
 import { send } from './support/rpc.ts'
 import { startEverything, startSdkV1Server, startSdkV2Server, type RunningServer } from './support/servers.ts'
 
@@ -66,13 +65,7 @@ afterAll(async () => {
 const config = mkdtempSync(join(tmpdir(), 'mcp-remote-'))
 afterAll(() => rmSync(config, { recursive: true }))
 
-/** mcp-remote as a desktop client runs it: a child on stdio that speaks HTTP to the gateway. */
-const connectMcpRemote: Connect = (url, options) => {
-  const proxy = createRequire(import.meta.url).resolve('mcp-remote/dist/proxy.js')
-  const args = [proxy, url, '--transport', 'http-only', '--allow-http']
-  const env = { MCP_REMOTE_CONFIG_DIR: config, PATH: String(process.env['PATH']) }
-  return connectV1(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'ignore' }), options)
-}
+const connectMcpRemote = throughMcpRemote(config)
 
 describe.each([
   ['SDK v1 Client', connectSdkV1, 1],

@@ -34,6 +34,7 @@ const WIRE: Readonly<Record<GatewayErrorCode, readonly [status: number, rpc: num
   closing: [503, 503],
   unavailable: [503, 503],
   upstream_timeout: [504, 504],
+  loop_detected: [508, 508],
 }
 
 const codes = Object.entries(WIRE) as [GatewayErrorCode, readonly [number, number]][]

@@ -26,6 +26,13 @@ test.each([
   ['access-tokens', [], 'Deleting takes a scope more: 403, and with that scope the call goes on.'],
   ['logins', [], '/with-key: strangers are 401, and build-server is let in.'],
   ['upstream-credentials', [], 'Three tokens were asked for: one for each user of "notes", one for all of "weather".'],
+  ['own-server', [], 'One port is open: that of the app.'],
+  [
+    'openapi',
+    [],
+    'A 404 is an error of the tool; what breaks the schema, leaves its path or is not for agents is refused.',
+  ],
+  ['mcp-json', [], 'It is mended, and read again.'],
   ['custom-session-store', [], 'The gateway was restarted; the session goes on: 2.'],
   ['keyv-session-store', [], 'The other ended it; for the first it is 404, and nothing of it is left.'],
   ['connect', [], 'Connect: any other path goes on to the rest of the app.'],

@@ -2,7 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseSync } from '@swc/core'
+import * as auth from '../lib/auth/index.ts'
+import * as directory from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
+import * as opentelemetry from '../lib/opentelemetry/index.ts'
 import * as stdio from '../lib/stdio/index.ts'
 import * as testing from '../lib/testing.ts'
 
@@ -36,27 +39,24 @@ test('the package exports exactly these values', () => {
     'RedisSessionStore',
     'SealedSessionStore',
     'bearerToken',
-    'clientCredentials',
-    'createServer',
+    'createExpressServer',
     'inProcess',
-    'jwtBearer',
     'mcpGateway',
-    'serverDirectory',
-    'tokenExchange',
   ])
 })
 
 test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
+    'AuditDecider',
+    'AuditRecord',
     'AuthInfo',
     'Authenticate',
     'AuthenticateContext',
     'Awaitable',
     'BearerAuthenticate',
     'Challenge',
-    'ClientCredentialsOptions',
     'ClientState',
-    'DirectoryHandler',
+    'Era',
     'ErrorContext',
     'EventLog',
     'EventStreamName',
@@ -68,13 +68,10 @@ test('the package exports exactly these types', () => {
     'GatewayOptions',
     'GatewayRequest',
     'HeadersContext',
+    'Hook',
     'HttpServer',
     'InProcessAuthInfo',
     'InProcessOptions',
-    'JwtBearerOptions',
-    'JwtClaims',
-    'JwtPrincipal',
-    'ListServers',
     'LoggedEvent',
     'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
@@ -86,19 +83,41 @@ test('the package exports exactly these types', () => {
     'ProtectedResource',
     'RedisEventLogOptions',
     'RedisSessionStoreOptions',
+    'RequestId',
     'ScopeRules',
     'SealedSessionStoreOptions',
+    'SendCommand',
     'ServerConfig',
-    'ServerDirectory',
-    'ServerDirectoryOptions',
     'ServerInfo',
     'ServerLookup',
     'ServerTransport',
     'SessionHost',
     'SessionRecord',
     'SessionStore',
-    'TokenExchangeOptions',
+    'Telemetry',
     'UpstreamState',
+  ])
+})
+
+test('the subpath ./auth exports exactly these', () => {
+  expect(Object.keys(auth).toSorted()).toEqual(['clientCredentials', 'jwtBearer', 'tokenExchange'])
+  expect(typesOf('lib/auth/index.ts')).toEqual([
+    'ClientCredentialsOptions',
+    'JwtBearerOptions',
+    'JwtClaims',
+    'JwtPrincipal',
+    'TokenExchangeOptions',
+    'TokenOptions',
+  ])
+})
+
+test('the subpath ./directory exports exactly these', () => {
+  expect(Object.keys(directory)).toEqual(['serverDirectory'])
+  expect(typesOf('lib/directory/index.ts')).toEqual([
+    'DirectoryHandler',
+    'ListServers',
+    'ServerDirectory',
+    'ServerDirectoryOptions',
   ])
 })
 
@@ -108,10 +127,21 @@ test('the subpath ./testing exports exactly the contracts', () => {
 
 test('the subpath ./stdio exports stdio() alone', () => {
   expect(Object.keys(stdio)).toEqual(['stdio'])
+  expect(typesOf('lib/stdio/index.ts')).toEqual([
+    'EnvironmentVariables',
+    'StderrContext',
+    'StdioContext',
+    'StdioOptions',
+  ])
+})
+
+test('the subpath ./opentelemetry exports openTelemetry() alone', () => {
+  expect(Object.keys(opentelemetry)).toEqual(['openTelemetry'])
 })
 
 test('package.json exports exactly these paths', () => {
-  expect(Object.keys(manifest.exports)).toEqual(['.', './testing', './stdio', './package.json'])
+  const paths = ['.', './auth', './directory', './testing', './stdio', './opentelemetry', './package.json']
+  expect(Object.keys(manifest.exports)).toEqual(paths)
 })
 
 test('each exported path names its source, its types and then its code, and the source is there', () => {

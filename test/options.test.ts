@@ -59,13 +59,15 @@ describe('misuse', () => {
     [
       'an unknown limit',
       { limits: { bodySize: 1 } },
-      '"limits.bodySize" is not an option; there are: bodyBytes, stallMs, principalBytes, principalCalls',
+      '"limits.bodySize" is not an option; there are: bodyBytes, principalBytes, principalCalls',
     ],
     [
       'an unknown timeout',
       { timeouts: { idleMs: 1 } },
-      '"timeouts.idleMs" is not an option; there are: connectMs, responseMs, recheckMs',
+      '"timeouts.idleMs" is not an option; there are: connectMs, responseMs, stallMs',
     ],
+    ['an option of 0.1', { limits: { stallMs: 1_000 } }, '"limits.stallMs" has become "timeouts.stallMs"'],
+    ['an interval of 0.1', { timeouts: { recheckMs: 1_000 } }, '"timeouts.recheckMs" has become "recheckMs"'],
     ['an option from the prototype', { toString: 1 }, /^"toString" is not an option/],
 
     [
@@ -236,11 +238,7 @@ describe('misuse', () => {
       { timeouts: { connectMs: 0 } },
       '"timeouts.connectMs" must be a number of at least 1, not 0',
     ],
-    [
-      'no time between rechecks',
-      { timeouts: { recheckMs: 0 } },
-      '"timeouts.recheckMs" must be a number of at least 1, not 0',
-    ],
+    ['no time between rechecks', { recheckMs: 0 }, '"recheckMs" must be a number of at least 1, not 0'],
     [
       'a negative time',
       { timeouts: { responseMs: -1 } },

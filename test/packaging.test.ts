@@ -21,8 +21,11 @@ server.listen(0, '127.0.0.1', async () => {
 
 const SUBPATHS = [
   'express-mcp-gateway',
+  'express-mcp-gateway/auth',
+  'express-mcp-gateway/directory',
   'express-mcp-gateway/testing',
   'express-mcp-gateway/stdio',
+  'express-mcp-gateway/opentelemetry',
   'express-mcp-gateway/package.json',
 ]
 
@@ -75,7 +78,15 @@ test('every source file comes with its build, declarations and both maps, and no
 
 test('installing it brings its dependencies and nothing more', () => {
   const installed = readdirSync(join(consumer, 'node_modules')).filter((name) => !name.startsWith('.'))
-  const dependencies = ['cross-spawn', 'eventsource-parser', 'jose', 'negotiator', 'oauth4webapi', 'undici']
+  const dependencies = [
+    'cross-spawn',
+    'eventsource-parser',
+    'jose',
+    'lru-cache',
+    'negotiator',
+    'oauth4webapi',
+    'undici',
+  ]
   // What negotiator and cross-spawn bring with them.
   const theirs = ['content-type', 'isexe', 'path-key', 'shebang-command', 'shebang-regex', 'which']
   expect(installed.toSorted()).toEqual([...theirs, 'express-mcp-gateway', ...dependencies].toSorted())
@@ -90,6 +101,15 @@ test('an ES module imports it and mounts it, and the process ends by itself', ()
     ${PROGRAM}`,
   )
   expect(node('program.mjs')).toBe('404 function true')
+})
+
+test('without @opentelemetry/api only the subpath that needs it cannot be loaded, and the error names the package', () => {
+  write(
+    'untraced.mjs',
+    `await import('express-mcp-gateway')
+    await import('express-mcp-gateway/opentelemetry').catch((error) => console.log(error.code, error.message))`,
+  )
+  expect(node('untraced.mjs')).toMatch(/^ERR_MODULE_NOT_FOUND .*@opentelemetry\/api/)
 })
 
 test('CommonJS requires it, without a flag and without a warning', () => {

@@ -1,6 +1,7 @@
 // What the README and docs/ say is true: their programs run, their tables are those of the code, their links resolve.
 import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import {
   existsSync,
   mkdirSync,
@@ -15,11 +16,12 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { jest } from '@jest/globals'
+import * as auth from '../lib/auth/index.ts'
+import * as directory from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
 import { parseOptions } from '../lib/options.ts'
 import { connectSdkV1, textOf } from './support/clients.ts'
 import { listen } from './support/listen.ts'
-import { startSdkV1Server } from './support/servers.ts'
 import { KNOWN_IDS } from './requirements.ts'
 
 const { GatewayError, mcpGateway } = api
@@ -85,12 +87,15 @@ describe('the programs of the README', () => {
   const store = program('export const keyValueStore')
   const storeTest = program('sessionStoreContract(')
 
-  test('the quick start has 12 lines, and a real client reaches a real server through it', async () => {
-    expect(quickStart.trimEnd().split('\n')).toHaveLength(12)
-    const upstream = await startSdkV1Server()
+  test('the quick start has 10 lines, and a real client reaches a real server through it', async () => {
+    expect(quickStart.trimEnd().split('\n')).toHaveLength(10)
     const listening = "app.listen(0, '127.0.0.1', function () { process.send(this.address().port) })"
-    const moved = replace(quickStart, 'http://127.0.0.1:3001/mcp', upstream.url)
-    const app = write('app.js', replace(moved, "app.listen(3000, '127.0.0.1')", listening))
+    // What is installed here, in place of what npx would fetch.
+    const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')
+    const installed = JSON.stringify([join(dirname(manifest), 'dist', 'index.js')])
+    const started = replace(quickStart, "['-y', '@modelcontextprotocol/server-everything']", installed)
+    const local = replace(started, "'npx'", JSON.stringify(process.execPath))
+    const app = write('app.js', replace(local, "app.listen(3000, '127.0.0.1')", listening))
     const child = fork(app, { cwd: folder, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     let said = ''
     child.stderr!.on('data', (chunk) => (said += String(chunk)))
@@ -99,13 +104,12 @@ describe('the programs of the README', () => {
       const ended = closed.then(([code]) => Promise.reject(new Error(`It exited with ${String(code)}: ${said}`)))
       const [port] = (await Promise.race([once(child, 'message'), ended])) as [number]
       const client = await connectSdkV1(`http://127.0.0.1:${port}/mcp-servers/everything/mcp`)
-      expect(textOf(await client.call('echo', { text: 'hello' }))).toBe('hello')
+      expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
       await client.endSession()
       await client.close()
     } finally {
       child.kill()
       await closed
-      await upstream.close()
     }
   })
 
@@ -136,7 +140,8 @@ describe('the programs of the README', () => {
 })
 
 test('every value that the package exports is shown in a program of the README', () => {
-  expect(Object.keys(api).filter((name) => !programs.some((code) => code.includes(name)))).toEqual([])
+  const names = [api, auth, directory].flatMap((entry) => Object.keys(entry))
+  expect(names.filter((name) => !programs.some((code) => code.includes(name)))).toEqual([])
 })
 
 describe('the tables of the README', () => {

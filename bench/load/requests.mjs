@@ -26,8 +26,8 @@ function inSession(session) {
   return [`MCP-Protocol-Version: ${LEGACY}`, `Mcp-Session-Id: ${session}`]
 }
 
-export function initialize() {
-  const params = { protocolVersion: LEGACY, capabilities: {}, clientInfo: { name: 'bench-load', version: '1.0.0' } }
+export function initialize(capabilities = {}) {
+  const params = { protocolVersion: LEGACY, capabilities, clientInfo: { name: 'bench-load', version: '1.0.0' } }
   return request('POST', [], JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params }))
 }
 

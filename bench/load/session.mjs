@@ -5,9 +5,9 @@ import { initialize, initialized, remove } from './requests.mjs'
 
 /** @typedef {import('./connection.mjs').Connection} Connection */
 
-/** @param {Connection} connection @returns {Promise<string>} the session's id */
-export async function openSession(connection) {
-  const answer = await connection.request(initialize())
+/** @param {Connection} connection @param {object} [capabilities] of the client @returns {Promise<string>} the session's id */
+export async function openSession(connection, capabilities) {
+  const answer = await connection.request(initialize(capabilities))
   const id = header(answer.head, 'mcp-session-id')
   if (answer.status !== 200 || id === undefined)
     throw new Error(`initialize was answered ${answer.status} without a session`)

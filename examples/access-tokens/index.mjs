@@ -8,7 +8,8 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import express from 'express'
-import { jwtBearer, mcpGateway } from 'express-mcp-gateway'
+import { mcpGateway } from 'express-mcp-gateway'
+import { jwtBearer } from 'express-mcp-gateway/auth'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
 // ---- the least of an authorization server: its metadata, its keys, and a key to sign with

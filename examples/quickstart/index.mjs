@@ -1,30 +1,28 @@
 // @ts-check
-// Quick start: an Express app with a route of its own, the gateway mounted in it, a real MCP server behind it,
-// and a real MCP client that goes through. Stays up until Ctrl-C; with `--once` it ends after the calls.
+// Quick start: an Express app with a route of its own, the gateway mounted in it, a real MCP server behind it as a child
+// process, and a real MCP client that goes through. Stays up until Ctrl-C; with `--once` it ends after the calls.
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import express from 'express'
 import { mcpGateway } from 'express-mcp-gateway'
+import { stdio } from 'express-mcp-gateway/stdio'
 
 const runOnce = process.argv.includes('--once')
 
-// The MCP server: the protocol's own reference server, in a process of its own.
-const child = fork(new URL('everything-server.mjs', import.meta.url), {
-  env: {},
-  stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-})
-const [upstream] = /** @type {[{ url: string }]} */ (await once(child, 'message'))
-console.log(`1. An MCP server runs at ${upstream.url}.`)
+// The MCP server: the protocol's own reference server, which the gateway starts for each session. Elsewhere that is
+// stdio({ command: 'npx', args: ['-y', '@modelcontextprotocol/server-everything'] }).
+const program = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-everything/dist/index.js'))
+const everything = stdio({ command: process.execPath, args: [program] })
 
 // The app: one route of its own, and the gateway.
 const app = express()
 app.get('/', (_req, res) => void res.send('This is the app itself.\n'))
 const gateway = mcpGateway({
-  servers: { everything: { url: upstream.url } },
+  servers: { everything },
   authenticate: false, // everybody may; see ../existing-app for an app with a login
 })
 app.use('/mcp-servers', gateway)
@@ -39,7 +37,7 @@ const address = /** @type {import('node:net').AddressInfo} */ (server.address())
 const origin = `http://127.0.0.1:${address.port}`
 const url = `${origin}/mcp-servers/everything/mcp`
 assert.equal(await (await fetch(origin)).text(), 'This is the app itself.\n')
-console.log(`2. An Express app runs at ${origin}, and its own route still answers.`)
+console.log(`1. An Express app runs at ${origin}, and its own route still answers.`)
 
 // The client: any MCP client will do; this one answers when the server has a question.
 const client = new Client({ name: 'quickstart', version: '1.0.0' }, { capabilities: { elicitation: {} } })
@@ -49,7 +47,8 @@ client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
 })
 const transport = new StreamableHTTPClientTransport(new URL(url))
 await client.connect(transport)
-console.log(`3. A client opened a session at ${url}, with ${client.getServerVersion()?.title}.`)
+console.log(`2. A client opened a session at ${url}.`)
+console.log(`3. For it the gateway started ${client.getServerVersion()?.title}, a child process without a port.`)
 
 const { tools } = await client.listTools()
 assert.ok(tools.length > 10, `only ${tools.length} tools`)
@@ -89,7 +88,6 @@ console.log('8. It ended its session; the session id is worth nothing now.')
 async function stop() {
   await gateway.close()
   server.close()
-  child.kill()
 }
 
 if (runOnce) {

@@ -8,7 +8,8 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import express from 'express'
-import { clientCredentials, jwtBearer, mcpGateway, tokenExchange } from 'express-mcp-gateway'
+import { mcpGateway } from 'express-mcp-gateway'
+import { clientCredentials, jwtBearer, tokenExchange } from 'express-mcp-gateway/auth'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { startAuthorizationServer } from './authorization-server.mjs'
 

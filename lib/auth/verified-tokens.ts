@@ -1,4 +1,5 @@
-/** The cache of verified tokens: cleared when the issuer's keys change, and bounded. */
+/** The cache of verified tokens: cleared when the issuer's keys change, and bounded, where the least recently used one goes. */
+import { LRUCache } from 'lru-cache'
 import type { IssuerKeys } from './issuer-keys.ts'
 import type { JwtPrincipal } from './jwt-principal.ts'
 
@@ -10,14 +11,16 @@ export interface Verified {
   readonly length: number
 }
 
-/** The limits of the cache. Tokens may be large: some issuers list all groups of a user in each. */
-const MAX_VERIFIED = 10_000
+/** The limit of the cache. Tokens may be large: some issuers list all groups of a user in each. */
 const MAX_VERIFIED_BYTES = 16 * 1024 * 1024
+
+/** What a kept token counts for at least, so that short ones are limited in number, to 10 000. */
+const MIN_BYTES = Math.ceil(MAX_VERIFIED_BYTES / 10_000)
+const countedBytes = ({ length }: Verified): number => Math.max(length, MIN_BYTES)
 
 export class VerifiedTokens {
   readonly #keys: IssuerKeys
-  readonly #kept = new Map<string, Verified>()
-  #bytes = 0
+  readonly #kept = new LRUCache<string, Verified>({ maxSize: MAX_VERIFIED_BYTES, sizeCalculation: countedBytes })
   #generation: number
 
   constructor(keys: IssuerKeys) {
@@ -35,18 +38,7 @@ export class VerifiedTokens {
   set(key: string, verified: Verified, generation: number): void {
     if (generation !== this.#keys.generation) return
     this.#forgetOld()
-    this.#delete(key)
     this.#kept.set(key, verified)
-    this.#bytes += verified.length
-    for (const [oldest] of this.#kept) {
-      if (this.#kept.size <= MAX_VERIFIED && this.#bytes <= MAX_VERIFIED_BYTES) return
-      this.#delete(oldest)
-    }
-  }
-
-  #delete(key: string): void {
-    this.#bytes -= this.#kept.get(key)?.length ?? 0
-    this.#kept.delete(key)
   }
 
   /** When the keys have changed, every token must be verified again: the key that signed it may be revoked. */
@@ -54,6 +46,5 @@ export class VerifiedTokens {
     if (this.#generation === this.#keys.generation) return
     this.#generation = this.#keys.generation
     this.#kept.clear()
-    this.#bytes = 0
   }
 }

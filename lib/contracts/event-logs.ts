@@ -36,7 +36,7 @@ function events(from: number, to: number): LoggedEvent[] {
 
 const plain = (read: readonly LoggedEvent[]): LoggedEvent[] => read.map(({ position, text }) => ({ position, text }))
 
-/** All events behind a position, read portion by portion. */
+/** All events after a position, read in portions. */
 async function readAll(log: EventLog, name: EventStreamName, after = 0): Promise<LoggedEvent[]> {
   const all: LoggedEvent[] = []
   for (;;) {

@@ -58,9 +58,11 @@ const STATUS_TEXT: Readonly<Record<HealthStatus['status'], string>> = {
   unknown: 'Not used yet',
 }
 
-export function health({ status, at }: HealthStatus): Html {
+export function health({ status, at, process }: HealthStatus): Html {
   const when: HtmlContent = at !== undefined && html` <time datetime="${at}">${relativeTime(at)}</time>`
-  return html`<p class="health ${status}">${STATUS_TEXT[status]}${when}</p>`
+  const end: HtmlContent =
+    process && ` (its process ended: ${String('signal' in process ? process.signal : process.exitCode)})`
+  return html`<p class="health ${status}">${STATUS_TEXT[status]}${end}${when}</p>`
 }
 
 /** Tabs that work without a script: radio buttons, and a style that shows the pane of the checked one. */

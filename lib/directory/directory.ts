@@ -153,8 +153,8 @@ class Directory {
     const visitor = await this.#cardVisitor(request, server)
     const config = await this.#configOf(server, visitor)
     const listed = this.#listing.describe(server, config, visitor)
-    // A public card has no principal on whose behalf the server could be introspected.
-    const mayIntrospect = config.version === undefined && !publicCards
+    // A public card has no principal on whose behalf the server could be introspected; no process is started for one.
+    const mayIntrospect = config.version === undefined && !publicCards && 'url' in config
     const introspection = mayIntrospect ? await this.#listing.introspect(server, config, visitor) : undefined
     const space = namespace ?? reversed(new URL(listed.url).hostname)
     const document = cardDocument({ listed, config, introspection, namespace: space, clientHeaders })

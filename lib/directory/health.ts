@@ -1,4 +1,5 @@
 /** The health of upstreams, as seen from the requests of clients: the gateway polls no upstream. */
+import type { OnOutcome } from '../exchange/gateway-internals.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 
 /** The outcome of the last request to an upstream. */
@@ -6,6 +7,8 @@ export interface HealthStatus {
   readonly status: 'answering' | 'failing' | 'unknown'
   /** When that was, in ISO 8601; absent while the status is unknown. */
   readonly at?: string
+  /** How the server's process ended by itself, while it has not been asked again. */
+  readonly process?: { readonly exitCode: number } | { readonly signal: string }
 }
 
 /** The most upstreams whose outcome is kept. */
@@ -14,6 +17,7 @@ const MAX_UPSTREAMS = 1_000
 interface Outcome {
   hasAnswered: boolean
   at: number
+  exit: number | string | undefined
 }
 
 export class Health {
@@ -21,20 +25,24 @@ export class Health {
   readonly #outcomes = new Map<string, Outcome>()
 
   /** Called for every message: an existing entry is changed in place, without an allocation. */
-  readonly record = (upstreamId: string, hasAnswered: boolean): void => {
+  readonly record: OnOutcome = (upstreamId, hasAnswered, exit) => {
     const outcome = this.#outcomes.get(upstreamId) ?? this.#add(upstreamId)
     outcome.hasAnswered = hasAnswered
     outcome.at = Date.now()
+    outcome.exit = exit
   }
 
   of(upstreamId: string): HealthStatus {
     const outcome = this.#outcomes.get(upstreamId)
     if (!outcome) return { status: 'unknown' }
-    return { status: outcome.hasAnswered ? 'answering' : 'failing', at: new Date(outcome.at).toISOString() }
+    const { hasAnswered, exit } = outcome
+    const health = { status: hasAnswered ? 'answering' : 'failing', at: new Date(outcome.at).toISOString() } as const
+    if (exit === undefined) return health
+    return { ...health, process: typeof exit === 'number' ? { exitCode: exit } : { signal: exit } }
   }
 
   #add(upstreamId: string): Outcome {
-    const outcome = { hasAnswered: false, at: 0 }
+    const outcome = { hasAnswered: false, at: 0, exit: undefined }
     boundedSet(this.#outcomes, MAX_UPSTREAMS, upstreamId, outcome)
     return outcome
   }

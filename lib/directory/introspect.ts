@@ -1,5 +1,5 @@
 /** Introspects a server on behalf of a principal: fetches its identity and its lists. */
-import { GatewayError } from '../errors.ts'
+import { GatewayError, isCode } from '../errors.ts'
 import type { Connection, GatewayInternals, Subject } from '../exchange/gateway-internals.ts'
 import { RpcError, UpstreamClient } from '../exchange/upstream-client.ts'
 import { META, MODERN_ERRORS } from '../protocol.ts'
@@ -99,6 +99,8 @@ async function introspectAnyEra(gateway: GatewayInternals, connection: Connectio
 
 function isLegacySign(error: unknown): boolean {
   if (error instanceof RpcError) return !MODERN_ERRORS.has(error.code)
+  // A pipe's era is found out by the gateway, which refuses then as the server of an endpoint does.
+  if (isCode(error, 'bad_request')) return true
   return error instanceof GatewayError && error.code === 'upstream_refused' && error.status < 500
 }
 

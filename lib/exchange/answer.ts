@@ -1,4 +1,4 @@
-/** A reply of our own making: JSON where the response comes first, else an event stream that says what comes before it. */
+/** Replies that the gateway builds: JSON if the response comes first, an event stream if other messages precede it. */
 import { GatewayError } from '../errors.ts'
 import { EVENT_STREAM_TYPE, JSON_TYPE } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
@@ -8,23 +8,22 @@ import { PushBody } from './push-body.ts'
 import { drainReply, type Reply, type ReplyHeaders } from './reply.ts'
 import { messageEvent } from './sse.ts'
 
-/** How long a client waits for the first byte: a stream that has begun is kept alive by heartbeats. (SE15) */
+/** How long a client waits for the first byte before the stream opens, from when on heartbeats keep it alive. (SE15) */
 const HEAD_MS = 7_500
 
-/** The stream of an answer. */
+/** The event stream that precedes a response. */
 export interface Out {
-  /** Hands on stretches of another stream. `false` says enough, until `ready`. */
+  /** Forwards bytes of another stream. `false` asks the caller to pause until `ready` resolves. */
   bytes(chunk: Buffer, atBoundary: boolean): boolean
-  /** Says a message. */
+  /** Sends a message as an event. */
   say(json: string, id?: string): boolean
-  /** Resolves when more is taken again; `undefined` while it is. */
+  /** Resolves when the client reads again; `undefined` when it is reading already. */
   readonly ready: Promise<void> | undefined
 }
 
-/** What an answer ends with: a response as text, or the reply of somebody else. */
+/** What an answer ends with: the text of a response, or a reply to forward. */
 export type Answer = { readonly text: string } | { readonly reply: Reply }
 
-/** A JSON document that is all there. */
 export function jsonReply(text: string, headers: ReplyHeaders = {}, status = 200): Reply {
   const bytes = Buffer.from(text)
   const own = { 'content-type': JSON_TYPE, 'content-length': String(bytes.length) }
@@ -32,9 +31,9 @@ export function jsonReply(text: string, headers: ReplyHeaders = {}, status = 200
 }
 
 /**
- * Makes the reply to a request: whatever `run` says before its answer makes it an event stream, and so does a heartbeat
- * interval of silence. What `run` throws is the reply's rejection, or the stream's last message once it has begun. A
- * client that takes JSON alone is told the response and nothing else.
+ * Builds the reply to a request. It becomes an event stream when `run` sends something before its answer, or takes
+ * longer than `HEAD_MS`. An error that `run` throws rejects the promise, or breaks the stream once it has begun. A
+ * client that accepts only JSON gets the response and nothing else.
  */
 export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): Promise<Reply> {
   return new Promise((resolve, reject) => {
@@ -42,7 +41,7 @@ export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): 
     const off = exchange.life.onStop((reason) => reject(reason))
     run(stream)
       .then(
-        (said) => stream.finish(said),
+        (ending) => stream.finish(ending),
         (error: Error) => {
           stream.fail(error)
           reject(error)
@@ -59,7 +58,6 @@ class AnswerStream implements Out {
   readonly #resolve: (reply: Reply) => void
   readonly #body = new PushBody()
   readonly #opening: NodeJS.Timeout
-  /** The requests without a response so far. */
   #pending: () => readonly RequestId[]
   #isOpen = false
   #onReady: (() => void) | undefined
@@ -89,15 +87,15 @@ class AnswerStream implements Out {
     return this.bytes(Buffer.concat([Buffer.from(id === undefined ? '' : `id: ${id}\n`), messageEvent(json)]), true)
   }
 
-  finish(said: Answer): void {
+  finish(ending: Answer): void {
     clearTimeout(this.#opening)
-    if (!this.#isOpen) return this.#resolve('reply' in said ? said.reply : jsonReply(said.text))
-    if ('text' in said) {
+    if (!this.#isOpen) return this.#resolve('reply' in ending ? ending.reply : jsonReply(ending.text))
+    if ('text' in ending) {
       this.#pending = NOTHING_PENDING
-      this.#body.push(messageEvent(said.text))
+      this.#body.push(messageEvent(ending.text))
       return this.#body.end()
     }
-    this.#handOn(said.reply)
+    this.#forward(ending.reply)
   }
 
   fail(error: unknown): void {
@@ -106,7 +104,7 @@ class AnswerStream implements Out {
     this.#body.end({ how: 'broken', error: known })
   }
 
-  #handOn(reply: Reply): void {
+  #forward(reply: Reply): void {
     if (reply.kind !== 'events') {
       drainReply(reply)
       return this.fail(new GatewayError('upstream_invalid', 'The rest of a stream must be a stream'))

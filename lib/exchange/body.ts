@@ -1,12 +1,15 @@
-/** The bytes of a reply on their way: a push stream with one reader, and how it ends. */
+/** The bytes of a reply: a push stream with one reader. */
 
-/** How bytes end. */
+/** How a body ends. */
 export type End =
-  /** All is said. */
+  /** Every byte was delivered. */
   | { readonly how: 'complete' }
-  /** The server closed in good order and wants to be asked again (SE3): whoever reads decides who asks. */
+  /**
+   * The server closed the stream on purpose and expects a reconnect (SE3), which is left to the client or an outer
+   * layer.
+   */
   | { readonly how: 'poll'; readonly after: string; readonly retryMs: number | undefined }
-  /** The connection broke. With `after` the rest can be had behind that event id. */
+  /** The connection broke. If `after` is set, the stream can be resumed after that event id. */
   | {
       readonly how: 'broken'
       readonly error: Error
@@ -16,36 +19,36 @@ export type End =
 
 export const COMPLETE: End = { how: 'complete' }
 
-/** Takes the bytes of a body. */
+/** Consumes the bytes of a body. */
 export interface Sink {
   /**
-   * Of an event stream, whole events up to here (`atBoundary`), or a piece of an event that goes on. `false` says
-   * enough, until `resume()`.
+   * In an event stream, `atBoundary` means that the chunk ends with a whole event; otherwise more of the event follows.
+   * Returning `false` pauses the body until `resume()`.
    */
   data(chunk: Buffer, atBoundary: boolean): boolean
   end(end: End): void
 }
 
-/** Nothing flows before `pipe()`; what came earlier is kept. Every byte is handed out once, whoever peeked before. */
+/** Bytes that arrive before `pipe()` are buffered. Every byte is delivered once, also after a reader has peeked. */
 export interface Body {
-  /** Sends the bytes to a sink: those kept first. Called again, it sends the rest to the new sink. */
+  /** Sends the bytes to a sink, buffered ones first. A second call sends the rest to the new sink. */
   pipe(sink: Sink): void
   /**
-   * Gives bytes back, which end at an event boundary in an event stream, so that the next sink gets them first; the
-   * sink that is there is let go. Nothing flows until another one comes.
+   * Puts bytes back, so that the next sink gets them first, and detaches the current sink. In an event stream they must
+   * end at an event boundary. The body is paused until the next `pipe()`.
    */
   unread(chunks: readonly Buffer[]): void
-  /** All the bytes, if they are all there, complete, and nobody has them yet; nothing is left to pipe then. */
+  /** Takes all the bytes if the body is complete and nothing was delivered yet; there is nothing left to pipe then. */
   whole(): Buffer | undefined
-  /** Lets a body flow again whose sink had enough. */
+  /** Resumes a body that its sink has paused. */
   resume(): void
-  /** The bytes are no longer wanted: closes the connection they come over. The sink hears nothing more. */
+  /** Closes the connection that the bytes arrive on. The sink is not called again. */
   cancel(): void
-  /** Reads away what nobody wants, if it is short, so that its connection can be used again. */
+  /** Discards the rest: reads it to the end if it is short, so that the connection can be reused. */
   drain(): void
 }
 
-/** Bytes that are all there. */
+/** A body whose bytes are all in memory. */
 export class BufferBody implements Body {
   #chunks: Buffer[]
   #sink: Sink | undefined
@@ -60,12 +63,12 @@ export class BufferBody implements Body {
     return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
   }
 
-  /** A reader that has had enough is not heeded: the bytes are in memory whether it takes them or not. */
+  /** Backpressure is ignored because the bytes are in memory either way. */
   pipe(sink: Sink): void {
     this.#sink = sink
     for (let chunk = this.#chunks.shift(); chunk; chunk = this.#chunks.shift()) {
       sink.data(chunk, this.#chunks.length === 0)
-      // The sink gave bytes back, for another one.
+      // The sink has called `unread()`, so the rest is for the next sink.
       if (this.#sink !== sink) return
     }
     sink.end(COMPLETE)

@@ -1,4 +1,4 @@
-/** One client message on its way through the gateway: where it comes from, how long it goes on, and what it says. */
+/** One client message on its way through the gateway: its origin, its lifetime and its content. */
 import { AsyncResource } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
 import { LISTEN_METHOD } from '../protocol.ts'
@@ -7,19 +7,24 @@ import type { JsonObject } from '../util/json.ts'
 import { patchObject } from './json-text.ts'
 import type { Lifetime } from './lifetime.ts'
 import { type Message, requestIdsOf } from './message.ts'
+import { PARAM_PREFIX } from './param-headers.ts'
+import type { Observed } from './observed.ts'
 
 export type { UpstreamState }
 
-/** A session as a request found it. */
+/** The session that a request belongs to. */
 export interface ClientSession {
   readonly id: string
-  /** As the request found it, or as `keep()` left it. */
+  /** The record as the store held it when the request arrived, with the changes made by `keep()` since. */
   readonly record: SessionRecord
-  /** Changes the state behind that is kept of it. Writers at this node take turns, each with the record as it is then. */
+  /**
+   * Updates the upstream state in the session's record. Writers at this node run one at a time, each on the latest
+   * record.
+   */
   keep(change: (state: UpstreamState) => UpstreamState): Promise<void>
 }
 
-/** The media types that a client takes. */
+/** The media types that the client's `Accept` header allows. */
 export interface Accepts {
   readonly json: boolean
   readonly events: boolean
@@ -29,18 +34,20 @@ interface OriginParts {
   /** The server's name. */
   readonly server: string
   readonly principal: Principal | undefined
-  /** The client's request, for hooks; none when the gateway acts by itself. */
+  /** The client's HTTP request, for hooks; `undefined` for a request that the gateway itself makes. */
   readonly request: GatewayRequest | undefined
-  /** The client's: it decides whether disconnecting cancels. (SE4, SE5) */
+  /** The client's protocol era, which decides whether a disconnect cancels the request. (SE4, SE5) */
   readonly era: Era
-  /** None before `initialize` has opened one, and in the modern era. */
+  /** `undefined` before `initialize` has opened a session, and in the modern era. */
   readonly session: ClientSession | undefined
   readonly accepts: Accepts
-  /** Where the client is answered; none when the gateway acts by itself. */
+  /** The client's HTTP response; `undefined` for a request that the gateway itself makes. */
   readonly response: ServerResponse | undefined
+  /** What watches the client's message; none when nobody does. */
+  readonly observed?: Observed | undefined
 }
 
-/** What the client's HTTP request fixes for good; none of it changes on the way in. */
+/** The facts that the client's HTTP request fixes: no layer changes them. */
 export class Origin {
   readonly server: string
   readonly principal: Principal | undefined
@@ -48,18 +55,20 @@ export class Origin {
   readonly era: Era
   readonly session: ClientSession | undefined
   readonly accepts: Accepts
+  readonly observed: Observed | undefined
   readonly #response: ServerResponse | undefined
   readonly #context = new AsyncResource('McpExchange')
-  /** Some of the ids of its requests, so there are as many as a message has at most. */
+  /** Bounded, since it holds only ids of requests in this message. */
   #cancelled: Set<RequestId> | undefined
 
-  constructor({ server, principal, request, era, session, accepts, response }: OriginParts) {
+  constructor({ server, principal, request, era, session, accepts, response, observed }: OriginParts) {
     this.server = server
     this.principal = principal
     this.request = request
     this.era = era
     this.session = session
     this.accepts = accepts
+    this.observed = observed
     this.#response = response
   }
 
@@ -68,7 +77,10 @@ export class Origin {
     return this.#response?.destroyed === true
   }
 
-  /** Calls back when the client disconnects, at once when it has. Returns how to take the listener back. */
+  /**
+   * Calls back when the client disconnects, or immediately if it already has. Returns a function that removes the
+   * listener.
+   */
   onGone(listener: () => void): () => void {
     const response = this.#response
     if (this.isGone) listener()
@@ -76,43 +88,44 @@ export class Origin {
     return () => void response?.off('close', listener)
   }
 
-  /** The client has cancelled this request: it waits for the response no more. (UT4) */
+  /** Records that the client has cancelled this request and expects no response to it. (UT4) */
   cancel(id: RequestId): void {
     this.#cancelled ??= new Set()
     this.#cancelled.add(id)
   }
 
-  /** Those of these requests that the client has not cancelled. */
+  /** Filters out the requests that the client has cancelled. */
   awaited(ids: readonly RequestId[]): readonly RequestId[] {
     const cancelled = this.#cancelled
     return cancelled ? ids.filter((id) => !cancelled.has(id)) : ids
   }
 
-  /** The same hook, called in the async context of this request: never in that of a pooled socket or a timer. */
+  /** Wraps a hook so that it runs in the async context of this request, never in that of a pooled socket or a timer. */
   bind<A extends unknown[], R>(hook: (...args: A) => R): (...args: A) => R {
     return (...args) => this.#context.runInAsyncScope(hook, undefined, ...args)
   }
 }
 
-/** What an exchange is made of. */
 export interface ExchangeParts {
   readonly origin: Origin
   readonly life: Lifetime
   readonly config: ServerConfig
-  /** The server's name, and behind it the member's where the server is an aggregate. */
+  /** The server's name, followed by the member's name if the server is an aggregate. */
   readonly path: readonly string[]
   readonly verb: 'POST' | 'GET' | 'DELETE'
-  /** None with GET and DELETE. */
+  /** `undefined` for GET and DELETE. */
   readonly message: Message | undefined
-  /** The conversation behind: none before a handshake, and in the modern era. */
+  /** The session with the upstream: `undefined` before the handshake, and in the modern era. */
   readonly state: UpstreamState | undefined
-  /** What crosses to the upstream, by lower-case name. */
+  /** The headers that are forwarded to the upstream, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
+  /** Whether the gateway itself says it, and not its client in whatever words. Defaults to `false`. */
+  readonly isOwn?: boolean
 }
 
-type Changes = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path'>>
+type Changes = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path' | 'isOwn'>>
 
-/** What of a message is said in other words. */
+/** The members that `rewrite()` replaces. */
 export interface Edits {
   readonly method?: string
   readonly id?: RequestId
@@ -128,11 +141,12 @@ export class Exchange implements ExchangeParts {
   readonly message: Message | undefined
   readonly state: UpstreamState | undefined
   readonly headers: Readonly<Record<string, string>>
-  /** Whether a layer changed what the client said: it is authorized once more then. */
+  readonly isOwn: boolean
+  /** Whether a layer has rewritten the client's message, which must then be authorized again. */
   readonly isRewritten: boolean
   #body: Buffer | undefined
 
-  /** `body` is the very bytes of the message; without, they are made of its text when somebody asks. */
+  /** `body` holds the original bytes of the message; without it, the getter encodes the text on first use. */
   constructor(parts: ExchangeParts, body?: Buffer, isRewritten = false) {
     this.origin = parts.origin
     this.life = parts.life
@@ -142,29 +156,30 @@ export class Exchange implements ExchangeParts {
     this.message = parts.message
     this.state = parts.state
     this.headers = parts.headers
+    this.isOwn = parts.isOwn === true
     this.isRewritten = isRewritten
     this.#body = body
   }
 
-  /** The bytes of the message: the client's own until it is rewritten. */
+  /** The bytes of the message: those the client sent, unless it was rewritten. */
   get body(): Buffer | undefined {
     if (this.#body === undefined && this.message) this.#body = Buffer.from(this.message.text)
     return this.#body
   }
 
-  /** The same but for these parts, in the same lifetime. */
+  /** A copy with these parts changed, which shares this exchange's lifetime. */
   with(changes: Changes): Exchange {
     return this.#copy(changes, this.life)
   }
 
-  /** The same but for these parts, in a lifetime of its own: by default one that is stopped along with this one. */
+  /** A copy with these parts changed and its own lifetime: by default a child, which stops when this one stops. */
   fork(changes: Changes, life: Lifetime = this.life.child()): Exchange {
     return this.#copy(changes, life)
   }
 
   /**
-   * The same message in other words: members that do not change stay byte for byte. `paramHeaders` are the
-   * `Mcp-Param-*` headers in place of those that crossed. (HD9, HD12)
+   * A copy with an edited message, in which unchanged members stay byte for byte. `paramHeaders` replaces the
+   * `Mcp-Param-*` headers that are forwarded. (HD9, HD12)
    */
   rewrite(edits: Edits, paramHeaders?: Readonly<Record<string, string>>): Exchange {
     const { message } = this
@@ -177,28 +192,30 @@ export class Exchange implements ExchangeParts {
     return new Exchange({ ...this.#parts(), message: rewritten, headers }, undefined, true)
   }
 
-  /** Whether it is a handshake: its reply opens a session behind. */
+  /** Whether it is a handshake, whose reply opens a session with the upstream. */
   get opens(): boolean {
     const { message, state } = this
     return !state && message?.kind === 'request' && message.era === 'legacy' && message.method === 'initialize'
   }
 
-  /** Whether it opens a stream that lives until somebody ends it. */
+  /** Whether it opens a listening stream, which has no end until one side closes it. */
   get listens(): boolean {
     return this.verb === 'GET' || (this.message?.kind === 'request' && this.message.method === LISTEN_METHOD)
   }
 
-  /** Whether its reply is for the client to read; otherwise it is accepted or refused. (RPC10) */
+  /** Whether the reply has content for the client; otherwise the message is only accepted or refused. (RPC10) */
   get isAnswered(): boolean {
     return this.verb === 'GET' || this.message?.kind === 'request' || this.requestIds.length > 0
   }
 
-  /** The ids of the JSON-RPC requests in it. */
   get requestIds(): readonly RequestId[] {
     return requestIdsOf(this.message)
   }
 
-  /** Disconnecting is cancelling for a listener and in the modern era; for a legacy POST it is not. (SE4, SE5) */
+  /**
+   * Whether a disconnect cancels it: true for a listening stream and in the modern era, false for a legacy POST. (SE4,
+   * SE5)
+   */
   get endsWithClient(): boolean {
     return this.verb === 'GET' || this.origin.era === 'modern'
   }
@@ -209,12 +226,10 @@ export class Exchange implements ExchangeParts {
   }
 
   #parts(): ExchangeParts {
-    const { origin, life, config, path, verb, message, state, headers } = this
-    return { origin, life, config, path, verb, message, state, headers }
+    const { origin, life, config, path, verb, message, state, headers, isOwn } = this
+    return { origin, life, config, path, verb, message, state, headers, isOwn }
   }
 }
-
-const PARAM_PREFIX = 'mcp-param-'
 
 function withParamHeaders(
   headers: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** An upstream's event stream as it enters: framed once, its responses and its last event id taken notice of. */
+/** An upstream's event stream at the entrance: cut into whole events once, and scanned for responses and event ids. */
 import type { RequestId } from '../types.ts'
 import { type Body, COMPLETE, type End, type Sink } from './body.ts'
 import { Framer } from './framer.ts'
@@ -13,15 +13,17 @@ export class FramedBody implements Body, Sink {
   #pending: PendingIds
   readonly #point = new ResumePoint()
   #sink: Sink | undefined
-  /** Bytes given back, which were framed and scanned before. */
+  /** Bytes put back by a reader. They were framed and scanned before, so they skip both. */
   #unread: Buffer[] = []
-  /** Whether what was handed out so far ends with an event. */
+  /** Whether the bytes delivered so far end with a whole event. */
   #atBoundary = true
   #isPiped = false
   #flows = true
   #end: End | undefined
 
-  /** `raw` ends as `complete` or `broken`; `tracksIds` says whether the stream can be resumed behind an event id. */
+  /**
+   * `raw` ends as `complete` or `broken`; `tracksIds` is set where the upstream can resume a stream after an event id.
+   */
   constructor(raw: Body, requestIds: readonly RequestId[], tracksIds: boolean) {
     this.#raw = raw
     this.#requestIds = requestIds
@@ -29,17 +31,16 @@ export class FramedBody implements Body, Sink {
     this.#pending = new PendingIds(requestIds)
   }
 
-  /** The requests without a response so far. */
+  /** The requests whose response has not arrived yet. */
   readonly pending = (): readonly RequestId[] => this.#pending.ids
 
-  /** The id of the last event so far. */
   readonly resumeAfter = (): string | undefined => this.#point.after
 
   pipe(sink: Sink): void {
     this.#sink = sink
     this.#flows = true
     for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
-      this.#hand(sink, chunk, this.#atBoundary && this.#unread.length === 0)
+      this.#deliver(sink, chunk, this.#atBoundary && this.#unread.length === 0)
       if (this.#sink !== sink) return
     }
     if (this.#end) return sink.end(this.#end)
@@ -51,7 +52,7 @@ export class FramedBody implements Body, Sink {
     this.#raw.pipe(this)
   }
 
-  /** A stream that was over before anybody read it, and owes nothing, can be handed out as one. */
+  /** Available when the stream ended, with every response in it, before the first reader came. */
   whole(): Buffer | undefined {
     const bytes = this.#isPiped || this.#unread.length > 0 ? undefined : this.#raw.whole()
     if (!bytes) return undefined
@@ -103,16 +104,18 @@ export class FramedBody implements Body, Sink {
   readonly #emit = (piece: Buffer, atBoundary: boolean): void => {
     this.#scan(piece, atBoundary)
     this.#atBoundary = atBoundary
-    if (this.#sink) this.#hand(this.#sink, piece, atBoundary)
+    if (this.#sink) this.#deliver(this.#sink, piece, atBoundary)
     else {
-      // The reader gave bytes back, and this one came with them.
+      // The reader detached while this chunk was being framed, so the rest waits for the next reader.
       this.#unread.push(piece)
       this.#flows = false
     }
   }
 
-  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
-  #hand(sink: Sink, piece: Buffer, atBoundary: boolean): void {
+  /**
+   * The result of `data()` counts only if the sink is still attached: `unread()` may have detached it during the call.
+   */
+  #deliver(sink: Sink, piece: Buffer, atBoundary: boolean): void {
     const takesMore = sink.data(piece, atBoundary)
     if (this.#sink === sink) this.#flows = takesMore
   }
@@ -123,8 +126,8 @@ export class FramedBody implements Body, Sink {
   }
 
   /**
-   * An event that was cut off is dropped: it comes once more where the stream is resumed, and half of it says nothing.
-   * One that is half out already can be neither resumed nor completed.
+   * An event that was cut off is dropped, since a resumed stream repeats it. One of which part was already delivered
+   * can be neither resumed nor completed.
    */
   #endOf(end: End): End {
     const { after, retryMs } = this.#framer.atBoundary ? this.#point : { after: undefined, retryMs: undefined }

@@ -1,33 +1,31 @@
 /** Cuts an event stream into stretches of whole events. No byte is changed. (WHATWG HTML, 9.2) */
 import { ChunkList } from '../util/chunk-list.ts'
+import { CR, LF } from '../util/ascii.ts'
 
-const LF = 0x0a
-const CR = 0x0d
-
-/** How many bytes of an unfinished event are held back. Past that a giant event goes through as it comes. */
+/** How many bytes of an unfinished event are buffered. A longer event is forwarded in pieces as they arrive. */
 const HOLD_BYTES = 256 * 1024
 
-/** Up to how many bytes the pieces of what goes out are joined: longer ones are not worth copying. */
+/** Up to this many bytes, chunks are joined into one write; copying more costs more than it saves. */
 const JOIN_BYTES = 16 * 1024
 
-/** Gets what may go out: whole events up to here, or a piece of a stretch that goes on. */
+/** Receives bytes that may be sent on. `atBoundary` is set when they end with a whole event. */
 type Emit = (piece: Buffer, atBoundary: boolean) => void
 
-/** What goes in comes out; an event that has begun waits for its end, unless it is a giant. */
+/** Buffers each event until it is whole, except events longer than `HOLD_BYTES`. */
 export class Framer {
   readonly #holdBytes: number
   readonly #held = new ChunkList()
-  /** The last two bytes seen; a stream begins as if after a blank line. */
+  /** The last two bytes seen. Both start as LF, because the start of a stream counts as the end of a blank line. */
   #last = LF
   #lastButOne = LF
-  /** Whether a giant event is on its way out unfinished. */
+  /** Whether the first pieces of an event too long to buffer were already emitted. */
   #midEvent = false
 
   constructor(holdBytes: number = HOLD_BYTES) {
     this.#holdBytes = holdBytes
   }
 
-  /** Whether something else may be written here: all that went out are whole events. */
+  /** Whether another event, such as a heartbeat, may be inserted here: the last emitted event is whole. */
   get atBoundary(): boolean {
     return !this.#midEvent
   }
@@ -59,7 +57,7 @@ export class Framer {
     emit(bytes, atBoundary)
   }
 
-  /** The index just past the last blank line that ends in this chunk, 0 when none does. */
+  /** The index after the last blank line that ends in this chunk; 0 when none does. */
   #lastBoundary(chunk: Buffer): number {
     const { length } = chunk
     if (length > 1 && chunk[length - 1] === LF && chunk[length - 2] === LF) return length
@@ -67,7 +65,7 @@ export class Framer {
     return Math.max(afterLf, this.#lastEnd(chunk, CR))
   }
 
-  /** The same for blank lines that this byte ends. A line feed after a carriage return is part of the same line end. */
+  /** The same for blank lines that end with this byte. CR LF is one line end. */
   #lastEnd(chunk: Buffer, byte: number): number {
     for (let at = chunk.lastIndexOf(byte); at !== -1; at = at === 0 ? -1 : chunk.lastIndexOf(byte, at - 1)) {
       const before = this.#byte(chunk, at - 1)

@@ -1,11 +1,11 @@
-/** What a gateway shows to the rest of the house: a directory is built on this and on nothing else of it. */
+/** The parts of a gateway that other subpaths of the package use, such as the directory. */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { GatewayError } from '../errors.ts'
 import type { ErrorContext, Gateway, GatewayRequest, Principal, ServerConfig } from '../types.ts'
 import type { Exchange } from './exchange.ts'
 import type { Handle } from './reply.ts'
 
-/** A server, and for whom it is asked. */
+/** A server, and the principal and request on whose behalf it is called. */
 export interface Subject {
   readonly server: string
   readonly config: ServerConfig
@@ -13,15 +13,18 @@ export interface Subject {
   readonly request: GatewayRequest
 }
 
-/** The gateway's own door to a server, for clients of our own. */
+/** The way for the gateway's own clients to call a server. */
 export interface Connection {
   /** Throws `closing` once the gateway closes. */
   readonly handle: Handle
-  /** What such a client speaks for; stopping its lifetime gives up whatever is under way. */
+  /** The exchange from which the client's own exchanges are forked; stopping its lifetime stops all of them. */
   readonly parent: Exchange
 }
 
-/** Writes an answer that is all there. `context` is for `onError`, should the client not take it. */
+/** Receives the outcome of an exchange with an upstream; `exit` is the exit code or signal of a process that ended. */
+export type OnOutcome = (upstreamId: string, hasAnswered: boolean, exit?: number | string) => void
+
+/** Writes a whole response. `context` is passed to `onError` if the client disconnects before reading it. */
 export type SendWhole = (
   response: ServerResponse,
   status: number,
@@ -30,32 +33,30 @@ export type SendWhole = (
   context?: Partial<ErrorContext>,
 ) => void
 
-/** Every check that a client's message goes through is here too, and they are the same functions. */
+/** The checks are the very functions that a client's message passes, so that no page bypasses one. */
 export interface GatewayInternals {
-  /** The option `path`. */
   readonly path: string
-  /** The name of the server when `path` names none. */
+  /** The name of the only server, if `path` has no `:server` parameter. */
   readonly onlyServer: string | undefined
   readonly publicUrl: URL | undefined
-  /** The servers by name; `undefined` when they are looked up. */
+  /** The servers by name; `undefined` when the option `servers` is a function. */
   readonly servers: ReadonlyMap<string, ServerConfig> | undefined
-  /** Throws when the Host or the Origin may not pass. */
+  /** Throws when the `Host` or `Origin` header is not allowed. */
   checkHostAndOrigin(request: GatewayRequest): void
-  /** Who is asking. Throws `unauthorized`; `undefined` when everybody may. */
+  /** Calls the `authenticate` hook. Throws `unauthorized`; `undefined` when the gateway is public. */
   authenticate(request: GatewayRequest, server: string): Promise<Principal | undefined>
-  /** The server as the lookup has it now. Throws `not_found`. */
+  /** Reads the server's current config from `servers`. Throws `not_found`. */
   lookUpServer(request: GatewayRequest, server: string, principal: Principal | undefined): Promise<ServerConfig>
-  /** What to answer for a fault; `onError` is told what the answer hides. */
+  /** Converts a thrown value into the error to answer with; the cause goes to `onError` only. */
   faultOf(error: unknown, context: Partial<ErrorContext>): GatewayError
   connect(subject: Subject): Connection
-  /** The one way to write an answer that is all there. */
   readonly send: SendWhole
-  /** Has a gateway that closes wait for a promise that never rejects. */
+  /** Makes `close()` wait for a promise, which must never reject. */
   track(work: Promise<void>): void
-  /** Names what answers behind a config. */
+  /** The `Upstream.id` of a config. */
   upstreamId(server: string, config: ServerConfig): string
-  /** From now on tells how each exchange with an upstream went, whoever caused it. */
-  watch(onOutcome: (upstreamId: string, hasAnswered: boolean) => void): void
+  /** Registers a listener for the outcome of every exchange with an upstream, of clients and of the gateway alike. */
+  watch(onOutcome: OnOutcome): void
 }
 
 const internals = new WeakMap<Gateway, GatewayInternals>()
@@ -65,7 +66,7 @@ export function expose(gateway: Gateway, own: GatewayInternals): Gateway {
   return gateway
 }
 
-/** `undefined` for what is no gateway. */
+/** `undefined` when the value is not a gateway. */
 export function internalsOf(gateway: unknown): GatewayInternals | undefined {
   return internals.get(gateway as Gateway)
 }

@@ -1,16 +1,16 @@
-/** The exchanges that go on right now, and which sessions they are in. */
+/** The registry of exchanges in progress, by which they are stopped and counted. */
 import type { GatewayError } from '../errors.ts'
 import type { RequestId } from '../types.ts'
 import { DenseSet } from '../util/dense-set.ts'
 import type { Exchange } from './exchange.ts'
 import type { Lifetime } from './lifetime.ts'
 
-/** An exchange under way, under the lifetime that stops it. */
+/** An exchange in progress. */
 export class Flight {
   slot = -1
   readonly life: Lifetime
   readonly exchange: Exchange
-  /** Told of each request that its client has cancelled, where somebody else keeps count of what is pending. */
+  /** Called for each request that the client cancels; an event log sets it, since it counts pending requests itself. */
   onCancel: ((id: RequestId) => void) | undefined
 
   constructor(exchange: Exchange) {
@@ -18,7 +18,7 @@ export class Flight {
     this.exchange = exchange
   }
 
-  /** Its client waits for the responses to these requests no more, as far as they are its own. */
+  /** Marks those of these requests as cancelled that belong to this exchange. */
   cancel(ids: readonly RequestId[]): void {
     const { requestIds, origin } = this.exchange
     for (const id of ids) {
@@ -47,12 +47,12 @@ export class InFlight {
     if (this.#flights.size === 0) this.#onIdle?.()
   }
 
-  /** As they are now: they may come and go meanwhile. */
+  /** A copy, which stays the same while exchanges are added and removed. */
   snapshot(): Flight[] {
     return this.#flights.snapshot()
   }
 
-  /** The ids of the sessions in which anything goes on. */
+  /** The ids of the sessions with an exchange in progress. */
   sessions(): ReadonlySet<string> {
     const ids = new Set<string>()
     for (const { exchange } of this.#flights.snapshot()) {
@@ -62,24 +62,24 @@ export class InFlight {
     return ids
   }
 
-  /** Stops those that the test is true of. */
   stop(reason: GatewayError, test: (flight: Flight) => boolean): void {
     for (const flight of this.#flights.snapshot()) if (test(flight)) flight.life.stop(reason)
   }
 
-  /** Stops whatever goes on in a session. */
   stopSession(id: string, reason: GatewayError): void {
     this.stop(reason, ({ exchange }) => exchange.origin.session?.id === id)
   }
 
-  /** A client has cancelled these requests of a session. An id keeps its type: 1 is not "1". (RPC3, UT4) */
+  /**
+   * Marks requests of a session as cancelled by the client. Ids are compared with their type: 1 is not "1". (RPC3, UT4)
+   */
   cancel(sessionId: string, ids: readonly RequestId[]): void {
     for (const flight of this.#flights.snapshot()) {
       if (flight.exchange.origin.session?.id === sessionId) flight.cancel(ids)
     }
   }
 
-  /** Resolves when nothing goes on. */
+  /** Resolves when no exchange is in progress. */
   idle(): Promise<void> {
     return new Promise((resolve) => {
       this.#onIdle = resolve

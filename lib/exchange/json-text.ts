@@ -1,4 +1,4 @@
-/** Where values stand in the text of valid JSON, so that one can be replaced and the rest stay byte for byte. */
+/** Edits JSON text in place: finds the range of a value and replaces it, so that the rest stays byte for byte. */
 import { isObject, member } from '../util/json.ts'
 
 const STRING_END = 0x22
@@ -12,7 +12,7 @@ interface MemberRange {
   readonly end: number
 }
 
-/** The members of the object that opens at `open`, in the order of the text; a key that stands twice is there twice. */
+/** The members of the object that opens at `open`, in the order of the text; a duplicate key is yielded twice. */
 function* membersOf(text: string, open: number): Generator<MemberRange> {
   let at = afterSpace(text, open + 1)
   while (text[at] === '"') {
@@ -26,34 +26,34 @@ function* membersOf(text: string, open: number): Generator<MemberRange> {
   }
 }
 
-/** Parsing a key costs more than all the rest of finding it, and hardly one has an escape. */
+/** Only keys with an escape are parsed: parsing costs more than the rest of the scan, and hardly any key has one. */
 function keyText(text: string, start: number, end: number): string {
   const key = text.slice(start + 1, end - 1)
   return key.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : key
 }
 
-/** A member of an object as it stands: its key, the text of key and value, and that of the value. */
+/** A member of an object as text: its key, the text of key and value, and the text of the value. */
 export interface MemberText {
   readonly key: string
   readonly text: string
   readonly value: string
 }
 
-/** The members of the text of an object, in its order. */
+/** The members of an object, in the order of the text. */
 export function* memberTexts(text: string): Generator<MemberText> {
   for (const { key, keyStart, start, end } of membersOf(text, text.indexOf('{'))) {
     yield { key, text: text.slice(keyStart, end), value: text.slice(start, end) }
   }
 }
 
-/** The range of a member's value in the object that opens at `open`; the last one counts, as in JSON.parse. */
+/** The range of a member's value in the object that opens at `open`; of duplicates the last one, as in JSON.parse. */
 export function rangeOfMember(text: string, open: number, name: string): readonly [number, number] | undefined {
   let found: readonly [number, number] | undefined
   for (const { key, start, end } of membersOf(text, open)) if (key === name) found = [start, end]
   return found
 }
 
-/** The ranges of all values that stand at a path of keys: two of them where a key stands twice. */
+/** The ranges of all values at a path of keys: several where a key is duplicated. */
 function rangesAt(text: string, open: number, [key, ...rest]: readonly string[]): (readonly [number, number])[] {
   if (text[open] !== '{') return []
   const ranges: (readonly [number, number])[] = []
@@ -65,13 +65,13 @@ function rangesAt(text: string, open: number, [key, ...rest]: readonly string[])
   return ranges
 }
 
-/** Another value, as JSON text, for what stands at a path of keys. */
+/** A new value, as JSON text, for a path of keys. */
 export interface Replacement {
   readonly path: readonly string[]
   readonly value: string
 }
 
-/** The text of an object with these values in place of those at their paths, which do not overlap; the rest stays. */
+/** Replaces the values at these paths, which must not overlap, in the text of an object. */
 export function replaceValues(text: string, replacements: readonly Replacement[]): string {
   const open = text.indexOf('{')
   const edits = replacements.flatMap(({ path, value }) =>
@@ -86,7 +86,7 @@ export function replaceValues(text: string, replacements: readonly Replacement[]
   return spliced + text.slice(at)
 }
 
-/** The text of the value at a path of keys, as it stands; of several the last, as in JSON.parse. */
+/** The original text of the value at a path of keys; of duplicates the last one, as in JSON.parse. */
 export function valueText(text: string, path: readonly string[]): string | undefined {
   const range = rangesAt(text, text.indexOf('{'), path).at(-1)
   return range && text.slice(...range)
@@ -109,9 +109,9 @@ export function itemTexts(text: string): string[] {
 }
 
 /**
- * The text of an object with these members in place of its own: `undefined` takes one away, a new one is added, objects
- * are patched member by member. Whatever keeps its value keeps its bytes, numbers beyond 2^53 and escapes included; of
- * a key that stands twice nothing is left but the new value.
+ * Sets these members in the text of an object: `undefined` removes a member, an unknown one is added, objects are
+ * patched member by member. Unchanged values keep their bytes, including numbers beyond 2^53 and escapes. Duplicates of
+ * a key are removed.
  */
 export function patchObject(text: string, changes: Readonly<Record<string, unknown>>): string {
   const open = text.indexOf('{')
@@ -128,7 +128,7 @@ export function patchObject(text: string, changes: Readonly<Record<string, unkno
   )
   const isSame = added.length === 0 && members.length === lastOf.size && kept.length === members.length
   if (!isSame) return `{${[...kept, ...added].join(',')}}`
-  // Every member stays in its place: so does the white space between them.
+  // The members and their order are unchanged, so the white space between them is kept too.
   let patched = text.slice(0, members[0]?.keyStart ?? text.length)
   for (const [index, { end }] of members.entries()) {
     patched += kept[index]! + text.slice(end, members[index + 1]?.keyStart ?? text.length)
@@ -136,7 +136,7 @@ export function patchObject(text: string, changes: Readonly<Record<string, unkno
   return patched
 }
 
-/** A value of the text in place of which another one is to stand. */
+/** Replaces one value by another, keeping the bytes of the parts that are equal. */
 function patchValue(text: string, value: unknown): string {
   const before: unknown = JSON.parse(text)
   if (isObject(before) && isObject(value)) {
@@ -147,7 +147,7 @@ function patchValue(text: string, value: unknown): string {
   return before === value ? text : (JSON.stringify(value) ?? 'null')
 }
 
-/** Items that keep their value at their place keep their bytes, and the white space around them as long as all stay. */
+/** Items with an unchanged value keep their bytes; the white space around them is kept if the length is unchanged. */
 function patchArray(text: string, values: readonly unknown[]): string {
   const items = [...itemsOf(text)]
   const patched = values.map((value, index) => {
@@ -181,7 +181,7 @@ function afterString(text: string, start: number): number {
   }
 }
 
-/** `text` is valid JSON, so brackets are counted, not matched. */
+/** Brackets are counted without matching their kind, which is enough because `text` is valid JSON. */
 function afterValue(text: string, start: number): number {
   let depth = 0
   let at = start

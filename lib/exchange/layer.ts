@@ -1,39 +1,41 @@
-/** What the pipeline is made of: layers, and upstreams at its inner end. */
+/** The parts of the pipeline: layers, and upstreams at its inner end. */
 import type { ServerConfig } from '../types.ts'
 import type { Exchange } from './exchange.ts'
 import type { Handle, Reply } from './reply.ts'
 
 /**
- * One instance per gateway, since it has state: everything it remembers is keyed by `Upstream.id` or by session, never
- * by a config object, of which `servers` may make a new one for each request. A layer that has nothing to do returns
- * `next(exchange)`, and is not async.
+ * A layer has one instance per gateway. Its state is keyed by `Upstream.id` or by session, never by config object,
+ * since a `servers` function may create a new one for each request. A layer with nothing to do returns
+ * `next(exchange)` without being async, which costs no promise.
  */
 export interface Layer {
   readonly name: string
-  /** Whether a server of this config needs the layer. Asked for every exchange: a few comparisons. */
+  /** Whether a server of this config needs the layer. Called for every exchange, so it must be cheap. */
   applies(config: ServerConfig): boolean
   handle(exchange: Exchange, next: Handle): Promise<Reply>
   close?(graceMs: number): Promise<void>
 }
 
-/** Told that something a server offers has changed, also while no client listens. */
+/** Called when something that a server offers has changed, also while no client listens. */
 export type OnChange = (method: string, uri: string | undefined) => void
 
-/** What answers behind a server's name. */
+/** The server process or endpoint that a config leads to. */
 export interface Upstream {
-  /** Names what answers, with no secret in it: the key of sessions, eras, cache and health. */
+  /** Identifies the upstream in sessions, eras, cache and health. It contains no secret. */
   readonly id: string
-  /** For people; no secret in it. */
+  /** A name for logs and pages. It contains no secret. */
   readonly label: string
   /**
-   * How a modern request is ended here: by closing its connection, or by `notifications/cancelled`, as on a pipe.
-   * Legacy requests are always cancelled by the message. (LC8, ST18)
+   * How a modern request is cancelled here: by closing its connection, or by `notifications/cancelled`, as on a pipe.
+   * Legacy requests are always cancelled by the notification. (LC8, ST18)
    */
   readonly quits: 'abort' | 'cancelled'
-  /** Sends an exchange. A stop lets go of what it holds, and says nothing on its own. */
+  /**
+   * Sends an exchange. When stopped it releases its resources and sends nothing: `CancelOnStop` sends the cancellation.
+   */
   readonly send: Handle
   onChange?(listener: OnChange): () => void
 }
 
-/** How a config finds its upstream. Throws a TypeError that names the fault and the cure. */
+/** Resolves a config to its upstream. Throws a TypeError that names the fault and the cure. */
 export type UpstreamOf = (server: string, config: ServerConfig) => Upstream

@@ -1,30 +1,30 @@
-/** How long something goes on, and the one way to stop it: many listeners, last in, first out. */
+/** The lifetime of an exchange and the one way to stop it, with listeners that run last in, first out. */
 import type { GatewayError } from '../errors.ts'
 
 export type OnStop = (reason: GatewayError) => void
 
-const NOTHING_TO_TAKE_BACK = (): void => {}
+const NOTHING_TO_REMOVE = (): void => {}
 
 /**
- * A lifetime ends in silence when its work is done; `stop()` ends it before that. Listeners run in reverse order of
- * their registration, as a stack unwinds: the relay tells the client before the connection behind is let go of. No
- * AbortController: one costs more than the gateway's own work on a request.
+ * `end()` marks the work as done and calls no listener; `stop()` ends it early, with a reason. Listeners run in reverse
+ * order of registration, as a stack unwinds: the relay answers the client before the upstream connection is released.
+ * An AbortController is not used because creating one costs more than the gateway's own work on a request.
  */
 export class Lifetime {
-  /** Whether it goes on without its client, whose login does not end it. */
+  /** Whether it outlives the client's request and so does not stop when the client's access expires. */
   readonly isDetached: boolean
-  /** Whether it has no end of its own, as a listener's stream: a gateway that closes does not wait for it. */
+  /** Whether it never ends by itself, like a listening stream: a closing gateway does not wait for it. */
   endless = false
   #stopped: GatewayError | undefined
-  /** Leaves the parent. */
-  #leave: (() => void) | undefined
+  /** Removes this lifetime's listener from its parent. */
+  #unsubscribe: (() => void) | undefined
   #listeners: OnStop[] | undefined
 
   constructor(isDetached = false) {
     this.isDetached = isDetached
   }
 
-  /** Why it was stopped, if it was. */
+  /** The reason it was stopped; `undefined` if it was not. */
   get stopped(): GatewayError | undefined {
     return this.#stopped
   }
@@ -37,11 +37,11 @@ export class Lifetime {
     for (let last = listeners?.pop(); last; last = listeners?.pop()) last(reason)
   }
 
-  /** Calls back once at most, at once when it has been stopped already. Returns how to take the listener back. */
+  /** Calls back at most once, immediately if already stopped. Returns a function that removes the listener. */
   onStop(listener: OnStop): () => void {
     if (this.#stopped) {
       listener(this.#stopped)
-      return NOTHING_TO_TAKE_BACK
+      return NOTHING_TO_REMOVE
     }
     const listeners = (this.#listeners ??= [])
     listeners.push(listener)
@@ -51,25 +51,25 @@ export class Lifetime {
     }
   }
 
-  /** A lifetime that is stopped along with this one, and can be stopped before it. */
+  /** Creates a lifetime that stops when this one stops, and can be stopped earlier. */
   child(): Lifetime {
     const child = new Lifetime(this.isDetached)
-    child.#leave = this.onStop((reason) => child.stop(reason))
+    child.#unsubscribe = this.onStop((reason) => child.stop(reason))
     return child
   }
 
-  /** Its work is done: no listener hears of it any more, and a parent that goes on holds nothing of it. */
+  /** Marks the work as done: drops all listeners, and the reference that the parent holds. */
   end(): void {
     this.#listeners = undefined
-    this.#leave?.()
+    this.#unsubscribe?.()
   }
 
-  /** A lifetime of its own: the end of a session and of the gateway reach it once it is registered in `InFlight`. */
+  /** Creates an independent lifetime. Register it in `InFlight` so that the end of the session or gateway stops it. */
   detach(): Lifetime {
     return new Lifetime(true)
   }
 
-  /** Stops another lifetime along with this one, until that is taken back. */
+  /** Stops another lifetime when this one stops. Returns a function that undoes this. */
   adopt(orphan: Lifetime): () => void {
     return this.onStop((reason) => orphan.stop(reason))
   }

@@ -1,4 +1,4 @@
-/** Changes messages of a reply on their way to the client: what is not wanted stays the very bytes. */
+/** Changes messages of a reply on their way to the client; all other messages keep their bytes. */
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { mayBeMessage, parseJson } from '../util/json.ts'
@@ -8,19 +8,22 @@ import { type Message, messageOf } from './message.ts'
 import type { Reply } from './reply.ts'
 import { eventsOf, formatEvent, parseEvent } from './sse.ts'
 
-/** Which messages are parsed. */
+/** Selects the messages that are parsed and passed to the function. */
 export interface Wants {
   /** Requests and notifications of the server, by method. */
   readonly methods?: (method: string) => boolean
   readonly responses?: boolean
-  /** Another id for an event; `undefined` withholds it. */
+  /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined
 }
 
-/** What becomes of a message: as it is, gone (an `id:` it had stays), or other JSON. */
+/** The new form of a message: unchanged (`undefined`), dropped (an `id:` line of its event stays), or other JSON. */
 export type Mapped = undefined | 'drop' | { readonly text: string }
 
-/** `fn` sees each wanted message in order; while it takes its time, nothing else is read. What it throws breaks the reply. */
+/**
+ * Calls `fn` with each selected message in order, and reads no further until its promise settles. If it throws, the
+ * reply breaks.
+ */
 export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) => Awaitable<Mapped>): Reply {
   if (reply.kind === 'events') {
     const resumeAfter = (): string | undefined => mappedId(reply.resumeAfter(), wants)
@@ -35,7 +38,7 @@ function mappedId(id: string | undefined, { eventIds }: Wants): string | undefin
   return id === undefined || !eventIds ? id : eventIds(id)
 }
 
-/** A reader that is to come back needs the id that it knows. */
+/** The resumption id in the end of a body must be mapped too: the client knows only mapped ids. */
 function mappedEnd(end: End, wants: Wants): End {
   if (end.how === 'complete' || !wants.eventIds) return end
   const after = mappedId(end.after, wants)
@@ -63,7 +66,7 @@ class MappedDocument extends MappedBody {
     const bytes = this.held.concat()
     void this.#map(bytes).then(
       (mapped) => {
-        this.hand(mapped)
+        this.emit(mapped)
         this.conclude(COMPLETE)
       },
       (error: unknown) => this.break(error),
@@ -109,7 +112,7 @@ class MappedEvents extends MappedBody {
     if (!this.#isBusy) this.conclude(this.#end)
   }
 
-  /** Synchronous until a function takes its time. */
+  /** Stays synchronous as long as `fn` does; the first promise pauses the queue until it settles. */
   #run(): void {
     if (this.#isBusy) return
     for (let event = this.#queue.shift(); event && !this.isOver; event = this.#queue.shift()) {
@@ -122,17 +125,17 @@ class MappedEvents extends MappedBody {
       if (isPromise(mapped)) {
         this.#isBusy = true
         mapped.then(
-          (bytes) => this.#goOn(bytes),
+          (bytes) => this.#continue(bytes),
           (error: unknown) => this.break(error),
         )
         return
       }
-      this.hand(mapped)
+      this.emit(mapped)
     }
   }
 
-  #goOn(bytes: Buffer): void {
-    this.hand(bytes)
+  #continue(bytes: Buffer): void {
+    this.emit(bytes)
     this.#isBusy = false
     this.#run()
     if (this.#isBusy) return
@@ -145,10 +148,10 @@ class MappedEvents extends MappedBody {
     const id = mappedId(event.id, this.#wants)
     const message = event.data === '' ? undefined : parse(event.data)
     const mapped = message && this.#isWanted(message) ? this.#fn(message) : undefined
-    const format = (said: Mapped): Buffer => {
-      if (said === undefined && id === event.id) return bytes
-      if (said === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
-      return formatEvent({ ...event, id, data: said?.text ?? event.data })
+    const format = (outcome: Mapped): Buffer => {
+      if (outcome === undefined && id === event.id) return bytes
+      if (outcome === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
+      return formatEvent({ ...event, id, data: outcome?.text ?? event.data })
     }
     return isPromise(mapped) ? mapped.then(format) : format(mapped)
   }

@@ -1,9 +1,11 @@
-/** What every body shares whose messages are changed on their way: what was mapped is handed out once, unmapped again. */
+/** The base class of bodies that change messages: bytes that were mapped and then put back are not mapped again. */
 import { GatewayError } from '../errors.ts'
 import { ChunkList } from '../util/chunk-list.ts'
 import type { Body, End, Sink } from './body.ts'
 
-/** The longest message that is shown, in bytes. A longer one ends the reply: nothing passes unseen. */
+/**
+ * The longest message that is mapped, in bytes. A longer one ends the reply, since no message may bypass the function.
+ */
 const MAX_BYTES = 4 * 1024 * 1024
 
 export abstract class MappedBody implements Body, Sink {
@@ -12,7 +14,7 @@ export abstract class MappedBody implements Body, Sink {
   #sink: Sink | undefined
   #isPiped = false
   #flows = true
-  /** Mapped bytes without a reader: given back, or mapped meanwhile. */
+  /** Mapped bytes that wait for a reader: put back, or mapped while no sink was attached. */
   #unread: Buffer[] = []
   #end: End | undefined
   #isCancelled = false
@@ -28,8 +30,8 @@ export abstract class MappedBody implements Body, Sink {
     this.#sink = sink
     this.#flows = true
     for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
-      // What was given back may have been cut anywhere but at its end.
-      this.#give(sink, chunk, this.#unread.length === 0)
+      // Bytes that were put back may be cut anywhere, but the last of them ends at a boundary.
+      this.#deliver(sink, chunk, this.#unread.length === 0)
       if (this.#sink !== sink) return
     }
     if (this.#end) return sink.end(this.#end)
@@ -69,22 +71,24 @@ export abstract class MappedBody implements Body, Sink {
     return this.#flows
   }
 
-  /** Whether nothing more goes out. */
+  /** Whether the body has ended or was cancelled, so that nothing more may be emitted. */
   protected get isOver(): boolean {
     return this.#end !== undefined || this.#isCancelled
   }
 
-  protected hand(bytes: Buffer): void {
+  protected emit(bytes: Buffer): void {
     if (bytes.length === 0 || this.isOver) return
-    if (this.#sink) this.#give(this.#sink, bytes)
+    if (this.#sink) this.#deliver(this.#sink, bytes)
     else {
       this.#unread.push(bytes)
       this.#flows = false
     }
   }
 
-  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
-  #give(sink: Sink, bytes: Buffer, atBoundary = true): void {
+  /**
+   * The result of `data()` counts only if the sink is still attached: `unread()` may have detached it during the call.
+   */
+  #deliver(sink: Sink, bytes: Buffer, atBoundary = true): void {
     const takesMore = sink.data(bytes, atBoundary)
     if (this.#sink === sink) this.#flows = takesMore
   }

@@ -1,4 +1,4 @@
-/** JSON-RPC messages, parsed once, with the very text that stood on the wire. */
+/** JSON-RPC messages, parsed once and kept together with their original text. */
 import type { Era, RequestId } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
 import { itemTexts } from './json-text.ts'
@@ -11,9 +11,9 @@ export interface Fault {
 }
 
 interface Wire {
-  /** The revision family whose rules it keeps to. */
+  /** The protocol era whose rules the message follows. */
   readonly era: Era
-  /** Exactly what stood on the wire: the source of every splice. */
+  /** The text exactly as received: edits are spliced into it so that the rest stays byte for byte. */
   readonly text: string
 }
 
@@ -32,7 +32,7 @@ export interface NotificationMessage extends Wire {
 
 export interface ResponseMessage extends Wire {
   readonly kind: 'response'
-  /** `null` where the other side could not read the request's. */
+  /** `null` when the sender could not read the id of the request. */
   readonly id: RequestId | null
   readonly result?: unknown
   readonly error?: Fault
@@ -47,14 +47,14 @@ export type Message = RequestMessage | NotificationMessage | ResponseMessage | B
 
 const NO_IDS: readonly RequestId[] = []
 
-/** The ids of the requests in a message: each of them is pending until its response. */
+/** The ids of the requests in a message, each of which expects a response. */
 export function requestIdsOf(message: Message | undefined): readonly RequestId[] {
   if (message?.kind === 'request') return [message.id]
   if (message?.kind === 'batch') return message.items.flatMap(requestIdsOf)
   return []
 }
 
-/** The ids of the requests that a message of a client cancels. (UT4) */
+/** The ids of the requests that a client's message cancels. (UT4) */
 export function cancelledIdsOf(message: Message | undefined): readonly RequestId[] {
   if (message?.kind === 'batch') return message.items.flatMap(cancelledIdsOf)
   if (message?.kind !== 'notification' || message.method !== 'notifications/cancelled') return NO_IDS
@@ -62,22 +62,20 @@ export function cancelledIdsOf(message: Message | undefined): readonly RequestId
   return typeof id === 'string' || typeof id === 'number' ? [id] : NO_IDS
 }
 
-/** The text of a request of our own. */
 export function requestText(id: RequestId, method: string, params: JsonObject | undefined): string {
   return JSON.stringify({ jsonrpc: '2.0', id, method, params })
 }
 
-/** A request of our own. */
+/** Builds a request that the gateway itself sends. */
 export function requestOf(era: Era, id: RequestId, method: string, params?: JsonObject): RequestMessage {
   return { kind: 'request', era, id, method, params, text: requestText(id, method, params) }
 }
 
-/** A notification of our own. */
+/** Builds a notification that the gateway itself sends. */
 export function notificationOf(era: Era, method: string, params?: JsonObject): NotificationMessage {
   return { kind: 'notification', era, method, params, text: JSON.stringify({ jsonrpc: '2.0', method, params }) }
 }
 
-/** The text of a response of our own. */
 export function responseText(
   id: RequestId | null,
   outcome: { readonly result: unknown } | { readonly error: unknown },
@@ -85,7 +83,7 @@ export function responseText(
   return JSON.stringify({ jsonrpc: '2.0', id, ...outcome })
 }
 
-/** A parsed message of a server, which may be of any shape; `undefined` for what is no JSON-RPC message. */
+/** Classifies parsed JSON of any shape; `undefined` when it is not a JSON-RPC message. */
 export function messageOf(json: unknown, text: string, era: Era): Message | undefined {
   if (Array.isArray(json)) return batchOf(json, text, era)
   if (typeof json !== 'object' || json === null) return undefined
@@ -101,7 +99,7 @@ export function messageOf(json: unknown, text: string, era: Era): Message | unde
   return { kind: 'response', era, text, id: (id ?? null) as RequestId | null, ...outcome }
 }
 
-/** `undefined` when anything in it is no message. */
+/** `undefined` when the batch is empty or any item is not a message. */
 function batchOf(json: readonly unknown[], text: string, era: Era): BatchMessage | undefined {
   const texts = itemTexts(text)
   const items = json.map((item, index) => (Array.isArray(item) ? undefined : messageOf(item, texts[index] ?? '', era)))

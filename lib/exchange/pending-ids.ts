@@ -1,29 +1,31 @@
-/** Which requests of a POST still wait for their response on its event stream. (SE1, ER14) */
+/** Tracks which requests of a POST have had no response on its event stream yet. (SE1, ER14) */
 import type { RequestId } from '../types.ts'
 import { ChunkList } from '../util/chunk-list.ts'
 import { isObject } from '../util/json.ts'
 import { createMessageReader, endOfFirstEvent, eventsOf } from './sse.ts'
 
-/** How a response begins, and how anything else does, in the words of the common serializers. */
+/** The beginnings of a response and of any other message, in the member order that common serializers write. */
 const ID = String.raw`"(?:[^"\\]|\\.)*"|-?\d+`
 const FIELDS = String.raw`^[\r\n]*(?:(?!data:)[^\r\n]+[\r\n]+)*data: ?\{\s*(?:"jsonrpc":\s*"2\.0",\s*|"id":\s*(?:${ID}),\s*)*`
 const RESPONSE = new RegExp(`${FIELDS}"(?:result|error)":`)
 const NO_RESPONSE = new RegExp(`${FIELDS}"method":`)
 const ID_MEMBER = new RegExp(String.raw`"id":\s*(${ID})`)
-/** How a response ends whose id stands behind its result. */
+/** The end of a response whose id follows its result. */
 const ID_AT_END = new RegExp(String.raw`"id":\s*(${ID})\s*(?:,\s*"jsonrpc":\s*"2\.0"\s*)?\}\s*$`)
 
-/** Enough of an event to tell what it is, and of its end to find an id there. */
+/** How many bytes of an event's beginning are matched to classify it, and of its end to find an id there. */
 const HEAD_BYTES = 512
 const TAIL_BYTES = 512
 
-/** Up to how many bytes an event is collected whose first bytes do not tell what it is. A longer one is no response. */
+/**
+ * How many bytes of an event are buffered when its beginning does not classify it. A longer one counts as no response.
+ */
 const READ_BYTES = 4 * 1024 * 1024
 
-/** What the first bytes of an event tell. */
+/** The classification of an event by its first bytes. */
 type Verdict = 'other' | 'unclear' | { readonly responseTo: RequestId | undefined }
 
-/** An event that arrives in pieces: read until its first bytes tell what it is, remembered until it ends. */
+/** An event that arrives in pieces: buffered until it is classified, tracked until it ends. */
 interface Partial {
   readonly read: ChunkList
   verdict: Verdict
@@ -31,7 +33,7 @@ interface Partial {
   tail: Buffer
 }
 
-/** The first bytes of an event nearly always settle what it is; what they don't settle is parsed. */
+/** Parses only the events that their first bytes do not classify, since parsing every event would cost too much. */
 export class PendingIds {
   readonly #ids: Set<RequestId>
   #partial: Partial | undefined
@@ -40,7 +42,6 @@ export class PendingIds {
     this.#ids = new Set(ids)
   }
 
-  /** The ids without a response so far. */
   get ids(): RequestId[] {
     return [...this.#ids]
   }
@@ -49,12 +50,12 @@ export class PendingIds {
     return this.#ids.size === 0
   }
 
-  /** A response that is waited for no more. `false` where it was not. */
+  /** Removes an id; `false` when it was not pending. */
   delete(id: RequestId): boolean {
     return this.#ids.delete(id)
   }
 
-  /** Takes notice of what goes to the client, as a `Framer` emits it. */
+  /** Scans bytes on their way to the client, as a `Framer` emits them. */
   see(piece: Buffer, atBoundary: boolean): void {
     if (this.#ids.size === 0) return
     if (this.#partial) this.#seeMore(this.#partial, piece, atBoundary)
@@ -65,14 +66,15 @@ export class PendingIds {
     }
   }
 
-  /** Whole events: an answer has a result or an error, and nothing else is looked at. */
+  /** Bytes without `"result"` or `"error"` hold no response, so they are skipped. */
   #seeWhole(stretch: Buffer): void {
     if (!stretch.includes('"result"') && !stretch.includes('"error"')) return
     for (const event of eventsOf(stretch)) {
       const verdict = verdictOf(event.subarray(0, HEAD_BYTES))
       if (verdict === 'other') continue
-      if (verdict === 'unclear' || verdict.responseTo === undefined) this.#parse(event)
-      else this.#ids.delete(verdict.responseTo)
+      const id = verdict === 'unclear' ? undefined : (verdict.responseTo ?? idAtEnd(event.subarray(-TAIL_BYTES)))
+      if (id === undefined) this.#parse(event)
+      else this.#ids.delete(id)
       if (this.#ids.size === 0) return
     }
   }
@@ -101,23 +103,23 @@ export class PendingIds {
     if (partial.verdict !== 'unclear') read.clear()
   }
 
-  /** An event in pieces has ended. */
+  /** Evaluates an event that arrived in pieces, at its end. */
   #settle({ verdict, read, tail }: Partial): void {
     if (verdict === 'other') return
     if (verdict === 'unclear') return this.#parse(read.concat())
-    const id = verdict.responseTo ?? idOf(ID_AT_END.exec(tail.toString('latin1')))
-    // A response whose id cannot be told is taken for the answer where there is one request alone.
+    const id = verdict.responseTo ?? idAtEnd(tail)
+    // A response without a readable id is taken as the answer if only one request is pending.
     if (id !== undefined) this.#ids.delete(id)
     else if (this.#ids.size === 1) this.#ids.clear()
   }
 
   #parse(event: Buffer): void {
     createMessageReader((message) => {
-      for (const one of Array.isArray(message) ? (message as unknown[]) : [message]) this.#strike(one)
+      for (const one of Array.isArray(message) ? (message as unknown[]) : [message]) this.#deleteAnswered(one)
     }).feed(`${event.toString()}\n`)
   }
 
-  #strike(message: unknown): void {
+  #deleteAnswered(message: unknown): void {
     if (isObject(message) && !('method' in message)) this.#ids.delete(message['id'] as RequestId)
   }
 }
@@ -129,12 +131,17 @@ function verdictOf(head: Buffer): Verdict {
   return NO_RESPONSE.test(text) ? 'other' : 'unclear'
 }
 
-/** The id that a pattern found in bytes read as Latin-1. */
+/** The id of a response that ends with it. A nested `id` cannot be taken for it, since more than one brace follows that. */
+function idAtEnd(tail: Buffer): RequestId | undefined {
+  return idOf(ID_AT_END.exec(tail.toString('latin1')))
+}
+
+/** Decodes an id that was matched in bytes decoded as Latin-1. */
 function idOf(found: RegExpExecArray | null): RequestId | undefined {
   const text = found?.[1]
   if (text === undefined) return undefined
   try {
-    return JSON.parse(Buffer.from(text, 'latin1').toString()) as RequestId
+    return JSON.parse(/[\x80-\xff]/.test(text) ? Buffer.from(text, 'latin1').toString() : text) as RequestId
   } catch {
     return undefined
   }

@@ -1,10 +1,10 @@
-/** A body that is written here: what a layer says, and what a client sees of a stream out of a log. */
+/** A body that the gateway itself writes: events of a layer, or events read from a log. */
 import { type Body, COMPLETE, type End, type Sink } from './body.ts'
 
 export interface PushBodyHooks {
-  /** The reader takes more again. */
+  /** Called when the reader resumes. */
   readonly onResume: () => void
-  /** The rest is not wanted any more. */
+  /** Called when the reader cancels the body. */
   readonly onCancel: () => void
 }
 
@@ -19,17 +19,17 @@ export class PushBody implements Body {
   #kept: Piece[] = []
   #keptBytes = 0
   #isFull = true
-  /** Whether what was handed out so far ends with an event. */
+  /** Whether the bytes delivered so far end with a whole event. */
   #atBoundary = true
   #end: End | undefined
   #isCancelled = false
 
-  /** Who writes here from now on. */
+  /** Sets the callbacks of the current writer, in place of the previous writer's. */
   set writer(hooks: PushBodyHooks) {
     this.#hooks = hooks
   }
 
-  /** Whether nothing should be written just now. What is not read any more holds nothing up. */
+  /** Whether the writer should pause. A body that is over is never full, because it drops what is pushed. */
   get isFull(): boolean {
     return this.#isFull && !this.isOver
   }
@@ -38,14 +38,14 @@ export class PushBody implements Body {
     return this.#end !== undefined || this.#isCancelled
   }
 
-  /** How many bytes wait for a reader. */
+  /** How many bytes are buffered for a reader. */
   get keptBytes(): number {
     return this.#keptBytes
   }
 
   push(bytes: Buffer, atBoundary = true): void {
     if (this.isOver || bytes.length === 0) return
-    if (this.#sink) this.#hand(this.#sink, { bytes, atBoundary })
+    if (this.#sink) this.#deliver(this.#sink, { bytes, atBoundary })
     else this.#keep({ bytes, atBoundary })
   }
 
@@ -60,7 +60,7 @@ export class PushBody implements Body {
     this.#isFull = false
     for (let piece = this.#kept.shift(); piece; piece = this.#kept.shift()) {
       this.#keptBytes -= piece.bytes.length
-      this.#hand(sink, piece)
+      this.#deliver(sink, piece)
       if (this.#sink !== sink) return
     }
     if (this.#end) sink.end(this.#end)
@@ -99,8 +99,10 @@ export class PushBody implements Body {
     this.cancel()
   }
 
-  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
-  #hand(sink: Sink, { bytes, atBoundary }: Piece): void {
+  /**
+   * The result of `data()` counts only if the sink is still attached: `unread()` may have detached it during the call.
+   */
+  #deliver(sink: Sink, { bytes, atBoundary }: Piece): void {
     this.#atBoundary = atBoundary
     const takesMore = sink.data(bytes, atBoundary)
     if (this.#sink === sink) this.#isFull = !takesMore

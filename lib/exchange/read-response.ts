@@ -1,4 +1,4 @@
-/** Reads a reply as far as its first response. */
+/** Reads a reply up to its first response. */
 import { StringDecoder } from 'node:string_decoder'
 import { GatewayError } from '../errors.ts'
 import type { RequestId } from '../types.ts'
@@ -13,23 +13,23 @@ import { createMessageReader, eventsOf } from './sse.ts'
 /** A response longer than this is not read, in bytes. */
 const MAX_BYTES = 4 * 1024 * 1024
 
-/** Which response is read. */
+/** Selects the response, and limits the search for it. */
 interface Wanted {
-  /** The id of the request. A response to another one is passed over; without it the first response is read. (ER14) */
+  /** The id of the request. Responses to other requests are skipped; without it the first response counts. (ER14) */
   readonly id?: RequestId | undefined
   readonly maxBytes?: number | undefined
-  /** How long a reply that has begun is waited for: what comes later is not read. 0, the default, is for ever. */
+  /** The time limit for the response, counted from the reply's headers. 0, the default, means none. */
   readonly timeoutMs?: number | undefined
-  /** Called when that is over, before the promise resolves with nothing. */
+  /** Called when the time limit has passed, before the promise resolves with `undefined`. */
   readonly onLate?: (() => void) | undefined
 }
 
-/** Whether a response is the one that is wanted; an error may have no id. (JSON-RPC 2.0, 5) */
+/** Whether a response answers the request; an error may have no id. (JSON-RPC 2.0, 5) */
 type IsWanted = (response: ResponseMessage) => boolean
 
 /**
- * The response in a reply, `undefined` when there is none, it is too long to be read, or comes too late. The bytes are
- * given back: the reply can be relayed as if untouched. Rejects with nothing.
+ * Finds the response in a reply without consuming it: the bytes are put back, so that the reply can be relayed as
+ * usual. Resolves with `undefined` when there is no response, it is too long, or it comes too late. Never rejects.
  */
 export function peekResponse(reply: Reply, wanted: Wanted = {}): Promise<ResponseMessage | undefined> {
   if (reply.kind === 'empty') return Promise.resolve(undefined)
@@ -40,8 +40,8 @@ export function peekResponse(reply: Reply, wanted: Wanted = {}): Promise<Respons
 }
 
 /**
- * The same for a while. A stream that is late can be relayed, and its client sees that it lives; of a document nothing
- * can be said before it ends: rejects with `upstream_timeout`.
+ * `peekResponse` with a time limit. A late event stream can still be relayed, with heartbeats that show the client it
+ * is alive; a late JSON document cannot, so that case rejects with `upstream_timeout`.
  */
 export async function peekInTime(
   reply: Reply,
@@ -56,8 +56,8 @@ export async function peekInTime(
 }
 
 /**
- * The first response in a reply, which is used up by it. What an event stream says before that goes to `out` as the
- * bytes it came in; without `out` it is dropped. `undefined` when there is none, or it is too long to be read.
+ * Reads the response in a reply and consumes the reply. Earlier events of a stream are forwarded to `out` byte for
+ * byte; without `out` they are dropped. Resolves with `undefined` when there is no response, or it is too long.
  */
 export function readResponse(reply: Reply, out?: Out, wanted: Wanted = {}): Promise<ResponseMessage | undefined> {
   if (reply.kind === 'events') return new Promise((resolve) => new EventsReader(reply, out, resolve, wanted).start())
@@ -68,7 +68,7 @@ function isWantedOf({ id }: Wanted): IsWanted {
   return (response) => id === undefined || response.id === id || (response.id === null && response.error !== undefined)
 }
 
-/** Collects what it is given until it has seen enough. */
+/** Buffers a body until the response is found, or a limit is reached. */
 abstract class PeekSink implements Sink {
   protected readonly chunks = new ChunkList()
   protected readonly maxBytes: number
@@ -87,7 +87,7 @@ abstract class PeekSink implements Sink {
     this.isWanted = isWantedOf(wanted)
   }
 
-  /** What is all there needs no timer. */
+  /** The timer starts after `pipe()`, because a body in memory settles during that call and needs none. */
   start(): void {
     const { timeoutMs = 0, onLate } = this.#wanted
     this.#body.pipe(this)
@@ -115,7 +115,7 @@ abstract class PeekSink implements Sink {
   }
 }
 
-/** A document that broke off has not been answered, even if what came of it can be read. */
+/** A document that broke off holds no response, even if the bytes that arrived are valid JSON. */
 class JsonPeek extends PeekSink {
   end({ how }: End): void {
     const bytes = this.chunks.concat()
@@ -143,13 +143,13 @@ class EventsPeek extends PeekSink {
   }
 
   end(): void {
-    // A reader waits behind a carriage return for the line feed that may belong to it.
+    // After a carriage return the reader waits for a possible line feed.
     this.#reader.feed('\n')
     this.settle(this.#response)
   }
 }
 
-/** Hands on stretches until one has a response; what follows the response in its stream is not wanted. */
+/** Forwards events up to the response, and cancels the stream there. */
 class EventsReader implements Sink {
   readonly #reply: EventsReply
   readonly #out: Out | undefined

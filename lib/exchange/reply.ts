@@ -1,22 +1,24 @@
-/** What came back for an exchange: nothing, one JSON document, or an event stream. Its maker says which, once. */
+/** The reply to an exchange: empty, one JSON document, or an event stream. `kind` is set once, when it is created. */
 import type { GatewayError } from '../errors.ts'
 import type { RequestId } from '../types.ts'
 import type { Body } from './body.ts'
 import type { Exchange, UpstreamState } from './exchange.ts'
 
-/** By lower-case name; several values of one name are an array. */
+/** Headers by lower-case name; a header with several values holds an array. */
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 interface Head {
   readonly status: number
   readonly headers: ReplyHeaders
-  /** Of a handshake: the state behind that a session keeps. Layers compose it from the inside out. */
+  /**
+   * The upstream state that a handshake opened, for the session to store. Inner layers set it, outer layers add to it.
+   */
   readonly opened?: UpstreamState | undefined
-  /** The `Mcp-Session-Id` that the client gets. */
+  /** The `Mcp-Session-Id` header of the client's response. */
   readonly sessionId?: string | undefined
 }
 
-/** Accepted, or refused without a word: there is nothing to read. */
+/** A reply without a body: the message was accepted, or refused by status alone. */
 export interface EmptyReply extends Head {
   readonly kind: 'empty'
 }
@@ -26,31 +28,31 @@ export interface JsonReply extends Head {
   readonly body: Body
 }
 
-/** Whole events, in stretches; what has been scanned where the stream entered is not scanned again. */
+/** An event stream. `FramedBody` scans it once, at the entrance; outer layers read the results of that scan here. */
 export interface EventsReply extends Head {
   readonly kind: 'events'
   readonly body: Body
-  /** The requests without a response among what was handed out so far. */
+  /** The requests whose response has not been emitted yet. */
   readonly pending: () => readonly RequestId[]
-  /** The id of the last event handed out, behind which the reader can have the rest; `undefined` where it cannot. */
+  /** The id of the last emitted event, after which the stream can be resumed; `undefined` if it cannot be. */
   readonly resumeAfter: () => string | undefined
-  /** Whether it has no end of its own, as a listener's stream. */
+  /** Whether it never ends by itself, like a listening stream. */
   readonly endless: boolean
-  /** Whether an event log keeps the rest for a reader whose access ends. */
+  /** Whether an event log stores the rest, so that a client whose access expires can resume later. */
   readonly kept: boolean
 }
 
 export type Reply = EmptyReply | JsonReply | EventsReply
 
-/** Whatever answers an exchange: an upstream, or a layer with the layers below it. Rejects with a GatewayError. */
+/** Answers an exchange: an upstream, or a layer together with the layers below it. Rejects with a GatewayError. */
 export type Handle = (exchange: Exchange) => Promise<Reply>
 
-/** Lets go of a reply that nobody wants, keeping its connection where that is cheap. */
+/** Discards a reply, and keeps its connection for reuse where the rest is short. */
 export function drainReply(reply: Reply): void {
   if (reply.kind !== 'empty') reply.body.drain()
 }
 
-/** Why the rest of a reply is not wanted: an exchange that was stopped meanwhile. */
+/** Cancels a reply that arrived after its exchange was stopped, and throws the reason. */
 export function cancelReply(reply: Reply, stopped: GatewayError): never {
   if (reply.kind !== 'empty') reply.body.cancel()
   throw stopped

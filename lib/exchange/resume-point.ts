@@ -1,28 +1,31 @@
-/** Where an event stream can be resumed, when, and how often that was tried in vain. (SE6, SE7) */
+/**
+ * Tracks after which event a stream can be resumed, after what delay, and how many resumptions brought nothing. (SE6,
+ * SE7)
+ */
 import { canBeResumedFrom, hasEventId, lastEventId, retryMsOf } from './sse.ts'
+import { CR, LF } from '../util/ascii.ts'
 
-const LF = 0x0a
-const CR = 0x0d
-
-/** How often in a row a stream is resumed that brings nothing new. */
+/** How many resumptions in a row may bring no new event. */
 const MAX_RESUMES = 5
 
-/** Up to how many bytes a stretch is copied rather than kept as it is. */
+/** Up to this many bytes are copied; of a longer chunk the original is kept. */
 const COPY_BYTES = 4 * 1024
 
-/** The longest line that is put together out of pieces, in bytes: a longer one has no id that is of use. */
+/** The longest line that is joined from chunks, in bytes: an id in a longer line would not fit in a header. */
 const LINE_BYTES = 4 * 1024
 
-/** Stands for a line that is too long. */
+/** Replaces a line that is too long, and matches no field. */
 const TOO_LONG: Buffer = Buffer.from('x')
 
 export class ResumePoint {
   #after: string | undefined
   #retryMs: number | undefined
   #resumes = 0
-  /** The unfinished line of an event that goes on. */
+  /** The line that the last chunk left unfinished. */
   #line: Buffer | undefined
-  /** The last stretch with an id in it, not read yet: most ids are overtaken before anybody asks. */
+  /**
+   * The last bytes that contain an id. They are parsed on demand, since most ids are superseded before one is needed.
+   */
   #marked: Buffer | undefined
 
   constructor(after?: string, retryMs?: number) {
@@ -30,7 +33,7 @@ export class ResumePoint {
     this.#retryMs = retryMs
   }
 
-  /** The id of the last event; `undefined` where the stream cannot be resumed. */
+  /** The id of the last event; `undefined` if the stream cannot be resumed. */
   get after(): string | undefined {
     if (this.#marked) {
       const id = lastEventId(this.#marked)
@@ -45,12 +48,12 @@ export class ResumePoint {
     return this.#retryMs
   }
 
-  /** Whether it was resumed often enough without anything new. */
-  get isWornOut(): boolean {
+  /** Whether `MAX_RESUMES` resumptions in a row have brought no new event. */
+  get isExhausted(): boolean {
     return this.#resumes >= MAX_RESUMES
   }
 
-  /** Takes notice of what goes to the client, as a `Framer` emits it: line by whole line. */
+  /** Scans bytes on their way to the client, as a `Framer` emits them, one whole line at a time. */
   see(piece: Buffer, atBoundary: boolean): void {
     const rest = this.#line ? this.#endLine(this.#line, piece) : piece
     if (rest === undefined) return
@@ -63,7 +66,7 @@ export class ResumePoint {
     if (end > 0) this.#look(rest.subarray(0, end))
   }
 
-  /** What follows the end of the unfinished line; `undefined` when it goes on. */
+  /** Completes the unfinished line and returns the bytes after it; `undefined` when the line goes on. */
   #endLine(line: Buffer, piece: Buffer): Buffer | undefined {
     const ends = [piece.indexOf(LF), piece.indexOf(CR)].filter((at) => at !== -1)
     if (ends.length === 0) {
@@ -75,7 +78,7 @@ export class ResumePoint {
     return piece.subarray(end)
   }
 
-  /** A copy, or a stand-in for a line that is too long. An id of that length is of no use, nor are those before it. */
+  /** Copies the parts, or returns `TOO_LONG`. An overlong id invalidates the previous id too, as it supersedes that. */
   #join(...parts: Buffer[]): Buffer {
     const length = parts.reduce((sum, part) => sum + part.length, 0)
     if (length <= LINE_BYTES) return Buffer.concat(parts)
@@ -86,12 +89,12 @@ export class ResumePoint {
   #look(lines: Buffer): void {
     this.#retryMs = retryMsOf(lines) ?? this.#retryMs
     if (!hasEventId(lines)) return
-    // A slice would keep all of the chunk alive that it was cut from, for as long as the stream is quiet.
+    // A small slice is copied, as it would keep its whole chunk in memory for as long as the stream is quiet.
     this.#marked = lines.length <= COPY_BYTES ? Buffer.from(lines) : lines
     this.#resumes = 0
   }
 
-  /** Takes notice of an event that was read; one with an id is new, and an empty one takes the last id back. */
+  /** Records the fields of a parsed event. A new id resets the resumption count; an empty id revokes the last one. */
   note({
     id,
     retryMs = this.#retryMs,
@@ -106,14 +109,16 @@ export class ResumePoint {
     this.#resumes = 0
   }
 
-  /** The stream goes on behind this event. */
+  /** Sets the event after which the stream is to be resumed. */
   mark(after: string, retryMs: number | undefined): void {
     this.#after = after
     this.#marked = undefined
     this.#retryMs = retryMs ?? this.#retryMs
   }
 
-  /** What came meanwhile has no id, and those before it would bring it once more. */
+  /**
+   * Invalidates the id: bytes without an id were delivered since, which resuming after an earlier event would repeat.
+   */
   lose(): void {
     this.#after = undefined
     this.#marked = undefined
@@ -123,7 +128,7 @@ export class ResumePoint {
     this.#resumes += 1
   }
 
-  /** A reader is there for whom it is worth it. */
+  /** Resets the resumption count, for a client that has returned. */
   renew(): void {
     this.#resumes = 0
   }

@@ -1,4 +1,4 @@
-/** The one resumption engine: the rest of a stream whose connection broke, by GET with Last-Event-ID. (SE7, UC6) */
+/** Resumes an upstream's stream whose connection broke, by GET with `Last-Event-ID`. (SE7, UC6) */
 import { GatewayError } from '../errors.ts'
 import { HEADER } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
@@ -10,59 +10,59 @@ import type { EventsReply, Handle } from './reply.ts'
 import { ResumePoint } from './resume-point.ts'
 import { eventIdHeader } from './sse.ts'
 
-/** How often an upstream is asked for the rest before it counts as gone. */
+/** How many GET requests may fail in a row before the stream counts as lost. */
 const ATTEMPTS = 5
 
-/** How long the first attempt waits where the stream said nothing of it, and the longest that any waits. */
+/** The delay of the first attempt if the stream set no `retry`, and the longest delay of any attempt. */
 const RETRY_MS = 1_000
 const MAX_RETRY_MS = 30_000
 
-/** The least that is waited from the second time on: a server that says `retry: 0` may break off again and again. */
+/** The shortest delay from the second resumption on, since a server with `retry: 0` may break off again and again. */
 const MIN_RETRY_MS = 100
 
-/** Where a stream goes on: behind an event, after a while. */
+/** Where and when to resume a stream. */
 export interface Continuation {
   readonly after: string
   readonly retryMs: number | undefined
-  /** Whether the stream was resumed before. */
+  /** Whether this is not the first resumption of the stream, which sets a minimum delay. */
   readonly isRepeated: boolean
 }
 
 /**
- * Reads a stream, and on where it breaks: as long as responses are pending and something new comes now and then. A
- * stream that ends in good order is not asked for: `poll` goes on outwards. It shares the lifetime of its exchange.
+ * Reads a stream and resumes it whenever its connection breaks, as long as responses are pending and resuming brings
+ * new events. A stream that the server closed on purpose (`poll`) is not resumed here: that end is passed to the
+ * reader.
  */
 export class ResumingBody implements Body, Sink {
   readonly #exchange: Exchange
   readonly #next: Handle
   readonly #point: ResumePoint
   #pendingOf: () => readonly RequestId[]
-  /** Counts the responses that come after the first break. */
+  /** Tracks responses from the first break on; before that the reply's own count is used. */
   #pending: PendingIds | undefined
   #body: Body | undefined
   #sink: Sink | undefined
-  /** Bytes given back, which were scanned before: the body that they came from may be gone. */
+  /** Bytes put back by a reader. They are kept here because the body that they came from may be closed. */
   readonly #unread: Buffer[] = []
-  /** Whether what was handed out so far ends with an event. */
+  /** Whether the bytes delivered so far end with a whole event. */
   #atBoundary = true
-  /** What the sink answered last. */
+  /** The last result of the sink's `data()`. */
   #flows = true
-  /** Of the requests of its own: they end with the exchange, and can be given up before. */
+  /** The lifetime of the GET requests: a child of the exchange's, so that `cancel()` can stop them alone. */
   #life: Lifetime | undefined
   #timer: NodeJS.Timeout | undefined
   #end: End | undefined
   #isCancelled = false
-  /** Whether the stream was resumed before. */
   #isRepeated = false
 
-  /** The body of a reply, and what comes after it. */
+  /** Reads the body of a reply, and resumes it if it breaks. */
   static of(reply: EventsReply, exchange: Exchange, next: Handle): ResumingBody {
     const body = new ResumingBody(exchange, next, reply.pending, new ResumePoint())
     body.#body = reply.body
     return body
   }
 
-  /** What comes after an event, of which these ids are pending. */
+  /** Resumes a stream from an event on, with these requests pending. */
   static from(
     { after, retryMs, isRepeated }: Continuation,
     pending: readonly RequestId[],
@@ -82,10 +82,10 @@ export class ResumingBody implements Body, Sink {
     this.#point = point
   }
 
-  /** The requests without a response so far. */
+  /** The requests without a response, except those that the client has cancelled. */
   readonly pending = (): readonly RequestId[] => this.#exchange.origin.awaited(this.#pending?.ids ?? this.#pendingOf())
 
-  /** The id of the last event since the first break. */
+  /** The id of the last event, tracked from the first break on. */
   get after(): string | undefined {
     return this.#point.after
   }
@@ -94,7 +94,7 @@ export class ResumingBody implements Body, Sink {
     this.#sink = sink
     this.#flows = true
     for (let chunk = this.#unread.shift(); chunk; chunk = this.#unread.shift()) {
-      this.#hand(chunk, this.#atBoundary && this.#unread.length === 0)
+      this.#deliver(chunk, this.#atBoundary && this.#unread.length === 0)
       if (this.#sink !== sink) return
     }
     if (this.#end) sink.end(this.#end)
@@ -132,12 +132,12 @@ export class ResumingBody implements Body, Sink {
 
   data(chunk: Buffer, atBoundary: boolean): boolean {
     this.#atBoundary = atBoundary
-    if (!this.#pending) return this.#hand(chunk, atBoundary)
+    if (!this.#pending) return this.#deliver(chunk, atBoundary)
     this.#pending.see(chunk, atBoundary)
     this.#point.see(chunk, atBoundary)
-    const takesMore = this.#hand(chunk, atBoundary)
-    // A resumed stream may stay open behind the response.
-    if (atBoundary && this.#pending.isEmpty && this.#hasAsked) process.nextTick(() => this.#finish())
+    const takesMore = this.#deliver(chunk, atBoundary)
+    // A server may keep a resumed stream open after the response, so it is ended here.
+    if (atBoundary && this.#pending.isEmpty && this.#expectsResponses) process.nextTick(() => this.#finish())
     return takesMore
   }
 
@@ -146,28 +146,30 @@ export class ResumingBody implements Body, Sink {
     if (end.how === 'complete') return this.#conclude(this.#pending && this.pending().length > 0 ? this.#polled() : end)
     if (end.how === 'poll') return this.#conclude({ ...end, retryMs: end.retryMs ?? this.#point.retryMs })
     const after = end.after ?? (this.#pending ? this.#point.after : undefined)
-    // A GatewayError is the last word of an upstream that was asked for the rest.
+    // A GatewayError is final, unlike a broken connection: the upstream has refused, or the gateway ended the stream.
     const isLost = end.error instanceof GatewayError || this.#exchange.life.stopped !== undefined
-    if (isLost || after === undefined || this.pending().length === 0 || this.#point.isWornOut) {
+    if (isLost || after === undefined || this.pending().length === 0 || this.#point.isExhausted) {
       return this.#conclude({ how: 'broken', error: end.error })
     }
     this.#point.mark(after, end.retryMs)
     this.#reopen()
   }
 
-  /** The answer of a sink that is let go meanwhile says nothing of the next one. */
-  #hand(chunk: Buffer, atBoundary: boolean): boolean {
+  /**
+   * The result of `data()` counts only if the sink is still attached: `unread()` may have detached it during the call.
+   */
+  #deliver(chunk: Buffer, atBoundary: boolean): boolean {
     const sink = this.#sink
     const takesMore = sink?.data(chunk, atBoundary) ?? false
     if (this.#sink === sink) this.#flows = takesMore
     return this.#flows
   }
 
-  get #hasAsked(): boolean {
+  get #expectsResponses(): boolean {
     return this.#pendingOf().length > 0
   }
 
-  /** A resumed stream that ended in good order without its response wants to be asked again. */
+  /** A resumed stream that was closed without its response expects a reconnect. */
   #polled(): End {
     const { after, retryMs } = this.#point
     return after === undefined ? COMPLETE : { how: 'poll', after, retryMs }
@@ -190,10 +192,10 @@ export class ResumingBody implements Body, Sink {
     const { life, headers } = this.#exchange
     if (life.stopped) return this.#conclude({ how: 'broken', error: life.stopped })
     this.#life ??= life.child()
-    const asked = { ...headers, [HEADER.lastEventId]: eventIdHeader(this.#point.after!) }
+    const resumeHeaders = { ...headers, [HEADER.lastEventId]: eventIdHeader(this.#point.after!) }
     try {
       const reply = await this.#next(
-        this.#exchange.fork({ verb: 'GET', message: undefined, headers: asked }, this.#life),
+        this.#exchange.fork({ verb: 'GET', message: undefined, headers: resumeHeaders }, this.#life),
       )
       if (reply.kind !== 'events') {
         if (reply.kind === 'json') reply.body.drain()
@@ -205,7 +207,7 @@ export class ResumingBody implements Body, Sink {
       if (this.#sink) reply.body.pipe(this)
     } catch (error) {
       if (this.#isCancelled) return
-      if (attempt < ATTEMPTS && isPassing(error)) this.#wait(delayMs * 2, attempt + 1)
+      if (attempt < ATTEMPTS && isTransient(error)) this.#wait(delayMs * 2, attempt + 1)
       else this.#conclude({ how: 'broken', error: error as Error })
     }
   }
@@ -223,8 +225,10 @@ export class ResumingBody implements Body, Sink {
   }
 }
 
-/** Whether asking again may help: the upstream cannot be reached, or has not noticed yet that the first one is gone. */
-function isPassing(error: unknown): boolean {
+/**
+ * Whether a retry may help: the upstream is unreachable, or has not yet noticed that the broken connection is closed.
+ */
+function isTransient(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return false
   if (error.code === 'upstream_refused') return error.status === 409 || error.status === 503
   return error.code === 'upstream_unreachable' || error.code === 'upstream_broken'

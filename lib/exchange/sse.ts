@@ -1,19 +1,22 @@
-/** What the events of a stream say, and events of our own. (WHATWG HTML, 9.2) */
+/** Parses and formats server-sent events. (WHATWG HTML, 9.2) */
 import { createParser } from 'eventsource-parser'
 import { mayBeMessage, parseJson } from '../util/json.ts'
+import { COLON, CR, LF } from '../util/ascii.ts'
 
 const BYTE_ORDER_MARK = '\uFEFF'
-const LF = 0x0a
-const CR = 0x0d
-const COLON = 0x3a
 
-/** A comment, which every client ignores: it keeps connections open and finds the dead ones. */
+/** A comment, which every client ignores. It keeps idle connections open and reveals dead ones. */
 export const HEARTBEAT: Buffer = Buffer.from(':\n\n')
 
 const BLANK_LINE = /\r\n\r\n|\n\n|\r\r|\r\n\r|\n\r\n?|\r\n\n/g
 
-/** The events of a stretch, one by one. */
-export function* eventsOf(stretch: Buffer): Generator<Buffer> {
+/** Splits bytes into whole events. Most stretches are a single event, which a generator would make dearer. */
+export function eventsOf(stretch: Buffer): Iterable<Buffer> {
+  const isOne = stretch.indexOf('\n\n') === stretch.length - 2 && stretch.indexOf(CR) === -1
+  return isOne ? [stretch] : splitEvents(stretch)
+}
+
+function* splitEvents(stretch: Buffer): Generator<Buffer> {
   const text = stretch.toString('latin1')
   let start = 0
   for (const { index, 0: end } of text.matchAll(BLANK_LINE)) {
@@ -23,7 +26,9 @@ export function* eventsOf(stretch: Buffer): Generator<Buffer> {
   if (start < stretch.length) yield stretch.subarray(start)
 }
 
-/** The index just past the first event that ends in a piece, given the bytes in front of it; its length when none does. */
+/**
+ * The index after the first event that ends in `piece`, given the bytes before it; the piece's length when none does.
+ */
 export function endOfFirstEvent(before: Buffer, piece: Buffer): number {
   const front = before.subarray(-3)
   if (!front.includes(CR) && !piece.includes(CR)) {
@@ -39,7 +44,7 @@ export function endOfFirstEvent(before: Buffer, piece: Buffer): number {
   return piece.length
 }
 
-/** Whether any of these lines is an event id, which means that their stream can be resumed. */
+/** Whether any of these lines is an event id, without which a stream cannot be resumed. */
 export function hasEventId(lines: Buffer): boolean {
   for (let at = lines.indexOf('id'); at !== -1; at = lines.indexOf('id', at + 1)) {
     const isField = lines[at + 2] === COLON || isLineEnd(lines[at + 2] ?? COLON)
@@ -52,27 +57,27 @@ function isLineEnd(byte: number): boolean {
   return byte === LF || byte === CR
 }
 
-/** Reads messages out of an event stream, in chunks of any size. */
+/** Reads the messages of an event stream, in chunks of any size. */
 export interface MessageReader {
   feed(chunk: string): void
 }
 
-/** Lines that the parser makes an error of, as it does for each unknown field and each `retry` that is no number. */
+/** Lines for which the parser creates an Error, such as unknown fields and invalid `retry` values. */
 const OTHER_LINE = /([\r\n])(?![\r\n:]|data[:\r\n]|event:|id:|$)/g
 
-/** How many events in a row may look like JSON without being any. */
+/** How many events in a row may look like JSON and fail to parse. */
 const MAX_MALFORMED = 100
 
 /**
- * Calls back with the JSON of each event's data, parsed and as it stands; what is no JSON is passed over. Of an event
- * longer than `maxChars` nothing is kept, and nothing is read from there on, nor behind too many malformed events: each
- * costs an error, which is dearer than the event.
+ * Calls back with each event's data, as parsed JSON and as text; data that is not JSON is skipped. Reading stops for
+ * good at an event longer than `maxChars`, and after `MAX_MALFORMED` malformed events, because each one costs an Error,
+ * which is more expensive than the event.
  */
 export function createMessageReader(
   onMessage: (message: unknown, text: string) => void,
   maxChars: number = Infinity,
 ): MessageReader {
-  /** The beginning of a line. */
+  /** The chunks of an unfinished line. */
   let held: string[] = []
   let isFirst = true
   let unfinished = 0
@@ -91,7 +96,8 @@ export function createMessageReader(
   function readLines(lines: string): void {
     const text = isFirst && lines.startsWith(BYTE_ORDER_MARK) ? lines.slice(1) : lines
     isFirst = false
-    // What the parser would refuse goes in as a comment. The line end in front is for the first line.
+    // Lines that the parser would reject are turned into comments. The added line end lets the pattern match the first
+    // line.
     parser.feed(`\n${text}`.replace(OTHER_LINE, '$1:').slice(1))
   }
   return {
@@ -117,29 +123,32 @@ export function createMessageReader(
 const ID_LINE = /(?:^|[\r\n])id(?:: ?([^\r\n]*))?(?=[\r\n])/g
 const RETRY_LINE = /(?:^|[\r\n])retry: ?(\d+)(?=[\r\n])/g
 
-/** The last id in events that have one; empty when it was taken back. */
+/** The last event id in these bytes; empty when an empty `id:` revoked it. */
 export function lastEventId(events: Buffer): string {
   return lastMatch(events, ID_LINE) ?? ''
 }
 
-/** The longest event id that is sent back, in bytes: servers take heads of 8 to 16 KiB. */
+/** The longest event id that is sent as a header, in bytes: servers accept 8 to 16 KiB of headers in all. */
 const EVENT_ID_BYTES = 4 * 1024
 
-/** What no header holds: controls, and white space at either end, which is not part of its value. (RFC 9110, 5.5) */
+/** What a header value cannot hold: control characters, and white space at either end. (RFC 9110, 5.5) */
 // oxlint-disable-next-line no-control-regex
 const NO_HEADER_VALUE = /[\0-\x08\x0a-\x1f\x7f]|^[\t ]|[\t ]$/
 
-/** Whether a stream can be resumed behind an event of this id. */
+/** Whether a stream can be resumed after an event with this id. */
 export function canBeResumedFrom(id: string): boolean {
   return id !== '' && !NO_HEADER_VALUE.test(id) && Buffer.byteLength(id) <= EVENT_ID_BYTES
 }
 
-/** An event id as `Last-Event-ID`: its bytes in UTF-8 (WHATWG HTML, 9.2.4), each of which a header holds as a character. */
+/**
+ * Encodes an event id as `Last-Event-ID`: UTF-8 (WHATWG HTML, 9.2.4), in which node:http writes each byte as a
+ * character.
+ */
 export function eventIdHeader(id: string): string {
   return Buffer.from(id).toString('latin1')
 }
 
-/** The last reconnection time in events, in milliseconds. */
+/** The last `retry` time in events, in milliseconds. */
 export function retryMsOf(events: Buffer): number | undefined {
   const found = events.includes('retry:') ? lastMatch(events, RETRY_LINE) : undefined
   return found === undefined ? undefined : Number(found)
@@ -149,26 +158,25 @@ function lastMatch(events: Buffer, line: RegExp): string | undefined {
   return [...events.toString().matchAll(line)].at(-1)?.[1]
 }
 
-/** Tells a client to come back in a second, here or at another node. */
+/** Tells a client to reconnect after a second, at this node or another. */
 export const RETRY: Buffer = Buffer.from('retry: 1000\n\n')
 
-/** An event of our own. */
+/** Formats a JSON-RPC message as an event. */
 export function messageEvent(json: string): Buffer {
   return Buffer.from(`event: message\ndata: ${json}\n\n`)
 }
 
-/** The fields of an event. */
 export interface EventFields {
   readonly id?: string | undefined
   readonly event?: string | undefined
   readonly retryMs?: number | undefined
-  /** Its lines of data, joined by line feeds; empty when there are none. */
+  /** The data lines, joined by line feeds; empty when there are none. */
   readonly data: string
 }
 
 const LINE_END = /\r\n|\n|\r/
 
-/** What an event says. */
+/** Parses the fields of one event. */
 export function parseEvent(text: string): EventFields {
   let id: string | undefined
   let event: string | undefined
@@ -186,14 +194,13 @@ export function parseEvent(text: string): EventFields {
   return { id, event, retryMs, data: data.join('\n') }
 }
 
-/** The name and the value of a line. */
+/** Splits a line into field name and value. */
 export function fieldOf(line: string): [name: string, value: string] {
   const colon = line.indexOf(':')
   if (colon === -1) return [line, '']
   return [line.slice(0, colon), line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)]
 }
 
-/** The bytes of an event. */
 export function formatEvent({ id, event, retryMs, data }: EventFields): Buffer {
   const lines = [
     ...(id === undefined ? [] : [`id: ${id}`]),

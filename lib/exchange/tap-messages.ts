@@ -1,16 +1,16 @@
-/** Listens in on an event stream on its way to the client. */
+/** Observes the messages of an event stream on its way to the client, without changing a byte. */
 import { createMessageReader, endOfFirstEvent, eventsOf } from './sse.ts'
 import { ChunkList } from '../util/chunk-list.ts'
 import type { Reply } from './reply.ts'
 import type { Sink } from './body.ts'
 
-/** A message longer than this is not looked at, in bytes. */
+/** The longest message that is parsed, in bytes; longer ones are forwarded unread. */
 const MAX_BYTES = 1024 * 1024
 
-/** Enough of an event's end to find where it is. */
+/** How many of the last bytes of an event are kept, to find the blank line that ends it. */
 const TAIL_BYTES = 3
 
-/** Calls back with each message that may be of interest; the bytes go on as they are. Any other reply is given back. */
+/** Calls back with each message that passes the filter. A reply that is not an event stream is returned unchanged. */
 export function tapMessages(
   reply: Reply,
   isOfInterest: (event: Buffer) => boolean,
@@ -20,9 +20,9 @@ export function tapMessages(
   const { body } = reply
   const reader = createMessageReader(onMessage)
   const held = new ChunkList()
-  /** The last bytes of a giant event that goes by. */
+  /** The last bytes of an event too long to parse, while it is being forwarded. */
   let passing: Buffer | undefined
-  /** How many of the bytes to come were looked at before they were given back. */
+  /** How many of the next bytes were observed before a reader put them back. */
   let seen = 0
   function look(chunk: Buffer, atBoundary: boolean): void {
     const end = passing && atBoundary ? endOfFirstEvent(passing, chunk) : 0

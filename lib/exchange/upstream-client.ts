@@ -1,4 +1,4 @@
-/** The one MCP client of our own: what the gateway itself asks of servers, over any door of the pipeline. */
+/** The gateway's own MCP client, which sends its requests through the pipeline like any other. */
 import { GatewayError } from '../errors.ts'
 import { HEADER, LISTEN_METHOD, META, MODERN_VERSIONS, negotiatedVersionHeader } from '../protocol.ts'
 import type { Awaitable, Era, RequestId, UpstreamState } from '../types.ts'
@@ -11,7 +11,7 @@ import { type Fault, type Message, notificationOf, requestOf, responseText } fro
 import { readResponse } from './read-response.ts'
 import { drainReply, type Handle, type Reply } from './reply.ts'
 
-/** The server's own error, in a reply that came all right. */
+/** A JSON-RPC error that the server answered. */
 export class RpcError extends Error {
   readonly code: unknown
   readonly data: unknown
@@ -27,13 +27,12 @@ export class RpcError extends Error {
 /** How long a refusal to be listened to may take, once it has begun. */
 const REFUSAL_MS = 10_000
 
-/** Where a client of our own speaks, and how it introduces itself. */
 interface ClientParts {
   readonly handle: Handle
-  /** Whose server, principal, request and config are spoken for. */
+  /** The exchange whose server, principal, request and config the client uses. */
   readonly parent: Exchange
   readonly era: Era
-  /** `_meta` of every modern request. */
+  /** The `_meta` of every modern request. */
   readonly envelope?: JsonObject
   readonly state: UpstreamState | undefined
 }
@@ -44,7 +43,7 @@ export class UpstreamClient {
   #state: UpstreamState | undefined
   #ids = 0
 
-  /** Opens a session behind with these parameters of `initialize`. Throws the server's RpcError, or a GatewayError. */
+  /** Opens a session with the upstream by `initialize` with these parameters. Throws an RpcError or a GatewayError. */
   static async open(handle: Handle, parent: Exchange, handshake: JsonObject): Promise<[UpstreamClient, JsonObject]> {
     const client = new UpstreamClient({ handle, parent, era: 'legacy', state: undefined })
     try {
@@ -58,7 +57,7 @@ export class UpstreamClient {
     }
   }
 
-  /** Speaks the revision without sessions, introducing itself with every request. */
+  /** Creates a client of the modern era, which has no sessions and sends its identity with every request. */
   static modern(handle: Handle, parent: Exchange, client: JsonObject): UpstreamClient {
     const envelope = {
       [META.protocolVersion]: MODERN_VERSIONS[0],
@@ -74,18 +73,18 @@ export class UpstreamClient {
     this.#life = parts.parent.life.child()
   }
 
-  /** The conversation behind; `undefined` in the modern era. */
+  /** The session with the upstream; `undefined` in the modern era. */
   get state(): UpstreamState | undefined {
     return this.#state
   }
 
-  /** The result of a request. Throws the server's RpcError, or a GatewayError when no answer came. */
+  /** Sends a request and returns its result. Throws the server's RpcError, or a GatewayError when no response came. */
   async request(method: string, params?: JsonObject, out?: Out): Promise<JsonObject> {
     const { era, envelope } = this.#parts
-    const said = envelope ? { ...params, _meta: { ...(member(params, '_meta') as JsonObject), ...envelope } } : params
+    const sent = envelope ? { ...params, _meta: { ...(member(params, '_meta') as JsonObject), ...envelope } } : params
     const id = `gateway-${(this.#ids += 1)}`
     const life = this.#life.child()
-    const reply = await this.#send(requestOf(era, id, method, said), life)
+    const reply = await this.#send(requestOf(era, id, method, sent), life)
     if (reply.opened) this.#state = reply.opened
     const response = await readResponse(reply, out, { id })
     if (life.stopped) throw life.stopped
@@ -99,15 +98,15 @@ export class UpstreamClient {
     drainReply(await this.#send(notificationOf(this.#parts.era, method, params)))
   }
 
-  /** Answers a question of the server. */
+  /** Responds to a request of the server. */
   async respond(id: RequestId, answer: { readonly result: unknown } | { readonly error: Fault }): Promise<void> {
     const text = responseText(id, answer)
     drainReply(await this.#send({ kind: 'response', era: this.#parts.era, id, ...answer, text }))
   }
 
   /**
-   * Hears what the server says of its own accord, until it is closed. Legacy servers take no filter. `onEnd` is called
-   * when the server ends it. Throws the server's RpcError, or a GatewayError.
+   * Receives the server's own messages until closed. `filter` is for modern servers; legacy ones take none. `onEnd` is
+   * called when the server ends the stream. Throws the server's RpcError, or a GatewayError.
    */
   async listen(
     filter: JsonObject,
@@ -124,11 +123,11 @@ export class UpstreamClient {
       if (refusal?.error !== undefined) throw new RpcError(refusal.error)
       throw new GatewayError('upstream_invalid', 'The server answered a listener without a stream')
     }
-    const heard = mapMessages(reply, { methods: () => true, responses: true }, async (message) => {
+    const observed = mapMessages(reply, { methods: () => true, responses: true }, async (message) => {
       await fn(message)
       return 'drop' as const
     })
-    if (heard.kind === 'events') heard.body.pipe({ data: () => true, end: onEnd })
+    if (observed.kind === 'events') observed.body.pipe({ data: () => true, end: onEnd })
     return {
       close() {
         life.stop(new GatewayError('bad_request', 'Nobody listens any more'))
@@ -137,16 +136,16 @@ export class UpstreamClient {
     }
   }
 
-  /** Ends the session behind, if one was opened, and gives up whatever is under way. Never rejects. */
+  /** Stops all requests in progress and ends the session with the upstream, if one was opened. Never rejects. */
   async close(): Promise<void> {
     const state = this.#state
     this.#state = undefined
-    // Whoever ends a session says nothing of what went on in it: its end does.
+    // The reason `closing` sends no `notifications/cancelled`: ending the session ends its requests.
     this.#life.stop(new GatewayError('closing', 'The client of our own has closed'))
     if (state?.id !== undefined) {
       const life = this.#life.detach()
       const exchange = this.#parts.parent.fork(
-        { verb: 'DELETE', message: undefined, state, headers: versionOf(state) },
+        { verb: 'DELETE', message: undefined, state, headers: versionOf(state), isOwn: true },
         life,
       )
       await this.#parts.handle(exchange).then(drainReply, () => {})
@@ -168,7 +167,7 @@ export class UpstreamClient {
       ...(method !== undefined && { [HEADER.method]: method }),
     }
     const headers = era === 'modern' ? modern : versionOf(this.#state)
-    return handle(parent.fork({ verb, message, state: this.#state, headers }, life))
+    return handle(parent.fork({ verb, message, state: this.#state, headers, isOwn: true }, life))
   }
 }
 

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { HEADER } from '../protocol.ts'
 import type { Charge } from '../session/quota.ts'
-import type { GatewayRequest, Principal, RequestId, ServerConfig } from '../types.ts'
+import type { AuditDecider, GatewayRequest, Principal, RequestId, ServerConfig } from '../types.ts'
 
 /** The headers of a POST that repeat members of its body. */
 export interface StandardHeaders {
@@ -24,6 +24,8 @@ export class InboundRequest {
   charge: Charge | undefined
   /** The id of the JSON-RPC request, which an error response repeats. */
   id: RequestId | undefined
+  /** What decides about it now; `undefined` in the pipeline. */
+  stage: AuditDecider | undefined = 'host'
 
   constructor(request: GatewayRequest, response: ServerResponse, server: string) {
     this.request = request

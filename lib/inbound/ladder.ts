@@ -1,7 +1,7 @@
 /** The validation ladder of 2026-07-28, as data: the first rung that a message violates decides the answer. (CL11) */
 import type { GatewayErrorCode } from '../errors.ts'
 import { META, MODERN_VERSIONS, NAMED_BY } from '../protocol.ts'
-import { decodeHeaderValue } from './header-value.ts'
+import { decodeHeaderValue } from '../exchange/header-value.ts'
 import { isObject, type JsonObject, member } from '../util/json.ts'
 import type { StandardHeaders } from './inbound-request.ts'
 

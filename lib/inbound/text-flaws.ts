@@ -1,10 +1,8 @@
 /** Finds what makes a JSON text ambiguous or too deep: duplicate keys, keys that fold to deciding ones, deep nesting. */
 import { type Level, MESSAGE_LEVEL } from './deciding-keys.ts'
+import { COLON, DOUBLE_QUOTE, SPACE } from '../util/ascii.ts'
 
-const QUOTE = 0x22
 const BACKSLASH = 0x5c
-const COLON = 0x3a
-const SPACE = 0x20
 
 /** Up to how many keys comparing each with each is faster than a Set. */
 const MAX_COMPARED_KEYS = 8
@@ -34,7 +32,7 @@ export function findFlaw(text: string): TextFlaw | undefined {
   let flaw: TextFlaw | undefined
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
-      case QUOTE: {
+      case DOUBLE_QUOTE: {
         const end = endOfString(text, at)
         const inner = open.at(-1)
         if (inner && isKey(text, end)) {

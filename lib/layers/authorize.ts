@@ -1,4 +1,4 @@
-/** Whether a message may be sent, by the scope rules of its server. */
+/** Checks a message against the scope rules of its server. */
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Message } from '../exchange/message.ts'
@@ -7,15 +7,15 @@ import { requireScopes, scopeRulesOf, scopesOf } from '../inbound/access/scopes.
 import type { ServerConfig } from '../types.ts'
 
 /**
- * It stands in the pipeline twice. `said` judges the client's own words, before any hook runs for them; `sent` judges
- * what a layer in between has made of them, and only that. What is needed is the union of both.
+ * The layer is in the pipeline twice: `said` checks the client's message before any hook runs for it, `sent` checks it
+ * again if a layer in between has rewritten it. A rewritten message thus needs the scopes of both.
  */
 export class Authorize implements Layer {
   readonly name: string
   readonly #judges: 'said' | 'sent'
   readonly #baseScopes: readonly string[]
 
-  /** `baseScopes` are those that every request needs. */
+  /** `baseScopes` are the scopes that every request needs. */
   constructor(judges: 'said' | 'sent', baseScopes: readonly string[]) {
     this.name = `authorize:${judges}`
     this.#judges = judges
@@ -31,7 +31,7 @@ export class Authorize implements Layer {
     return message && (this.#judges === 'said' || isRewritten) ? this.#judge(message, exchange, next) : next(exchange)
   }
 
-  /** The body is what counts: what the headers say of it has been compared by now. */
+  /** Only the body is checked, because the inbound checks have already compared the `Mcp-*` headers with it. */
   async #judge(message: Message, exchange: Exchange, next: Handle): Promise<Reply> {
     const { config, path, origin } = exchange
     const rules = scopeRulesOf(path.at(-1)!, config)

@@ -1,4 +1,4 @@
-/** Tells a server that a request's answer is no longer waited for: nobody else says `notifications/cancelled`. (LC8) */
+/** Sends `notifications/cancelled` for a request that is stopped or times out; no other layer sends it. (LC8) */
 import { type GatewayError, isCode } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer, UpstreamOf } from '../exchange/layer.ts'
@@ -9,7 +9,7 @@ import type { Era } from '../types.ts'
 
 interface CancelParts {
   readonly upstreamOf: UpstreamOf
-  /** Has a gateway that closes wait for what is being said. */
+  /** Makes the gateway's `close()` wait for the notification. */
   readonly track: (work: Promise<void>) => Promise<void>
   readonly report: (error: unknown, exchange: Exchange) => void
 }
@@ -26,12 +26,12 @@ export class CancelOnStop implements Layer {
     return true
   }
 
-  /** It speaks in the session that the request was sent in, whatever the layers above go on with. */
+  /** Sends the notification in the session of the request, even if a layer above has opened a new one since. */
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
     if (!this.#isCancelledByMessage(exchange)) return next(exchange)
     const off = exchange.life.onStop((reason) => {
-      // A stop may come from a timer, or in the context of another request.
-      if (isHeard(reason)) exchange.origin.bind(() => this.#cancel(exchange, next, reason.message))()
+      // `bind`, because a stop may run in a timer or in the async context of another request.
+      if (needsNotification(reason)) exchange.origin.bind(() => this.#cancel(exchange, next, reason.message))()
     })
     return next(exchange).then(undefined, (error: unknown) => {
       off()
@@ -40,7 +40,7 @@ export class CancelOnStop implements Layer {
     })
   }
 
-  /** A handshake is never cancelled. (LC6) */
+  /** `initialize` must not be cancelled. (LC6) */
   #isCancelledByMessage({ message, config, path, state }: Exchange): boolean {
     if (message?.kind !== 'request' && message?.kind !== 'batch') return false
     if (message.era === 'modern') return this.#parts.upstreamOf(path.at(-1)!, config).quits === 'cancelled'
@@ -53,14 +53,17 @@ export class CancelOnStop implements Layer {
     const headers = state ? negotiatedVersionHeader(state.protocolVersion) : {}
     for (const requestId of requestIds) {
       const cancelled = notificationOf(era, 'notifications/cancelled', { requestId, reason })
-      const said = exchange.fork({ verb: 'POST', message: cancelled, headers }, exchange.life.detach())
-      const saying = next(said).then(drainReply, (error: unknown) => this.#parts.report(error, exchange))
-      void this.#parts.track(saying)
+      const notification = exchange.fork(
+        { verb: 'POST', message: cancelled, headers, isOwn: true },
+        exchange.life.detach(),
+      )
+      const sending = next(notification).then(drainReply, (error: unknown) => this.#parts.report(error, exchange))
+      void this.#parts.track(sending)
     }
   }
 }
 
-/** A session that has ended takes its requests along; a gateway that closes leaves them to their server. */
-function isHeard({ code }: GatewayError): boolean {
+/** The end of a session ends its requests anyway, and a closing gateway lets the server finish them. */
+function needsNotification({ code }: GatewayError): boolean {
   return code !== 'session_not_found' && code !== 'closing'
 }

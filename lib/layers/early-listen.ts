@@ -1,4 +1,7 @@
-/** Listens for a client before it does itself: what a server says at once after the handshake is not lost. (PU2) */
+/**
+ * Opens a session's listening stream before the client does, so that messages right after the handshake are not lost.
+ * (PU2)
+ */
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer, UpstreamOf } from '../exchange/layer.ts'
@@ -12,34 +15,34 @@ import { bridgesSessions } from '../upstream/eras.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { within } from '../util/timeout.ts'
 
-/** How long "initialized" waits for the head of the server's stream. */
+/** How long `notifications/initialized` is delayed for the response headers of the stream. */
 const HEAD_WAIT_MS = 250
 
-/** How long a stream is held. A body that nobody reads keeps 64 KiB; then its server waits. */
+/** How long a stream is held for its client. It buffers 64 KiB; then backpressure stops the server. */
 const HOLD_MS = 10_000
 
-/** How many streams are held at a time. */
 const MAX_HELD = 1_000
 
-/** How many sessions that have listened, or were listened for, are remembered: that is done once for each. */
+/** How many sessions that already had a listening stream are remembered, as each gets only one early stream. */
 const MAX_SEEN = 1_000
 
-/** How many servers without such a stream are remembered, and for how long. */
+/** How many servers that refused a listening stream are remembered, and for how long. */
 const MAX_MUTE_SERVERS = 1_000
 const MUTE_MS = 5 * 60_000
 
-/** A stream that waits for its client. */
+/** An open stream that waits for its client. */
 interface Held {
   readonly life: Lifetime
-  /** `undefined` when the server does not want to be listened to. */
+  /** `undefined` when the server refused the stream. */
   readonly reply: Promise<Reply | undefined>
-  /** It waits no longer, for this reason or because the client has it. */
-  end(reason?: GatewayError): void
+  /** Stops holding the stream. With a reason it is closed; without, the client has taken it over. */
+  release(reason?: GatewayError): void
 }
 
 /**
- * Only where the client's own request finds what is held here, or in an event log: at another node a second stream would
- * be refused by the server, and the client stay deaf. What is held keeps no session in use.
+ * The layer needs sessions that stay on this node, or an event log. On another node the server would refuse the
+ * client's own stream as a second one, and the client would receive nothing. A held stream does not prolong its
+ * session.
  */
 export class EarlyListen implements Layer {
   readonly name = 'earlyListen'
@@ -48,7 +51,7 @@ export class EarlyListen implements Layer {
   /** By session id. */
   readonly #held = new Map<string, Held>()
   readonly #seen = new Map<string, true>()
-  /** By upstream id, until when: servers without such a stream. */
+  /** Servers that refused a listening stream: upstream id to the time at which the entry expires. */
   readonly #refusals = new Map<string, number>()
 
   constructor(quota: Quota, upstreamOf: UpstreamOf) {
@@ -56,7 +59,7 @@ export class EarlyListen implements Layer {
     this.#upstreamOf = upstreamOf
   }
 
-  /** Whatever speaks another protocol keeps what it says by itself. */
+  /** Upstreams other than HTTP buffer early messages themselves. */
   applies(config: ServerConfig): boolean {
     return 'url' in config || bridgesSessions(config)
   }
@@ -67,7 +70,7 @@ export class EarlyListen implements Layer {
     if (!session) return next(exchange)
     if (verb === 'GET') {
       boundedSet(this.#seen, MAX_SEEN, session.id, true)
-      // Whoever asks for what follows an event asks for another stream.
+      // A GET with `Last-Event-ID` resumes an earlier stream, which is not the one held here.
       const held = headers[HEADER.lastEventId] === undefined ? this.#held.get(session.id) : undefined
       return held ? this.#handOver(held, exchange, next) : next(exchange)
     }
@@ -75,19 +78,20 @@ export class EarlyListen implements Layer {
     return this.#isWorthIt(exchange, session.id) ? this.#listen(exchange, session.id, next) : next(exchange)
   }
 
-  /** A session has ended. */
+  /** Closes the stream held for a session that has ended. */
   forget(sessionId: string): void {
-    this.#held.get(sessionId)?.end(nobody())
+    this.#held.get(sessionId)?.release(noClient())
   }
 
-  /** No client comes any more. */
-  letGo(): void {
-    for (const held of this.#held.values()) held.end(nobody())
+  /** Closes all held streams. */
+  releaseAll(): void {
+    for (const held of this.#held.values()) held.release(noClient())
   }
 
   #isWorthIt(exchange: Exchange, sessionId: string): boolean {
     const { state, config, path } = exchange
-    if (!state || !needsSession(state) || this.#seen.has(sessionId) || this.#held.size >= MAX_HELD) return false
+    if (!state || !needsSession(state) || state.silent) return false
+    if (this.#seen.has(sessionId) || this.#held.size >= MAX_HELD) return false
     if (!('url' in config) && !state.bridge) return false
     const { id } = this.#upstreamOf(path.at(-1)!, config)
     return (this.#refusals.get(id) ?? 0) <= performance.now()
@@ -95,66 +99,66 @@ export class EarlyListen implements Layer {
 
   async #listen(exchange: Exchange, sessionId: string, next: Handle): Promise<Reply> {
     boundedSet(this.#seen, MAX_SEEN, sessionId, true)
-    const giveBack = this.#quota.takeEarly(exchange.origin.principal?.id)
-    if (giveBack) await within(performance.now() + HEAD_WAIT_MS, this.#hold(exchange, sessionId, next, giveBack))
+    const freeSlot = this.#quota.takeEarly(exchange.origin.principal?.id)
+    if (freeSlot) await within(performance.now() + HEAD_WAIT_MS, this.#hold(exchange, sessionId, next, freeSlot))
     return next(exchange)
   }
 
-  /** Resolves when the head of the stream is there, or there is none. */
-  #hold(exchange: Exchange, sessionId: string, next: Handle, giveBack: () => void): Promise<unknown> {
+  /** Resolves when the server has accepted or refused the stream. */
+  #hold(exchange: Exchange, sessionId: string, next: Handle, freeSlot: () => void): Promise<unknown> {
     const life = exchange.life.detach()
     life.endless = true
     const headers = negotiatedVersionHeader(exchange.state!.protocolVersion)
-    const asking = exchange.fork({ verb: 'GET', message: undefined, headers }, life)
-    const end: Held['end'] = (reason) => {
+    const listening = exchange.fork({ verb: 'GET', message: undefined, headers, isOwn: true }, life)
+    const release: Held['release'] = (reason) => {
       if (this.#held.get(sessionId) !== held) return
       clearTimeout(timer)
       this.#held.delete(sessionId)
-      giveBack()
+      freeSlot()
       if (!reason) return
       life.stop(reason)
-      // An event log goes on listening for a while, as it does when a client has left.
+      // With an event log, cancelling the body only detaches the reader; the log keeps the stream open for a while.
       void held.reply.then((reply) => reply && reply.kind !== 'empty' && reply.body.cancel())
     }
-    const reply = next(asking).then(
-      (given) => {
-        if (given.kind === 'events') return given
-        drainReply(given)
-        end()
+    const reply = next(listening).then(
+      (received) => {
+        if (received.kind === 'events') return received
+        drainReply(received)
+        release()
         return undefined
       },
       (error: unknown) => {
-        if (error instanceof GatewayError && error.status === 405) this.#refuse(exchange)
-        end()
+        if (error instanceof GatewayError && error.status === 405) this.#rememberRefusal(exchange)
+        release()
         return undefined
       },
     )
-    const held: Held = { life, reply, end }
-    const timer = setTimeout(() => end(nobody()), HOLD_MS).unref()
+    const held: Held = { life, reply, release }
+    const timer = setTimeout(() => release(noClient()), HOLD_MS).unref()
     this.#held.set(sessionId, held)
     return reply
   }
 
-  /** Client and stream end together from now on. */
+  /** Gives the held stream to the client, whose request stops it from now on. */
   async #handOver(held: Held, exchange: Exchange, next: Handle): Promise<Reply> {
-    held.end()
-    const release = exchange.life.adopt(held.life)
+    held.release()
+    const undoAdopt = exchange.life.adopt(held.life)
     const reply = await held.reply
     if (exchange.life.stopped) {
       if (reply && reply.kind !== 'empty') reply.body.cancel()
       throw exchange.life.stopped
     }
     if (reply) return reply
-    release()
+    undoAdopt()
     return next(exchange)
   }
 
-  #refuse({ path, config }: Exchange): void {
+  #rememberRefusal({ path, config }: Exchange): void {
     const { id } = this.#upstreamOf(path.at(-1)!, config)
     boundedSet(this.#refusals, MAX_MUTE_SERVERS, id, performance.now() + MUTE_MS)
   }
 }
 
-function nobody(): GatewayError {
+function noClient(): GatewayError {
   return new GatewayError('bad_request', 'No client has come to listen')
 }

@@ -1,20 +1,23 @@
-/** The reply to a handshake -> a session of ours. (SS1, SS2) */
+/** Opens a gateway session for the reply to a handshake. (SS1, SS2) */
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
+import { clientOf } from '../observe/facts.ts'
+import type { SessionWatch } from '../observe/session-watch.ts'
 import type { SessionHabits } from '../session/session-habits.ts'
 import { isTooMuch } from '../session/session-record.ts'
 import type { Sessions } from '../session/sessions.ts'
 import { needsSession, type UpstreamContext, type UpstreamSessions } from '../session/upstream-session.ts'
 import type { SessionRecord, UpstreamState } from '../types.ts'
 
-/** What opening a session needs of the gateway. */
 interface OpenSessionParts {
   readonly sessions: Sessions
   readonly sessionHabits: SessionHabits
   readonly upstreamSessions: UpstreamSessions
-  /** Whether clients get a session of the gateway's own where the server gives none: an event log needs one. */
+  /** Whether clients get a session even if the server gives none, as an event log requires. */
   readonly alwaysSessions: boolean
+  /** Told of each session that is opened, and that ends before its client learnt its id. */
+  readonly watch?: SessionWatch | undefined
   readonly report: (error: unknown, exchange: Exchange) => void
 }
 
@@ -30,7 +33,7 @@ export class OpenSession implements Layer {
     return true
   }
 
-  /** What is kept comes from inside, so that it is the handshake as the server got it. */
+  /** The stored state comes from the reply, so that it has the handshake as the server received it. */
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
     return exchange.opens && !exchange.origin.session ? this.#open(exchange, next) : next(exchange)
   }
@@ -43,8 +46,16 @@ export class OpenSession implements Layer {
     sessionHabits.learn(reply.opened.upstream, isNeeded)
     if (!isNeeded && !alwaysSessions) return reply
     const sessionId = await this.#keep(reply.opened, exchange, reply)
+    this.#watch(sessionId, reply.opened, exchange)
     if (exchange.origin.isGone) await this.#abandon(sessionId, reply.opened, exchange)
     return { ...reply, sessionId }
+  }
+
+  #watch(id: string, upstream: UpstreamState, { origin, config, message }: Exchange): void {
+    const { server, principal } = origin
+    const { protocolVersion } = upstream
+    const client = clientOf(message)
+    this.#parts.watch?.opened(id, { record: { upstream }, server, principal, protocolVersion, client, config })
   }
 
   async #keep(state: UpstreamState, exchange: Exchange, reply: Reply): Promise<string> {
@@ -65,12 +76,12 @@ export class OpenSession implements Layer {
     }
   }
 
-  /** What a store cannot keep with what it takes to recover, it keeps without: the session ends with its server's. */
+  /** If a store refuses the record with its client state, the record is stored without it, and cannot be recovered. */
   async #create(record: SessionRecord, exchange: Exchange): Promise<string> {
     const { client, ...upstream } = record.upstream
-    // A bridge cannot do without.
+    // A bridge cannot do without its client state.
     if (!client || upstream.bridge) return this.#parts.sessions.open(record)
-    // Of what a client says at its leisure a session keeps no more than of what it says later.
+    // The client state from the handshake has the same size limit as what later requests add to it.
     if (isTooMuch(client)) return this.#parts.sessions.open({ ...record, upstream })
     try {
       return await this.#parts.sessions.open(record)
@@ -81,15 +92,16 @@ export class OpenSession implements Layer {
     }
   }
 
-  /** A client that left before it learnt its id will never use it. */
+  /** Ends a session whose client disconnected before it received the session id. */
   async #abandon(id: ClientSession['id'], state: UpstreamState, exchange: Exchange): Promise<void> {
     this.#parts.upstreamSessions.forget(id)
+    this.#parts.watch?.ended(id)
     await this.#parts.sessions.end(id)
     void this.#parts.upstreamSessions.terminate(state, contextOf(exchange))
   }
 }
 
-/** Without the client's request, which a session outlives. */
+/** The context leaves out the client's request, since the session outlives it. */
 function contextOf({ origin: { server, principal }, config }: Exchange): UpstreamContext {
   return { server, principal, config }
 }

@@ -1,4 +1,4 @@
-/** Opens a server's session anew when the server has forgotten it, so that its client need not notice. (SS8) */
+/** Reopens the upstream session when the server no longer knows it, unnoticed by the client. (SS8) */
 import { GatewayError, isCode, isElsewhere } from '../errors.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
@@ -16,10 +16,10 @@ import { type JsonObject, member } from '../util/json.ts'
 export class RecoverSession implements Layer {
   readonly name = 'recoverSession'
   readonly #responseMs: number
-  /** By session id: sessions that are being opened anew. Requests that arrive meanwhile wait for the same promise. */
+  /** Recoveries in progress, by session id. Requests that arrive during a recovery wait for the same promise. */
   readonly #recoveries = new Map<string, Promise<UpstreamState>>()
 
-  /** How long a server may take for an answer that is waited for here, and for all of a recovery. */
+  /** `responseMs` limits the wait for a response, and also a whole recovery. 0 means no limit. */
   constructor(responseMs = 0) {
     this.#responseMs = responseMs
   }
@@ -29,29 +29,29 @@ export class RecoverSession implements Layer {
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
-    return exchange.origin.session ? this.#sendIn(exchange, next) : next(exchange)
+    return exchange.origin.session ? this.#sendAndRecover(exchange, next) : next(exchange)
   }
 
-  /** It shares the lifetime of what it sends again, so that the layers below speak in the new session. */
-  async #sendIn(exchange: Exchange, next: Handle): Promise<Reply> {
+  /** The retry shares the exchange's lifetime but has the new state, so that the layers below use the new session. */
+  async #sendAndRecover(exchange: Exchange, next: Handle): Promise<Reply> {
     try {
-      return await this.#noted(exchange, await next(exchange))
+      return await this.#record(exchange, await next(exchange))
     } catch (error) {
       if (!isCode(error, 'session_not_found') || isElsewhere(error) || exchange.life.stopped) throw error
       const state = await unlessStopped(exchange.life, this.#recover(exchange, next)).catch((cause: unknown) => {
         throw exchange.life.stopped ?? new GatewayError('session_not_found', 'Session not found', { cause })
       })
-      // Its event ids were the old session's.
+      // An event id of the old session means nothing in the new one.
       const { [HEADER.lastEventId]: _, ...headers } = exchange.headers
-      return this.#noted(exchange, await next(exchange.with({ state, headers })))
+      return this.#record(exchange, await next(exchange.with({ state, headers })))
     }
   }
 
-  /** Keeps what the server would have to be told again, once it has agreed to it. */
-  async #noted(exchange: Exchange, reply: Reply): Promise<Reply> {
+  /** Stores the client state that a recovery must replay, once the server has accepted the request. */
+  async #record(exchange: Exchange, reply: Reply): Promise<Reply> {
     const { message, origin } = exchange
     const session = origin.session!
-    if (message?.kind === 'batch') return notedBatch(message, session, reply)
+    if (message?.kind === 'batch') return recordBatch(message, session, reply)
     const change = changeOf(message)
     if (!change) return reply
     const response = await peekInTime(reply, exchange.requestIds[0], this.#responseMs)
@@ -59,7 +59,7 @@ export class RecoverSession implements Layer {
     return reply
   }
 
-  /** The new session is for all who wait for it: whoever was first may be stopped meanwhile. */
+  /** Runs in a detached lifetime, so that stopping the first request does not fail the others that wait. */
   async #recover(exchange: Exchange, next: Handle): Promise<UpstreamState> {
     const session = exchange.origin.session!
     const running = this.#recoveries.get(session.id)
@@ -81,17 +81,17 @@ export class RecoverSession implements Layer {
     const session = exchange.origin.session!
     const kept = await latestState(exchange)
     if (!kept?.client) throw gone()
-    // Another node, or another request, was here first.
+    // Another node or another request has recovered the session already.
     if (kept.id !== exchange.state?.id) return kept
-    const { client: told } = kept
-    const [client] = await UpstreamClient.open(next, exchange, told.handshake)
+    const { client: saved } = kept
+    const [client] = await UpstreamClient.open(next, exchange, saved.handshake)
     try {
       const opened = client.state
       if (opened?.protocolVersion !== kept.protocolVersion) throw gone()
-      if (told.logLevel) await tell(client, 'logging/setLevel', told.logLevel)
-      for (const params of Object.values(told.subscriptions ?? {})) await tell(client, 'resources/subscribe', params)
-      const state: UpstreamState = { ...opened, client: told }
-      await session.keep((now) => ({ ...state, client: now.client ?? told }))
+      if (saved.logLevel) await replay(client, 'logging/setLevel', saved.logLevel)
+      for (const params of Object.values(saved.subscriptions ?? {})) await replay(client, 'resources/subscribe', params)
+      const state: UpstreamState = { ...opened, client: saved }
+      await session.keep((now) => ({ ...state, client: now.client ?? saved }))
       return state
     } catch (error) {
       await client.close()
@@ -100,14 +100,14 @@ export class RecoverSession implements Layer {
   }
 }
 
-/** A server may refuse by now what it agreed to before, say for a resource that is gone: the session goes on without. */
-async function tell(client: UpstreamClient, method: string, params: JsonObject): Promise<void> {
+/** An error response is ignored: the server may refuse now what it accepted before, such as a deleted resource. */
+async function replay(client: UpstreamClient, method: string, params: JsonObject): Promise<void> {
   await client.request(method, params).catch((error: unknown) => {
     if (!(error instanceof RpcError)) throw error
   })
 }
 
-/** The promise, unless the lifetime is stopped before: whoever is stopped waits for nobody else's work. */
+/** Settles like the promise, or rejects as soon as the lifetime is stopped. */
 function unlessStopped<T>(life: Lifetime, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const off = life.onStop(reject)
@@ -115,7 +115,7 @@ function unlessStopped<T>(life: Lifetime, work: Promise<T>): Promise<T> {
   })
 }
 
-/** The state as the store has it now, which may be another than the request found. */
+/** The state as the store has it now, which may be newer than the one that the request read. */
 async function latestState({ origin, state }: Exchange): Promise<UpstreamState | undefined> {
   let latest = state
   await origin.session?.keep((now) => (latest = now))
@@ -128,23 +128,23 @@ function withClient(state: UpstreamState, change: (client: ClientState) => Clien
   return isTooMuch(client) ? state : { ...state, client }
 }
 
-/** What a request changes of the state behind, once the server has agreed to it. */
+/** The change that a request makes to the upstream state, once the server has accepted it. */
 function changeOf(message: Message | undefined): ((state: UpstreamState) => UpstreamState) | undefined {
   const change = message?.kind === 'request' ? CHANGES.get(message.method) : undefined
   if (!change || message?.kind !== 'request') return undefined
   return (state) => withClient(state, (client) => change(client, message.params ?? {}))
 }
 
-/** The responses to a batch come in any order, and one by one or all at once. */
-function notedBatch({ items }: BatchMessage, session: ClientSession, reply: Reply): Reply {
+/** Responses are matched by id, since those of a batch arrive in any order, one by one or as a batch. */
+function recordBatch({ items }: BatchMessage, session: ClientSession, reply: Reply): Reply {
   const changes = new Map<RequestId | null, (state: UpstreamState) => UpstreamState>()
   for (const item of items) {
     const change = changeOf(item)
     if (change && item.kind === 'request') changes.set(item.id, change)
   }
   if (changes.size === 0) return reply
-  return mapMessages(reply, { responses: true }, async (said) => {
-    for (const message of said.kind === 'batch' ? said.items : [said]) {
+  return mapMessages(reply, { responses: true }, async (received) => {
+    for (const message of received.kind === 'batch' ? received.items : [received]) {
       if (message.kind !== 'response' || message.error !== undefined) continue
       const change = changes.get(message.id)
       if (change) await session.keep(change)
@@ -155,7 +155,7 @@ function notedBatch({ items }: BatchMessage, session: ClientSession, reply: Repl
 
 type Change = (client: ClientState, params: JsonObject) => ClientState
 
-/** How the requests of a client change what its next session has to be told. */
+/** The changes to the client state, by the method of the request. */
 const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
   ['logging/setLevel', (client, params) => ({ ...client, logLevel: params })],
   [
@@ -174,7 +174,7 @@ const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
   ],
 ])
 
-/** What is no text names no resource, whatever the server made of it. */
+/** `undefined` when the URI is not a string, even if the server accepted it. */
 function uriOf(params: JsonObject): string | undefined {
   const uri = member(params, 'uri')
   return typeof uri === 'string' ? uri : undefined

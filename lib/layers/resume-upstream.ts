@@ -1,10 +1,10 @@
-/** Goes on with a call's stream whose connection to the server broke, behind the client's back. (SE7, UC6) */
+/** Resumes the stream of a request when its connection to the server breaks, unnoticed by the client. (SE7, UC6) */
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import { ResumingBody } from '../exchange/resuming-body.ts'
 
-/** It decides about broken streams alone: one that ends in good order wants its reader to ask again. (SE3) */
+/** Only broken streams are resumed: after one that the server closed on purpose, the client reconnects itself. (SE3) */
 export class ResumeUpstream implements Layer {
   readonly name = 'resumeUpstream'
 
@@ -12,7 +12,7 @@ export class ResumeUpstream implements Layer {
     return true
   }
 
-  /** A handshake has no session yet in which the rest of its answer could be asked for. */
+  /** The reply to a handshake is not resumed, because the GET would need the session that the reply opens. */
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
     const { verb, message, opens } = exchange
     if (verb !== 'POST' || message?.era !== 'legacy' || message.kind === 'notification' || opens) return next(exchange)

@@ -1,4 +1,4 @@
-/** Sends the messages of a batch one by one, where something below takes no batches. (2025-03-26, RPC5) */
+/** Sends the messages of a batch one by one, for layers and upstreams that accept no batches. (2025-03-26, RPC5) */
 import { GatewayError, isCode } from '../errors.ts'
 import { answer, type Out } from '../exchange/answer.ts'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -27,10 +27,12 @@ export class SplitBatch implements Layer {
     const { message } = exchange
     if (message?.kind !== 'batch' || !this.#needsSingles(exchange)) return next(exchange)
     if (exchange.requestIds.length === 0) return this.#accept(message, exchange, next)
-    return answer(exchange, async (out) => ({ text: `[${(await this.#ask(message, exchange, next, out)).join(',')}]` }))
+    return answer(exchange, async (out) => ({
+      text: `[${(await this.#request(message, exchange, next, out)).join(',')}]`,
+    }))
   }
 
-  /** Responses and notifications: accepted when each of them is. */
+  /** A batch of responses and notifications is accepted if each of its messages is. */
   async #accept({ items }: BatchMessage, exchange: Exchange, next: Handle): Promise<Reply> {
     let refusal: Reply | undefined
     for (const message of items) {
@@ -41,8 +43,10 @@ export class SplitBatch implements Layer {
     return refusal ?? { kind: 'empty', status: 202, headers: {} }
   }
 
-  /** The responses as text, in the order of the batch. What a request says before its response leaves at once. */
-  async #ask({ items }: BatchMessage, exchange: Exchange, next: Handle, out: Out): Promise<string[]> {
+  /**
+   * Returns the responses as text, in the order of the batch. Messages before a response are forwarded as they arrive.
+   */
+  async #request({ items }: BatchMessage, exchange: Exchange, next: Handle, out: Out): Promise<string[]> {
     const answers = await Promise.all(
       items.map(async (message) => {
         const single = exchange.with({ message })
@@ -56,7 +60,7 @@ export class SplitBatch implements Layer {
           return response?.text ?? noAnswer(message.id)
         } catch (error) {
           if (exchange.life.stopped) throw exchange.life.stopped
-          // The session is gone for all of them, which only a status tells the client. (SS3, SS8)
+          // The session is gone for every message, and only the HTTP status 404 tells the client so. (SS3, SS8)
           if (isCode(error, 'session_not_found')) throw error
           if (message.kind !== 'request' || exchange.origin.awaited([message.id]).length === 0) return undefined
           return error instanceof GatewayError ? error.toJsonRpc(message.id) : noAnswer(message.id)

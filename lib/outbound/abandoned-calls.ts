@@ -1,15 +1,15 @@
-/** Calls that go on at their servers though their clients have left: so many for each client and no more. (SE4) */
+/** Limits the requests of each client that continue at their servers after the client has disconnected. (SE4) */
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Lifetime } from '../exchange/lifetime.ts'
 
-/** How many calls a principal, or a session without one, may leave behind; past that the oldest is cancelled. */
+/** The limit per principal, or per session without one; beyond it the oldest request is cancelled. */
 const MAX_ABANDONED = 64
 
 export class AbandonedCalls {
   readonly #byClient = new Map<string, Set<Lifetime>>()
 
-  /** A client has left this call. Returns what is to be called when the call is over. */
+  /** Adds a request whose client has disconnected. Call the returned function when the request is over. */
   add({ life, origin: { principal, session } }: Exchange): () => void {
     const client = principal ? `principal ${principal.id}` : `session ${session?.id}`
     const calls = this.#byClient.get(client) ?? new Set()

@@ -1,4 +1,4 @@
-/** Writes answers that are all there, and cuts a client off that does not take one. (SE16) */
+/** Writes whole responses, and disconnects a client that does not read its response. (SE16) */
 import { AsyncResource } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
@@ -13,7 +13,7 @@ type OnStall = (error: GatewayError, context: Partial<ErrorContext> | undefined)
 
 interface AnswerWriterParts {
   readonly heartbeat: Heartbeat
-  /** How long a client may leave an answer unread, in milliseconds. */
+  /** How long a client may leave a response unread, in milliseconds. */
   readonly stallMs: number
   readonly report: OnStall
 }
@@ -25,7 +25,9 @@ export class AnswerWriter {
     this.#parts = parts
   }
 
-  /** What the kernel takes at once, as it nearly always does, is done with; the rest is watched until it is taken. */
+  /**
+   * The kernel nearly always buffers the response at once; only if it does not, a heartbeat target watches the rest.
+   */
   readonly send: SendWhole = (response, status, headers, bytes, context) => {
     response.writeHead(status, headers).end(bytes)
     if (!response.writableFinished && !response.destroyed) this.#watch(response, context)
@@ -40,7 +42,7 @@ export class AnswerWriter {
   }
 }
 
-/** An answer of which a client has not taken all. */
+/** A response that a client has not read completely. */
 class UnreadAnswer implements HeartbeatTarget {
   slot = -1
   readonly #response: ServerResponse
@@ -60,7 +62,7 @@ class UnreadAnswer implements HeartbeatTarget {
   }
 }
 
-/** A stall is noticed by a timer, and told of in the async context of its request. */
+/** Binds the report to the request's async context, because a timer detects the stall. */
 function bound(report: OnStall, context: Partial<ErrorContext> | undefined): (fault: GatewayError) => void {
   if (context instanceof Origin) return (fault) => context.bind(report)(fault, context)
   const request = new AsyncResource('McpAnswer')

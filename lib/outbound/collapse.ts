@@ -1,4 +1,4 @@
-/** Makes one JSON document of an event stream, for a client that takes no event streams. (HD1) */
+/** Converts an event stream to one JSON document, for a client that does not accept event streams. (HD1) */
 import { StringDecoder } from 'node:string_decoder'
 import { brokenOff, type GatewayError } from '../errors.ts'
 import { jsonReply } from '../exchange/answer.ts'
@@ -11,15 +11,15 @@ import { createMessageReader } from '../exchange/sse.ts'
 import { UpstreamClient } from '../exchange/upstream-client.ts'
 import type { RequestId } from '../types.ts'
 
-/** An event longer than this is not read, and none after it, in characters. */
+/** The longest event that is read, in characters. Reading stops at a longer one. */
 const MAX_CHARS = 4 * 1024 * 1024
 
-/** What a server's question is answered in the client's place: there is no way to ask it. */
+/** The answer to a server's request on behalf of the client, which cannot receive requests without a stream. */
 const CANNOT_BE_ASKED = { code: -32603, message: 'The client takes no event stream, so it cannot be asked' }
 
 /**
- * The responses to the requests of an exchange, and nothing else of the stream: notifications are dropped, questions
- * are refused. Rejects when the stream ends without a response, or the exchange is stopped.
+ * Collects the responses to an exchange. Notifications are dropped, and requests of the server are refused. Rejects
+ * when the stream ends without a response, or the exchange is stopped.
  */
 export function collapse(reply: EventsReply, exchange: Exchange, handle: Handle): Promise<Reply> {
   return new Promise((resolve, reject) => {
@@ -40,7 +40,7 @@ export function collapse(reply: EventsReply, exchange: Exchange, handle: Handle)
   })
 }
 
-/** Told the texts of the responses, or what there is in place of the only one. */
+/** Called with the texts of the responses, or with the fault that replaces the only one. */
 type OnDone = (texts: readonly string[], fault?: GatewayError) => void
 
 class ResponseReader implements Sink {
@@ -52,7 +52,7 @@ class ResponseReader implements Sink {
   readonly #decoder = new StringDecoder()
   readonly #messages = createMessageReader((json, text) => this.#onMessage(json, text), MAX_CHARS)
   #body: Body
-  /** How many questions are being refused: nothing is read meanwhile. */
+  /** How many server requests are being refused; the stream is paused until it is 0, which bounds them. */
   #refusing = 0
   #isPolled = false
   #isOver = false
@@ -79,10 +79,10 @@ class ResponseReader implements Sink {
     return this.#isOver || this.#refusing === 0
   }
 
-  /** A server that wants to be asked again is asked here, as long as the client is there: the client cannot. (SE3) */
+  /** Resumes a stream that the server closed for polling, as the client has no stream to resume itself. (SE3) */
   end(end: End): void {
     if (this.#isOver) return
-    // A reader waits behind a carriage return for the line feed that may belong to it.
+    // After a carriage return the reader waits for a possible line feed.
     this.#messages.feed('\n')
     if (this.#isOver) return
     if (end.how !== 'poll' || this.#exchange.origin.isGone) {
@@ -105,23 +105,23 @@ class ResponseReader implements Sink {
     this.#body.drain()
   }
 
-  /** What is pending without a fault of its own gets the stream's, in a batch beside the responses that came. */
+  /** In a batch, pending requests get the stream's fault as their response, beside the responses that arrived. */
   #finish(fault?: GatewayError): void {
     this.#isOver = true
     if (!fault || this.#exchange.message?.kind !== 'batch') return this.#onDone(this.#texts, fault)
     this.#onDone([...this.#texts, ...Array.from(this.#pending, (id) => fault.toJsonRpc(id))])
   }
 
-  /** A server that does not hear of it waits in vain, which is its own to bound. */
+  /** If sending the refusal fails, the server's own timeout ends its request. */
   #refuse(id: RequestId): void {
     const { origin, state } = this.#exchange
     if (origin.era === 'modern') return
     this.#refusing += 1
     const client = new UpstreamClient({ handle: this.#handle, parent: this.#exchange, era: 'legacy', state })
-    const goOn = (): void => {
+    const resume = (): void => {
       this.#refusing -= 1
       if (this.#refusing === 0 && !this.#isOver) this.#body.resume()
     }
-    void client.respond(id, { error: CANNOT_BE_ASKED }).then(goOn, goOn)
+    void client.respond(id, { error: CANNOT_BE_ASKED }).then(resume, resume)
   }
 }

@@ -1,4 +1,4 @@
-/** Sends an exchange down the pipeline, and does with the reply what its kind asks for. */
+/** Sends an exchange through the pipeline and relays the reply to the client. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError, isCode, isElsewhere } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -6,20 +6,18 @@ import type { SendWhole } from '../exchange/gateway-internals.ts'
 import type { Flight, InFlight } from '../exchange/in-flight.ts'
 import { cancelledIdsOf } from '../exchange/message.ts'
 import type { Handle } from '../exchange/reply.ts'
-import { EVENT_STREAM_TYPE } from '../protocol.ts'
 import type { AccessMonitor } from '../session/access-monitor.ts'
 import { AbandonedCalls } from './abandoned-calls.ts'
 import { collapse } from './collapse.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { relay } from './relay.ts'
-import { streamHeaders } from './stream-writer.ts'
+import { ownStreamHeaders } from './response-headers.ts'
 import type { RelayOptions } from './writer.ts'
 
-/** What dispatching needs of the gateway. */
 interface DispatcherParts {
   readonly inFlight: InFlight
   readonly accessMonitor: AccessMonitor
-  /** Ends a session that its server has forgotten. */
+  /** Ends a session that its server no longer knows. */
   readonly forget: (sessionId: string) => Promise<void>
   readonly heartbeat: Heartbeat
   readonly stallMs: number
@@ -37,7 +35,7 @@ export class Dispatcher {
     this.#relayOptions = { heartbeat, stallMs, send, report, abandoned: new AbandonedCalls() }
   }
 
-  /** Resolves when nothing of it is left to do. Rejects when the client has to be told why. */
+  /** Resolves when the exchange is over. Rejects with the error that the client must be answered with. */
   async dispatch(exchange: Exchange, handle: Handle, response: ServerResponse): Promise<void> {
     const { inFlight, accessMonitor, report } = this.#parts
     const { life, endsWithClient } = exchange
@@ -51,6 +49,8 @@ export class Dispatcher {
       let reply = await handle(exchange)
       if (reply.kind === 'events' && !exchange.origin.accepts.events) reply = await collapse(reply, exchange, handle)
       if (reply.kind === 'events') life.endless = reply.endless
+      const { observed } = exchange.origin
+      if (observed) reply = observed.watch(reply)
       const relayed = relay(reply, exchange, response, this.#relayOptions)
       if (relayed) await relayed
     } catch (error) {
@@ -59,36 +59,36 @@ export class Dispatcher {
         await this.#parts.forget(session.id).catch((fault: unknown) => report(fault, exchange))
       }
       if (!isCancelled(exchange) || response.headersSent) throw error
-      this.#answerNobody(error, exchange, response)
+      this.#answerCancelled(error, exchange, response)
     } finally {
       inFlight.delete(flight)
     }
   }
 
-  /** Whoever cancels waits no more, whatever the server makes of it: what it is told of that is its client's word. */
+  /** A cancelled request gets no response even if the server ignores the notification, which is forwarded as usual. */
   #noteCancelled({ message, origin: { session } }: Exchange): void {
     const ids = session ? cancelledIdsOf(message) : []
     if (ids.length > 0) this.#parts.inFlight.cancel(session!.id, ids)
   }
 
-  /** A request that its client has cancelled gets no response, and so no status that a client makes one of. (UT4) */
-  #answerNobody(error: unknown, exchange: Exchange, response: ServerResponse): void {
+  /** Answers a cancelled request without content or error status, since clients turn a status into a response. (UT4) */
+  #answerCancelled(error: unknown, exchange: Exchange, response: ServerResponse): void {
     const { send, report } = this.#parts
     const isSwallowed = !(error instanceof GatewayError) || (error.status >= 500 && error.code !== 'closing')
     if (isSwallowed) report(error, exchange)
     if (response.destroyed) return
     const { origin } = exchange
     if (!origin.accepts.events) return send(response, 202, {}, undefined, origin)
-    send(response, 200, streamHeaders({ 'content-type': EVENT_STREAM_TYPE }), undefined, origin)
+    send(response, 200, ownStreamHeaders(), undefined, origin)
   }
 
-  /** A response closes when it is complete, too. */
+  /** `close` is also emitted after a complete response; then the exchange is no longer in flight. */
   #onClose(flight: Flight): void {
     if (this.#parts.inFlight.has(flight)) flight.life.stop(new GatewayError('bad_request', 'The client went away'))
   }
 }
 
-/** Whether a client waits for none of the responses that it asked for. */
+/** Whether the client has cancelled all requests of the exchange. */
 function isCancelled({ origin, requestIds }: Exchange): boolean {
   return requestIds.length > 0 && origin.awaited(requestIds).length === 0
 }

@@ -1,4 +1,4 @@
-/** Writes a JSON document as it comes. */
+/** Writes a JSON document as it arrives. */
 import type { End } from '../exchange/body.ts'
 import { Writer } from './writer.ts'
 
@@ -7,7 +7,7 @@ export class DocumentWriter extends Writer {
     this.put(chunk)
   }
 
-  /** A document that breaks off must look broken. */
+  /** A document that breaks off closes the connection, so that the client cannot take it for complete. */
   protected conclude({ how }: End): void {
     if (how === 'broken') this.response.destroy()
     else this.response.end()

@@ -1,11 +1,11 @@
-/** Keeps quiet streams alive: one timer for all of them. (SE15; field rule: at most 15 s of silence) */
+/** Heartbeats for idle streams, sent by one timer for all. (SE15; proxies commonly allow 15 s of silence) */
 
 import { type DenseItem, DenseSet } from '../util/dense-set.ts'
 
-/** How often streams are looked at: twice a period, so that none is silent for longer than one. */
+/** The timer's interval, half of 15 s: an idle stream is noticed at one tick and gets a heartbeat by the next. */
 export const TICK_MS = 7_500
 
-/** What has to be looked at from time to time. */
+/** An object that the timer checks regularly. */
 export interface HeartbeatTarget extends DenseItem {
   tick(): void
 }
@@ -23,7 +23,7 @@ export class Heartbeat {
     this.#streams.delete(stream)
   }
 
-  /** The timer stops at a tick without streams, not between two short ones. */
+  /** The timer stops at a tick without streams, so that short streams in a row do not restart it each time. */
   #tick(): void {
     if (this.#streams.size === 0) {
       clearInterval(this.#timer)

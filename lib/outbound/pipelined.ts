@@ -1,11 +1,11 @@
-/** Tells responses that wait behind another one when their connection closes: node:http tells only the first. */
+/** Closes all pipelined responses with their connection, since node:http closes only the first. */
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** By connection, the responses that have not had their turn when they were met. */
+/** By connection, the responses that were queued behind another one when they were registered. */
 const queues = new WeakMap<Socket, Set<ServerResponse>>()
 
-/** Sees to it that a response closes with its connection, whether its turn has come or not. */
+/** Ensures that a response emits `close` with its connection, even while it is queued. */
 export function closeWithConnection(response: ServerResponse): void {
   if (response.socket !== null || response.destroyed || response.writableFinished) return
   const { socket } = response.req
@@ -25,7 +25,7 @@ function queueOf(socket: Socket): Set<ServerResponse> {
   return queue
 }
 
-/** One that has its turn by now hears of it from node:http. */
+/** A response that is no longer queued is closed by node:http. */
 function close(response: ServerResponse): void {
   if (response.socket !== null) return
   response.destroy()

@@ -6,10 +6,10 @@ import { JSON_TYPE } from '../protocol.ts'
 import type { ErrorContext, GatewayRequest, RequestId } from '../types.ts'
 import type { Headers } from './response-headers.ts'
 
-/** The rest of a refused body is read away if it is no longer than this, in bytes; else the connection closes. */
+/** How many bytes of a refused body are read and discarded; the connection is closed if it is longer. */
 const SHORT_BYTES = 64 * 1024
 
-/** A request that announces no body has none. */
+/** A request without `content-length` and `transfer-encoding` has no body. */
 function isShort({ complete, headers }: GatewayRequest): boolean {
   const { 'content-length': length = 0, 'transfer-encoding': coding } = headers
   return complete || (coding === undefined && Number(length) <= SHORT_BYTES)
@@ -18,9 +18,9 @@ function isShort({ complete, headers }: GatewayRequest): boolean {
 const NO_HEADERS = (): Headers => ({})
 
 /**
- * `headers` makes those that go before the error's own. What was begun cannot be turned into an error any more and is
- * cut; a client that is gone is told nothing. Never throws, since nothing is left above it that could answer: an error
- * that cannot be sent is answered with a bare 500, and why it cannot is returned for the operator.
+ * `headers` creates headers that the error's own override. A response that has begun cannot become an error, so its
+ * connection is closed. Never throws, because no caller could answer: if writing the error fails, it answers with a
+ * plain 500 and returns the reason for the operator.
  */
 export function refuse(
   send: SendWhole,
@@ -35,7 +35,7 @@ export function refuse(
     answerWith(send, request, response, error, id, headers(), context)
     return undefined
   } catch (fault) {
-    // A host may have changed how heads are written: where that fails too, the connection is all that can end.
+    // The app may have replaced `writeHead`; if the plain 500 fails too, the connection is closed.
     try {
       const bare = new GatewayError('internal', 'Internal error')
       answerWith(send, request, response, bare, undefined, {}, context)
@@ -60,7 +60,7 @@ function answerWith(
     response.destroy()
     return
   }
-  // As SDK servers say it: clients take a 404 that names their request for an error of that request alone. (SS3)
+  // Without the request's id, as SDK servers do: with it, clients treat a 404 as an error of that request alone. (SS3)
   const body = Buffer.from(error.toJsonRpc(error.code === 'session_not_found' ? null : id))
   const all = {
     ...error.headers,

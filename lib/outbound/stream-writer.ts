@@ -1,4 +1,4 @@
-/** Writes an event stream stretch by stretch, keeps it alive, and tells the requests that get no response. */
+/** Writes an event stream with heartbeats, and answers pending requests with an error when it ends. */
 import type { GatewayError } from '../errors.ts'
 import type { End } from '../exchange/body.ts'
 import type { EventsReply } from '../exchange/reply.ts'
@@ -8,25 +8,16 @@ import type { RequestId } from '../types.ts'
 import type { Headers } from './response-headers.ts'
 import { type Relayed, type RelayOptions, Writer } from './writer.ts'
 
-/** What keeps anything between here and the client from holding events back. (RT12) */
-const STREAM_HEADERS: Headers = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
-
-/** What costs more to write than to copy, in bytes. */
+/** Up to this average size, in bytes, copying chunks into one write is cheaper than writing each. */
 const SMALL_BYTES = 4 * 1024
-
-/** No length is promised: comments and errors may be added. */
-export function streamHeaders(headers: Headers): Headers {
-  const { 'content-length': _, ...rest } = headers
-  return { ...rest, ...STREAM_HEADERS }
-}
 
 export class StreamWriter extends Writer {
   readonly #reply: EventsReply
   /** Whether nothing was written since the last tick. */
   #quiet = false
-  /** Whether something else may be written here: all that went out are whole events. */
+  /** Whether the last chunk ends with a whole event, so that a heartbeat or error may follow it. */
   #atBoundary = true
-  /** What arrived in this tick: a flood of small events leaves in one piece. */
+  /** The chunks that arrived in this tick, which are written together if they are small. */
   #waiting: Buffer[] = []
   #waitingBytes = 0
 
@@ -36,8 +27,8 @@ export class StreamWriter extends Writer {
   }
 
   override start(status: number, headers: Headers): void {
-    super.start(status, streamHeaders(headers))
-    // The head leaves at once, with the events that came along with it.
+    super.start(status, headers)
+    // Without events to write, the headers are flushed, so that the client sees the stream open.
     const isIdle = this.#waiting.length === 0 && !this.response.destroyed && !this.response.writableEnded
     if (isIdle) this.response.flushHeaders()
   }
@@ -66,7 +57,7 @@ export class StreamWriter extends Writer {
     for (const piece of isFlood ? [Buffer.concat(pieces)] : pieces) this.put(piece)
   }
 
-  /** A client that has an id to come back with may; any other is told which requests get no response. (SE3, ER14) */
+  /** A client that can resume the stream gets no errors; otherwise each pending request gets one. (SE3, ER14) */
   protected conclude(end: End, error: () => GatewayError): void {
     if (this.response.destroyed) return
     this.#flush()
@@ -76,16 +67,16 @@ export class StreamWriter extends Writer {
     }
     const { life, origin } = this.exchange
     const isClosing = life.stopped?.code === 'closing'
-    if (!this.#goesOn(end)) {
+    if (!this.#isResumable(end)) {
       for (const id of origin.awaited(this.#reply.pending()))
-        this.response.write(messageEvent(this.#lastWord(error(), id)))
+        this.response.write(messageEvent(this.#finalMessage(error(), id)))
     }
     if (isClosing && origin.era === 'legacy') this.response.write(RETRY)
     this.response.end()
   }
 
-  /** Whether the rest can be had behind the last id that the client has. */
-  #goesOn(end: End): boolean {
+  /** Whether the client can resume the stream after the last event id it has. */
+  #isResumable(end: End): boolean {
     const { stopped } = this.exchange.life
     if (end.how === 'poll') return true
     if (this.#reply.resumeAfter() === undefined) return false
@@ -93,8 +84,8 @@ export class StreamWriter extends Writer {
     return stopped.code === 'closing' || (this.#reply.kept && stopped.code === 'unauthorized')
   }
 
-  /** What ends a subscription is no error. (ST18) */
-  #lastWord(error: GatewayError, id: RequestId): string {
+  /** A subscription that the closing gateway ends gets a result, not an error. (ST18) */
+  #finalMessage(error: GatewayError, id: RequestId): string {
     const { origin, listens } = this.exchange
     if (origin.era === 'legacy' || !listens || error.code !== 'closing') return error.toJsonRpc(id)
     return JSON.stringify({
@@ -104,7 +95,7 @@ export class StreamWriter extends Writer {
     })
   }
 
-  /** A server that keeps events for a client to resume must see that the client has gone. */
+  /** If the server stores events for resumption, the disconnect is passed on, so that the client can resume there. */
   protected override get outlivesClient(): boolean {
     return super.outlivesClient && this.#reply.resumeAfter() === undefined
   }

@@ -1,16 +1,16 @@
-/** Whether a client takes what is written for it, looked at once a tick of the heartbeat. */
+/** Detects at every heartbeat tick whether a client reads what is written for it. */
 import type { ServerResponse } from 'node:http'
 import { TICK_MS } from './heartbeat.ts'
 
-/** The least that a client takes within `stallMs`, in bytes, unless there is less to take: one byte now and then stalls. */
+/** How many bytes a client must read within `stallMs`, if so many wait: a byte now and then counts as stalled. */
 const MIN_TAKEN_BYTES = 16 * 1024
 
-/** How much may wait for its turn behind another response of its connection, in bytes, as long as that one takes. */
+/** How many bytes of a pipelined response may be buffered while the response before it is being read. */
 const QUEUED_BYTES = 64 * 1024
 
 export class Uptake {
   readonly #stallMs: number
-  /** What the connection had taken when the wait began. The first look only notes it. */
+  /** The bytes read by the client when the wait began. The first check only records them. */
   #takenBytes = -Infinity
   #waitedMs = 0
 
@@ -18,7 +18,7 @@ export class Uptake {
     this.#stallMs = stallMs
   }
 
-  /** Whether a client has taken too little for too long. `isWaiting` says whether anything waits for it. */
+  /** Whether a client has read too little for too long. `isWaiting` is set while bytes wait for it. */
   isStalled(response: ServerResponse, isWaiting: boolean): boolean {
     const { socket, req, writableLength } = response
     const connection = socket ?? req.socket
@@ -34,7 +34,7 @@ export class Uptake {
   }
 }
 
-/** Cuts a client off; a response that waits for its turn has no connection yet that it could close itself. */
+/** Closes the client's connection. A queued response has no socket yet, so the request's socket is destroyed. */
 export function cutOff(response: ServerResponse): void {
   if (response.socket) response.destroy()
   else response.req.socket.destroy()

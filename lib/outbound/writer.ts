@@ -1,4 +1,4 @@
-/** What every way of writing a reply shares: backpressure, a client that stalls or leaves, an exchange that is stopped. */
+/** The base class of reply writers: backpressure, stalled or disconnected clients, and stopped exchanges. */
 import type { ServerResponse } from 'node:http'
 import { brokenOff, GatewayError } from '../errors.ts'
 import type { Body, End, Sink } from '../exchange/body.ts'
@@ -9,20 +9,19 @@ import type { Heartbeat, HeartbeatTarget } from './heartbeat.ts'
 import type { Headers } from './response-headers.ts'
 import { cutOff, Uptake } from './uptake.ts'
 
-/** What relaying takes, whatever is relayed. */
 export interface RelayOptions {
   readonly heartbeat: Heartbeat
-  /** How long a client may leave what is written to it unread, in milliseconds. */
+  /** How long a client may stop reading, in milliseconds. */
   readonly stallMs: number
-  /** Counts the calls whose clients have left. */
+  /** Limits the requests whose clients have disconnected. */
   readonly abandoned: AbandonedCalls
-  /** Writes what is all there. */
+  /** Writes a whole response. */
   readonly send: SendWhole
-  /** Told what the operator should know of. */
+  /** Reports a fault to the operator. */
   readonly report: (fault: GatewayError, exchange: Exchange) => void
 }
 
-/** Where a reply goes, and what is told when nothing is left to do. */
+/** The exchange and client response that a reply is written for. `settle` is called when writing is over. */
 export interface Relayed {
   readonly exchange: Exchange
   readonly response: ServerResponse
@@ -39,10 +38,10 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   readonly #report: RelayOptions['report']
   readonly #settle: () => void
   readonly #abandoned: AbandonedCalls
-  /** To be called when a call that its client has left is over. */
+  /** Set once the client has disconnected from a request that continues; called when the request is over. */
   #onAbandonedOver: (() => void) | undefined
   #isOver = false
-  /** Whether what takes the bytes wants no more for now. Middleware may stand before the socket: its word counts. */
+  /** Whether the last `write()` returned `false`. It is tracked because middleware may wrap the response. */
   #needsDrain = false
 
   constructor(
@@ -77,7 +76,7 @@ export abstract class Writer implements Sink, HeartbeatTarget {
     return this.#isOver
   }
 
-  /** A client that is gone holds nothing up. */
+  /** A disconnected client causes no backpressure. */
   data(chunk: Buffer, atBoundary: boolean): boolean {
     if (this.response.destroyed) return true
     this.write(chunk, atBoundary)
@@ -86,12 +85,11 @@ export abstract class Writer implements Sink, HeartbeatTarget {
 
   protected abstract write(chunk: Buffer, atBoundary: boolean): void
 
-  /** Whether what was written waits for the client. */
   protected get needsDrain(): boolean {
     return this.#needsDrain
   }
 
-  /** Hands bytes over. What `write()` answers and `drain` are of the same stream, also behind `compression()`. */
+  /** `write()` and `drain` come from the same stream, also if `compression()` wraps the response. */
   protected put(bytes: Buffer): void {
     if (!this.response.write(bytes)) this.#needsDrain = true
   }
@@ -99,7 +97,7 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   end(end: End): void {
     if (this.#isOver) return
     const { stopped } = this.exchange.life
-    // A body that breaks because the exchange was stopped may say so before the writer hears of the stop.
+    // If the stop broke the body, the body may end before the writer's own stop listener runs.
     if (stopped) return this.#stop(stopped)
     let fault: GatewayError | undefined
     this.conclude(end, () => (fault ??= brokenOff(end.how === 'broken' ? end.error : undefined)))
@@ -107,15 +105,15 @@ export abstract class Writer implements Sink, HeartbeatTarget {
     this.over(fault)
   }
 
-  /** Ends the response; `error` makes what is said for a request without a response. (Made in vain, it costs 10 µs.) */
+  /** Ends the response. `error` creates the error for pending requests, lazily because an Error costs 10 µs. */
   protected abstract conclude(end: End, error: () => GatewayError): void
 
-  /** Whether a client that leaves may still want what is on its way. */
+  /** Whether the request continues at the server after the client disconnects. */
   protected get outlivesClient(): boolean {
     return !this.exchange.endsWithClient
   }
 
-  /** A client that reads nothing for too long is cut off: it holds memory here and a connection behind. */
+  /** Disconnects a client that has stopped reading, since it holds memory here and a connection to the server. */
   tick(): void {
     const { response } = this
     const isWaiting = this.#needsDrain || response.writableNeedDrain || (this.#isOver && !response.writableFinished)
@@ -144,7 +142,7 @@ export abstract class Writer implements Sink, HeartbeatTarget {
     this.body.resume()
   }
 
-  /** Also when all went well: until then a client may still stall. */
+  /** Also runs after a complete response: until `close` the client may still stall. */
   #onGone(): void {
     this.#heartbeat.delete(this)
     if (this.#isOver) return

@@ -1,4 +1,6 @@
-/** Checks again what goes on for long: may it still, is its session still there, has its proof of identity ended? */
+/**
+ * Rechecks exchanges that last long: whether access is still allowed, the session exists and the principal is valid.
+ */
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Flight, InFlight } from '../exchange/in-flight.ts'
@@ -11,14 +13,13 @@ import { recordOf } from './session-record.ts'
 import type { Sessions } from './sessions.ts'
 import type { UpstreamSessions } from './upstream-session.ts'
 
-/** How many answers of lookups and stores are waited for at a time, and how long for each. */
+/** How many calls of lookups and stores run at a time, and the time limit of each. */
 const AT_A_TIME = 8
 const ANSWER_MS = 10_000
 
-/** The longest delay a timer takes. */
+/** The longest delay that `setTimeout` accepts. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** What the monitor checks, and what it ends. */
 interface AccessMonitorParts {
   readonly inFlight: InFlight
   readonly sessions: Sessions
@@ -29,14 +30,14 @@ interface AccessMonitorParts {
 }
 
 /**
- * One timer for all: it rings for the next round, and before that for the first proof of identity to end. Nothing is
- * noted of an exchange, so a short one costs a comparison; where nothing goes on there is no timer.
+ * One timer serves all exchanges: it fires for the next round, or earlier when the first principal expires. Nothing is
+ * stored per exchange, so a short one costs a comparison; without exchanges there is no timer.
  */
 export class AccessMonitor {
   readonly #parts: AccessMonitorParts
   #timer: NodeJS.Timeout | undefined
-  /** When it rings, by the monotonic clock: one that is set back would put off what is due. */
-  #ringsAt = Infinity
+  /** When the timer fires, on the monotonic clock, since setting back the system clock would delay checks. */
+  #firesAt = Infinity
   #nextRoundAt = Infinity
   #isInRound = false
   #isClosed = false
@@ -45,11 +46,11 @@ export class AccessMonitor {
     this.#parts = parts
   }
 
-  /** Sees to it that an exchange which begins is looked at in time. */
+  /** Arms the timer for a new exchange. */
   watch({ origin: { principal } }: Exchange): void {
-    if (this.#ringsAt === Infinity) this.#nextRoundAt = performance.now() + this.#parts.recheckMs
+    if (this.#firesAt === Infinity) this.#nextRoundAt = performance.now() + this.#parts.recheckMs
     const at = Math.min(this.#nextRoundAt, monotonic(endOf(principal)))
-    if (at < this.#ringsAt) this.#arm(at)
+    if (at < this.#firesAt) this.#arm(at)
   }
 
   close(): void {
@@ -60,12 +61,12 @@ export class AccessMonitor {
   #arm(at: number): void {
     if (this.#isClosed) return
     clearTimeout(this.#timer)
-    this.#ringsAt = at
+    this.#firesAt = at
     const delayMs = Math.min(Math.max(Math.ceil(at - performance.now()), 0), MAX_TIMER_MS)
-    this.#timer = setTimeout(() => this.#ring(), delayMs).unref()
+    this.#timer = setTimeout(() => this.#fire(), delayMs).unref()
   }
 
-  #ring(): void {
+  #fire(): void {
     const now = performance.now()
     const today = Date.now()
     const flights = this.#parts.inFlight.snapshot()
@@ -75,7 +76,7 @@ export class AccessMonitor {
       if (endsAt <= today) life.stop(expired())
       else next = Math.min(next, endsAt)
     }
-    this.#ringsAt = Infinity
+    this.#firesAt = Infinity
     if (flights.length === 0) return
     if (this.#nextRoundAt <= now) {
       this.#nextRoundAt = now + this.#parts.recheckMs
@@ -84,18 +85,18 @@ export class AccessMonitor {
     this.#arm(Math.min(monotonic(next), this.#nextRoundAt))
   }
 
-  /** One that takes too long is not overtaken by the next. */
+  /** Rounds never overlap: a round that is due during another is skipped. */
   async #round(flights: readonly Flight[]): Promise<void> {
     if (this.#isInRound) return
     this.#isInRound = true
     const bySession = new Map(flights.map((flight) => [flight.exchange.origin.session?.id, flight]))
-    // A store that ends sessions by itself tells of it.
+    // A store that expires sessions reports each, so its sessions need no check.
     if (!this.#parts.sessions.endByThemselves) await each(bySession.values(), (one) => this.#checkSession(one))
     await each(flights, (one) => this.#checkAccess(one))
     this.#isInRound = false
   }
 
-  /** Asking counts as use: for a store that cannot ask what is in use, this is how it hears. */
+  /** Reading the session also prolongs it, in a store that cannot see which sessions are in use. */
   async #checkSession(flight: Flight): Promise<void> {
     const { sessions, upstreamSessions } = this.#parts
     const { origin, config } = flight.exchange
@@ -109,7 +110,7 @@ export class AccessMonitor {
       return this.#report(error, flight)
     }
     sessions.stop(session.id)
-    // It was ended by another node, which has told the upstream, or it has expired, which nobody has.
+    // If the session has expired, no node has ended the upstream session yet. A second DELETE does no harm.
     const { server, principal } = origin
     upstreamSessions.enqueue(recordOf(session.record).upstream, { server, config, principal })
   }
@@ -122,7 +123,7 @@ export class AccessMonitor {
       const answer = lookup()
       foundServer(isPromise(answer) ? await inTime(ANSWER_MS, answer, 'The lookup of servers did not answer') : answer)
     } catch (error) {
-      // An answer that a hook chose is meant; what merely failed takes nothing away from anybody.
+      // Only a refusal that the hook chose ends the exchange; a failing hook does not revoke access.
       if (error instanceof GatewayError && error.status < 500) flight.life.stop(error)
       else this.#report(error, flight)
     }
@@ -137,12 +138,12 @@ export class AccessMonitor {
   }
 }
 
-/** A time of day on the monotonic clock, as of now: each round asks anew. */
+/** Converts a system time to the monotonic clock. Each round converts anew, in case the system clock was set. */
 function monotonic(endsAt: number): number {
   return endsAt === Infinity ? Infinity : performance.now() + endsAt - Date.now()
 }
 
-/** Does the same with each, a few at a time. */
+/** Runs `work` on every item, `AT_A_TIME` in parallel. */
 async function each<T>(all: Iterable<T>, work: (one: T) => Awaitable<void>): Promise<void> {
   const left = all[Symbol.iterator]()
   const worker = async (): Promise<void> => {

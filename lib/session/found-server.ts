@@ -1,9 +1,9 @@
-/** What a lookup of servers answered -> the config of the server. */
+/** Checks the config that a lookup of servers returned. */
 import { GatewayError } from '../errors.ts'
 import type { ServerConfig } from '../types.ts'
 import { isDictionary } from '../util/json.ts'
 
-/** Throws `not_found` for none, as databases say it too, and a TypeError for what no lookup may answer. */
+/** Throws `not_found` for `undefined` and for `null`, which databases return, and a TypeError for other non-objects. */
 export function foundServer(answer: ServerConfig | null | undefined): ServerConfig {
   if (answer === undefined || answer === null) throw new GatewayError('not_found', 'Unknown server')
   if (isDictionary(answer)) return answer

@@ -1,21 +1,21 @@
-/** What each principal holds of this node, in one account: bytes of request bodies, and calls. */
+/** Limits the request bodies and the pending requests of each principal at this node. */
 import { GatewayError } from '../errors.ts'
 
-/** How much one principal may hold at a time. */
+/** The limits per principal. */
 export interface QuotaLimits {
-  /** Of request bodies: each counts as it arrives, and three times as soon as it is read. */
+  /** Bytes of request bodies. A body counts once while it arrives, and three times when it is read. */
   readonly bytes: number
-  /** Requests that are not answered yet; streams to listen on are none. */
+  /** Requests without a response, not counting listening streams. */
   readonly calls: number
 }
 
-/** A body that is read stands there as bytes, as text and parsed. */
+/** A body that was read is in memory three times: as bytes, as text and parsed. */
 const FORMS = 3
 
-/** How many streams are listened to for a principal before its clients do. */
+/** How many early listening streams may be held per principal. */
 const MAX_EARLY = 100
 
-/** How many accounts are kept though nothing is on them: to make and drop one with each request would cost more. */
+/** How many empty accounts are kept, since creating and deleting one per request would cost more. */
 const MAX_IDLE = 10_000
 
 class Account {
@@ -33,7 +33,7 @@ class Account {
   }
 }
 
-/** What one request has on its principal's account. */
+/** The share of one request in its principal's account. */
 export class Charge {
   readonly #account: Account
   #bytes = 0
@@ -43,14 +43,14 @@ export class Charge {
     this.#account = account
   }
 
-  /** Bytes of its body that have arrived. Throws `too_many_requests`. */
+  /** Counts bytes of the body that have arrived. Throws `too_many_requests`. */
   add(bytes: number): void {
     this.#bytes += bytes
     this.#account.bytes += bytes
     if (this.#account.bytes > this.#account.limits.bytes) throw tooMany('Too much is sent at a time')
   }
 
-  /** All of its body is read, and it is to be answered. Throws `too_many_requests`. */
+  /** Counts a request whose body was read and that waits for its response. Throws `too_many_requests`. */
   call(): void {
     const account = this.#account
     this.add((FORMS - 1) * this.#bytes)
@@ -59,7 +59,7 @@ export class Charge {
     if (account.calls > account.limits.calls) throw tooMany('Too many requests wait for an answer')
   }
 
-  /** The request is over. */
+  /** Returns the share when the request is over. */
   release(): void {
     this.#account.bytes -= this.#bytes
     this.#account.calls -= this.#calls
@@ -71,23 +71,23 @@ export class Charge {
 export class Quota {
   readonly #limits: QuotaLimits
   readonly #accounts = new Map<string, Account>()
-  /** Without authentication everybody is nobody: what they hold together is no one's fault. */
-  readonly #nobodys = new Account({ bytes: Infinity, calls: Infinity })
-  /** With so many accounts the empty ones go. */
+  /** Unlimited, because without authentication all clients share this account. */
+  readonly #anonymous = new Account({ bytes: Infinity, calls: Infinity })
+  /** The number of accounts at which the empty ones are deleted. */
   #sweepAt = MAX_IDLE
 
   constructor(limits: QuotaLimits) {
     this.#limits = limits
   }
 
-  /** A request of this principal begins. */
+  /** Opens the share of a new request. */
   open(principal: string | undefined): Charge {
-    return new Charge(principal === undefined ? this.#nobodys : this.#accountOf(principal))
+    return new Charge(principal === undefined ? this.#anonymous : this.#accountOf(principal))
   }
 
-  /** Takes the place of a stream that is listened to early; `undefined` when there is none. Returns how to give it back. */
+  /** Takes a slot for an early listening stream. Returns a function that frees it; `undefined` when no slot is free. */
   takeEarly(principal: string | undefined): (() => void) | undefined {
-    const account = principal === undefined ? this.#nobodys : this.#accountOf(principal)
+    const account = principal === undefined ? this.#anonymous : this.#accountOf(principal)
     if (principal !== undefined && account.early >= MAX_EARLY) return undefined
     account.early += 1
     return () => void (account.early -= 1)

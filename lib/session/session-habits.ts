@@ -1,7 +1,7 @@
-/** Which servers are known to have sessions, learnt from their handshakes: a message without a session id may be for one without. */
+/** Remembers which servers open sessions: only to one that does not may a message be sent without a session id. */
 import { boundedSet } from '../util/bounded-map.ts'
 
-/** How long a lesson lasts, in milliseconds. */
+/** How long an entry is valid, in milliseconds. */
 const LESSON_MS = 5 * 60_000
 
 /** How many servers are remembered. */
@@ -16,13 +16,13 @@ export class SessionHabits {
   /** By upstream id. */
   readonly #lessons = new Map<string, Lesson>()
 
-  /** Learns from a handshake that a server agreed to. One without a session id counts for as long as it is remembered. */
+  /** Records an accepted handshake. One without a session id outweighs others until its entry expires. */
   learn(upstreamId: string, hasSessions: boolean): void {
     if (hasSessions && this.#lessonOf(upstreamId)?.hasSessions === false) return
     boundedSet(this.#lessons, MAX_SERVERS, upstreamId, { hasSessions, endsAt: performance.now() + LESSON_MS })
   }
 
-  /** Whether every client of a server is known to have a session there. At a node that opened none it is not known. */
+  /** Whether every client of a server is known to have a session. A node that has opened none does not know. */
   hasSessions(upstreamId: string): boolean {
     return this.#lessonOf(upstreamId)?.hasSessions === true
   }

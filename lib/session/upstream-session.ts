@@ -1,4 +1,4 @@
-/** Ends sessions at their servers: on a client's word, on a store's, or because nobody came back. (UC5, SS11) */
+/** Ends upstream sessions by DELETE: when a client ends its session, or when it has expired. (UC5, SS11) */
 import { GatewayError } from '../errors.ts'
 import { Exchange, Origin } from '../exchange/exchange.ts'
 import { Lifetime } from '../exchange/lifetime.ts'
@@ -6,16 +6,16 @@ import { drainReply, type Handle } from '../exchange/reply.ts'
 import { negotiatedVersionHeader } from '../protocol.ts'
 import type { Era, ErrorContext, GatewayRequest, Principal, ServerConfig, UpstreamState } from '../types.ts'
 
-/** Whose server a session is at, for the day it ends by itself. */
+/** What is needed to end an upstream session later, without the client's request. */
 export interface UpstreamContext {
   readonly server: string
   readonly config: ServerConfig
   readonly principal: Principal | undefined
-  /** The client's request, where a client ends the session. */
+  /** The client's request, if a client ends the session. */
   readonly request?: GatewayRequest | undefined
 }
 
-/** How many servers hear at a time of sessions that ended by themselves: thousands may end in the same moment. */
+/** How many expired sessions are ended at a time, since thousands may expire at the same moment. */
 const TERMINATIONS_AT_A_TIME = 32
 
 type Report = (error: unknown, context: Partial<ErrorContext>) => void
@@ -23,13 +23,13 @@ type Report = (error: unknown, context: Partial<ErrorContext>) => void
 export class UpstreamSessions {
   readonly #handleOf: (config: ServerConfig) => Handle
   readonly #report: Report
-  /** By session id, where the store tells of sessions that it ended. */
+  /** By session id, filled only if the store reports the sessions that it expires. */
   readonly #contexts = new Map<string, UpstreamContext>()
   readonly #pending = new Set<Promise<void>>()
   readonly #queue: (readonly [state: UpstreamState, context: UpstreamContext])[] = []
   #workers = 0
 
-  /** `handleOf` is the door for what the gateway itself says: no hook judges it. */
+  /** `handleOf` returns the part of the pipeline for the gateway's own messages, which runs no hook. */
   constructor(handleOf: (config: ServerConfig) => Handle, report: Report) {
     this.#handleOf = handleOf
     this.#report = report
@@ -43,38 +43,38 @@ export class UpstreamSessions {
     this.#contexts.delete(sessionId)
   }
 
-  /** A session that was remembered has ended by itself. */
+  /** Ends the upstream session of a remembered session that has expired. */
   expired(sessionId: string, state: UpstreamState): void {
     const context = this.#contexts.get(sessionId)
     this.#contexts.delete(sessionId)
     if (context) this.enqueue(state, context)
   }
 
-  /** Terminates a session whose end no client waits for, in its turn. */
+  /** Queues the end of a session for which no client waits. */
   enqueue(state: UpstreamState, context: UpstreamContext): void {
     if (!hasSession(state)) return
     this.#queue.push([state, context])
     if (this.#workers < TERMINATIONS_AT_A_TIME) void this.track(this.#work())
   }
 
-  /** Terminates a session. Resolves when its server has heard of it; never rejects. */
+  /** Ends a session at once. Resolves when the server has answered; never rejects. */
   async terminate(state: UpstreamState, context: UpstreamContext): Promise<void> {
     if (hasSession(state)) await this.track(this.#send(state, context))
   }
 
-  /** Has `done()` wait for a promise that never rejects. */
+  /** Makes `done()` wait for a promise, which must never reject. */
   track(work: Promise<void>): Promise<void> {
     const pending = work.finally(() => this.#pending.delete(pending))
     this.#pending.add(pending)
     return pending
   }
 
-  /** Resolves when all that was started is done. */
+  /** Resolves when all tracked work is done. */
   async done(): Promise<void> {
     await Promise.all(this.#pending)
   }
 
-  /** What was not said by now is left unsaid. */
+  /** Drops the queue. */
   close(): void {
     this.#queue.length = 0
   }
@@ -85,7 +85,7 @@ export class UpstreamSessions {
     this.#workers -= 1
   }
 
-  /** A server may not want to hear it (405), or have forgotten the session (404). */
+  /** A server may refuse DELETE (405) or no longer know the session (404); neither is a fault. */
   async #send(state: UpstreamState, context: UpstreamContext): Promise<void> {
     const exchange = new Exchange({
       origin: gatewayOrigin(context, 'legacy'),
@@ -96,6 +96,7 @@ export class UpstreamSessions {
       message: undefined,
       state,
       headers: negotiatedVersionHeader(state.protocolVersion),
+      isOwn: true,
     })
     try {
       drainReply(await this.#handleOf(context.config)(exchange))
@@ -106,7 +107,7 @@ export class UpstreamSessions {
   }
 }
 
-/** Where an exchange comes from that the gateway itself begins. */
+/** The origin of an exchange that the gateway itself starts. */
 export function gatewayOrigin({ server, principal, request }: Omit<UpstreamContext, 'config'>, era: Era): Origin {
   const accepts = { json: true, events: true }
   return new Origin({ server, principal, request, era, session: undefined, accepts, response: undefined })

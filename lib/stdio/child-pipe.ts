@@ -61,7 +61,7 @@ export class ChildPipe implements Pipe {
       // It may come before anybody listens.
       setImmediate(() => this.#end(new Error(`"${command}" cannot be started: is it in PATH?`, { cause })))
     })
-    child.once('exit', (code, signal) => this.#onExit(command, code ?? signal))
+    child.once('exit', (code, signal) => this.#onExit(command, code === null ? { signal } : { exitCode: code }))
     stdin!.on('drain', () => this.onDrain?.())
     // What was written to a process that has ended is lost with it: its exit says so.
     stdin!.on('error', () => {})
@@ -124,7 +124,7 @@ export class ChildPipe implements Pipe {
   }
 
   /** The process decides, not its stdout: something that it started may hold that open. */
-  #onExit(command: string, how: number | string | null): void {
+  #onExit(command: string, exit: { readonly exitCode: number } | { readonly signal: string | null }): void {
     const { pid } = this.#child
     if (this.#isOver) return
     const end = (): void => {
@@ -132,7 +132,8 @@ export class ChildPipe implements Pipe {
       const { tail } = this.#stderr
       const said = tail === '' ? '' : `; it said on stderr: ${tail}`
       if (pid !== undefined) reap(pid)
-      this.#end(new Error(`"${command}" ended (${String(how)})${said}`))
+      const how = 'signal' in exit ? exit.signal : exit.exitCode
+      this.#end(Object.assign(new Error(`"${command}" ended (${String(how)})${said}`), exit))
     }
     const timer = setTimeout(end, LAST_WORDS_MS)
     this.#child.once('close', end)

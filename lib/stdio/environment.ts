@@ -1,7 +1,7 @@
 /** The environment of a server's process: a few variables of the gateway, and what its config says. */
 import { isDictionary } from '../util/json.ts'
 
-export type Variables = Readonly<Record<string, string>>
+export type EnvironmentVariables = Readonly<Record<string, string>>
 
 /** What programs need to run at all, and no secret among it: as the SDKs have it. */
 const INHERITED: readonly string[] =
@@ -26,7 +26,7 @@ const INHERITED: readonly string[] =
       ]
     : ['HOME', 'LANG', 'LC_ALL', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'USER']
 
-export function environmentOf(own: Variables, inheritEnv: readonly string[]): Record<string, string> {
+export function environmentOf(own: EnvironmentVariables, inheritEnv: readonly string[]): Record<string, string> {
   const environment: Record<string, string> = {}
   for (const name of [...INHERITED, ...inheritEnv]) {
     const value = process.env[name]
@@ -37,7 +37,7 @@ export function environmentOf(own: Variables, inheritEnv: readonly string[]): Re
 }
 
 /** Throws a TypeError without the values, which may be secrets. */
-export function checkVariables(what: string, variables: unknown): asserts variables is Variables {
+export function checkVariables(what: string, variables: unknown): asserts variables is EnvironmentVariables {
   if (!isDictionary(variables)) throw new TypeError(`${what} must be an object of names and texts`)
   for (const [name, value] of Object.entries(variables)) {
     if (name === '' || /[=\0]/.test(name) || typeof value !== 'string' || value.includes('\0')) {

@@ -4,7 +4,7 @@ import type { Awaitable, PipeContext, PipeServer, Principal } from '../types.ts'
 import { isDictionary, kindOf } from '../util/json.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import { ChildPipe } from './child-pipe.ts'
-import { checkVariables, environmentOf, type Variables } from './environment.ts'
+import { checkVariables, environmentOf, type EnvironmentVariables } from './environment.ts'
 
 /** Whom a process is started for. */
 export type StdioContext<P extends Principal = Principal> = PipeContext<P>
@@ -22,12 +22,15 @@ export interface StdioOptions<P extends Principal = Principal> {
    * Variables beside the few that every server gets (`PATH`, `HOME` and the like): never the gateway's own. A function
    * is asked for every session and every modern request; processes are shared by those with the same answer.
    */
-  readonly env?: Variables | ((context: StdioContext<P>) => Awaitable<Variables>) | undefined
+  readonly env?: EnvironmentVariables | ((context: StdioContext<P>) => Awaitable<EnvironmentVariables>) | undefined
   /** Names of variables of the gateway that the server gets, too, say `HTTPS_PROXY`. */
   readonly inheritEnv?: readonly string[] | undefined
   /** Where it runs. Defaults to where the gateway does. */
   readonly cwd?: string | undefined
-  /** How many processes there are of it at most. Past that a new session is 503. Defaults to 32. */
+  /**
+   * How many processes there are of it at most. Past that a new session is 503, also for a principal who has as many
+   * already as are left. Defaults to 32.
+   */
   readonly maxProcesses?: number | undefined
   /** How long a process lives without use, in milliseconds. Defaults to 30 minutes. */
   readonly idleMs?: number | undefined
@@ -77,8 +80,8 @@ export function stdio<P extends Principal = Principal>(options: StdioOptions<P>)
   const { command, args = [], env = {}, inheritEnv = [], cwd, onStderr } = options
   const { maxProcesses = 32, idleMs, graceMs, maxMessageBytes = DEFAULT_MESSAGE_BYTES } = options
   // Of one context: what says whose process it is also starts it, so that both have the same answer.
-  const answers = new WeakMap<PipeContext<P>, Promise<Variables>>()
-  const variablesFor = (context: PipeContext<P>): Promise<Variables> => {
+  const answers = new WeakMap<PipeContext<P>, Promise<EnvironmentVariables>>()
+  const variablesFor = (context: PipeContext<P>): Promise<EnvironmentVariables> => {
     const before = answers.get(context)
     if (before) return before
     const answer = (async () => {

@@ -1,4 +1,4 @@
-/** An event log in this process, bounded in events, bytes and age. */
+/** An event log in the memory of this process, bounded in events, bytes and age. */
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
 import { SizeClasses } from '../util/size-classes.ts'
 import { Queue } from './queue.ts'
@@ -9,8 +9,8 @@ export interface MemoryEventLogOptions {
   /** How many bytes of a session are kept. Defaults to 4 MiB. */
   readonly maxBytes?: number | undefined
   /**
-   * How many bytes are kept of all sessions together. Past that those that hold most lose their oldest events: whoever
-   * holds less than half as much as another loses none. Defaults to 64 MiB.
+   * How many bytes are kept of all sessions together. Beyond that the largest sessions lose their oldest events; a
+   * session with less than half the bytes of another loses none. Defaults to 64 MiB.
    */
   readonly maxTotalBytes?: number | undefined
   /** How long an event is kept, in milliseconds. Defaults to 10 minutes. */
@@ -23,10 +23,10 @@ interface Kept extends LoggedEvent {
   readonly expiresAt: number
 }
 
-/** What is kept of a session. */
-interface Shelf {
+/** The events of a session. */
+interface SessionLog {
   readonly session: string
-  /** All of it, and the same by stream: what is the oldest of all is the oldest of its stream. */
+  /** All events in order, and the same by stream: the oldest event of all is also the oldest of its stream. */
   readonly events: Queue<Kept>
   readonly streams: Map<string, Queue<Kept>>
   bytes: number
@@ -37,7 +37,7 @@ interface Lease {
   readonly until: number
 }
 
-/** What an event costs beside its text. */
+/** The approximate memory of an event besides its text. */
 const OVERHEAD_BYTES = 200
 
 export class MemoryEventLog implements EventLog {
@@ -46,10 +46,10 @@ export class MemoryEventLog implements EventLog {
   readonly #maxTotalBytes: number
   readonly #ttlMs: number
   /** By session. */
-  readonly #shelves = new Map<string, Shelf>()
-  readonly #sizes = new SizeClasses<Shelf>()
+  readonly #logs = new Map<string, SessionLog>()
+  readonly #sizes = new SizeClasses<SessionLog>()
   readonly #leases = new Map<string, Lease>()
-  /** Those who wait for an event of a stream. */
+  /** The callbacks of reads that wait for an event of a stream. */
   readonly #waiting = new Map<string, Set<() => void>>()
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
@@ -84,7 +84,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   last({ session, stream }: EventStreamName): LoggedEvent | undefined {
-    return this.#shelves.get(session)?.streams.get(stream)?.last
+    return this.#logs.get(session)?.streams.get(stream)?.last
   }
 
   claim(name: EventStreamName, writer: string, leaseMs: number): boolean {
@@ -102,24 +102,24 @@ export class MemoryEventLog implements EventLog {
   }
 
   forget(session: string): void {
-    const shelf = this.#shelves.get(session)
-    if (!shelf) return
-    this.#bytes -= shelf.bytes
-    this.#sizes.set(shelf, 0)
-    this.#shelves.delete(session)
+    const sessionLog = this.#logs.get(session)
+    if (!sessionLog) return
+    this.#bytes -= sessionLog.bytes
+    this.#sizes.set(sessionLog, 0)
+    this.#logs.delete(session)
   }
 
   close(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
-    for (const session of this.#shelves.keys()) this.forget(session)
+    for (const session of this.#logs.keys()) this.forget(session)
     this.#leases.clear()
     for (const key of this.#waiting.keys()) this.#wake(key)
   }
 
   #find({ session, stream }: EventStreamName, after: number): LoggedEvent[] {
     return (
-      this.#shelves
+      this.#logs
         .get(session)
         ?.streams.get(stream)
         ?.tail(({ position }) => position > after) ?? []
@@ -145,38 +145,43 @@ export class MemoryEventLog implements EventLog {
   }
 
   #put({ session, stream }: EventStreamName, events: readonly LoggedEvent[]): void {
-    const shelf: Shelf = this.#shelves.get(session) ?? { session, events: new Queue(), streams: new Map(), bytes: 0 }
-    this.#shelves.set(session, shelf)
-    const queue = shelf.streams.get(stream) ?? new Queue()
-    shelf.streams.set(stream, queue)
+    const sessionLog: SessionLog = this.#logs.get(session) ?? {
+      session,
+      events: new Queue(),
+      streams: new Map(),
+      bytes: 0,
+    }
+    this.#logs.set(session, sessionLog)
+    const queue = sessionLog.streams.get(stream) ?? new Queue()
+    sessionLog.streams.set(stream, queue)
     const expiresAt = performance.now() + this.#ttlMs
     for (const { position, text } of events) {
       const bytes = 2 * text.length + OVERHEAD_BYTES
       const kept = { position, text, stream, bytes, expiresAt }
       queue.push(kept)
-      shelf.events.push(kept)
-      shelf.bytes += bytes
+      sessionLog.events.push(kept)
+      sessionLog.bytes += bytes
       this.#bytes += bytes
     }
-    while (shelf.events.length > this.#maxEvents || shelf.bytes > this.#maxBytes) this.#dropOldest(shelf)
-    this.#note(shelf)
+    while (sessionLog.events.length > this.#maxEvents || sessionLog.bytes > this.#maxBytes) this.#dropOldest(sessionLog)
+    this.#note(sessionLog)
   }
 
-  /** Drops the oldest event of a session. What it then holds is to be noted. */
-  #dropOldest(shelf: Shelf): void {
-    const { events, streams } = shelf
+  /** Drops the oldest event of a session. Call `#note` after it. */
+  #dropOldest(sessionLog: SessionLog): void {
+    const { events, streams } = sessionLog
     const oldest = events.shift()!
-    shelf.bytes -= oldest.bytes
+    sessionLog.bytes -= oldest.bytes
     this.#bytes -= oldest.bytes
     const queue = streams.get(oldest.stream)
     queue?.shift()
     if (queue?.length === 0) streams.delete(oldest.stream)
   }
 
-  /** Notes how much a session holds, or that there is nothing left of it. */
-  #note(shelf: Shelf): void {
-    this.#sizes.set(shelf, shelf.bytes)
-    if (shelf.events.length === 0) this.#shelves.delete(shelf.session)
+  /** Records the size of a session, or deletes an empty one. */
+  #note(sessionLog: SessionLog): void {
+    this.#sizes.set(sessionLog, sessionLog.bytes)
+    if (sessionLog.events.length === 0) this.#logs.delete(sessionLog.session)
   }
 
   #arm(): void {
@@ -185,13 +190,13 @@ export class MemoryEventLog implements EventLog {
 
   #sweep(): void {
     const now = performance.now()
-    for (const shelf of this.#shelves.values()) {
-      if (shelf.events.first!.expiresAt > now) continue
-      while (shelf.events.first && shelf.events.first.expiresAt <= now) this.#dropOldest(shelf)
-      this.#note(shelf)
+    for (const sessionLog of this.#logs.values()) {
+      if (sessionLog.events.first!.expiresAt > now) continue
+      while (sessionLog.events.first && sessionLog.events.first.expiresAt <= now) this.#dropOldest(sessionLog)
+      this.#note(sessionLog)
     }
     for (const [key, { until }] of this.#leases) if (until <= now) this.#leases.delete(key)
-    if (this.#shelves.size > 0 || this.#leases.size > 0) return
+    if (this.#logs.size > 0 || this.#leases.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }

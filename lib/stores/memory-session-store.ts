@@ -4,23 +4,25 @@ import { GatewayError } from '../errors.ts'
 import type { SessionHost, SessionRecord, SessionStore } from '../types.ts'
 
 export interface MemorySessionStoreOptions {
-  /** How long a session lives without use, in milliseconds. An open stream is use. Defaults to 30 minutes. */
+  /** How long a session lives without use, in milliseconds. An open stream counts as use. Defaults to 30 minutes. */
   readonly ttlMs?: number | undefined
   /**
-   * How long a session lives at most, whatever goes on in it, in milliseconds. `Infinity` sets no end. Defaults to 24
-   * hours, or to a longer `ttlMs`.
+   * How long a session lives at most, used or not, in milliseconds. `Infinity` sets no end. Defaults to 24 hours, or to
+   * a longer `ttlMs`.
    */
   readonly lifetimeMs?: number | undefined
-  /** How many sessions are kept. Past that the owner's own oldest idle one goes first. Defaults to 10 000. */
+  /**
+   * How many sessions are kept. Beyond that an idle session ends, the principal's own oldest first. Defaults to 10 000.
+   */
   readonly maxSessions?: number | undefined
   /**
-   * How many sessions one principal has. Past that their own oldest goes: an idle one first, and one with an open
-   * stream when there is no other. `Infinity` sets no cap. Defaults to 1 000.
+   * How many sessions one principal may have. Beyond that the principal's oldest session ends: an idle one, or one with
+   * an open stream if none is idle. `Infinity` sets no cap. Defaults to 1 000.
    */
   readonly maxSessionsPerPrincipal?: number | undefined
 }
 
-/** The longest delay a timer takes. */
+/** The longest delay that `setTimeout` accepts. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 interface Entry {
@@ -60,7 +62,7 @@ export class MemorySessionStore implements SessionStore {
     const id = randomBytes(24).toString('base64url')
     const now = performance.now()
     this.#entries.set(id, { record, endsAt: now + this.#lifetimeMs, usedAt: now })
-    // Without authentication everybody is nobody, who has no sessions of their own.
+    // Without authentication all clients share the empty id, so the cap per principal does not apply.
     if (principal !== '') this.#owned.set(principal, (this.#owned.get(principal) ?? 0) + 1)
     this.#arm(Math.min(this.#ttlMs, this.#lifetimeMs) / 4)
     return id
@@ -110,7 +112,7 @@ export class MemorySessionStore implements SessionStore {
     else this.#owned.delete(principal)
   }
 
-  /** One timer for all: it rings when the first of them may be due. */
+  /** One timer serves all sessions: it fires when the first of them may expire. */
   #arm(delayMs: number): void {
     this.#timer ??= setTimeout(
       () => {
@@ -121,7 +123,7 @@ export class MemorySessionStore implements SessionStore {
     ).unref()
   }
 
-  /** An entry is not moved when it is used, only its time is noted: so all are looked at, which is rare and quick. */
+  /** Using a session only records the time and does not reorder entries, so the rare sweep checks all of them. */
   #sweep(): void {
     const now = performance.now()
     const inUse = this.#inUse()
@@ -133,12 +135,12 @@ export class MemorySessionStore implements SessionStore {
       else nextInMs = Math.min(nextInMs, dueInMs)
     }
     if (nextInMs === Infinity) return
-    // Not too often, since it takes a while; nor too rarely, since use that ends in between counts up to here.
+    // A sweep is slow, so it must be rare; but use that ends between sweeps prolongs a session up to the next one.
     const shorterMs = Math.min(this.#ttlMs, this.#lifetimeMs)
     this.#arm(Math.min(Math.max(nextInMs, Math.min(shorterMs / 100, 1_000)), shorterMs / 4))
   }
 
-  /** Past the cap of all an idle session goes, the owner's own first; past the owner's cap one of theirs, idle ones first. */
+  /** Over the total cap it ends an idle session, the principal's own first; over the principal's cap one of theirs. */
   #makeRoomFor(principal: string, pastOwnCap: boolean): void {
     const inUse = this.#inUse()
     let victim: [string, Entry] | undefined

@@ -1,10 +1,10 @@
-/** First in, first out, without moving all the others each time. */
+/** A FIFO queue whose `shift()` does not move the remaining items. */
 
-/** How many places may be empty in front before the rest moves up. */
+/** How many empty slots may precede the first item before the array is compacted. */
 const SLACK = 64
 
 export class Queue<T> {
-  /** What was taken out is not held by its place. */
+  /** Slots of removed items are `undefined`, so that the items can be garbage-collected. */
   #items: (T | undefined)[] = []
   #head = 0
 
@@ -34,7 +34,7 @@ export class Queue<T> {
     return first
   }
 
-  /** The items from the first of those at the end for which this holds. */
+  /** The longest run of items at the end for which the predicate holds. */
   tail(holds: (item: T) => boolean): T[] {
     let from = this.#items.length
     while (from > this.#head && holds(this.#items[from - 1]!)) from -= 1

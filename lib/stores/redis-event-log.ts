@@ -1,5 +1,5 @@
-/** An event log in Redis Streams, for many nodes: any of them can go on with what another began. */
-import { askRedis, type SendCommand } from './redis.ts'
+/** An event log in Redis Streams, shared by many nodes: each can continue a stream that another has begun. */
+import { sendInTime, type SendCommand } from './redis.ts'
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
 import { StreamWatch } from './stream-watch.ts'
 
@@ -9,23 +9,25 @@ export interface RedisEventLogOptions {
    * client.call(command, ...args)` with `ioredis`.
    */
   readonly sendCommand: SendCommand
-  /** The same on a connection of its own, say of `client.duplicate()`: commands that wait hold up whatever comes after. */
+  /** The same on a separate connection, such as `client.duplicate()`, since blocking commands delay all later ones. */
   readonly sendBlockingCommand: SendCommand
   /** How many events of a stream are kept. Defaults to 1 000. */
   readonly maxEvents?: number | undefined
   /** How long a stream is kept after its last event, in milliseconds. Defaults to 10 minutes. */
   readonly ttlMs?: number | undefined
-  /** What keys begin with; give every gateway its own. Defaults to `mcp:events:`. */
+  /** The prefix of all keys, which must differ between gateways. Defaults to `mcp:events:`. */
   readonly prefix?: string | undefined
-  /** How long an answer may take, in milliseconds. Defaults to 2 000. */
+  /** The time limit of a command, in milliseconds. Defaults to 2 000. */
   readonly timeoutMs?: number | undefined
 }
 
-/** How many events are read at a time, and how many bytes of them: clients that do not read hold that much each. */
+/**
+ * How many events, and how many bytes of them, are read at a time: a client that does not read holds so much memory.
+ */
 const PORTION = '100'
 const PORTION_BYTES = String(256 * 1024)
 
-/** Adds events at positions of the writer's choice, all or none: Redis refuses those that do not come last. */
+/** Appends events at given positions, all or none: Redis refuses a position that is not after the last one. */
 const APPEND = `
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if newest and tonumber(string.match(newest[1], '%d+')) >= tonumber(ARGV[3]) then return 0 end
@@ -33,7 +35,7 @@ for i = 3, #ARGV, 2 do redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], ARGV[i] ..
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`
 
-/** Gives the events behind a position, of which there is always one that fits. */
+/** Returns the events after a position, up to the byte limit but at least one. */
 const READ = `
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
 local bytes = 0
@@ -54,7 +56,7 @@ return 1`
 
 const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
 
-/** What is kept goes by itself: nothing is deleted when a session ends. One Redis server, not a cluster. */
+/** Events are deleted by expiry alone, not when a session ends. Requires a single Redis server, not a cluster. */
 export class RedisEventLog implements EventLog {
   readonly #send: SendCommand
   readonly #watch: StreamWatch
@@ -86,7 +88,7 @@ export class RedisEventLog implements EventLog {
 
   async append(name: EventStreamName, events: readonly LoggedEvent[]): Promise<boolean> {
     const entries = events.flatMap(({ position, text }) => [String(position), text])
-    return (await this.#ask('EVAL', APPEND, '1', this.#key(name), this.#maxEvents, this.#ttlMs, ...entries)) === 1
+    return (await this.#command('EVAL', APPEND, '1', this.#key(name), this.#maxEvents, this.#ttlMs, ...entries)) === 1
   }
 
   async read(name: EventStreamName, after: number, waitMs: number): Promise<readonly LoggedEvent[]> {
@@ -97,16 +99,16 @@ export class RedisEventLog implements EventLog {
   }
 
   async last(name: EventStreamName): Promise<LoggedEvent | undefined> {
-    const answer = await this.#ask('XREVRANGE', this.#key(name), '+', '-', 'COUNT', '1')
+    const answer = await this.#command('XREVRANGE', this.#key(name), '+', '-', 'COUNT', '1')
     return eventsOf(answer)[0]
   }
 
   async claim(name: EventStreamName, writer: string, leaseMs: number): Promise<boolean> {
-    return (await this.#ask('EVAL', CLAIM, '1', this.#leaseKey(name), writer, String(leaseMs))) === 1
+    return (await this.#command('EVAL', CLAIM, '1', this.#leaseKey(name), writer, String(leaseMs))) === 1
   }
 
   async release(name: EventStreamName, writer: string): Promise<void> {
-    await this.#ask('EVAL', RELEASE, '1', this.#leaseKey(name), writer)
+    await this.#command('EVAL', RELEASE, '1', this.#leaseKey(name), writer)
   }
 
   close(): void {
@@ -114,7 +116,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async #range(name: EventStreamName, after: number): Promise<LoggedEvent[]> {
-    return eventsOf(await this.#ask('EVAL', READ, '1', this.#key(name), `(${after}-0`, PORTION, PORTION_BYTES))
+    return eventsOf(await this.#command('EVAL', READ, '1', this.#key(name), `(${after}-0`, PORTION, PORTION_BYTES))
   }
 
   #key({ session, stream }: EventStreamName): string {
@@ -125,8 +127,8 @@ export class RedisEventLog implements EventLog {
     return `${this.#key(name)}:writer`
   }
 
-  #ask(...command: string[]): Promise<unknown> {
-    return askRedis(this.#send, this.#timeoutMs, command)
+  #command(...command: string[]): Promise<unknown> {
+    return sendInTime(this.#send, this.#timeoutMs, command)
   }
 }
 

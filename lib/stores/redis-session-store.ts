@@ -1,6 +1,6 @@
-/** A session store in Redis, through whatever client the embedder has. */
+/** A session store in Redis, for any Redis client library. */
 import { createHash, randomFillSync } from 'node:crypto'
-import { askRedis, type SendCommand } from './redis.ts'
+import { sendInTime, type SendCommand } from './redis.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
 
 export interface RedisSessionStoreOptions {
@@ -14,27 +14,27 @@ export interface RedisSessionStoreOptions {
   /** How long a session lives at most, used or not, in milliseconds. Defaults to 24 hours, or to a longer `ttlMs`. */
   readonly lifetimeMs?: number | undefined
   /**
-   * How many sessions one principal has. Past that the one of theirs that was not used for longest ends. `Infinity` sets
-   * no cap. Defaults to 1 000.
+   * How many sessions one principal may have. Beyond that the principal's least recently used session ends. `Infinity`
+   * sets no cap. Defaults to 1 000.
    */
   readonly maxSessionsPerPrincipal?: number | undefined
   /**
-   * What keys begin with; give every gateway its own. In a Redis Cluster put a hash tag into it, as in
+   * The prefix of all keys, which must differ between gateways. A Redis Cluster requires a hash tag in it, as in
    * `{mcp}:session:`. Defaults to `mcp:session:`.
    */
   readonly prefix?: string | undefined
-  /** How long an answer may take, in milliseconds; then the client gets 503. Defaults to 2 000. */
+  /** The time limit of a command, in milliseconds; after it the client gets 503. Defaults to 2 000. */
   readonly timeoutMs?: number | undefined
 }
 
-/** An id is this many random bytes, and the time when the session ends at the latest. */
+/** An id consists of this many random bytes, and the time at which the session ends at the latest. */
 const RANDOM_BYTES = 24
 const TIME_BYTES = 6
 const ID_BYTES = RANDOM_BYTES + TIME_BYTES
 
 /**
- * Keeps a session and notes whose it is. Who has too many already loses those with the least time left: these were not
- * used for longest. What Redis has ended by itself is struck off here.
+ * Stores a session and adds it to the principal's set. Over the cap, the sessions with the least time left are
+ * deleted, which are the least recently used ones. Expired sessions are removed from the set.
  */
 const CREATE = `
 local kept = redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX')
@@ -58,8 +58,8 @@ end
 return kept`
 
 /**
- * One round trip a request. Keys are hashes of ids, so that whoever reads the database has no session. Redis ends
- * sessions without telling: their upstreams are not told then.
+ * One round trip per request. Keys are hashes of ids, so that read access to the database gives no access to sessions.
+ * Redis does not report expired sessions, so their upstream sessions are not ended.
  */
 export class RedisSessionStore implements SessionStore {
   readonly #send: SendCommand
@@ -99,7 +99,7 @@ export class RedisSessionStore implements SessionStore {
     const [key, json] = [this.#key(id), JSON.stringify(record)]
     const isCapped = record.principal !== '' && this.#maxPerPrincipal !== Infinity
     const answer = isCapped
-      ? await this.#ask(
+      ? await this.#command(
           'EVAL',
           CREATE,
           '2',
@@ -110,7 +110,7 @@ export class RedisSessionStore implements SessionStore {
           String(this.#lifetimeMs),
           String(this.#maxPerPrincipal),
         )
-      : await this.#ask('SET', key, json, 'PX', firstMs, 'NX')
+      : await this.#command('SET', key, json, 'PX', firstMs, 'NX')
     if (answer?.toString() !== 'OK') throw new Error('Redis did not keep the session')
     return id
   }
@@ -118,34 +118,34 @@ export class RedisSessionStore implements SessionStore {
   async get(id: string): Promise<SessionRecord | undefined> {
     const leftMs = this.#leftMs(id)
     if (leftMs <= 0) return undefined
-    const answer = await this.#ask('GETEX', this.#key(id), 'PX', String(leftMs))
+    const answer = await this.#command('GETEX', this.#key(id), 'PX', String(leftMs))
     if (answer === null) return undefined
-    // Taken for "no such session", any other answer would have clients throw away sessions that are alive.
+    // Any other answer is a fault: treated as "no such session", it would make clients discard live sessions.
     if (typeof answer !== 'string' && !Buffer.isBuffer(answer)) throw new Error('Redis answered GETEX with no text')
     return JSON.parse(answer.toString()) as SessionRecord
   }
 
   async update(id: string, record: SessionRecord): Promise<void> {
     const leftMs = this.#leftMs(id)
-    if (leftMs > 0) await this.#ask('SET', this.#key(id), JSON.stringify(record), 'PX', String(leftMs), 'XX')
+    if (leftMs > 0) await this.#command('SET', this.#key(id), JSON.stringify(record), 'PX', String(leftMs), 'XX')
   }
 
   async delete(id: string): Promise<void> {
-    await this.#ask('DEL', this.#key(id))
+    await this.#command('DEL', this.#key(id))
   }
 
   #key(id: string): string {
     return this.#prefix + hash(id)
   }
 
-  /** Where the keys of a principal's sessions are noted. */
+  /** The key of the set of a principal's sessions. */
   #ownerKey(principal: string): string {
     return `${this.#prefix}owner:${hash(principal)}`
   }
 
   /**
-   * How long a session lives on if it is not used again. Its end is in its id, which nobody can change: another id has
-   * another key.
+   * How long a session lives if it is not used again. The latest end is read from the id. Changing it there only makes
+   * another id, which belongs to no session.
    */
   #leftMs(id: string): number {
     const bytes = Buffer.from(id, 'base64url')
@@ -153,8 +153,8 @@ export class RedisSessionStore implements SessionStore {
     return Math.min(this.#ttlMs, bytes.readUIntBE(RANDOM_BYTES, TIME_BYTES) - Date.now())
   }
 
-  #ask(...command: string[]): Promise<unknown> {
-    return askRedis(this.#send, this.#timeoutMs, command)
+  #command(...command: string[]): Promise<unknown> {
+    return sendInTime(this.#send, this.#timeoutMs, command)
   }
 }
 

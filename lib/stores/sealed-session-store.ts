@@ -13,26 +13,26 @@ export interface SealedSessionStoreOptions {
   readonly ttlMs?: number | undefined
 }
 
-/** A secret made ready for use, once. */
+/** An encryption key derived from a secret, once. */
 interface Key {
-  /** Names the key in an id, so that no other is tried. */
+  /** Identifies the key in a session id, so that no other key is tried. */
   readonly name: Buffer
   readonly secret: Buffer
 }
 
-/** What an opened id says. */
+/** The content of a decrypted id. */
 interface Opened {
   readonly record: SessionRecord
   readonly expiresAt: number
 }
 
-/** Who has deleted ids here, and which. */
+/** A principal, and the ids it has deleted at this node. */
 interface Owner {
   readonly principal: string
   readonly keys: Set<string>
 }
 
-/** An id that was deleted here. */
+/** An id that was deleted at this node. */
 interface Deleted {
   readonly owner: Owner
   /** The time when it would have expired anyway. */
@@ -45,30 +45,30 @@ const TAG_BYTES = 16
 const HEAD_BYTES = NAME_BYTES + IV_BYTES
 
 /**
- * How many opened ids are remembered, and how many that were deleted here. Past that whoever has deleted most has their
- * own oldest forgotten, and with it comes back to life until it expires.
+ * How many decrypted ids are cached, and how many deleted ids are remembered. Beyond that the oldest deletion of the
+ * principal with the most is forgotten, and that session is valid again until it expires.
  */
 const MAX_REMEMBERED = 10_000
 const MAX_DELETED = 100_000
 
-/** The longest id that is handed out, in characters: a longer one would not be looked up. */
+/** The longest id that is issued, in characters: longer ones are never looked up. */
 const MAX_ID_LENGTH = 4096
 
-/** How many characters of an id say its name and its iv. */
+/** How many characters of an id encode its key name and its iv. */
 const KEY_LENGTH = Math.floor((HEAD_BYTES * 4) / 3)
 
 const PURPOSE = 'express-mcp-gateway session'
 
 /**
- * Any node opens what any node sealed, with no infrastructure. In return `delete()` holds on this node alone, until the
- * session expires, and a record cannot change.
+ * Every node can decrypt the ids of all nodes, without any infrastructure. In return `delete()` takes effect at this
+ * node only, and a record cannot be changed.
  */
 export class SealedSessionStore implements SessionStore {
   readonly #keys: readonly Key[]
   readonly #ttlMs: number
-  /** Opening costs as much as all the rest of a request, remembering next to nothing. */
+  /** A cache of decrypted ids, since decrypting one costs as much as the rest of a request. */
   readonly #opened = new Map<string, Opened>()
-  /** What was deleted, by the part of the id that no other has, and by principal. */
+  /** The deleted ids, by the unique part of the id and by principal. */
   readonly #deleted = new Map<string, Deleted>()
   readonly #owners = new Map<string, Owner>()
   readonly #sizes = new SizeClasses<Owner>()
@@ -85,7 +85,7 @@ export class SealedSessionStore implements SessionStore {
     this.#ttlMs = ttlMs
   }
 
-  /** Throws a RangeError, which says which part is too long, for a record that makes an id of over 4 096 characters. */
+  /** Throws a RangeError that names the longest part, for a record whose id would exceed 4 096 characters. */
   create(record: SessionRecord): string {
     const expiresAt = Date.now() + this.#ttlMs
     const id = seal(this.#keys[0]!, JSON.stringify([expiresAt, record])).toString('base64url')
@@ -121,7 +121,7 @@ export class SealedSessionStore implements SessionStore {
     this.#opened.clear()
   }
 
-  /** Ids stand in the order of their deletion, not of their expiry: none stays longer than `ttlMs` for that. */
+  /** Ids are in the order of deletion, not of expiry, so an expired one may stay, but not longer than `ttlMs`. */
   #forgetExpired(): void {
     const now = Date.now()
     for (const [key, { expiresAt }] of this.#deleted) {
@@ -159,7 +159,7 @@ function deriveKey(key: unknown): Key {
   return { secret, name: createHash('sha256').update(secret).digest().subarray(0, NAME_BYTES) }
 }
 
-/** What no other id has, without the rest, which may be long: the name of its key, and an iv of chance. */
+/** The key name and the random iv, which identify an id and are shorter than the whole. */
 function uniquePartOf(id: string): string {
   return Buffer.from(id.slice(0, KEY_LENGTH), 'latin1').toString('latin1')
 }
@@ -171,9 +171,9 @@ function seal({ name, secret }: Key, text: string): Buffer {
   return Buffer.concat([name, iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
 }
 
-/** What was sealed; `undefined` for anything that none of the keys has sealed, to the letter. */
+/** Decrypts an id; `undefined` for an id that none of the keys has issued in exactly this spelling. */
 function open(keys: readonly Key[], sealed: Buffer, id: string): string | undefined {
-  // Two spellings of the same bytes would be two sessions to whoever compares ids.
+  // Base64url allows several spellings of the same bytes, which would be different sessions wherever ids are compared.
   if (sealed.length <= HEAD_BYTES + TAG_BYTES || sealed.toString('base64url') !== id) return undefined
   const name = sealed.subarray(0, NAME_BYTES)
   const key = keys.find((each) => each.name.equals(name))
@@ -187,7 +187,7 @@ function open(keys: readonly Key[], sealed: Buffer, id: string): string | undefi
   }
 }
 
-/** It was sealed by us, so it is what `create` wrote. */
+/** Not validated further: the authentication tag proves that `create` wrote it. */
 function parse(text: string | undefined): Opened | undefined {
   if (text === undefined) return undefined
   const [expiresAt, record, ...old] = JSON.parse(text) as [number, SessionRecord | string, ...(string | null)[]]
@@ -199,7 +199,7 @@ function recordOf01(protocolVersion: string, [server, principal, upstream]: (str
   return { server, principal, protocolVersion, ...(upstream !== null && { upstream }) } as unknown as SessionRecord
 }
 
-/** What to make shorter. */
+/** The part to name in the error. */
 function longestPart({ principal, upstream }: SessionRecord): string {
   const parts: readonly [what: string, length: number][] = [
     ["the principal's id", principal.length],

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { SendCommand } from './redis.ts'
 
-/** How long one command waits, and how long is waited after one that failed. */
+/** How long one XREAD blocks, and the pause after one that failed. */
 const BLOCK_MS = 5_000
 const PAUSE_MS = 500
 
@@ -13,15 +13,15 @@ interface Waiting {
 }
 
 /**
- * One command waits for all streams that somebody waits for. When another one comes, an entry in a stream of our own
- * ends it, and the next one waits for that too.
+ * One blocking XREAD waits on all streams. When another stream is added, an entry in the watch's own "bell" stream ends
+ * the command, and the next one includes it.
  */
 export class StreamWatch {
   readonly #send: SendCommand
   readonly #sendBlocking: SendCommand
   readonly #bell: string
   readonly #waiting = new Set<Waiting>()
-  /** Which of them the command that waits now knows of. */
+  /** The streams that the running command waits on. */
   #watched: ReadonlySet<string> = new Set()
   #isRunning = false
 
@@ -31,7 +31,7 @@ export class StreamWatch {
     this.#bell = `${prefix}bell:${randomBytes(12).toString('base64url')}`
   }
 
-  /** Resolves when there may be an event behind that position, after `waitMs` at the latest. */
+  /** Resolves when there may be an event after the position, or when `waitMs` has passed. */
   wait(key: string, after: number, waitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
@@ -65,7 +65,7 @@ export class StreamWatch {
     this.#isRunning = false
   }
 
-  /** Waits once; the bell's last entry. */
+  /** Runs one XREAD, and returns the id of the bell's last entry. */
   async #watch(bellAt: string): Promise<string> {
     const oldest = new Map<string, number>()
     for (const { key, after } of this.#waiting) oldest.set(key, Math.min(after, oldest.get(key) ?? after))
@@ -88,7 +88,7 @@ export class StreamWatch {
   }
 }
 
-/** The streams with news, each with its last new entry: as a list (RESP2) or as an object (RESP3). */
+/** The streams with new entries, each with its last entry's id. The reply is a list in RESP2 and an object in RESP3. */
 function pairsOf(answer: unknown): Map<string, string> {
   const pairs = Array.isArray(answer) ? answer : Object.entries(answer ?? {})
   return new Map(

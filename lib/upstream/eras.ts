@@ -1,4 +1,4 @@
-/** Which eras an upstream speaks: as its config says, or learnt from its answers and remembered for a while. */
+/** Which protocol eras an upstream supports, by its config, or learnt from its answers for a limited time. */
 import { GatewayError } from '../errors.ts'
 import type { Message } from '../exchange/message.ts'
 import { HEADER, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
@@ -12,10 +12,12 @@ const MEMORY_MS = 5 * 60_000
 /** How many upstreams are remembered. */
 const MAX_UPSTREAMS = 1_000
 
-/** By these a server refuses any handshake there is; one that misses a capability would take that of another client. */
+/**
+ * Errors with which a server refuses every handshake. A missing-capability error is left out: it depends on the client.
+ */
 const REFUSALS: ReadonlySet<unknown> = new Set([-32020, -32022])
 
-/** Whether every legacy server takes a handshake: a revision with a handshake, and no header that contradicts it. */
+/** Whether every legacy server accepts the handshake: it names a legacy revision, and no header contradicts it. */
 export function isOrdinaryHandshake(message: Message | undefined, headers: Readonly<Record<string, string>>): boolean {
   if (message?.kind !== 'request' || message.method !== 'initialize') return false
   const { [HEADER.protocolVersion]: version, [HEADER.method]: method, [HEADER.name]: name } = headers
@@ -35,8 +37,13 @@ export function faultOfBridge(bridge: unknown): string | undefined {
   return `"bridge" must be false, which refuses clients with sessions, or be left out, not ${JSON.stringify(bridge)}`
 }
 
+/** The error that makes a client of both eras fall back to the handshake. (CL10) */
+export function handshakeNeeded(): GatewayError {
+  return new GatewayError('bad_request', 'This server speaks revisions with a handshake')
+}
+
 export class Eras {
-  /** By upstream id: those that refused the handshake by a modern error, and until when that counts. */
+  /** Upstreams that refused the handshake with a modern error: upstream id to the time at which the entry expires. */
   readonly #modernOnly = new Map<string, number>()
 
   /** Whether an upstream is known to have no sessions. */
@@ -46,25 +53,27 @@ export class Eras {
   }
 
   /**
-   * Throws for a message of an era that the config rules out, and that no bridge serves: `bad_request`, which sends a client of both eras back to
-   * the handshake; or `unsupported_version`, which names the revisions there are. (CL10)
+   * Throws for a message of an era that the config excludes and no bridge serves: `bad_request`, which makes a client of
+   * both eras fall back to the handshake, or `unsupported_version`, which lists the supported revisions. (CL10)
    */
   check(config: ServerConfig, message: Message): void {
     const { protocol = 'auto' } = config
     if (protocol === 'auto' || protocol === message.era || (message.era === 'legacy' && bridgesSessions(config))) return
-    if (protocol === 'legacy') throw new GatewayError('bad_request', 'This server speaks revisions with a handshake')
+    if (protocol === 'legacy') throw handshakeNeeded()
     const requested = message.kind === 'request' ? member(message.params, 'protocolVersion') : undefined
     throw new GatewayError('unsupported_version', 'Unsupported protocol version', {
       data: { supported: MODERN_VERSIONS, requested },
     })
   }
 
-  /** What was learnt of an upstream has turned out to be wrong. */
+  /** Forgets what was learnt of an upstream: it has turned out to be wrong. */
   unlearn(upstreamId: string): void {
     this.#modernOnly.delete(upstreamId)
   }
 
-  /** Learns from the answer to a handshake that was in order: to one that was not, an error says nothing of the server. */
+  /**
+   * Learns from the answer to a handshake that was in order: to one that was not, an error says nothing of the server.
+   */
   learn(upstreamId: string, answer: unknown): void {
     this.#modernOnly.delete(upstreamId)
     const error = member(answer, 'error')

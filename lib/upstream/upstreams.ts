@@ -1,15 +1,17 @@
 /** A server's config -> the upstream that answers behind it. */
+import type { OnOutcome } from '../exchange/gateway-internals.ts'
 import type { Upstream, UpstreamOf } from '../exchange/layer.ts'
 import type { ErrorContext, ServerConfig } from '../types.ts'
 import type { Eras } from './eras.ts'
-import { HttpTransport, type OnOutcome, type UpstreamTimeouts } from './http/http-transport.ts'
+import { HttpTransport, type HttpTransportParts } from './http/http-transport.ts'
 import { HttpUpstreams } from './http/http-upstream.ts'
+import type { LoopGuard } from './http/loop-guard.ts'
 import { targetOf } from './http/target.ts'
 import { isPipeServer, pipeTargetOf } from './pipe/pipe-target.ts'
 import { PipeUpstream } from './pipe/pipe-upstream.ts'
 import { Pipes } from './pipe/pipes.ts'
 
-interface UpstreamsParts extends UpstreamTimeouts {
+interface UpstreamsParts extends HttpTransportParts {
   /** The servers by name, unless they are looked up. */
   readonly servers?: ReadonlyMap<string, ServerConfig> | undefined
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
@@ -21,7 +23,6 @@ export class Upstreams {
   readonly #transport: HttpTransport
   readonly #http: HttpUpstreams
   readonly #pipes: Pipes
-  readonly #outcome: OnOutcome
 
   constructor(parts: UpstreamsParts, eras: Eras) {
     const { servers, responseMs, report } = parts
@@ -29,15 +30,20 @@ export class Upstreams {
     this.#eras = eras
     this.#transport = new HttpTransport(parts, eras)
     this.#http = new HttpUpstreams(this.#transport)
-    this.#outcome = (id, hasAnswered) => this.#transport.outcome(id, hasAnswered)
-    this.#pipes = new Pipes({ responseMs, report, outcome: this.#outcome })
+    this.#pipes = new Pipes({ responseMs, report, outcome: this.#transport.outcome })
   }
 
   /** The same upstream for the same config. Throws a TypeError that names the fault and the cure. */
   readonly of: UpstreamOf = (server, config): Upstream => {
     if (!isPipeServer(config)) return this.#http.of(server, config)
     const target = pipeTargetOf(server, config, this.#isLookedUp)
-    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome: this.#outcome })
+    const { attempt, outcome } = this.#transport
+    return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome, attempt })
+  }
+
+  /** Tells what has come through here before. */
+  get loopGuard(): LoopGuard {
+    return this.#transport.loopGuard
   }
 
   /** From now on tells how each exchange with an upstream went, whoever caused it. */

@@ -2,7 +2,7 @@
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { request } from 'node:http'
 import { exportJWK, SignJWT } from 'jose'
-import { jwtBearer } from '../../lib/index.ts'
+import { jwtBearer } from '../../lib/auth/index.ts'
 import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
 import { challengeOf, type ProtectedGateway, startProtectedGateway } from '../support/protected-gateway.ts'
 import { type Answer, initialize, initializeMessage, post, send } from '../support/rpc.ts'

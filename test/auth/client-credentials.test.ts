@@ -1,7 +1,8 @@
 // clientCredentials() as the headers of a server: a real provider, a real MCP server that asks for its tokens, real clients.
 import { jest } from '@jest/globals'
 import { decodeJwt } from 'jose'
-import { clientCredentials, type ClientCredentialsOptions, type HeadersContext } from '../../lib/index.ts'
+import type { HeadersContext } from '../../lib/index.ts'
+import { clientCredentials, type ClientCredentialsOptions } from '../../lib/auth/index.ts'
 import { startAuthorizationServer, type RunningAuthorizationServer } from '../support/authorization-server.ts'
 import { connectSdkV1, connectSdkV2, textOf } from '../support/clients.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'

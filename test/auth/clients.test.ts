@@ -1,7 +1,8 @@
 // The SDKs' own OAuth code through the gateway: from its URL alone to a token, to a fresh one, and to more scopes.
 import express from 'express'
 import { decodeJwt } from 'jose'
-import { jwtBearer, type ScopeRules } from '../../lib/index.ts'
+import type { ScopeRules } from '../../lib/index.ts'
+import { jwtBearer } from '../../lib/auth/index.ts'
 import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
 import { textOf } from '../support/clients.ts'
 import {

@@ -1,7 +1,8 @@
 // The keys of an issuer: fetched once, again when one is missing or they are old, kept while it is down, never without bound.
 import type { RequestListener } from 'node:http'
 import { jest } from '@jest/globals'
-import { type GatewayRequest, jwtBearer, type JwtBearerOptions } from '../../lib/index.ts'
+import type { GatewayRequest } from '../../lib/index.ts'
+import { jwtBearer, type JwtBearerOptions } from '../../lib/auth/index.ts'
 import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
 import { listen } from '../support/listen.ts'
 import { publicKey } from '../support/oidc-provider.ts'

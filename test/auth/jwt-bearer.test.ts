@@ -1,13 +1,7 @@
 // jwtBearer(): tokens of a real issuer, what becomes of them, how often they are looked at, and what may be configured.
 import { jest } from '@jest/globals'
-import {
-  GatewayError,
-  type GatewayRequest,
-  jwtBearer,
-  type JwtBearerOptions,
-  type JwtPrincipal,
-  mcpGateway,
-} from '../../lib/index.ts'
+import { GatewayError, type GatewayRequest, mcpGateway } from '../../lib/index.ts'
+import { jwtBearer, type JwtBearerOptions, type JwtPrincipal } from '../../lib/auth/index.ts'
 import type { IssuerKeys } from '../../lib/auth/issuer-keys.ts'
 import { VerifiedTokens } from '../../lib/auth/verified-tokens.ts'
 import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
@@ -278,7 +272,7 @@ describe('a token', () => {
   }, 30_000)
 })
 
-test('tokens are kept up to 16 MiB of them, and the oldest goes first', () => {
+test('tokens are kept up to 16 MiB of them, and the least recently used goes first', () => {
   const keys = { generation: 0, freshen() {} } as unknown as IssuerKeys
   const tokens = new VerifiedTokens(keys)
   const verified = { principal: {} as JwtPrincipal, audiences: [], length: 16 * 1024 }
@@ -286,8 +280,8 @@ test('tokens are kept up to 16 MiB of them, and the oldest goes first', () => {
   tokens.set('key 1', verified, 0)
   expect(tokens.get('key 0')).toBeDefined()
   tokens.set('another', verified, 0)
-  expect(tokens.get('key 0')).toBeUndefined()
-  for (const key of ['key 1', 'key 2', 'another']) expect(tokens.get(key)).toBe(verified)
+  expect(tokens.get('key 2')).toBeUndefined()
+  for (const key of ['key 0', 'key 1', 'key 3', 'another']) expect(tokens.get(key)).toBe(verified)
 })
 
 test('a token of the real issuer opens a session, and one that lacks a scope is told which (AU6, AU7, AU9)', async () => {

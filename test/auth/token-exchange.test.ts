@@ -1,13 +1,8 @@
 // tokenExchange() as the headers of a server: whose token is whose, with a real provider and a real MCP server behind.
 import { jest } from '@jest/globals'
 import { decodeJwt } from 'jose'
-import {
-  type GatewayOptions,
-  type HeadersContext,
-  MemorySessionStore,
-  tokenExchange,
-  type TokenExchangeOptions,
-} from '../../lib/index.ts'
+import { type GatewayOptions, type HeadersContext, MemorySessionStore } from '../../lib/index.ts'
+import { tokenExchange, type TokenExchangeOptions } from '../../lib/auth/index.ts'
 import { startAuthorizationServer, type RunningAuthorizationServer } from '../support/authorization-server.ts'
 import { connectSdkV1, textOf } from '../support/clients.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'

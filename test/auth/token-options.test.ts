@@ -1,7 +1,7 @@
 // Options that cannot work are TypeErrors at construction, which name the option and the cure.
 import { generateKeyPairSync, webcrypto } from 'node:crypto'
 import { resourceOf } from '../../lib/auth/token-options.ts'
-import { clientCredentials, tokenExchange } from '../../lib/index.ts'
+import { clientCredentials, tokenExchange } from '../../lib/auth/index.ts'
 
 const good = { issuer: 'https://login.example.com', clientId: 'gateway', clientSecret: 's3cret' }
 const make = { clientCredentials, tokenExchange }

@@ -8,7 +8,11 @@ import { isGatewayName } from './gateways.mjs'
 
 const [kind = '', upstream = ''] = process.argv.slice(2)
 if (!isGatewayName(kind)) throw new Error(`No such gateway: ${kind}`)
-const { url, fetch, close } = await startGateway(upstream, kind, process.env['MCP_CONFORMANCE_SCENARIO'])
+const { url, fetch, close } = await startGateway(
+  () => ({ url: upstream }),
+  kind,
+  process.env['MCP_CONFORMANCE_SCENARIO'],
+)
 try {
   await playScenario(url, fetch)
 } finally {

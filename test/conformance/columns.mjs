@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import { startGateway } from './gateway.mjs'
 import { nameOf, suiteOf } from './legs.mjs'
+import { isPipeName, PIPES } from './servers.mjs'
 import { runSuite } from './suite.mjs'
 
 /**
@@ -36,6 +37,7 @@ export class Columns {
   /** @param {Leg} leg @returns {Promise<Outcome>} */
   direct(leg) {
     const { revision, suite, direct: server = leg.server } = leg
+    if (isPipeName(server)) throw new Error(`The suite asks servers by URL: "${nameOf(leg)}" needs a "direct"`)
     const name = `direct, ${server}, ${revision}, ${suite}`
     const outcome =
       this.#direct.get(name) ??
@@ -51,7 +53,7 @@ export class Columns {
     const { server, gateway: kind } = leg
     return this.#run(nameOf(leg), suiteOf(leg), async (lane) => {
       if (server === 'suite') return { options: command('client-through-gateway.mjs', kind) }
-      const { url, close } = await startGateway(await lane.server(server), kind)
+      const { url, close } = await startGateway(await behind(lane, server), kind)
       return { options: ['--url', url], close }
     })
   }
@@ -82,6 +84,17 @@ export class Columns {
       scenarios: new Map(outcomes.flatMap(({ scenarios }) => Array.from(scenarios))),
     }
   }
+}
+
+/**
+ * @param {Lane} lane
+ * @param {import('./servers.mjs').ServerName | import('./servers.mjs').PipeName} name
+ * @returns {Promise<import('./servers.mjs').Behind>}
+ */
+async function behind(lane, name) {
+  if (isPipeName(name)) return PIPES[name]
+  const url = await lane.server(name)
+  return () => ({ url })
 }
 
 /** The suite has a shell run it. @param {string} program @param {string[]} words */

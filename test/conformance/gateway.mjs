@@ -8,29 +8,31 @@ import { createServer } from 'node:http'
 import { GATEWAYS } from './gateways.mjs'
 import { resourceServer } from './resource-server.mjs'
 
-const BUILT = new URL('../../dist/index.js', import.meta.url)
+/** @typedef {typeof import('../../lib/index.ts') & typeof import('../../lib/stdio/index.ts')} Lib */
+
+const BUILT = ['index.js', 'stdio/index.js'].map((file) => new URL(`../../dist/${file}`, import.meta.url))
 
 /**
- * @param {string} upstream
+ * @param {import('./servers.mjs').Behind} behind
  * @param {import('./gateways.mjs').GatewayName} kind
  * @param {string} [scenario] of a client leg
  * @returns {Promise<{ url: string, fetch: typeof fetch, close(): Promise<void> }>}
  */
-export async function startGateway(upstream, kind, scenario = '') {
-  if (!existsSync(BUILT)) throw new Error('The gateway is not built. Run: npm run build')
-  /** @type {typeof import('../../lib/index.ts')} */
-  const lib = await import(BUILT.href)
+export async function startGateway(behind, kind, scenario = '') {
+  const lib = await importBuilt()
   const listener = createServer()
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
   const { port } = /** @type {import('node:net').AddressInfo} */ (listener.address())
   const publicUrl = `http://127.0.0.1:${port}`
-  const login = scenario.startsWith('auth/') ? await resourceServer(scenario, upstream, lib) : undefined
+  const server = behind(lib)
+  const isLogin = scenario.startsWith('auth/') && 'url' in server
+  const login = isLogin ? await resourceServer(scenario, String(server.url), lib) : undefined
   const gateway = lib.mcpGateway({
-    servers: { everything: { url: upstream } },
+    servers: { everything: server },
     authenticate: false,
     onError: report,
-    ...GATEWAYS[kind](upstream, lib),
+    ...GATEWAYS[kind](server, lib),
     ...(login && { publicUrl, ...login.options }),
   })
   listener.on('request', (request, response) => gateway.wellKnown(request, response, () => gateway(request, response)))
@@ -46,6 +48,12 @@ export async function startGateway(upstream, kind, scenario = '') {
       await closed
     },
   }
+}
+
+/** @returns {Promise<Lib>} the package, its main entry and its subpaths together */
+async function importBuilt() {
+  if (!BUILT.every((file) => existsSync(file))) throw new Error('The gateway is not built. Run: npm run build')
+  return Object.assign({}, ...(await Promise.all(BUILT.map((file) => import(file.href)))))
 }
 
 /**

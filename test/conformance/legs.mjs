@@ -5,9 +5,11 @@
  * @typedef {object} Leg
  * @property {string} revision
  * @property {keyof typeof SUITES} suite
- * @property {import('./servers.mjs').ServerName | 'suite'} server the fixture behind; the suite's own where it tests clients
+ * @property {import('./servers.mjs').ServerName | import('./servers.mjs').PipeName | 'suite'} server the fixture behind; the
+ *   suite's own where it tests clients
  * @property {import('./gateways.mjs').GatewayName} gateway
  * @property {import('./servers.mjs').ServerName} [direct] the server that is asked directly, where it is not the one behind
+ * @property {true} [byHand] run with --all, or when it is named, and not in every run
  * @property {false} [compared] where the gateway answers for the server behind, which is asked less then
  * @property {readonly string[]} [differences] the known ones, as they are printed; one that is gone is a fault, too
  */
@@ -20,8 +22,8 @@
  */
 
 /**
- * Checks of streams that a server of 2026-07-28 does not begin: it answers a call that says nothing before its response by
- * JSON, and has no streams to come back to. The suite passes over them then.
+ * Checks of servers that answer in event streams, which is theirs to choose: what a pipe, or a server of 2026-07-28, answers
+ * at once is JSON, and the suite passes over them.
  */
 const WITHOUT_STREAMS = [
   'server-sse-multiple-streams / server-sse-streams-functional / ServerSSEStreamsFunctional: direct SUCCESS, gateway absent',
@@ -30,42 +32,32 @@ const WITHOUT_STREAMS = [
   'server-sse-polling / server-sse-disconnect-resume / ServerDisconnectResume: direct SUCCESS, gateway absent',
 ]
 
-/** Another kind of gateway, or another server, is a line here, and one where its name is explained. @type {readonly Leg[]} */
-export const LEGS = [
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'plain' },
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'event log' },
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'recover' },
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'sealed' },
+/** What is run of every server, through every kind of gateway that is another one for it. @satisfies {readonly Omit<Leg, 'server'>[]} */
+const OF_A_SERVER = /** @type {const} */ ([
+  { revision: '2025-11-25', suite: 'required', gateway: 'plain' },
+  { revision: '2025-11-25', suite: 'required', gateway: 'event log' },
+  { revision: '2025-11-25', suite: 'required', gateway: 'recover' },
+  { revision: '2025-11-25', suite: 'required', gateway: 'sealed' },
 
-  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'plain' },
-  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'event log' },
-  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'recover' },
-  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'sealed' },
-
-  // Through a bridge: what a server of both eras answers directly is what one of 2026-07-28 alone is to answer.
-  {
-    revision: '2025-11-25',
-    suite: 'required',
-    server: 'modern-only',
-    direct: 'dual-era',
-    gateway: 'plain',
-    differences: WITHOUT_STREAMS,
-  },
-  {
-    revision: '2025-11-25',
-    suite: 'required',
-    server: 'modern-only',
-    direct: 'dual-era',
-    gateway: 'event log',
-    differences: WITHOUT_STREAMS,
-  },
-  { revision: '2025-06-18', suite: 'all', server: 'modern-only', direct: 'dual-era', gateway: 'plain' },
-  { revision: '2025-06-18', suite: 'all', server: 'modern-only', direct: 'dual-era', gateway: 'event log' },
+  { revision: '2025-06-18', suite: 'all', gateway: 'plain' },
+  { revision: '2025-06-18', suite: 'all', gateway: 'event log' },
+  { revision: '2025-06-18', suite: 'all', gateway: 'recover' },
+  { revision: '2025-06-18', suite: 'all', gateway: 'sealed' },
 
   // Without sessions there is nothing to log, to recover or to seal; with them there is nothing to cache.
-  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'plain' },
-  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'cache' },
-  { revision: '2026-07-28', suite: 'required', server: 'dual-era', gateway: 'plain' },
+  { revision: '2026-07-28', suite: 'all', gateway: 'plain' },
+  { revision: '2026-07-28', suite: 'all', gateway: 'cache' },
+  { revision: '2026-07-28', suite: 'required', gateway: 'plain' },
+])
+
+/** Another kind of gateway, or another server, is a line here, and one where its name is explained. @type {readonly Leg[]} */
+export const LEGS = [
+  ...OF_A_SERVER.map((leg) => /** @type {const} */ ({ ...leg, server: 'dual-era' })),
+  ...OF_A_SERVER.map((leg) => onPipe('in process', leg)),
+  ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
+
+  // Through a bridge: what a server of both eras answers directly is what one of 2026-07-28 alone is to answer.
+  ...[OF_A_SERVER[0], OF_A_SERVER[1], OF_A_SERVER[4], OF_A_SERVER[5]].map(bridged),
 
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'plain' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'event log' },
@@ -147,6 +139,35 @@ export function suiteOf({ revision, suite }) {
 export function nameOf({ revision, suite, server, gateway }) {
   const particular = [server, gateway].filter((name) => !['dual-era', 'suite', 'plain'].includes(name))
   return [revision, suite, ...particular].join(', ')
+}
+
+/**
+ * The fixture at the end of a pipe, compared with itself over HTTP.
+ * @param {import('./servers.mjs').PipeName} server
+ * @param {typeof OF_A_SERVER[number]} leg
+ * @returns {Leg}
+ */
+function onPipe(server, leg) {
+  const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
+  // Each session of `stdio` is a process, which takes its time; and what is done with sessions, older revisions share.
+  const isRare = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  return { ...leg, server, direct: 'dual-era', differences, ...(isRare && { byHand: true }) }
+}
+
+/**
+ * A leg through a bridge.
+ * @param {Omit<Leg, 'server'>} leg
+ * @returns {Leg}
+ */
+function bridged(leg) {
+  const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
+  return {
+    ...leg,
+    server: 'modern-only',
+    direct: 'dual-era',
+    differences,
+    ...(leg.gateway !== 'plain' && { byHand: true }),
+  }
 }
 
 /**

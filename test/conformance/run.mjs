@@ -3,6 +3,7 @@
 // Both columns must be the same, check by check, and neither may fall below what legs.mjs expects.
 //
 //   --only NAME  one leg, by the name that its row begins with; may be said several times
+//   --all        the legs, too, that take too long for every run
 //   --direct     only the direct column
 //   --out DIR    keep what the suite wrote
 
@@ -21,14 +22,16 @@ import { directFaults, gatewayFaults } from './verdict.mjs'
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', multiple: true, default: LEGS.map(nameOf) },
+    only: { type: 'string', multiple: true },
+    all: { type: 'boolean', default: false },
     direct: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 })
 
 async function main() {
-  const legs = [...new Set(options.only)].map(legOf)
+  const usual = LEGS.filter(({ byHand }) => options.all || !byHand)
+  const legs = options.only ? [...new Set(options.only)].map(legOf) : usual
   const node = findSuiteNode()
   const directory = options.out ?? (await mkdtemp(join(tmpdir(), 'mcp-conformance-')))
   const lanes = new Lanes()

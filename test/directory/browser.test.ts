@@ -1,7 +1,8 @@
 // The page in a real browser: with and without scripts, in both schemes, by mouse and by keyboard.
 import { createRequire } from 'node:module'
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core'
-import { mcpGateway, serverDirectory } from '../../lib/index.ts'
+import { mcpGateway } from '../../lib/index.ts'
+import { serverDirectory } from '../../lib/directory/index.ts'
 import { HOSTILE, startDirectoryApp } from '../fixtures/directory-app.mjs'
 import { describeChromium, startChromium } from '../support/chromium.ts'
 
@@ -130,7 +131,7 @@ describeChromium('the page in a browser', () => {
 
     const warehouse = card('warehouse')
     await warehouse.getByText('Tools, prompts and resources').click()
-    await warehouse.getByText('The upstream cannot be reached').waitFor()
+    await warehouse.getByText('The server cannot be reached').waitFor()
     expect(await warehouse.locator('.health').textContent()).toBe('Did not answer just now')
   })
 

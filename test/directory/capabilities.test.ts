@@ -104,7 +104,7 @@ describe('the conversation', () => {
     upstream.on('server/discover', (exchange) => exchange.status(503, 'down'))
     const directory = await start({ gateway: { servers: { one: { url: upstream.url } } } })
     expect(await fetchServer(directory)).toMatchObject({
-      error: 'The upstream answered 503',
+      error: 'The server answered 503',
       health: { status: 'failing' },
     })
     expect(upstream.requests()).toHaveLength(1)
@@ -171,7 +171,7 @@ describe('the conversation', () => {
 describe('failures', () => {
   test('a server that is down: the card says so, and onError why', async () => {
     const directory = await start({ gateway: { servers: { one: { url: 'http://127.0.0.1:9/mcp' } } } })
-    expect(await fetchServer(directory)).toMatchObject({ error: 'The upstream cannot be reached' })
+    expect(await fetchServer(directory)).toMatchObject({ error: 'The server cannot be reached' })
     expect(await directory.reported.next()).toMatchObject({ code: 'upstream_unreachable' })
     const { text } = await directory.agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(200)
     expect(text).toContain('The server could not be asked.')

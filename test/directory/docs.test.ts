@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CARD_TYPE, CATALOG_TYPE } from '../../lib/directory/documents.ts'
-import { serverDirectory } from '../../lib/index.ts'
+import { serverDirectory } from '../../lib/directory/index.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/directory.md'), 'utf8')
 

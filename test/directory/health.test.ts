@@ -74,7 +74,7 @@ test('a server that answers something else, or nothing, is failing, until it ans
 })
 
 test('two directories of one gateway both see it', async () => {
-  const { serverDirectory } = await import('../../lib/index.ts')
+  const { serverDirectory } = await import('../../lib/directory/index.ts')
   const other = serverDirectory({ gateway: directory.gateway })
   await initialize(endpoint('one'))
   const answered = await new Promise<string>((resolve) => {

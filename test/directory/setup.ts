@@ -1,14 +1,8 @@
 // A gateway with a directory beside it in an Express app, and what both reported.
 import express from 'express'
 import supertest from 'supertest'
-import {
-  type Gateway,
-  type GatewayOptions,
-  mcpGateway,
-  serverDirectory,
-  type ServerDirectory,
-  type ServerDirectoryOptions,
-} from '../../lib/index.ts'
+import { type Gateway, type GatewayOptions, mcpGateway } from '../../lib/index.ts'
+import { serverDirectory, type ServerDirectory, type ServerDirectoryOptions } from '../../lib/directory/index.ts'
 import { createJournal, type Journal } from '../support/journal.ts'
 import { listen } from '../support/listen.ts'
 

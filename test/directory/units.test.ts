@@ -57,7 +57,7 @@ describe('CoalescingCache', () => {
     expect(brief).toHaveBeenCalledTimes(2)
   })
 
-  test('keeps no failure, and no more than its bytes: the oldest goes first', async () => {
+  test('keeps no failure, and no more than its bytes: the least recently used goes first', async () => {
     const cache = new CoalescingCache<string>()
     await expect(cache.get('k', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     const [one, two, three] = [asking('1', 8 * 1024 * 1024), asking('2', 8 * 1024 * 1024), asking('3')]
@@ -70,6 +70,9 @@ describe('CoalescingCache', () => {
     await cache.get('2', two)
     await cache.get('1', one)
     expect([one, two, three].map((ask) => ask.mock.calls.length)).toEqual([2, 1, 1])
+    const empty = asking('', 0)
+    expect([await cache.get('empty', empty), await cache.get('empty', empty)]).toEqual(['', ''])
+    expect(empty).toHaveBeenCalledTimes(1)
     const giant = asking('giant', 17 * 1024 * 1024)
     await cache.get('giant', giant)
     await cache.get('giant', giant)

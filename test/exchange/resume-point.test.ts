@@ -85,13 +85,13 @@ test('is none in a stream without ids, whatever its data look like (SE3)', () =>
 test('is worn out after five times in vain, and fresh again with a new event (SE7)', () => {
   const point = new ResumePoint('1')
   for (let time = 0; time < 5; time += 1) {
-    expect(point.isWornOut).toBe(false)
+    expect(point.isExhausted).toBe(false)
     point.use()
   }
   point.see(Buffer.from('data: no id\n\n'), true)
-  expect(point.isWornOut).toBe(true)
+  expect(point.isExhausted).toBe(true)
   point.see(Buffer.from('id: 2\ndata: a\n\n'), true)
-  expect([point.isWornOut, point.after]).toEqual([false, '2'])
+  expect([point.isExhausted, point.after]).toEqual([false, '2'])
 })
 
 test('an id that is too long to be of use takes back the one before it, which would bring its event twice (SE7)', () => {

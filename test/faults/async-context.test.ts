@@ -225,7 +225,7 @@ describe('onError', () => {
 
   test('hears of a client that stopped reading in the context of its request (SE16)', async () => {
     fakeIntervals()
-    await start({ limits: { stallMs: 7_500 } })
+    await start({ timeouts: { stallMs: 7_500 } })
     const { client, exchange } = await callOn()
     client.res.pause()
     // Until the upstream's own socket takes no more: nothing in between does.
@@ -248,7 +248,7 @@ describe('a look at what goes on for long', () => {
   async function listen(): Promise<void> {
     fails = false
     await start({
-      timeouts: { recheckMs: 100 },
+      recheckMs: 100,
       servers(_, { principal }) {
         ask('servers', principal?.id)
         if (fails) throw new Error('The database is away')

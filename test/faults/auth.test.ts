@@ -1,15 +1,13 @@
 // Faults of who is asking and of tokens: scopes that are a string, claims of other types, keys that change, issuers that mislead.
 import { jest } from '@jest/globals'
+import type { GatewayOptions, GatewayRequest, HeadersContext } from '../../lib/index.ts'
 import {
   clientCredentials,
-  type GatewayOptions,
-  type GatewayRequest,
-  type HeadersContext,
   jwtBearer,
   type JwtBearerOptions,
   type JwtClaims,
   tokenExchange,
-} from '../../lib/index.ts'
+} from '../../lib/auth/index.ts'
 import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
 import { startGateway } from '../support/gateway.ts'
 import { createJournal } from '../support/journal.ts'

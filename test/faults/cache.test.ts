@@ -105,7 +105,7 @@ describe('who asks what somebody else is waiting for the answer to', () => {
       config = undefined
       return found
     }
-    await start({ servers, timeouts: { recheckMs: 50 } })
+    await start({ servers, recheckMs: 50 })
     const ann = await annWaits()
     const isStopped = await isAnswered(ask('bob'), ann)
     expect(lookups).toBeGreaterThan(1)

@@ -136,6 +136,38 @@ describe('A2: what a server says right after "initialized"', () => {
     expect(await session.request('ping')).toMatchObject({ status: 200 })
   })
 
+  describe('of a server that may say something, by the capabilities of both sides, alone', () => {
+    const bare = { tools: {}, resources: {}, prompts: {}, completions: {} }
+
+    async function earlyStreams(ofServer: object, ofClient: object): Promise<number> {
+      await start()
+      upstream.once('initialize', (exchange) => {
+        const serverInfo = { name: 'scripted-upstream', version: '1.0.0' }
+        const result = { protocolVersion: '2025-11-25', capabilities: ofServer, serverInfo }
+        upstream.sessions.add('upstream-1')
+        exchange.result(result, { 'mcp-session-id': 'upstream-1' })
+      })
+      upstream.on('GET', (exchange) => void exchange.stream())
+      await initialize(gateway.url('a'), { capabilities: ofClient })
+      return upstream.requests('GET').length
+    }
+
+    test('a server without any to a client without any is not listened to', async () => {
+      expect(await earlyStreams(bare, {})).toBe(0)
+    })
+
+    test.each<[string, object, object]>([
+      ['changes of its tools', { ...bare, tools: { listChanged: true } }, {}],
+      ['updates of resources', { ...bare, resources: { subscribe: true } }, {}],
+      ['logging', { ...bare, logging: {} }, {}],
+      ['an extension', { ...bare, experimental: { 'com.example/pushes': {} } }, {}],
+      ['questions for roots', bare, { roots: {} }],
+      ['questions', bare, { elicitation: {} }],
+    ])('one that may send %s is listened to', async (_, ofServer, ofClient) => {
+      expect(await earlyStreams(ofServer, ofClient)).toBe(1)
+    })
+  })
+
   test('is asked for once at a server that has no such stream (405)', async () => {
     await start()
     upstream.on('GET', (exchange) => exchange.status(405, '', { allow: 'POST, DELETE' }))

@@ -1,6 +1,7 @@
 // What one look at the directory can make a server, or the gateway, do.
 import { errorsMade, heldBytes, MiB, soon, trickle, turns } from './support-bounds.ts'
-import { GatewayError, type ServerDirectoryOptions } from '../../lib/index.ts'
+import { GatewayError } from '../../lib/index.ts'
+import type { ServerDirectoryOptions } from '../../lib/directory/index.ts'
 import { authenticate, type RunningDirectory, startDirectory } from '../directory/setup.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
 

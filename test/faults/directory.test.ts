@@ -9,11 +9,10 @@ import {
   type GatewayRequest,
   mcpGateway,
   type Principal,
-  serverDirectory,
   type HttpServer,
   type ServerConfig,
-  type ServerDirectoryOptions,
 } from '../../lib/index.ts'
+import { serverDirectory, type ServerDirectoryOptions } from '../../lib/directory/index.ts'
 import { createJournal } from '../support/journal.ts'
 import { listen } from '../support/listen.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'

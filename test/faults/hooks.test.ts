@@ -9,15 +9,14 @@ import connect from 'connect'
 import express from 'express'
 import express4 from 'express4'
 import {
-  clientCredentials,
   GatewayError,
   type GatewayOptions,
   type mcpGateway,
   MemorySessionStore,
-  serverDirectory,
   type SessionStore,
-  tokenExchange,
 } from '../../lib/index.ts'
+import { clientCredentials, tokenExchange } from '../../lib/auth/index.ts'
+import { serverDirectory } from '../../lib/directory/index.ts'
 import { bareHttp, type Host, startGateway, type RunningGateway } from '../support/gateway.ts'
 import { listen, type Listening } from '../support/listen.ts'
 import { type Answer, initialize, initializeMessage, post, send } from '../support/rpc.ts'

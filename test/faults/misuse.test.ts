@@ -99,7 +99,7 @@ describe('A1: "servers"', () => {
     const reported = createJournal<Error>()
     const gateway = await start({
       servers: () => found,
-      timeouts: { recheckMs: 20 },
+      recheckMs: 20,
       onError: (error) => reported.record(error),
     })
     const listener = await (await initialize(gateway.url('a'))).listen()

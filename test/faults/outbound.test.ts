@@ -7,7 +7,8 @@ import { deflate } from 'node:zlib'
 import { jest } from '@jest/globals'
 import compression from 'compression'
 import express from 'express'
-import { GatewayError, type GatewayOptions, serverDirectory } from '../../lib/index.ts'
+import { GatewayError, type GatewayOptions } from '../../lib/index.ts'
+import { serverDirectory } from '../../lib/directory/index.ts'
 import { bareHttp, type Host, startGateway, type RunningGateway } from '../support/gateway.ts'
 import { createJournal, type Journal } from '../support/journal.ts'
 import { modernNotification, modernRequest, standardHeaders } from '../support/modern.ts'
@@ -51,7 +52,7 @@ async function start(options: Partial<GatewayOptions> = {}, { mount }: Host = ba
     },
   }
   const servers = { a: { url: upstream.url } }
-  gateway = await startGateway({ servers, limits: { stallMs: STALL_MS }, ...options }, recorded)
+  gateway = await startGateway({ servers, timeouts: { stallMs: STALL_MS }, ...options }, recorded)
 }
 
 const handshake = initializeMessage()

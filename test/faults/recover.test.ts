@@ -109,7 +109,7 @@ describe('after a recovery, an answer that nobody waits for any more', () => {
   test('is cancelled in the new session when the lookup withdraws the server (LC8, SS6)', async () => {
     let isAllowed = true
     const config = { url: upstream.url, recover: true }
-    await start({ servers: () => (isAllowed ? config : undefined), timeouts: { recheckMs: 100 } })
+    await start({ servers: () => (isAllowed ? config : undefined), recheckMs: 100 })
     const { client } = await callOn()
     isAllowed = false
     expect(await soon(client.nextMessage(), 'the error')).toMatchObject({ error: { code: 404 } })
@@ -118,7 +118,7 @@ describe('after a recovery, an answer that nobody waits for any more', () => {
 
   test('has the new session ended at the upstream when the session has ended elsewhere (SS3, UC5)', async () => {
     const sessions = plainStore()
-    await start({ sessions, timeouts: { recheckMs: 100 } })
+    await start({ sessions, recheckMs: 100 })
     const { client } = await callOn()
     const opened = alive()
     sessions.records.clear()

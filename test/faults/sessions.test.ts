@@ -1,14 +1,13 @@
 // Faults of sessions: what one client can do to another's, what a session is bound to, and what each of them may hold.
 import { jest } from '@jest/globals'
 import {
-  clientCredentials,
   type GatewayOptions,
   type GatewayRequest,
-  jwtBearer,
   MemorySessionStore,
   SealedSessionStore,
   type ServerConfig,
 } from '../../lib/index.ts'
+import { clientCredentials, jwtBearer } from '../../lib/auth/index.ts'
 import { startAuthorizationServer } from '../support/authorization-server.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { listen } from '../support/listen.ts'
@@ -187,7 +186,7 @@ describe('a clock that steps back', () => {
 
   test('R7: does not put off the look whether a stream may still go on (AU11)', async () => {
     let config: ServerConfig | undefined = { url: upstream.url }
-    await start({ servers: () => config, timeouts: { recheckMs: 50 } })
+    await start({ servers: () => config, recheckMs: 50 })
     const session = await initialize(gateway.url('a'), as('ann'))
     const listener = await session.listen()
     cleanups.push(() => listener.close())

@@ -1,7 +1,8 @@
 // A gateway in a process of its own, one of whose hooks throws what cannot be sent (or can, without FAULT): `node ... PLACE FAULT`. Prints its port.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { GatewayError, MemorySessionStore, mcpGateway, serverDirectory } from 'express-mcp-gateway'
+import { GatewayError, MemorySessionStore, mcpGateway } from 'express-mcp-gateway'
+import { serverDirectory } from 'express-mcp-gateway/directory'
 
 /** @type {Record<string, unknown>} */
 const circle = {}
@@ -61,7 +62,7 @@ const PLACES = {
     publicUrl: 'http://localhost/',
     protectedResource: { authorizationServers: ['https://login.example.com'], has: fail },
   },
-  'a stream that has begun': { servers: () => (isCalled ? failNow() : { url }), timeouts: { recheckMs: 50 } },
+  'a stream that has begun': { servers: () => (isCalled ? failNow() : { url }), recheckMs: 50 },
 }
 
 const gateway = mcpGateway({ authenticate: false, servers: { a: { url } }, ...PLACES[place], onError() {} })

@@ -18,7 +18,7 @@ let before: 'nothing' | 'a head'
 let unsent: unknown
 
 beforeEach(async () => {
-  error = new GatewayError('upstream_unreachable', 'The upstream cannot be reached')
+  error = new GatewayError('upstream_unreachable', 'The server cannot be reached')
   id = undefined
   before = 'nothing'
   server = await listen((req, res) => {
@@ -36,7 +36,7 @@ test('is a JSON-RPC error with status, length and content type (ER9)', async () 
   expect(answer.headers['content-length']).toBe(String(Buffer.byteLength(answer.body)))
   expect(JSON.parse(answer.body)).toEqual({
     jsonrpc: '2.0',
-    error: { code: 502, message: 'The upstream cannot be reached' },
+    error: { code: 502, message: 'The server cannot be reached' },
   })
 })
 

@@ -8,17 +8,20 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import express from 'express'
-import { type PipeServer, type ServerConfig, serverDirectory } from '../../lib/index.ts'
+import type { PipeServer, ServerConfig } from '../../lib/index.ts'
+import { serverDirectory } from '../../lib/directory/index.ts'
 import { stdio, type StdioOptions } from '../../lib/stdio/index.ts'
 import { connectSdkV1, connectSdkV2, textOf } from '../support/clients.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { createJournal } from '../support/journal.ts'
-import { initialize, type Session } from '../support/rpc.ts'
+import { listen } from '../support/listen.ts'
+import { initialize, initializeMessage, post, type Session } from '../support/rpc.ts'
 
 const SERVER = fileURLToPath(new URL('../fixtures/stdio/server.mjs', import.meta.url))
 const APP = fileURLToPath(new URL('../fixtures/stdio/app.mjs', import.meta.url))
 const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')
 const EVERYTHING = join(dirname(manifest), 'dist', 'index.js')
+const everything = { command: process.execPath, args: [EVERYTHING, 'stdio'] }
 
 const opened: Array<{ close(): Promise<unknown> }> = []
 
@@ -65,7 +68,7 @@ describe.each([
   ['SDK v2', connectSdkV2],
 ])('server-everything with a client of %s', (_client, connect) => {
   test('lists, calls, reports progress, samples, elicits and ends', async () => {
-    const gateway = await gatewayOf(stdio({ command: process.execPath, args: [EVERYTHING, 'stdio'] }))
+    const gateway = await gatewayOf(stdio(everything))
     const client = await use(connect(gateway.url('here')))
     const names = (await client.tools()).map(({ name }) => name)
     expect(names).toContain('echo')
@@ -93,7 +96,7 @@ test('a modern client shares its process with its own later requests', async () 
 })
 
 test('a modern client that finds a legacy process goes on with a handshake', async () => {
-  const gateway = await gatewayOf(stdio({ command: process.execPath, args: [EVERYTHING, 'stdio'] }))
+  const gateway = await gatewayOf(stdio(everything))
   const client = await use(connectSdkV2(gateway.url('here'), { mode: 'auto' }))
   expect(client.sessionId).toBeDefined()
   expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
@@ -105,7 +108,7 @@ test('the directory shows it, starts nothing to do so, and says what it offers w
     opens += 1
     return {}
   }
-  const gateway = await gatewayOf({ ...script({ env: count }), title: 'Files', protocol: 'legacy' })
+  const gateway = await gatewayOf({ ...stdio({ ...everything, env: count }), title: 'Files' })
   const directory = serverDirectory({ gateway: gateway.gateway })
   const app = express().use('/', directory)
   const http = app.listen(0, '127.0.0.1')
@@ -115,13 +118,57 @@ test('the directory shows it, starts nothing to do so, and says what it offers w
     (await fetch(origin + path, { headers: { accept: 'text/html' } })).text()
   try {
     expect(await show('/')).toContain('Files')
+    const { name } = (await (await fetch(`${origin}/here/mcp/server-card`)).json()) as { name: string }
+    expect(name).toMatch(/\/here$/)
     expect(opens).toBe(0)
-    expect(await show('/?server=here')).toContain('stop-reading')
-    expect(opens).toBe(1)
+    expect(await show('/?server=here')).toContain('echo')
+    // It is asked for the modern era first, in a process that is no session's.
+    expect(opens).toBe(2)
   } finally {
     http.close()
     http.closeAllConnections()
   }
+})
+
+test.each([
+  ['exits', { name: 'die', arguments: { words: 'bye' } }, { exitCode: 7 }],
+  ['is killed', { name: 'kill' }, { signal: 'SIGKILL' }],
+])(
+  'the health of a server whose process %s says how it ended, and nothing of its environment',
+  async (_how, params, end) => {
+    const gateway = await gatewayOf(script({ env: { TOKEN: 'hunter2' } }))
+    const directory = serverDirectory({ gateway: gateway.gateway })
+    const { origin, close } = await listen(express().use('/', directory))
+    try {
+      const list = async (): Promise<string> =>
+        (await fetch(origin, { headers: { accept: 'application/json' } })).text()
+      const session = await initialize(gateway.url('here'))
+      expect(JSON.parse(await list()).servers[0].health).toEqual({ status: 'answering', at: expect.any(String) })
+      expect((await session.request('tools/call', params)).status).toBe(502)
+      const text = await list()
+      expect(JSON.parse(text).servers[0].health).toEqual({ status: 'failing', at: expect.any(String), process: end })
+      const page = await (await fetch(origin, { headers: { accept: 'text/html' } })).text()
+      expect(page).toContain(`its process ended: ${Object.values(end)[0]}`)
+      expect(text + page).not.toContain('hunter2')
+      await initialize(gateway.url('here'))
+      expect(JSON.parse(await list()).servers[0].health).not.toHaveProperty('process')
+    } finally {
+      await close()
+    }
+  },
+)
+
+test('a crash loop is 502, then 503 with Retry-After, and holds up no other server', async () => {
+  const crashing = program('process.exit(3)')
+  const gateway = await use(startGateway({ servers: { here: crashing, other: script() } }))
+  const statuses: number[] = []
+  for (let count = 0; count < 4; count += 1) {
+    const { status, headers } = await post(gateway.url('here'), initializeMessage())
+    statuses.push(status)
+    if (status === 503) expect(headers['retry-after']).toBe('1')
+  }
+  expect(statuses).toEqual([502, 502, 503, 503])
+  await initialize(gateway.url('other'))
 })
 
 describe('processes end', () => {
@@ -222,7 +269,7 @@ describe('a process that misbehaves', () => {
   })
 
   test('one that never reads holds up its own session, and ends with it', async () => {
-    const gateway = await gatewayOf(script(), { timeouts: { responseMs: 500 } })
+    const gateway = await gatewayOf(script(), { timeouts: { responseMs: 2_000 } })
     const session = await initialize(gateway.url('here'))
     const pid = (await call(session, 'pid')) as number
     await call(session, 'stop-reading')

@@ -197,7 +197,7 @@ describe('when the lookup withdraws a server', () => {
     const allowed = new Set(['ann', 'bob'])
     const gateway = await start({
       servers: async (_, { principal }) => (allowed.has(principal!.id) ? { url: upstream.url } : undefined),
-      timeouts: { recheckMs: 100 },
+      recheckMs: 100,
     })
     upstream.on('tools/call', (exchange) => void exchange.stream())
     upstream.on('subscriptions/listen', (exchange) => void exchange.stream())
@@ -233,7 +233,7 @@ describe('when the session ends elsewhere', () => {
     const keys = ['a secret of 32 characters at least']
     const gateway = await start({
       sessions: new SealedSessionStore({ keys, ttlMs: 400 }),
-      timeouts: { recheckMs: 100 },
+      recheckMs: 100,
     })
     const session = await initialize(gateway.url('a'), { headers: bearer('ann') })
     const listening = await session.listen()
@@ -251,7 +251,7 @@ describe('when the session ends elsewhere', () => {
         const node = () =>
           start({
             sessions: new RedisSessionStore({ sendCommand: client.sendCommand }),
-            timeouts: { recheckMs: 100 },
+            recheckMs: 100,
           })
         const [here, there] = [await node(), await node()]
         upstream.on('tools/call', (exchange) => void exchange.stream())

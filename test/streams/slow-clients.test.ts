@@ -34,7 +34,7 @@ beforeEach(async () => {
   upstream = await startUpstream()
   responses = createJournal()
   gateway = await startGateway(
-    { servers: { a: { url: upstream.url } }, limits: { stallMs: STALL_MS } },
+    { servers: { a: { url: upstream.url } }, timeouts: { stallMs: STALL_MS } },
     {
       prefix: '',
       mount: (handle) => (req, res) => {

@@ -9,6 +9,17 @@ interface Parsed {
   readonly result?: unknown
 }
 
+/** What a modern server says to `server/discover`. */
+export const MODERN = {
+  result: {
+    resultType: 'complete',
+    supportedVersions: ['2026-07-28'],
+    capabilities: {},
+    ttlMs: 0,
+    cacheScope: 'private',
+  },
+}
+
 export class ScriptedPipe implements Pipe {
   onMessage?: ((message: string) => void) | undefined
   onDrain?: (() => void) | undefined
@@ -18,11 +29,13 @@ export class ScriptedPipe implements Pipe {
   isFull = false
   isPaused = false
   isClosed = false
-  /** Answers handshakes by itself. */
   readonly context: PipeContext
+  readonly #discovered: (pipe: ScriptedPipe) => object | undefined
 
-  constructor(context: PipeContext) {
+  /** Answers handshakes by itself, and `server/discover` as it is told to: with nothing at all for `undefined`. */
+  constructor(context: PipeContext, discovered: (pipe: ScriptedPipe) => object | undefined = () => MODERN) {
     this.context = context
+    this.#discovered = discovered
   }
 
   send(message: string): boolean {
@@ -32,6 +45,8 @@ export class ScriptedPipe implements Pipe {
       const serverInfo = { name: 'scripted', version: '1' }
       this.say({ id, result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo } })
     }
+    const discovered = method === 'server/discover' && this.#discovered(this)
+    if (discovered) this.say({ id, ...discovered })
     return !this.isFull
   }
 
@@ -66,12 +81,13 @@ export class ScriptedPipe implements Pipe {
 
 /** A server of scripted pipes, and the pipes it opened so far. */
 export function scriptedServer(
-  options: Partial<PipeServer> & Pick<OpenPipe, 'sharedBy'> = {},
+  options: Partial<PipeServer> &
+    Pick<OpenPipe, 'sharedBy'> & { readonly discovered?: (pipe: ScriptedPipe) => object | undefined } = {},
 ): PipeServer & { readonly pipes: Journal<ScriptedPipe> } {
-  const { sharedBy, ...rest } = options
+  const { sharedBy, discovered, ...rest } = options
   const pipes: Journal<ScriptedPipe> = createJournal()
   const open = (context: PipeContext): ScriptedPipe => {
-    const pipe = new ScriptedPipe(context)
+    const pipe = new ScriptedPipe(context, discovered)
     pipes.record(pipe)
     return pipe
   }

@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import connect from 'connect'
 import express from 'express'
 import express4 from 'express4'
-import { mcpGateway, type Principal, serverDirectory, type ServerDirectory } from '../../lib/index.ts'
+import { mcpGateway, type Principal } from '../../lib/index.ts'
+import { serverDirectory, type ServerDirectory } from '../../lib/directory/index.ts'
 
 interface Member extends Principal {
   readonly tenant: string

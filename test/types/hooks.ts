@@ -4,7 +4,6 @@ import type { AuthInfo as SdkAuthInfo } from '@modelcontextprotocol/sdk/server/a
 import type { Request } from 'express'
 import type { Request as Request4 } from 'express4'
 import {
-  clientCredentials,
   type GatewayOptions,
   type HeadersContext,
   type HttpServer,
@@ -12,10 +11,8 @@ import {
   type Principal,
   type ServerConfig,
   type ServerInfo,
-  tokenExchange,
-  jwtBearer,
-  type JwtPrincipal,
 } from '../../lib/index.ts'
+import { clientCredentials, tokenExchange, jwtBearer, type JwtPrincipal } from '../../lib/auth/index.ts'
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const proven = <T extends true>(): T | undefined => undefined

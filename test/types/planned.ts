@@ -37,8 +37,6 @@ export type PlannedServerConfig<P extends Principal = Principal> = MemberServer<
 /** What joins the options of the gateway. */
 export interface PlannedGatewayOptions {
   readonly intercept?: unknown
-  readonly audit?: (record: Readonly<Record<string, unknown>>) => Awaitable<void>
-  readonly telemetry?: unknown
   /** Secrets from which those of bridges, questions and accounts are derived (HKDF), one list for all. */
   readonly keys?: readonly (string | Uint8Array)[]
 }
@@ -58,4 +56,4 @@ declare const make: typeof mcpGateway
 declare const planned: GatewayOptions & PlannedGatewayOptions
 make({ servers: planned.servers, authenticate: false })
 // @ts-expect-error -- not built yet
-make({ servers: planned.servers, authenticate: false, audit: () => {} })
+make({ servers: planned.servers, authenticate: false, intercept: [] })

@@ -1,40 +1,48 @@
-/** Answers what was answered before, for as long as the server said. (2026-07-28 caching; ST10-ST14) */
+/** Caches results for as long as the server allows. (2026-07-28 caching; ST10-ST14) */
 import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { rangeOfMember } from '../../exchange/json-text.ts'
-import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
+import type { Layer, Upstream, UpstreamOf } from '../../exchange/layer.ts'
 import { messageOf, type ResponseMessage } from '../../exchange/message.ts'
 import { peekInTime, peekResponse } from '../../exchange/read-response.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { tapMessages } from '../../exchange/tap-messages.ts'
 import type { RequestId } from '../../types.ts'
+import { boundedSet } from '../../util/bounded-map.ts'
 import { type CacheKey, cacheKeyOf, privateKey } from './cache-key.ts'
 import { freshness, isChange, isStale, mayBeChange, mayBeResponse } from './policy.ts'
 import { type CachedResult, ResultStore } from './result-store.ts'
-import { SharedQuestion, SHARED_WAIT_MS } from './shared-question.ts'
+import { SharedRequest, SHARED_WAIT_MS } from './shared-request.ts'
 
-/** A request on its way to the server, and under which keys its result may be kept. */
+/** A request in progress, and the keys under which its result may be cached. */
 interface PendingResult {
   readonly id: RequestId
   readonly key: CacheKey
   /** The key of a private result. */
   readonly own: string | undefined
-  readonly askedAt: number
-  /** How often anything had been dropped. */
-  readonly drops: number
+  readonly sentAt: number
+  /** The last invalidation of its upstream when the request was sent. */
+  readonly lastDrop: number | undefined
 }
+
+/** How many upstreams are listened to that say by themselves what has changed. */
+const MAX_WATCHED = 1_000
 
 export class Cache implements Layer {
   readonly name = 'cache'
   readonly #upstreamOf: UpstreamOf
   readonly #results: ResultStore
   readonly #responseMs: number
-  /** Requests that are on their way, by key: the same request waits for the result. */
-  readonly #running = new Map<string, SharedQuestion>()
-  /** How often anything has been dropped: a result that was on its way meanwhile may be stale. */
+  /** Requests in progress, by key: an equal request waits for the result. */
+  readonly #running = new Map<string, SharedRequest>()
+  /** By upstream id: those that say by themselves what has changed, and how to stop listening. */
+  readonly #watched = new Map<string, () => void>()
+  /** Counts invalidations. */
   #drops = 0
+  /** The last one by upstream id: a result whose request was sent before it may be stale, and is not cached. */
+  readonly #lastDrops = new Map<string, number>()
 
-  /** A server that has sent its head has `responseMs` for the result. */
+  /** `responseMs` limits the time between the response headers and the result. */
   constructor(upstreamOf: UpstreamOf, maxBytes: number, responseMs = 0) {
     this.#upstreamOf = upstreamOf
     this.#responseMs = responseMs
@@ -53,10 +61,33 @@ export class Cache implements Layer {
   }
 
   #idOf({ path, config }: Exchange): string {
-    return this.#upstreamOf(path.at(-1)!, config).id
+    const upstream = this.#upstreamOf(path.at(-1)!, config)
+    if (upstream.onChange && !this.#watched.has(upstream.id)) this.#watch(upstream)
+    return upstream.id
   }
 
-  /** A public result, or one of this principal's own; else the server is asked. */
+  #watch(upstream: Upstream): void {
+    const { id } = upstream
+    const off = upstream.onChange!((method, uri) => this.#drop(id, { method, params: { uri } }))
+    if (this.#watched.size >= MAX_WATCHED) {
+      const [oldest] = this.#watched
+      oldest![1]()
+      // What an upstream that nobody listens to has changed would not be heard of.
+      this.#drop(oldest![0])
+    }
+    boundedSet(this.#watched, MAX_WATCHED, id, off)
+  }
+
+  /** Drops what a notification of this upstream makes stale; without one all that is kept of it. */
+  #drop(upstream: string, notification?: unknown): void {
+    this.#drops += 1
+    boundedSet(this.#lastDrops, MAX_WATCHED, upstream, this.#drops)
+    this.#results.drop((target) =>
+      notification === undefined ? target.upstream === upstream : isStale(target, upstream, notification),
+    )
+  }
+
+  /** Looks up the public result, then the principal's private one, then sends the request. */
   async #answer(key: CacheKey, exchange: Exchange, next: Handle): Promise<Reply> {
     const [id] = exchange.requestIds as [RequestId]
     const shared = this.#results.get(key.key)
@@ -66,65 +97,73 @@ export class Cache implements Layer {
       this.#results.get(key.key) ?? (own === undefined ? undefined : this.#results.get(own))
     const kept = find() ?? (await this.#awaitOther(key, exchange, find))
     if (kept) return replyOf(kept, id)
-    return this.#ask({ id, key, own, askedAt: performance.now(), drops: this.#drops }, exchange, next)
+    return this.#send(
+      { id, key, own, sentAt: performance.now(), lastDrop: this.#lastDrops.get(key.upstream) },
+      exchange,
+      next,
+    )
   }
 
-  /** What somebody else's question brings, if it may be shared. One wait is enough: a private answer never will be. */
+  /**
+   * Waits once for an equal request in progress. If its result is private, it cannot be shared, and nor could the next.
+   */
   async #awaitOther(
     { key }: CacheKey,
     { life }: Exchange,
     find: () => CachedResult | undefined,
   ): Promise<CachedResult | undefined> {
-    const question = this.#running.get(key)
-    if (!question || question.isOverdue) return undefined
-    await question.wait(life)
+    const shared = this.#running.get(key)
+    if (!shared || shared.isOverdue) return undefined
+    await shared.wait(life)
     return find()
   }
 
-  /** Whoever waits for a question does not wait again, and asks for itself: nobody waits for that one. */
-  #ask(asked: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
-    const { key } = asked.key
-    if (this.#running.get(key)?.isOverdue === false) return this.#fetch(asked, exchange, next)
-    const question = new SharedQuestion(exchange.life)
-    this.#running.set(key, question)
+  /** A request that has waited in vain is sent by itself, and no other request waits for it. */
+  #send(pending: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
+    const { key } = pending.key
+    if (this.#running.get(key)?.isOverdue === false) return this.#fetch(pending, exchange, next)
+    const shared = new SharedRequest(exchange.life)
+    this.#running.set(key, shared)
     return new Promise((resolve, reject) => {
       exchange.life.onStop(reject)
-      this.#fetch(asked, exchange.fork({}, question.life), next)
+      this.#fetch(pending, exchange.fork({}, shared.life), next)
         .then((reply) => {
-          // Its asker has left, and others wanted the answer.
+          // The first client has left; the request went on for the others that wait.
           if (exchange.life.stopped) drainReply(reply)
           else resolve(reply)
         }, reject)
         .finally(() => {
-          if (this.#running.get(key) === question) this.#running.delete(key)
-          question.settle()
+          if (this.#running.get(key) === shared) this.#running.delete(key)
+          shared.settle()
         })
     })
   }
 
-  /** A stream that does not answer soon goes on to the client, and its response is kept as it goes by. */
-  async #fetch(asked: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
+  /** A stream without an early response is relayed, and its response is cached as it passes. */
+  async #fetch(pending: PendingResult, exchange: Exchange, next: Handle): Promise<Reply> {
     const reply = await next(exchange)
     if (reply.status !== 200) return reply
-    const response = await this.#peek(reply, asked.id)
+    const response = await this.#peek(reply, pending.id)
     if (response) {
-      this.#keep(asked, response)
+      this.#keep(pending, response)
       return reply
     }
     return tapMessages(reply, mayBeResponse, (json, text) => {
       const message = messageOf(json, text, 'modern')
-      if (message?.kind === 'response' && message.id === asked.id) this.#keep(asked, message)
+      if (message?.kind === 'response' && message.id === pending.id) this.#keep(pending, message)
     })
   }
 
-  /** Of a document nothing can be said before it ends; a stream that is late goes on to the client. */
+  /**
+   * Waits for all of a JSON document, but only briefly for the response in a stream, which can be relayed without it.
+   */
   #peek(reply: Reply, id: RequestId): Promise<ResponseMessage | undefined> {
     if (reply.kind === 'json') return peekInTime(reply, id, this.#responseMs)
     return peekResponse(reply, { id, timeoutMs: SHARED_WAIT_MS })
   }
 
-  #keep({ key, own, askedAt, drops }: PendingResult, { result: said, text }: ResponseMessage): void {
-    const fresh = drops === this.#drops ? freshness(said) : undefined
+  #keep({ key, own, sentAt, lastDrop }: PendingResult, { result: received, text }: ResponseMessage): void {
+    const fresh = lastDrop === this.#lastDrops.get(key.upstream) ? freshness(received) : undefined
     if (!fresh) return
     const name = fresh.isPublic ? key.key : own
     const result = rangeOfMember(text, text.indexOf('{'), 'result')
@@ -134,22 +173,20 @@ export class Cache implements Layer {
       target: { upstream: key.upstream, method: key.method, uri: key.uri },
       beforeTtl: text.slice(result[0], ttl[0]),
       afterTtl: text.slice(ttl[1], result[1]),
-      freshUntil: askedAt + fresh.ttlMs,
+      freshUntil: sentAt + fresh.ttlMs,
     })
   }
 
-  /** What a server tells a listener, it tells the cache. */
+  /** Invalidates cached results by the change notifications that pass on a client's listening stream. */
   async #listen(exchange: Exchange, next: Handle): Promise<Reply> {
     const upstream = this.#idOf(exchange)
     return tapMessages(await next(exchange), mayBeChange, (message) => {
-      if (!isChange(message)) return
-      this.#drops += 1
-      this.#results.drop((target) => isStale(target, upstream, message))
+      if (isChange(message)) this.#drop(upstream, message)
     })
   }
 }
 
-/** What remains of its freshness is passed on, never more. (ST14) */
+/** The client gets the remaining `ttlMs`, not the original one. (ST14) */
 function replyOf({ beforeTtl, afterTtl, freshUntil }: CachedResult, id: RequestId): Reply {
   const remainingMs = Math.max(0, Math.floor(freshUntil - performance.now()))
   const result = `${beforeTtl}${remainingMs}${afterTtl}`

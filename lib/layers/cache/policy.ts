@@ -1,7 +1,7 @@
-/** What may be kept, for how long, and what makes it stale. Pure. (2026-07-28 caching; ST10-ST14) */
+/** Decides what may be cached, for how long, and what invalidates it. Pure. (2026-07-28 caching; ST10-ST14) */
 import { member } from '../../util/json.ts'
 
-/** The requests whose results say how long they are fresh. (ST10) */
+/** The methods whose results carry `ttlMs`. (ST10) */
 const CACHEABLE: ReadonlySet<string> = new Set([
   'server/discover',
   'tools/list',
@@ -11,7 +11,7 @@ const CACHEABLE: ReadonlySet<string> = new Set([
   'resources/read',
 ])
 
-/** What a notification says has changed. (ST14) */
+/** The methods whose results a change notification invalidates. (ST14) */
 const CHANGES: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['notifications/tools/list_changed', ['tools/list']],
   ['notifications/prompts/list_changed', ['prompts/list']],
@@ -19,43 +19,42 @@ const CHANGES: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['notifications/resources/updated', ['resources/read']],
 ])
 
-/** What a result is about. */
+/** What a result describes: which upstream, method and resource. */
 export interface CacheTarget {
   readonly upstream: string
   readonly method: string
   readonly uri: unknown
 }
 
-/** Whether the result of a method may be kept. */
 export function isCacheable(method: string): boolean {
   return CACHEABLE.has(method)
 }
 
-/** How long a result stays fresh, and whether anybody may have it; `undefined` when it may not be kept. */
+/** How long a result stays fresh, and whether it may be shared; `undefined` when it may not be cached. */
 export function freshness(result: unknown): { readonly ttlMs: number; readonly isPublic: boolean } | undefined {
   const ttlMs = member(result, 'ttlMs')
   if (member(result, 'resultType') !== 'complete' || !Number.isSafeInteger(ttlMs)) return undefined
   return Number(ttlMs) > 0 ? { ttlMs: Number(ttlMs), isPublic: member(result, 'cacheScope') === 'public' } : undefined
 }
 
-/** Whether what a notification of this upstream says makes a kept result stale. */
+/** Whether a notification of this upstream invalidates a cached result. */
 export function isStale(target: CacheTarget, upstream: string, notification: unknown): boolean {
   if (target.upstream !== upstream || !CHANGES.get(member(notification, 'method'))?.includes(target.method))
     return false
   return target.method !== 'resources/read' || target.uri === member(member(notification, 'params'), 'uri')
 }
 
-/** Whether a notification says that anything has changed. */
+/** Whether a message is a change notification. */
 export function isChange(notification: unknown): boolean {
   return CHANGES.has(member(notification, 'method'))
 }
 
-/** Whether an event may be a response, by its bytes. */
+/** A cheap test on the bytes of an event, so that only possible responses are parsed. */
 export function mayBeResponse(event: Buffer): boolean {
   return event.includes('"result"')
 }
 
-/** Whether an event may say that, by its bytes. */
+/** A cheap test on the bytes of an event, so that only possible change notifications are parsed. */
 export function mayBeChange(event: Buffer): boolean {
   return event.includes('list_changed') || event.includes('notifications/resources/updated')
 }

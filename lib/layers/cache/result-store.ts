@@ -1,17 +1,20 @@
-/** Kept results, bounded in bytes by the CLOCK algorithm: the oldest goes first, unless it was used since its last turn. */
+/**
+ * Cached results, bounded in bytes by the CLOCK algorithm: the oldest is evicted, unless it was used since its last
+ * turn.
+ */
 import type { CacheTarget } from './policy.ts'
 
-/** A result as text, around the number that says how long it stays fresh. */
+/** The text of a result, split around the number of its `ttlMs`, which is computed anew for each answer. */
 export interface CachedResult {
   readonly target: CacheTarget
   readonly beforeTtl: string
   readonly afterTtl: string
-  /** In the time of `performance.now()`, which no operator sets back. */
+  /** On the clock of `performance.now()`, which is monotonic. */
   readonly freshUntil: number
 }
 
-/** A hit only leaves a mark: moving it to the end of the map would cost more than all the rest of looking it up. */
-interface Place {
+/** A hit only sets `isUsed`: moving the entry to the end of the map would cost more than the whole lookup. */
+interface CacheSlot {
   readonly kept: CachedResult
   readonly bytes: number
   isUsed: boolean
@@ -19,23 +22,22 @@ interface Place {
 
 export class ResultStore {
   readonly #maxBytes: number
-  readonly #places = new Map<string, Place>()
+  readonly #entries = new Map<string, CacheSlot>()
   #bytes = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
-  /** A result that is still fresh. */
   get(key: string): CachedResult | undefined {
-    const place = this.#places.get(key)
-    if (!place) return undefined
-    if (place.kept.freshUntil <= performance.now()) {
+    const entry = this.#entries.get(key)
+    if (!entry) return undefined
+    if (entry.kept.freshUntil <= performance.now()) {
       this.delete(key)
       return undefined
     }
-    place.isUsed = true
-    return place.kept
+    entry.isUsed = true
+    return entry.kept
   }
 
   set(key: string, kept: CachedResult): void {
@@ -49,41 +51,40 @@ export class ResultStore {
   }
 
   delete(key: string): void {
-    const place = this.#places.get(key)
-    if (!place) return
-    this.#places.delete(key)
-    this.#bytes -= place.bytes
+    const entry = this.#entries.get(key)
+    if (!entry) return
+    this.#entries.delete(key)
+    this.#bytes -= entry.bytes
   }
 
-  /** Takes away whatever the test is true of. */
   drop(test: (target: CacheTarget) => boolean): void {
-    for (const [key, { kept }] of this.#places) if (test(kept.target)) this.delete(key)
+    for (const [key, { kept }] of this.#entries) if (test(kept.target)) this.delete(key)
   }
 
   #makeRoom(bytes: number): void {
-    for (const [oldest, place] of this.#places) {
+    for (const [oldest, entry] of this.#entries) {
       if (this.#bytes <= bytes) return
       this.delete(oldest)
-      if (place.isUsed) this.#put(oldest, { ...place, isUsed: false })
+      if (entry.isUsed) this.#put(oldest, { ...entry, isUsed: false })
     }
   }
 
-  #put(key: string, place: Place): void {
-    this.#places.set(key, place)
-    this.#bytes += place.bytes
+  #put(key: string, entry: CacheSlot): void {
+    this.#entries.set(key, entry)
+    this.#bytes += entry.bytes
   }
 }
 
-/** About what an entry takes beside its text: its objects, and its place in the map. */
+/** The approximate memory of an entry besides its text: its objects and its slot in the map. */
 const ENTRY_BYTES = 400
 
-/** At most two bytes a character. */
+/** An upper bound: V8 stores at most two bytes per character. */
 function weight(key: string, { target, beforeTtl, afterTtl }: CachedResult): number {
   const uriLength = typeof target.uri === 'string' ? target.uri.length : 0
   return ENTRY_BYTES + 2 * (key.length + uriLength + beforeTtl.length + afterTtl.length)
 }
 
-/** A text of its own: a slice keeps all of the text alive that it was cut from. */
+/** Copies a slice, since V8 keeps the whole original text in memory as long as one of its slices is referenced. */
 function copyOf(slice: string): string {
   return Buffer.from(slice).toString()
 }

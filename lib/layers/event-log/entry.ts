@@ -1,40 +1,45 @@
-/** What the log keeps of an event, the ids that clients see, and what an event of an upstream says. Pure. */
+/** The log's entries, the event ids that clients see, and the parsing of upstream events. Pure. */
 import { GatewayError } from '../../errors.ts'
 import type { ClientSession } from '../../exchange/exchange.ts'
 import { fieldOf } from '../../exchange/sse.ts'
 import type { LoggedEvent, RequestId } from '../../types.ts'
 
-/** What is kept of one event: enough for another node to go on after it. */
+/**
+ * One entry of the log, with all that another node needs to continue the stream. Its member names are a stored format.
+ */
 export interface Entry {
-  /** The event as it is sent, without an id. None when only the rest of this has changed. */
+  /** The event as it is sent, without an id. `undefined` when only other members have changed. */
   readonly event?: string | undefined
-  /** Where the upstream resumes after this event, and how long it wants to be left alone before. */
+  /** The upstream's own event id, from which to resume its stream, and its `retry` delay. */
   readonly upstreamId?: string | undefined
   readonly retryMs?: number | undefined
-  /** The requests still without an answer after this event. */
+  /** The requests that are pending after this event. */
   readonly owed: readonly RequestId[]
-  /** All requests that the stream is to answer, where some are answered: who misses events may miss answers. */
+  /**
+   * All requests of the stream, present once some are answered: a client that misses events may miss any of these
+   * responses.
+   */
   readonly asked?: readonly RequestId[] | undefined
-  /** Whether the stream has ended with this. */
+  /** Whether the stream ends with this entry. */
   readonly over?: boolean | undefined
-  /** Whether there was an event here, or more of them, which could not be kept. */
+  /** Whether one or more events at this position could not be stored. */
   readonly lost?: boolean | undefined
-  /** The connection that alone gets what comes from here on. The node that it is at says so, whoever writes. (SE10) */
+  /** The only connection that receives later events, announced by the node it is connected to. (SE10) */
   readonly reader?: string | undefined
 }
 
-/** Whether an entry says who reads, and nothing of the stream: any node may add one, and the writer goes on behind it. */
+/** Whether an entry only announces a reader. Any node may append such an entry, after which the writer continues. */
 export function isAnnouncement({ reader, event, over, lost }: Entry): boolean {
   return reader !== undefined && event === undefined && !over && !lost
 }
 
-/** What says that somebody reads from now on. It repeats what the newest entry says of the stream. */
+/** The entry that announces a reader. It repeats the stream's state from the newest entry. */
 export function announcementOf(reader: string, newest: Entry | undefined): Entry {
   const { upstreamId, retryMs, owed = [], asked } = newest ?? {}
   return { upstreamId, retryMs, owed, asked, reader }
 }
 
-/** The requests whose answers may be missing where this entry is there and not those before it. */
+/** The requests whose responses may be lost if this entry is available and earlier ones are not. */
 export function possiblyUnanswered({ asked, owed }: Entry): readonly RequestId[] {
   return asked ?? owed
 }
@@ -47,44 +52,44 @@ export function decode({ text }: LoggedEvent): Entry {
   return JSON.parse(text) as Entry
 }
 
-/** Unique in the session, and names the stream. (SE6) */
+/** The event id for clients: unique in the session, and it identifies the stream. (SE6) */
 export function eventIdOf(stream: string, position: number): string {
   return `${stream}.${position}`
 }
 
 const EVENT_ID = /^([\w-]{1,32})\.([1-9]\d{0,14})$/
 
-/** `undefined` for an id that is none of ours. */
+/** `undefined` when the id was not issued by a gateway. */
 export function parseEventId(id: string): { readonly stream: string; readonly after: number } | undefined {
   const [, stream, after] = EVENT_ID.exec(id) ?? []
   return stream === undefined ? undefined : { stream, after: Number(after) }
 }
 
-/** The bytes of an event as clients get it. */
+/** Formats an event with its id, as clients receive it. */
 export function withId(stream: string, position: number, event: string): Buffer {
   return Buffer.from(`id: ${eventIdOf(stream, position)}\n${event}`)
 }
 
-/** An event without a message: it gives a client an id to come back with. (SE2) */
+/** An event without a message, which gives the client an id for `Last-Event-ID`. (SE2) */
 export const PRIMING = 'data: \n\n'
 
-/** The same as clients get it, with an id to come back behind which nothing is missed. */
+/** The priming event with its id, as clients receive it. */
 export function primingEvent(stream: string, position: number): Buffer {
   return withId(stream, position, PRIMING)
 }
 
-/** The first revision whose clients know events without a message; some earlier ones fail on it. */
+/** The first revision that defines events without a message; some clients of earlier ones fail on them. */
 const FIRST_VERSION_WITH_PRIMING = '2025-11-25'
 
 export function wantsPriming(session: ClientSession | undefined): boolean {
   return (session?.record.protocolVersion ?? '') >= FIRST_VERSION_WITH_PRIMING
 }
 
-/** What an event of an upstream says. */
+/** A parsed event of an upstream. */
 export interface UpstreamEvent {
-  /** The message, and whatever stands with it, for a client; none when it only says the rest of this. */
+  /** The fields to forward to a client; `undefined` when the event has no message. */
   readonly event: string | undefined
-  /** Empty when the upstream takes its last one back. */
+  /** Empty when the upstream revokes its last id. */
   readonly id: string | undefined
   readonly retryMs: number | undefined
 }
@@ -92,7 +97,9 @@ export interface UpstreamEvent {
 const LINE_END = /\r\n|\n|\r/
 const BYTE_ORDER_MARK = '\uFEFF'
 
-/** Comments are the upstream's heartbeat, for this hop alone. A retry time stands on its own, so it is said once. */
+/**
+ * Comments are dropped, since they are heartbeats of this hop. `retry` is split off, to be forwarded without the log.
+ */
 export function readEvent(text: string): UpstreamEvent {
   let id: string | undefined
   let retryMs: number | undefined
@@ -112,7 +119,7 @@ export function readEvent(text: string): UpstreamEvent {
   return { event: hasMessage ? `${kept.join('\n')}\n\n` : undefined, id, retryMs }
 }
 
-/** What a client asks for is not kept, or not any more. (SE8) */
+/** The error for a `Last-Event-ID` whose following events are not stored. (SE8) */
 export function eventsGone(): GatewayError {
   return new GatewayError('events_gone', 'The events after Last-Event-ID are not kept any more')
 }

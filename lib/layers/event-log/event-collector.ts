@@ -1,13 +1,13 @@
-/** Puts single events together out of stretches; one that is too long to be kept goes by in pieces. */
+/** Splits bytes into single events; an event too long to be stored is passed on in pieces. */
 import { eventsOf } from '../../exchange/sse.ts'
 import { ChunkList } from '../../util/chunk-list.ts'
 
-/** The longest event that is kept, in bytes. */
+/** The longest event that is stored, in bytes. */
 const EVENT_BYTES = 16 * 1024 * 1024
 
 export interface EventCollectorHooks {
   readonly onEvent: (event: Buffer) => void
-  /** Told once for each event that is too long, before its pieces. */
+  /** Called once for each event that is too long, before its pieces. */
   readonly onGiant: () => void
   readonly onPiece: (piece: Buffer, atBoundary: boolean) => void
 }
@@ -21,7 +21,7 @@ export class EventCollector {
     this.#hooks = hooks
   }
 
-  /** Whether a giant event is on its way out unfinished. */
+  /** Whether the first pieces of an event too long to be stored were already passed on. */
   get isMidEvent(): boolean {
     return this.#isMidEvent
   }

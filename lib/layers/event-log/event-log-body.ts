@@ -1,4 +1,4 @@
-/** What a client sees of a stream that a log keeps: live, or out of the log. */
+/** The body that a client reads of a logged stream, filled live or from the log. */
 import { PushBody } from '../../exchange/push-body.ts'
 import type { EventsReply } from '../../exchange/reply.ts'
 import { messageEvent } from '../../exchange/sse.ts'
@@ -8,11 +8,11 @@ import { eventIdOf, eventsGone, primingEvent } from './entry.ts'
 
 export class EventLogBody extends PushBody {
   readonly #name: EventStreamName
-  /** The requests without a response among what was pushed so far. */
+  /** The requests that are pending after the last pushed event. */
   #pending: readonly RequestId[]
   #after: string | undefined
 
-  /** `resumedAt` is the position behind which the client asks for the rest. */
+  /** `resumedAt` is the position in the client's `Last-Event-ID`. */
   constructor(name: EventStreamName, pending: readonly RequestId[] = [], resumedAt?: number) {
     super()
     this.#name = name
@@ -20,7 +20,7 @@ export class EventLogBody extends PushBody {
     this.#after = resumedAt === undefined ? undefined : eventIdOf(name.stream, resumedAt)
   }
 
-  /** An event that the log has; `pending` are the requests without a response behind it. */
+  /** Pushes an event that is in the log; `pending` are the requests still pending after it. */
   pushKept(bytes: Buffer, position: number, pending: readonly RequestId[]): void {
     if (this.isOver) return
     this.#pending = pending
@@ -28,19 +28,18 @@ export class EventLogBody extends PushBody {
     this.push(bytes)
   }
 
-  /** An event without a message: an id to come back with, behind which nothing is missed. (SE2) */
+  /** Pushes an event without a message, which gives the client an id to resume from. (SE2) */
   prime(position: number): void {
     this.pushKept(primingEvent(this.#name.stream, position), position, this.#pending)
   }
 
-  /** Tells the requests that may have had a response among events that are lost, and ends. */
+  /** Answers requests whose response may be among lost events with an error, and ends the body. */
   miss(ids: readonly RequestId[]): void {
     for (const id of ids) this.push(messageEvent(eventsGone().toJsonRpc(id)))
     this.#pending = []
     this.end()
   }
 
-  /** The reply whose body this is. */
   reply(endless: boolean, headers: EventsReply['headers'] = { 'content-type': EVENT_STREAM_TYPE }): EventsReply {
     return {
       kind: 'events',

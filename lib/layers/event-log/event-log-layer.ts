@@ -1,4 +1,4 @@
-/** Keeps the events of session streams, so that clients can resume them. (SE6, SE7) */
+/** Stores the events of session streams in the event log, so that clients can resume them. (SE6, SE7) */
 import { createHash, randomBytes } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import type { ClientSession, Exchange } from '../../exchange/exchange.ts'
@@ -12,7 +12,7 @@ import { EventLogBody } from './event-log-body.ts'
 import { LogMailbox } from './mailbox.ts'
 import { Reader } from './reader.ts'
 import { Replay } from './replay.ts'
-import { askingAgain, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
+import { detachedExchange, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
 import { TimedEventLog } from './timed-event-log.ts'
 
 /** How long a log may take to close. */
@@ -47,7 +47,7 @@ export class EventLogLayer implements Layer {
     return requestIds.length > 0 ? this.#call(exchange, session, next) : next(exchange)
   }
 
-  /** A session has ended: nobody comes back for what was said in it. */
+  /** Deletes the events of a session that has ended. */
   async forget(sessionId: string): Promise<void> {
     await this.#log.forget?.(digestOf(sessionId))
   }
@@ -56,26 +56,26 @@ export class EventLogLayer implements Layer {
     await this.#registry.close()
     await within(
       performance.now() + FAREWELL_MS,
-      ask(() => this.#log.close?.()),
+      callLog(() => this.#log.close?.()),
     )
   }
 
-  /** A name that no stream of any gateway has. */
+  /** A stream name that is unique among all gateways. */
   #nextStream(): string {
     this.#streams += 1
     return this.#own + this.#streams.toString(36)
   }
 
-  /** A call goes on in a lifetime of its own once its stream is kept; until then it ends with its client's. */
+  /** A request gets its own lifetime once its stream is logged; until then it stops with the client's exchange. */
   async #call(exchange: Exchange, session: ClientSession, next: Handle): Promise<Reply> {
     const background = exchange.fork({}, exchange.life.detach())
-    const release = exchange.life.adopt(background.life)
+    const undoAdopt = exchange.life.adopt(background.life)
     const reply = await next(background)
     if (reply.kind !== 'events' || exchange.life.stopped) return reply
-    release()
+    undoAdopt()
     const name = { session: digestOf(session.id), stream: this.#nextStream() }
     const requestIds = exchange.origin.awaited(exchange.requestIds)
-    const parts = { position: 0, isStanding: false, owed: requestIds, asked: requestIds }
+    const parts = { position: 0, isListening: false, owed: requestIds, asked: requestIds }
     const recorder = this.#registry.open(name, background, next, parts)
     void this.#registry.claim(name).catch((error: unknown) => this.#report(error, exchange))
     const body = new EventLogBody(name, requestIds)
@@ -90,19 +90,19 @@ export class EventLogLayer implements Layer {
     const name = { session: digestOf(session.id), stream: point?.stream ?? LISTEN_STREAM }
     const reading = { name, exchange, next, reader: new Reader() }
     if (!point || name.stream === LISTEN_STREAM) {
-      return this.#registry.inTurnToListen(name, () => this.#openListenStream(reading, point?.after))
+      return this.#registry.inListenTurn(name, () => this.#openListenStream(reading, point?.after))
     }
-    const last = await ask(() => this.#log.last(name))
+    const last = await callLog(() => this.#log.last(name))
     const newest = this.#registry.of(name)?.writer.position ?? last?.position
     if (newest === undefined || point.after > newest) throw eventsGone()
     return this.#follow(reading, point.after, last)
   }
 
-  /** The one stream on which a session listens, whoever opens it, as often as it is opened. (SE10) */
+  /** A session has one listening stream at a time: each request for it joins or takes over the same stream. (SE10) */
   async #openListenStream(reading: Reading, after: number | undefined): Promise<Reply> {
     const { name, exchange, next, reader } = reading
     if (exchange.life.stopped) throw exchange.life.stopped
-    const last = await ask(() => this.#log.last(name))
+    const last = await callLog(() => this.#log.last(name))
     const recorder = this.#registry.of(name)
     const newest = recorder?.writer.position ?? last?.position
     const from = newest !== undefined && after !== undefined && after <= newest ? after : undefined
@@ -113,15 +113,15 @@ export class EventLogLayer implements Layer {
       recorder.subscriber.attachNow(body, reader.id, isPrimed)
       return body.reply(true)
     }
-    if (await ask(() => this.#registry.claim(name))) {
+    if (await callLog(() => this.#registry.claim(name))) {
       const resumed = from === undefined ? undefined : last
-      const asking = askingAgain(exchange, resumed)
-      const release = exchange.life.adopt(asking.life)
+      const listening = detachedExchange(exchange, resumed)
+      const undoAdopt = exchange.life.adopt(listening.life)
       const position = last?.position ?? Math.max(after ?? 0, Date.now())
       const parts = { position, resumed, tail: from === undefined ? body : undefined, reader }
-      const refusal = await this.#registry.listen(name, asking, next, parts)
+      const refusal = await this.#registry.listen(name, listening, next, parts)
       if (refusal) return refusal
-      release()
+      undoAdopt()
       return from === undefined ? body.reply(true) : this.#follow(reading, from, last)
     }
     if (from !== undefined) return this.#follow(reading, from, last)
@@ -131,19 +131,19 @@ export class EventLogLayer implements Layer {
     return this.#follow(reading, begin ?? 0, last, body)
   }
 
-  /** What comes after an event: from the log, then live. */
+  /** Answers with the events after a position: from the log, then live. */
   async #follow(reading: Reading, after: number, last: LoggedEvent | undefined, given?: EventLogBody): Promise<Reply> {
     const { name, exchange, next, reader } = reading
     const endless = name.stream === LISTEN_STREAM
     const body = given ?? new EventLogBody(name, [], after)
     if (this.#registry.of(name)?.subscriber.attach(body, after, reader.id)) return body.reply(endless)
     if (!reader.isAnnounced) await this.#announce(reading, after)
-    const missed = await ask(() => this.#log.read(name, after, 0))
+    const missed = await callLog(() => this.#log.read(name, after, 0))
     const recorder = this.#registry.of(name)
     const first = missed[0] && decode(missed[0])
     const isGap = first
       ? first.lost || (after > 0 && missed[0]!.position !== after + 1)
-      : after < (recorder?.writer.said ?? last?.position ?? 0)
+      : after < (recorder?.writer.deliveredEvent ?? last?.position ?? 0)
     const pending = first ? possiblyUnanswered(first) : (recorder?.asked ?? [])
     if (isGap && pending.length === 0) throw eventsGone()
     const replay = new Replay(name, body, after, {
@@ -158,11 +158,11 @@ export class EventLogLayer implements Layer {
   }
 
   #announce({ name, reader }: Reading, after: number): Promise<number | undefined> {
-    return ask(() => reader.announce(name, this.#log, after, () => this.#registry.of(name)))
+    return callLog(() => reader.announce(name, this.#log, after, () => this.#registry.of(name)))
   }
 }
 
-/** A stream that is to be read, and for whom. */
+/** A stream, and the client's exchange and connection that read it. */
 interface Reading {
   readonly name: EventStreamName
   readonly exchange: Exchange
@@ -170,16 +170,16 @@ interface Reading {
   readonly reader: Reader
 }
 
-/** A log that fails is a 503. */
-async function ask<T>(question: () => Awaitable<T>): Promise<T> {
+/** A log that fails is answered with 503. */
+async function callLog<T>(operation: () => Awaitable<T>): Promise<T> {
   try {
-    return await question()
+    return await operation()
   } catch (cause) {
     throw new GatewayError('unavailable', 'The event log is unavailable', { cause })
   }
 }
 
-/** Whoever waits for a turn, or for the log, waits no longer than the exchange lasts. */
+/** Rejects as soon as the exchange is stopped, even while it waits for its turn or for the log. */
 function untilStopped({ life }: Exchange, replying: Promise<Reply>): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const off = life.onStop(reject)
@@ -190,7 +190,7 @@ function untilStopped({ life }: Exchange, replying: Promise<Reply>): Promise<Rep
   })
 }
 
-/** Whoever reads the log gets to know no session. */
+/** The log contains only digests of session ids, so that read access to it does not give access to sessions. */
 function digestOf(sessionId: string): string {
   return createHash('sha256').update(sessionId).digest('base64url')
 }

@@ -1,33 +1,36 @@
-/** The streams that this gateway writes: while it renews its lease, nobody else writes them. */
+/** The leases of the streams that this gateway writes; no other node writes a stream while its lease is renewed. */
 import { randomBytes } from 'node:crypto'
 import { within } from '../../util/timeout.ts'
 import type { EventLog, EventStreamName } from '../../types.ts'
 
-/** How long a node that says nothing any more keeps others from going on with its streams, and how often it says so. */
+/**
+ * How long a lease lasts without renewal, so that other nodes can take over from a crashed one, and how often it is
+ * renewed.
+ */
 const LEASE_MS = 15_000
 const RENEW_MS = 5_000
 
-/** How long leases may take to be given back when the gateway closes. */
+/** How long a closing gateway waits for the release of its leases. */
 const FAREWELL_MS = 1_000
 
-/** A stream that is written here, and the log as it is asked on its behalf. */
+/** A stream that this gateway writes, and the log bound to the context of its request. */
 export interface HeldStream {
   readonly name: EventStreamName
   readonly log: EventLog
-  /** Told when its lease is refused: another has it. */
+  /** Called when another node holds the lease. */
   readonly onLeaseLost: () => void
-  /** Looks whether a client reads at another node. */
+  /** Checks the log for readers at other nodes. */
   readonly look: () => void
 }
 
 export class Leases {
   readonly #held: () => Iterable<HeldStream>
-  /** Names this gateway in leases. */
+  /** Identifies this gateway in leases. */
   readonly #writer = randomBytes(12).toString('base64url')
   readonly #releasing = new Set<Promise<void>>()
   readonly #renewing: NodeJS.Timeout
 
-  /** `held` says what it writes just now. */
+  /** `held` returns the streams that the gateway writes at the moment. */
   constructor(held: () => Iterable<HeldStream>) {
     this.#held = held
     this.#renewing = setInterval(() => this.#renew(), RENEW_MS).unref()
@@ -37,10 +40,10 @@ export class Leases {
     return log.claim(name, this.#writer, LEASE_MS)
   }
 
-  /** A lease that cannot be given back ends by itself. What is still to be done under it is awaited. */
-  release(name: EventStreamName, log: EventLog, last?: () => Promise<void>): void {
+  /** Awaits `lastWrite` under the lease, then releases it. A lease whose release fails expires. */
+  release(name: EventStreamName, log: EventLog, lastWrite?: () => Promise<void>): void {
     const release = async (): Promise<void> => {
-      if (last) await last().catch(() => {})
+      if (lastWrite) await lastWrite().catch(() => {})
       return log.release(name, this.#writer)
     }
     const releasing = release()
@@ -49,7 +52,7 @@ export class Leases {
     this.#releasing.add(releasing)
   }
 
-  /** Resolves when others may go on with what this gateway has written. */
+  /** Resolves when the leases are released, so that other nodes can take the streams over. */
   async close(): Promise<void> {
     clearInterval(this.#renewing)
     await within(performance.now() + FAREWELL_MS, Promise.all(this.#releasing))
@@ -59,7 +62,7 @@ export class Leases {
     for (const stream of this.#held()) void this.#renewOne(stream)
   }
 
-  /** A log that does not answer has told of it already, when it was to keep an event. */
+  /** A failure of the log is ignored here, because appending reports it. */
   async #renewOne(stream: HeldStream): Promise<void> {
     const isOurs = await this.claim(stream.name, stream.log).catch(() => undefined)
     if (isOurs === false) stream.onLeaseLost()

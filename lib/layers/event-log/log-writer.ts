@@ -1,57 +1,62 @@
-/** Writes a stream into the log, and only then to the client. */
+/** Appends the events of a stream to the log, and delivers each to the client only after that. */
 import { createHash } from 'node:crypto'
 import { isPromise } from '../../util/awaitable.ts'
 import type { Awaitable, EventLog, EventStreamName, LoggedEvent, RequestId } from '../../types.ts'
 import { decode, encode, type Entry, isAnnouncement, withId } from './entry.ts'
 
-/** How many bytes may wait for the log before the upstream has to wait. */
+/** How many bytes may wait for the log before the upstream is paused. */
 const QUEUE_BYTES = 1024 * 1024
 
-/** What an item of the queue costs beside its text, and each id of a request in it. */
+/** The approximate memory of an item of the queue besides its text, and of each request id in it. */
 const ITEM_BYTES = 300
 const REQUEST_ID_BYTES = 16
 
 export interface LogWriterHooks {
-  /** Gets an event that is in the log now, with the requests still pending behind it. */
+  /** Receives an event that is in the log, with the requests still pending after it. */
   readonly deliver: (bytes: Buffer, position: number, pending: readonly RequestId[]) => void
-  /** Gets bytes that are not kept. */
+  /** Receives bytes that are not stored. */
   readonly pass: (bytes: Buffer, atBoundary: boolean) => void
-  /** Told when nothing waits for the log any more. */
+  /** Called when the queue is empty. */
   readonly onIdle: () => void
-  /** Told who reads from now on, when another node has said so in the log. */
+  /** Called with the new reader when another node has announced one in the log. */
   readonly onReader: (reader: string) => void
-  /** Told once, when it turns out that somebody else writes this stream. */
+  /** Called once, when another node turns out to write this stream. */
   readonly onConflict: () => void
-  /** Told once, when the log failed. What comes after that is delivered and not kept. */
+  /** Called once, when the log has failed. Later events are delivered without being stored. */
   readonly onFailure: (error: unknown) => void
 }
 
-/** What is on its way to the client: an event to keep, or bytes that are not kept. */
+/** An item of the queue: an event to store, or bytes that are only delivered. */
 type Item =
   | { position: number; readonly entry: Entry }
   | { readonly entry?: undefined; readonly bytes: Buffer; readonly atBoundary: boolean }
 
 const NOTHING = Buffer.alloc(0)
 
-/** One append at a time: whatever a client comes back for is in the log, and in order. */
+/** Appends run one at a time, so that every delivered event is in the log, and in order. */
 export class LogWriter {
   readonly #log: EventLog
   readonly #name: EventStreamName
   readonly #hooks: LogWriterHooks
-  /** The newest event's position, the newest that was delivered, and the newest that is known to be in the log. */
+  /** The positions of the newest event, the newest delivered one, and the newest one known to be in the log. */
   #position: number
   #delivered: number
-  /** The newest position that was delivered with an event, or in place of one: what clients can have missed. */
-  #said: number
+  /**
+   * The newest delivered position that holds an event, or stands for a lost one. Clients miss nothing by skipping
+   * others.
+   */
+  #deliveredEvent: number
   #logged: number
-  /** The requests without an answer in the log. */
+  /** The requests without a response in the log. */
   #owed: readonly RequestId[]
   #queue: Item[] = []
   #queuedBytes = 0
   #isBusy = false
-  /** Whether the log failed, and a digest of the newest event that it may have kept without saying so. */
+  /**
+   * Whether the log has failed, and a digest of the event whose append failed, which it may have stored all the same.
+   */
   #isLost = false
-  #doubtful: string | undefined
+  #unconfirmed: string | undefined
 
   constructor(
     log: EventLog,
@@ -64,13 +69,13 @@ export class LogWriter {
     this.#name = name
     this.#position = position
     this.#delivered = position
-    this.#said = position
+    this.#deliveredEvent = position
     this.#logged = position
     this.#owed = owed
     this.#hooks = hooks
   }
 
-  /** The position of the newest event. */
+  /** The position of the newest event, delivered or queued. */
   get position(): number {
     return this.#position
   }
@@ -80,9 +85,9 @@ export class LogWriter {
     return this.#delivered
   }
 
-  /** The position up to which everything that clients can have missed has been delivered. */
-  get said(): number {
-    return this.#said
+  /** The newest delivered position that clients can have missed an event at. */
+  get deliveredEvent(): number {
+    return this.#deliveredEvent
   }
 
   get isIdle(): boolean {
@@ -93,19 +98,19 @@ export class LogWriter {
     return this.#queuedBytes > QUEUE_BYTES
   }
 
-  /** Whether the log failed, so that it lacks some of the stream. */
+  /** Whether the log has failed, so that it lacks part of the stream. */
   get isLost(): boolean {
     return this.#isLost
   }
 
-  /** Positions count on when the log has failed: who comes back with one that it does not have can be told so. */
+  /** Positions keep counting after a failure of the log, so that a client resuming at a missing one gets an error. */
   put(entry: Entry): void {
     this.#position += 1
     this.#queue.push({ position: this.#position, entry })
     this.#queuedBytes += ITEM_BYTES + (entry.event?.length ?? 0) + REQUEST_ID_BYTES * entry.owed.length
   }
 
-  /** Bytes that are not kept. */
+  /** Queues bytes that are delivered without being stored. */
   pass(bytes: Buffer, atBoundary: boolean): void {
     this.#queue.push({ bytes, atBoundary })
     this.#queuedBytes += ITEM_BYTES + bytes.length
@@ -121,18 +126,18 @@ export class LogWriter {
     if (!this.#isBusy) this.#hooks.onIdle()
   }
 
-  /** Looks whether another node has written into the log, where nothing that is to be appended would tell. */
+  /** Checks whether another node has appended to the log. While events are appended, a conflict shows that anyway. */
   look(): void {
     if (this.isIdle) this.#busy(this.#lookNow())
   }
 
   /**
-   * Sees to it that nobody takes for the whole stream what a log that failed has of it: behind all that it may have
-   * kept without saying so, unless somebody else has written there. To be called by who has the lease alone.
+   * Marks the stream in the log as incomplete after a failure, behind the event whose append failed. Does nothing if
+   * another node has written since. Call it only while holding the lease.
    */
   async writeGap(): Promise<void> {
     const last = await this.#log.last(this.#name)
-    if (last && last.position > this.#logged && fingerprintOf(last) !== this.#doubtful) return
+    if (last && last.position > this.#logged && fingerprintOf(last) !== this.#unconfirmed) return
     const position = Math.max(this.#position, last?.position ?? 0) + 1
     await this.#log.append(this.#name, [encode(position, { owed: this.#owed, lost: true })])
   }
@@ -168,26 +173,30 @@ export class LogWriter {
     }
     if (isOurs) return this.#settle(items)
     this.#queue = [...items, ...this.#queue]
-    if (announced && announced.length > 0) this.#goBehind(announced)
-    else this.#giveUp()
+    if (announced && announced.length > 0) this.#continueAfter(announced)
+    else this.#stopWriting()
   }
 
   async #lookNow(): Promise<void> {
     const announced = await this.#announced().catch(() => [])
     if (announced?.length === 0) return
-    // What follows here is not in the log: who reads elsewhere gets on when somebody else writes.
-    if (announced && !this.#isLost) this.#goBehind(announced)
-    else if (announced || !this.#isLost) this.#giveUp()
+    // After a failure the log lacks this node's later events, so a reader at another node needs another writer.
+    if (announced && !this.#isLost) this.#continueAfter(announced)
+    else if (announced || !this.#isLost) this.#stopWriting()
   }
 
-  /** What other nodes have added to the log; `undefined` when that is more than who reads: then one of them writes. */
+  /**
+   * The announcements that other nodes have appended; `undefined` when they appended anything else, as a writer does.
+   */
   async #announced(): Promise<readonly LoggedEvent[] | undefined> {
     const added = await this.#log.read(this.#name, this.#logged, 0)
     return added.every((event) => isAnnouncement(decode(event))) ? added : undefined
   }
 
-  /** Whoever was said last gets what comes, unless a later one waits here to be said. */
-  #goBehind(announced: readonly LoggedEvent[]): void {
+  /**
+   * Moves the queue behind the announcements. The last reader announced wins, unless the queue announces a later one.
+   */
+  #continueAfter(announced: readonly LoggedEvent[]): void {
     const newest = announced.at(-1)!
     this.#logged = newest.position
     this.#delivered = newest.position
@@ -196,7 +205,7 @@ export class LogWriter {
     if (this.#queue.every(({ entry }) => entry?.reader === undefined)) this.#hooks.onReader(decode(newest).reader!)
   }
 
-  #giveUp(): void {
+  #stopWriting(): void {
     this.#queue = []
     this.#queuedBytes = 0
     this.#hooks.onConflict()
@@ -213,7 +222,7 @@ export class LogWriter {
 
   #lose(items: readonly Item[], events: readonly LoggedEvent[], error: unknown): void {
     this.#isLost = true
-    this.#doubtful = fingerprintOf(events.at(-1)!)
+    this.#unconfirmed = fingerprintOf(events.at(-1)!)
     this.#hooks.onFailure(error)
     this.#deliver(items)
   }
@@ -226,7 +235,7 @@ export class LogWriter {
       }
       const { position, entry } = item
       this.#delivered = position
-      if (entry.event !== undefined || entry.lost) this.#said = position
+      if (entry.event !== undefined || entry.lost) this.#deliveredEvent = position
       const bytes = entry.event === undefined ? NOTHING : withId(this.#name.stream, position, entry.event)
       this.#hooks.deliver(bytes, position, entry.owed)
     }

@@ -1,10 +1,10 @@
-/** A connection on which a client reads a stream: the last to say so in the log is the only one. (SE10) */
+/** A connection on which a client reads a stream. Only the reader announced last in the log receives events. (SE10) */
 import { randomBytes } from 'node:crypto'
 import type { EventLog, EventStreamName } from '../../types.ts'
 import { announcementOf, decode, encode, type Entry } from './entry.ts'
 import type { Recorder } from './recorder.ts'
 
-/** How often somebody who writes at the same time may come first. */
+/** How many appends in a row may fail because another node appends at the same time. */
 const APPEND_ATTEMPTS = 10
 
 const OWN = randomBytes(9).toString('base64url')
@@ -12,9 +12,8 @@ let readers = 0
 
 export class Reader {
   readonly id: string
-  /** Whether it has been said. */
   #isAnnounced = false
-  /** Whether what is read comes behind where it was said. */
+  /** Whether the entries being read come after this reader's announcement. */
   #isNewest = false
 
   constructor() {
@@ -27,9 +26,9 @@ export class Reader {
   }
 
   /**
-   * Says that this one reads from now on, through whoever writes the stream here, or behind the newest event of the log.
-   * Resolves with a position behind which all is for this one; `undefined` where somebody wrote at the same time again
-   * and again: then it is to be said later.
+   * Announces this reader, through the stream's recorder on this node if there is one, or else after the newest event
+   * in the log. Resolves with the position after which all events are for this reader, or with `undefined` when other
+   * nodes appended at the same time on every attempt; the caller then announces it later.
    */
   async announce(
     name: EventStreamName,
@@ -44,7 +43,7 @@ export class Reader {
       const newest = last && decode(last)
       this.#isAnnounced = newest?.over === true
       if (this.#isAnnounced) return last?.position
-      // Where nothing is kept any more, whoever writes has begun with the time of day, too, and that was before.
+      // In an empty log positions start at the time of day, so this one is after those of any earlier writer.
       const position = last ? last.position + 1 : Math.max(after + 1, Date.now())
       this.#isAnnounced = await log.append(name, [encode(position, announcementOf(this.id, newest))])
       if (this.#isAnnounced) return position
@@ -58,12 +57,12 @@ export class Reader {
     return recorder.writer.position
   }
 
-  /** Has what is read begin behind the position where this was said. */
+  /** Declares that reading begins after this reader's announcement. */
   beginBehind(): void {
     this.#isNewest = true
   }
 
-  /** Whether an entry says that another reads from there on. */
+  /** Whether an entry announces another reader that replaces this one. */
   isReplacedBy({ reader }: Entry): boolean {
     if (reader === this.id) this.#isNewest = true
     return reader !== undefined && reader !== this.id && this.#isNewest

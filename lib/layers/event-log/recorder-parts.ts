@@ -1,19 +1,20 @@
-/** What a recorder begins with. */
+/** The constructor parameters of a recorder. */
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { EventStreamName, RequestId } from '../../types.ts'
 
 export interface RecorderParts {
   readonly name: EventStreamName
-  /** Of its own: it goes on when the client's has ended. */
+  /** A detached exchange, which outlives the client's request. */
   readonly exchange: Exchange
-  /** The position of the newest event there is. */
+  /** The position of the newest existing event. */
   readonly position: number
-  /** Whether the session listens here for whatever comes, and is owed nothing. */
-  readonly isStanding: boolean
+  /** Whether it is the session's listening stream, which has no pending requests and no end. */
+  readonly isListening: boolean
+  /** The requests that are pending. */
   readonly owed: readonly RequestId[]
-  /** All that the stream is to answer, those included that are answered. */
+  /** All requests of the stream, answered or not. */
   readonly asked: readonly RequestId[]
-  /** Where the upstream resumes, where that is known from before. */
+  /** The upstream's event id to resume from, if it is known from the log. */
   readonly upstreamId?: string | undefined
   readonly retryMs?: number | undefined
 }

@@ -1,4 +1,4 @@
-/** Reads an upstream's stream to its end, whoever listens, and has all of it written down. (SE4) */
+/** Reads an upstream's stream to its end and logs it, with or without a client connected. (SE4) */
 import { brokenOff } from '../../errors.ts'
 import type { Body, End, Sink } from '../../exchange/body.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
@@ -16,53 +16,55 @@ import { Subscriber } from './subscriber.ts'
 import type { RecorderParts } from './recorder-parts.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
 
-/** How often without news, and how long at all, a stream is polled for while no client is there: logs forget as soon. */
-const MAX_UNHEARD_POLLS = 5
-const UNHEARD_MS = 10 * 60_000
+/**
+ * The limits for polling a stream without a client: polls without a new event, and time. Logs delete events as soon.
+ */
+const MAX_UNATTENDED_POLLS = 5
+const UNATTENDED_MS = 10 * 60_000
 
 export interface RecorderTools {
   readonly log: TimedEventLog
-  /** The layers below: the rest of a stream is asked for there. */
+  /** The layers below, through which the stream is resumed. */
   readonly next: Handle
   readonly report: (error: unknown, exchange: Exchange) => void
-  /** Told once, when nothing more will be written. */
+  /** Called once, when the recorder has stopped writing. */
   readonly onOver: (recorder: Recorder) => void
 }
 
 export class Recorder implements Sink {
   readonly name: EventStreamName
   readonly exchange: Exchange
-  /** The log, asked on behalf of the request. */
+  /** The log, bound to the async context of the request. */
   readonly log: TimedEventLog
-  /** All requests that the stream is to answer. */
+  /** All requests of the stream, answered or not, except those that the client has cancelled. */
   asked: readonly RequestId[]
   readonly writer: LogWriter
   readonly subscriber: Subscriber
   readonly #tools: RecorderTools
-  readonly #isStanding: boolean
+  readonly #isListening: boolean
   readonly #pending: PendingIds
   readonly #point: ResumePoint
   readonly #collector: EventCollector
   #body: Body | undefined
   #isPaused = false
-  /** Since a client was there, or anything new came. */
-  #unheardPolls = 0
+  /** Polls since a client was last connected or a new event arrived. */
+  #unattendedPolls = 0
   #isResumed = false
-  /** How the upstream's stream ended, until that is dealt with. */
+  /** The end of the upstream's stream, until the queue is empty and it can be handled. */
   #ending: End | undefined
-  /** Whether the last word is on its way into the log. */
+  /** Whether the final entry is queued for the log. */
   #isComplete = false
   #isOver = false
 
   constructor(
-    { name, exchange, position, isStanding, owed, asked, upstreamId, retryMs }: RecorderParts,
+    { name, exchange, position, isListening, owed, asked, upstreamId, retryMs }: RecorderParts,
     tools: RecorderTools,
   ) {
     this.name = name
     this.exchange = exchange
     this.asked = asked
     this.#tools = tools
-    this.#isStanding = isStanding
+    this.#isListening = isListening
     this.log = tools.log.for(exchange.origin)
     this.#pending = new PendingIds(owed)
     this.#point = new ResumePoint(upstreamId, retryMs)
@@ -75,52 +77,52 @@ export class Recorder implements Sink {
       deliver: (bytes, at, pending) => this.subscriber.pushKept(bytes, at, pending),
       pass: (bytes, atBoundary) => this.subscriber.push(bytes, atBoundary),
       onIdle: () => this.#onIdle(),
-      onReader: (reader) => this.subscriber.giveWay(reader),
-      onConflict: () => this.#leave(),
+      onReader: (reader) => this.subscriber.replaceReader(reader),
+      onConflict: () => this.#stop(),
       onFailure: (error) => tools.report(error, exchange),
     })
-    // The upstream takes one listener a session: a client that comes back soon finds it still listened to.
+    // An upstream accepts one listening stream per session, so it stays open for a client that reconnects soon.
     this.subscriber = new Subscriber(this.writer, {
       announce: (reader) => this.#announce(reader),
-      onRoom: () => this.#flow(),
-      onLonely: isStanding && (() => this.#leave()),
+      onDrain: () => this.#flow(),
+      onLingerEnd: isListening && (() => this.#stop()),
     })
-    exchange.life.onStop(() => this.#leave())
+    exchange.life.onStop(() => this.#stop())
   }
 
-  /** Begins with an event that says what is owed here, and gives clients an id to come back with. */
+  /** Starts a new stream with an entry that records its pending requests and gives clients an id to resume from. */
   start(body: Body, reader: string, tail?: EventLogBody): void {
     this.subscriber.admit(reader, tail)
     this.#put({ event: wantsPriming(this.exchange.origin.session) ? PRIMING : undefined })
-    // Of a call no other connection can know yet.
-    if (this.#isStanding) this.#put({ reader })
-    // What is there already goes into the log along with it.
+    // Only a listening stream may have readers at other nodes already.
+    if (this.#isListening) this.#put({ reader })
+    // Events that have already arrived are appended together with the first entry.
     this.#read(body)
     this.writer.flush()
   }
 
-  /** Goes on where another had to leave: with the rest of the upstream's stream, or the news that there is none. */
-  goOn(tail: EventLogBody, reader: string): void {
+  /** Continues a stream that another node has stopped writing: resumes the upstream's stream, or fails its requests. */
+  continue(tail: EventLogBody, reader: string): void {
     this.subscriber.admit(reader, tail)
-    // The node that wrote before may be back: what it appends is refused from here on.
+    // Makes appends of the previous writer fail from here on, should that node be back.
     this.#put({})
     this.writer.flush()
     if (this.#isOver) return
     const { after, retryMs } = this.#point
-    if (after !== undefined && !this.#pending.isEmpty) this.#readOn(after, retryMs)
+    if (after !== undefined && !this.#pending.isEmpty) this.#resume(after, retryMs)
     else this.end({ how: 'broken', error: new Error('The node that read the stream has gone') })
   }
 
-  /** Whether it writes no more. */
+  /** Whether it has stopped writing. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** Another writes this stream, since the lease of this one has run out. */
-  readonly onLeaseLost = (): void => this.#leave()
+  /** Stops writing, because the lease has expired and another node has it. */
+  readonly onLeaseLost = (): void => this.#stop()
 
-  /** Looks for another node's readers where nothing is to be appended that would meet with them. */
-  readonly look = (): void => void (this.subscriber.isThere && this.writer.look())
+  /** Checks the log for readers at other nodes. Only an idle stream needs this, since an append would conflict. */
+  readonly look = (): void => void (this.subscriber.isConnected && this.writer.look())
 
   data(chunk: Buffer, atBoundary: boolean): boolean {
     if (this.#isOver) return true
@@ -135,7 +137,7 @@ export class Recorder implements Sink {
     if (this.writer.isIdle) this.#onIdle()
   }
 
-  /** The client waits for this response no more: it is owed to nobody who goes on with the stream. (UT4) */
+  /** Removes a request that the client has cancelled, also for a node that continues the stream later. (UT4) */
   cancel(id: RequestId): void {
     if (this.#isOver || this.#isComplete || !this.#pending.delete(id)) return
     this.asked = this.asked.filter((one) => one !== id)
@@ -144,34 +146,34 @@ export class Recorder implements Sink {
   }
 
   #take(event: Buffer): void {
-    const said = readEvent(event.toString())
+    const fields = readEvent(event.toString())
     this.#pending.see(event, true)
-    this.#point.note(said)
-    if (said.id !== undefined) this.#unheardPolls = 0
-    if (said.retryMs !== undefined) this.writer.pass(Buffer.from(`retry: ${said.retryMs}\n\n`), true)
-    if (said.event !== undefined || said.id !== undefined) this.#put({ event: said.event })
+    this.#point.note(fields)
+    if (fields.id !== undefined) this.#unattendedPolls = 0
+    if (fields.retryMs !== undefined) this.writer.pass(Buffer.from(`retry: ${fields.retryMs}\n\n`), true)
+    if (fields.event !== undefined || fields.id !== undefined) this.#put({ event: fields.event })
   }
 
-  /** A piece of an event too long to be kept. */
+  /** Passes on a piece of an event too long to be stored. */
   #pass(piece: Buffer, atBoundary: boolean): void {
     this.#pending.see(piece, atBoundary)
-    // Whatever id it has is not looked for, and those before it would bring it once more.
+    // The event's own id is not parsed, and resuming after an earlier one would deliver the event twice.
     this.#point.lose()
     this.writer.pass(piece, atBoundary)
   }
 
   #announce(reader: string): void {
-    // Behind the end nobody has to know.
+    // No event follows the final entry, so its readers need no announcement.
     if (this.#isComplete || this.#isOver) return
     this.#put({ reader })
     this.writer.flush()
   }
 
-  #put(what: Pick<Entry, 'event' | 'over' | 'lost' | 'reader'>): void {
+  #put(change: Pick<Entry, 'event' | 'over' | 'lost' | 'reader'>): void {
     const owed = this.#pending.ids
     const asked = owed.length < this.asked.length ? this.asked : undefined
     const { after, retryMs } = this.#point
-    this.writer.put({ ...what, upstreamId: after, retryMs, owed, asked })
+    this.writer.put({ ...change, upstreamId: after, retryMs, owed, asked })
   }
 
   #flow(): void {
@@ -185,16 +187,16 @@ export class Recorder implements Sink {
     body.pipe(this)
   }
 
-  /** All that came is written. */
+  /** Runs whenever all queued events are written. */
   #onIdle(): void {
     if (this.#isOver) return
-    if (this.#isComplete) return this.#leave()
+    if (this.#isComplete) return this.#stop()
     if (this.#ending !== undefined) this.#conclude(this.#ending)
     else this.#flow()
   }
 
   #conclude(ending: End): void {
-    if (this.#isStanding) return this.#leave()
+    if (this.#isListening) return this.#stop()
     if (ending.how === 'poll' && !this.#pending.isEmpty) return this.#poll(ending.after, ending.retryMs)
     if (this.#collector.isMidEvent) this.subscriber.fail(new Error('An event broke off'))
     else this.#failPending(ending)
@@ -203,24 +205,24 @@ export class Recorder implements Sink {
     this.writer.flush()
   }
 
-  /** The server wants to be asked again: the stream ends for the client, too, and is read on for its return. (SE3) */
+  /** Ends the client's stream like the upstream's, and resumes reading for when the client reconnects. (SE3) */
   #poll(after: string, retryMs: number | undefined): void {
-    if (this.subscriber.isThere) this.#unheardPolls = 0
+    if (this.subscriber.isConnected) this.#unattendedPolls = 0
     this.subscriber.end()
-    // Whoever comes back goes on from here.
-    if (this.#unheardPolls === MAX_UNHEARD_POLLS || this.subscriber.awayMs >= UNHEARD_MS) return this.#leave()
-    this.#unheardPolls += 1
-    this.#readOn(after, retryMs)
+    // A client that reconnects later has the stream continued from the log.
+    if (this.#unattendedPolls === MAX_UNATTENDED_POLLS || this.subscriber.awayMs >= UNATTENDED_MS) return this.#stop()
+    this.#unattendedPolls += 1
+    this.#resume(after, retryMs)
   }
 
-  #readOn(after: string, retryMs: number | undefined): void {
+  #resume(after: string, retryMs: number | undefined): void {
     this.#ending = undefined
     const isRepeated = this.#isResumed
     this.#isResumed = true
     this.#read(ResumingBody.from({ after, retryMs, isRepeated }, this.#pending.ids, this.exchange, this.#tools.next))
   }
 
-  /** Says to the client what it will not get. (ER14) */
+  /** Answers the pending requests with an error. (ER14) */
   #failPending(ending: End): void {
     if (this.#pending.isEmpty) return
     const fault = brokenOff(ending.how === 'broken' ? ending.error : undefined)
@@ -232,8 +234,8 @@ export class Recorder implements Sink {
     this.#tools.report(fault, this.exchange)
   }
 
-  /** Writes no more: all is said, or it is for another to go on. */
-  #leave(): void {
+  /** Stops writing: the stream has ended, or another node may continue it. */
+  #stop(): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#body?.cancel()

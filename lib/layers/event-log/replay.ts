@@ -1,14 +1,14 @@
-/** Gives a client what it missed of a stream, out of the log, and then what comes. */
+/** Sends a client the events of a stream that it missed, from the log, and then those that follow. */
 import type { EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
 import { decode, possiblyUnanswered, withId } from './entry.ts'
 import type { Reader } from './reader.ts'
 import type { Recorder } from './recorder.ts'
 import type { EventLogBody } from './event-log-body.ts'
 
-/** How long the log is waited for at a time; after that somebody looks whether the stream is still being written. */
+/** How long one read of the log waits for events, before checking whether the stream still has a writer. */
 const WAIT_MS = 5_000
 
-/** How long is waited at least: a log that does not wait would leave time for nothing else. */
+/** The pause after a read without events, so that a log that ignores `waitMs` does not cause a busy loop. */
 const PAUSE_MS = 100
 
 const NOTHING = Buffer.alloc(0)
@@ -16,9 +16,11 @@ const NOTHING = Buffer.alloc(0)
 export interface ReplayTools {
   readonly log: EventLog
   readonly reader: Reader
-  /** Who writes this stream here, if anybody does. */
+  /** The recorder that writes the stream on this node, if any. */
   readonly recorderOf: () => Recorder | undefined
-  /** Has this gateway write the stream from a position on, when nobody does any more; `false` when that is not so. */
+  /**
+   * Makes this node the writer from a position on; `false` when the stream has a writer, or is ahead of the position.
+   */
   readonly takeOver: (after: number) => Promise<boolean>
   readonly report: (error: unknown) => void
 }
@@ -38,23 +40,23 @@ export class Replay {
     tail.writer = { onResume: () => this.#wake(), onCancel: () => this.#wake() }
   }
 
-  /** Follows to the end of the stream, or until a recorder of this gateway takes over. */
+  /** Runs until the stream ends, or a recorder of this node delivers the rest. */
   async run(first: readonly LoggedEvent[]): Promise<void> {
     try {
       let events: readonly LoggedEvent[] | undefined = first
-      while (events && (await this.#give(events))) {
+      while (events && (await this.#push(events))) {
         const recorder = this.#tools.recorderOf()
         if (recorder && (await this.#attach(recorder))) return
         events = recorder ? await this.#catchUp(recorder) : await this.#wait()
       }
     } catch (error) {
-      // The client may come back for the rest, and gets a status then.
+      // A client that reconnects for the rest gets the failure as an HTTP status.
       this.#tools.report(error)
       this.#tail.end()
     }
   }
 
-  /** Whether there is nothing more to read here: what comes is pushed, or it is for another connection. */
+  /** Whether reading from the log is over: the recorder delivers the rest, or another connection receives it. */
   async #attach(recorder: Recorder): Promise<boolean> {
     const { reader } = this.#tools
     if (!reader.isAnnounced) await this.#announce()
@@ -69,7 +71,7 @@ export class Replay {
     return reader.announce(this.#name, log, this.#after, recorderOf)
   }
 
-  /** What a recorder has delivered already. */
+  /** Reads the events that the recorder has already delivered. */
   async #catchUp(recorder: Recorder): Promise<readonly LoggedEvent[]> {
     const events = await this.#read(0)
     if (events.length === 0 && !recorder.isOver) this.#tail.miss(recorder.asked)
@@ -77,12 +79,12 @@ export class Replay {
   }
 
   /**
-   * What another gateway writes. First it is looked whether anybody does: a client may come back because nobody does.
-   * `undefined` when the stream is written here from now on.
+   * Waits for events that another node writes. It first checks whether the stream has a writer at all, since a client
+   * may have reconnected because its node crashed. `undefined` when this node has become the writer.
    */
   async #wait(): Promise<readonly LoggedEvent[] | undefined> {
-    const there = await this.#read(0)
-    if (there.length > 0) return there
+    const available = await this.#read(0)
+    if (available.length > 0) return available
     if (await this.#tools.takeOver(this.#after)) return undefined
     if (this.#tools.recorderOf()) return []
     if (!this.#tools.reader.isAnnounced) await this.#announce()
@@ -95,10 +97,10 @@ export class Replay {
     return this.#tools.log.read(this.#name, this.#after, waitMs)
   }
 
-  /** `false` when that was the end, for the stream or for the client. */
-  async #give(events: readonly LoggedEvent[]): Promise<boolean> {
+  /** Pushes events to the client; `false` when the stream or the client's connection has ended. */
+  async #push(events: readonly LoggedEvent[]): Promise<boolean> {
     for (const logged of events) {
-      // What a client does not take is not made ready for it.
+      // Backpressure: no event is formatted before the client reads on.
       while (this.#tail.isFull) await new Promise<void>((resolve) => (this.#onWake = resolve))
       if (this.#tail.isOver) return false
       const entry = decode(logged)
@@ -112,7 +114,7 @@ export class Replay {
       const bytes = entry.event === undefined ? NOTHING : withId(this.#name.stream, position, entry.event)
       this.#tail.pushKept(bytes, position, entry.owed)
       if (entry.over) this.#tail.end()
-      // What is pushed is written at the end of this tick: only then is it known whether it was too much.
+      // The writer flushes at the end of this tick, and `isFull` is only accurate after that.
       await new Promise<void>((resolve) => process.nextTick(resolve))
     }
     return !this.#tail.isOver

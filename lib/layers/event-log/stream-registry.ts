@@ -1,4 +1,4 @@
-/** The streams that this gateway writes into the log, and how it comes to write one: one writer a stream at a time. */
+/** The streams that this node writes to the log, opened or taken over so that each has one writer at a time. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Flight, InFlight } from '../../exchange/in-flight.ts'
@@ -16,33 +16,31 @@ import { Recorder } from './recorder.ts'
 import type { RecorderParts } from './recorder-parts.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
 
-/** The stream on which a session listens. All others have names of chance. */
+/** The name of a session's listening stream. All other streams have random names. */
 export const LISTEN_STREAM = 'listen'
 
-/** How long who listens leaves another alone that has asked the upstream before. */
-const PATIENCE_MS = 500
+/** How long a listening request waits for an earlier one that the upstream has not answered. */
+const LISTEN_TURN_MS = 500
 
-/** What the event log needs of the gateway. */
 export interface EventLogParts {
   readonly report: (error: unknown, exchange: Exchange) => void
-  /** Knows what goes on, so that it can be stopped. */
+  /** Registers the recorders' exchanges, so that they can be stopped. */
   readonly inFlight: InFlight
 }
 
-/** How a stream is to be listened to. */
 interface ListenParts {
-  /** The position of the newest event there is. */
+  /** The position of the newest existing event. */
   readonly position: number
-  /** That event, where the upstream is to go on behind it. */
+  /** That event, if the upstream's stream is to be resumed after it. */
   readonly resumed: LoggedEvent | undefined
-  /** Gets all that comes. */
+  /** The body that receives the events. */
   readonly tail: EventLogBody | undefined
   readonly reader: Reader
 }
 
-/** A client that reads a stream in the log, for which it may come to be written here. */
+/** A client that reads a stream from the log, for which this node may take the stream over. */
 interface Follower {
-  /** The position behind which the stream is to go on. */
+  /** The position after which the stream is to continue. */
   readonly after: number
   readonly tail: EventLogBody
   readonly reader: Reader
@@ -57,8 +55,8 @@ export class StreamRegistry {
   readonly #flights = new Map<Recorder, Flight>()
   readonly #leases: Leases
   readonly #opening = new KeyedMutex()
-  /** The requests to listen that the upstream has not answered yet. */
-  readonly #asking = new Map<string, { readonly life: Lifetime; readonly since: number }>()
+  /** Listening requests that the upstream has not answered yet. */
+  readonly #unanswered = new Map<string, { readonly life: Lifetime; readonly since: number }>()
 
   constructor(log: TimedEventLog, parts: EventLogParts) {
     this.#log = log
@@ -66,19 +64,19 @@ export class StreamRegistry {
     this.#leases = new Leases(() => this.#recorders.values())
   }
 
-  /** Who writes a stream here, if anybody does. */
+  /** The recorder that writes a stream on this node, if any. */
   of(name: EventStreamName): Recorder | undefined {
     return this.#recorders.get(keyOf(name))
   }
 
-  /** Has a stream written here from now on. The exchange is detached: it goes on when the client's has ended. */
+  /** Makes this node write a stream. The exchange must be detached, so that it outlives the client's request. */
   open(
     name: EventStreamName,
     exchange: Exchange,
     next: Handle,
     parts: Omit<RecorderParts, 'name' | 'exchange'>,
   ): Recorder {
-    exchange.life.endless = parts.isStanding
+    exchange.life.endless = parts.isListening
     const { report } = this.#parts
     const tools = { log: this.#log, next, report, onOver: (recorder: Recorder) => this.#onOver(recorder) }
     const recorder = new Recorder({ ...parts, name, exchange }, tools)
@@ -89,28 +87,28 @@ export class StreamRegistry {
     return recorder
   }
 
-  /** Whether this gateway may write a stream. */
+  /** Claims the lease of a stream; `false` when another node holds it. */
   claim(name: EventStreamName): Promise<boolean> {
     return this.#leases.claim(name, this.#log)
   }
 
-  /** Streams are opened one at a time for each name: the second finds done what the first one did. */
+  /** Serializes tasks on the same stream, so that a second one finds the recorder that the first has opened. */
   inTurn<T>(name: EventStreamName, task: () => Promise<T>): Promise<T> {
     return this.#opening.run(keyOf(name), task)
   }
 
   /**
-   * The same for who listens. An upstream may withhold the head of its answer for as long as it has nothing to say: who
-   * waits for that is told after a while that another connection listens, which it is for a stream that has begun, too.
+   * Serializes listening requests. An upstream may withhold its response headers until it has an event to send, so a
+   * request that has waited for `LISTEN_TURN_MS` stops the unanswered one with 409 and takes its place.
    */
-  async inTurnToListen<T>(name: EventStreamName, task: () => Promise<T>): Promise<T> {
+  async inListenTurn<T>(name: EventStreamName, task: () => Promise<T>): Promise<T> {
     const takeTurn = (): void => {
-      const asking = this.#asking.get(keyOf(name))
-      const leftMs = asking ? asking.since + PATIENCE_MS - performance.now() : PATIENCE_MS
-      if (leftMs <= 0) asking?.life.stop(listensElsewhere())
-      timer = setTimeout(takeTurn, leftMs > 0 ? Math.ceil(leftMs) : PATIENCE_MS).unref()
+      const earlier = this.#unanswered.get(keyOf(name))
+      const leftMs = earlier ? earlier.since + LISTEN_TURN_MS - performance.now() : LISTEN_TURN_MS
+      if (leftMs <= 0) earlier?.life.stop(listensElsewhere())
+      timer = setTimeout(takeTurn, leftMs > 0 ? Math.ceil(leftMs) : LISTEN_TURN_MS).unref()
     }
-    let timer = setTimeout(takeTurn, PATIENCE_MS).unref()
+    let timer = setTimeout(takeTurn, LISTEN_TURN_MS).unref()
     try {
       return await this.inTurn(name, () => {
         clearTimeout(timer)
@@ -121,21 +119,23 @@ export class StreamRegistry {
     }
   }
 
-  /** Listens to the upstream of a stream that was claimed. Resolves with what it answers where it does not want that. */
+  /**
+   * Opens the upstream's listening stream, whose lease must be held. Resolves with the reply if the upstream refuses.
+   */
   async listen(
     name: EventStreamName,
-    asking: Exchange,
+    listening: Exchange,
     next: Handle,
     { position, resumed, tail, reader }: ListenParts,
   ): Promise<Reply | undefined> {
     const key = keyOf(name)
-    this.#asking.set(key, { life: asking.life, since: performance.now() })
+    this.#unanswered.set(key, { life: listening.life, since: performance.now() })
     try {
-      const reply = await next(asking)
+      const reply = await next(listening)
       if (reply.kind === 'events') {
         const { upstreamId, retryMs } = resumed ? decode(resumed) : {}
-        const parts = { position, isStanding: true, owed: [], asked: [], upstreamId, retryMs }
-        this.open(name, asking, next, parts).start(reply.body, reader.id, tail)
+        const parts = { position, isListening: true, owed: [], asked: [], upstreamId, retryMs }
+        this.open(name, listening, next, parts).start(reply.body, reader.id, tail)
         return undefined
       }
       this.#leases.release(name, this.#log)
@@ -144,20 +144,20 @@ export class StreamRegistry {
       this.#leases.release(name, this.#log)
       throw error
     } finally {
-      this.#asking.delete(key)
+      this.#unanswered.delete(key)
     }
   }
 
-  /** Has a stream written here from a position on, for a client, unless somebody still writes it. */
+  /** Makes this node write a stream from a position on, for a client; `false` when the stream has a writer. */
   takeOver(name: EventStreamName, follower: Follower): Promise<boolean> {
     const { tail, after } = follower
     return this.inTurn(name, async () => {
       if (tail.isOver || this.of(name) || !(await this.claim(name))) return false
       try {
         const last = await this.#log.last(name)
-        // What another has written before it left is to be had first.
+        // Events that the previous writer has logged beyond this position must be read first.
         const isNext = !tail.isOver && (last?.position ?? after) <= after
-        if (isNext) await this.#goOn(name, last, follower)
+        if (isNext) await this.#continue(name, last, follower)
         else this.#leases.release(name, this.#log)
         return isNext
       } catch (error) {
@@ -167,29 +167,29 @@ export class StreamRegistry {
     })
   }
 
-  /** Resolves when others may go on with what was written here. */
+  /** Resolves when the leases are released, so that other nodes can take the streams over. */
   close(): Promise<void> {
     return this.#leases.close()
   }
 
-  async #goOn(
+  async #continue(
     name: EventStreamName,
     last: LoggedEvent | undefined,
     { after, tail, reader, exchange, next }: Follower,
   ): Promise<void> {
     if (name.stream === LISTEN_STREAM) {
-      const asking = askingAgain(exchange, last)
-      tail.writer = { onResume: () => {}, onCancel: () => asking.life.stop(eventsGone()) }
+      const listening = detachedExchange(exchange, last)
+      tail.writer = { onResume: () => {}, onCancel: () => listening.life.stop(eventsGone()) }
       const position = last?.position ?? Math.max(after, Date.now())
-      const refusal = await this.listen(name, asking, next, { position, resumed: last, tail, reader })
+      const refusal = await this.listen(name, listening, next, { position, resumed: last, tail, reader })
       if (!refusal) return
       drainReply(refusal)
-      throw new GatewayError('upstream_refused', `The upstream answered ${refusal.status}`)
+      throw new GatewayError('upstream_refused', `The server answered ${refusal.status}`)
     }
     if (last?.position !== after) throw eventsGone()
     const { upstreamId, retryMs, owed, asked = owed } = decode(last)
-    const parts = { position: after, isStanding: false, owed, asked, upstreamId, retryMs }
-    this.open(name, askingAgain(exchange, undefined), next, parts).goOn(tail, reader.id)
+    const parts = { position: after, isListening: false, owed, asked, upstreamId, retryMs }
+    this.open(name, detachedExchange(exchange, undefined), next, parts).continue(tail, reader.id)
   }
 
   #onOver(recorder: Recorder): void {
@@ -201,7 +201,7 @@ export class StreamRegistry {
     this.#leases.release(name, log, writer.isLost ? () => this.#writeGap(recorder) : undefined)
   }
 
-  /** The lease may have run out meanwhile, and another have gone on: then there is nothing to say. */
+  /** Writes the gap only if the lease is still available: another node that has continued the stream needs none. */
   #writeGap({ name, log, writer }: Recorder): Promise<void> {
     return this.inTurn(name, async () => {
       if (!this.of(name) && (await this.#leases.claim(name, log))) await writer.writeGap()
@@ -210,17 +210,18 @@ export class StreamRegistry {
 }
 
 /**
- * What a client asks, put to the upstream: behind an event in the upstream's words, or from now on. It is detached: the
- * stream is read when this client has gone, too.
+ * The client's exchange, detached so that the stream outlives the client, with the upstream's own event id as
+ * `Last-Event-ID` if the stream is to be resumed.
  */
-export function askingAgain(exchange: Exchange, resumed: LoggedEvent | undefined): Exchange {
+export function detachedExchange(exchange: Exchange, resumed: LoggedEvent | undefined): Exchange {
   const { [HEADER.lastEventId]: _, ...headers } = exchange.headers
   const upstreamId = resumed && decode(resumed).upstreamId
-  const asked = upstreamId === undefined ? headers : { ...headers, [HEADER.lastEventId]: eventIdHeader(upstreamId) }
-  return exchange.fork({ headers: asked }, exchange.life.detach())
+  const resumeHeaders =
+    upstreamId === undefined ? headers : { ...headers, [HEADER.lastEventId]: eventIdHeader(upstreamId) }
+  return exchange.fork({ headers: resumeHeaders }, exchange.life.detach())
 }
 
-/** Why a request to listen ends without an answer. */
+/** The error for a listening request that a later one replaces. */
 function listensElsewhere(): GatewayError {
   return new GatewayError('bad_request', 'The session listens on another connection now', { status: 409 })
 }

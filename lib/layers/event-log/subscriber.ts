@@ -1,18 +1,18 @@
-/** Who gets what comes on a stream: one client at a time, and now and then nobody. (SE10) */
+/** The connection that receives the events of a stream: at most one at a time. (SE10) */
 import type { RequestId } from '../../types.ts'
 import type { EventLogBody } from './event-log-body.ts'
 import type { LogWriter } from './log-writer.ts'
 
-/** How long an upstream is listened to after the client has gone, who may be back any moment. */
+/** How long an upstream's listening stream stays open after the client has disconnected, in case it reconnects. */
 const LINGER_MS = 60_000
 
 export interface SubscriberHooks {
-  /** Says in the log who reads. */
+  /** Announces a reader in the log. */
   readonly announce: (reader: string) => void
-  /** Told when more may be pushed. */
-  readonly onRoom: () => void
-  /** Told when nobody has been there for a while, where that matters. */
-  readonly onLonely: (() => void) | false
+  /** Called when more may be pushed. */
+  readonly onDrain: () => void
+  /** Called when no client has been connected for `LINGER_MS`; `false` if that has no consequence. */
+  readonly onLingerEnd: (() => void) | false
 }
 
 export class Subscriber {
@@ -20,52 +20,55 @@ export class Subscriber {
   readonly #writer: LogWriter
   #reader: string | undefined
   #tail: EventLogBody | undefined
-  /** The position up to which the tail has got everything from the log. */
+  /** The position up to which the tail has received everything from the log. */
   #after = 0
-  #lonely: NodeJS.Timeout | undefined
-  /** Since when nobody is there. */
+  #lingerTimer: NodeJS.Timeout | undefined
+  /** When the last client disconnected. */
   #leftAt = performance.now()
 
   constructor(writer: LogWriter, hooks: SubscriberHooks) {
     this.#writer = writer
     this.#hooks = hooks
-    this.#await()
+    this.#startLinger()
   }
 
-  /** The connection that alone gets what comes: the last that the log has, or that waits to be said in it. */
+  /** The only connection that receives events: the last one announced in the log, or queued to be announced. */
   get reader(): string | undefined {
     return this.#reader
   }
 
-  get isThere(): boolean {
+  get isConnected(): boolean {
     return this.#tail?.isOver === false
   }
 
-  /** For how long nobody has been there, in milliseconds. */
+  /** For how long no client has been connected, in milliseconds. */
   get awayMs(): number {
-    return this.isThere ? 0 : performance.now() - this.#leftAt
+    return this.isConnected ? 0 : performance.now() - this.#leftAt
   }
 
   get isFull(): boolean {
     return this.#tail?.isFull === true
   }
 
-  /** Has a connection get all that comes: on this tail, or on one that is still to come. */
+  /** Sets the reader without an announcement. Its tail may be attached later. */
   admit(reader: string, tail?: EventLogBody): void {
     this.#reader = reader
     if (tail) this.#admit(tail, this.#writer.position)
   }
 
-  /** Gives a tail all that comes after a position, unless there is something before that to be had from the log. */
+  /**
+   * Attaches a tail after a position; `false` when it must first read events between that and the live ones from the
+   * log.
+   */
   attach(tail: EventLogBody, after: number, reader: string): boolean {
-    const { said, position } = this.#writer
-    if (after < said || after > position) return false
+    const { deliveredEvent, position } = this.#writer
+    if (after < deliveredEvent || after > position) return false
     this.#admit(tail, after)
     this.#announce(reader)
     return true
   }
 
-  /** Gives a tail what comes from now on, and first, where it takes that, an id to come back with. */
+  /** Attaches a tail to future events. With `isPrimed` it first gets an event id to resume from. */
   attachNow(tail: EventLogBody, reader: string, isPrimed: boolean): void {
     const { delivered } = this.#writer
     this.#admit(tail, delivered)
@@ -73,32 +76,32 @@ export class Subscriber {
     this.#announce(reader)
   }
 
-  /** Keeps what comes for a connection that still reads in the log what it missed. */
+  /** Reserves future events for a connection that is still reading earlier ones from the log. */
   reserve(reader: string): void {
-    this.#dismiss()
+    this.#disconnect()
     this.#announce(reader)
   }
 
-  /** Another connection was said in the log, at another node or before the stream was written here. */
-  giveWay(reader: string): void {
+  /** Disconnects the client when another reader was announced in the log, by another node or an earlier writer. */
+  replaceReader(reader: string): void {
     if (this.#reader === reader) return
     this.#reader = reader
-    this.#dismiss()
+    this.#disconnect()
   }
 
-  /** Bytes that are not kept: part of a giant event, or of none. */
+  /** Pushes bytes that are not in the log: part of an event too long to store, or a `retry` field. */
   push(bytes: Buffer, atBoundary: boolean): void {
     this.#tail?.push(bytes, atBoundary)
   }
 
-  /** An event that is in the log now. */
+  /** Pushes an event that is in the log, unless the client has read it from there. */
   pushKept(bytes: Buffer, position: number, pending: readonly RequestId[]): void {
     if (position > this.#after) this.#tail?.pushKept(bytes, position, pending)
   }
 
-  /** The client may come back for the rest. */
+  /** Ends the client's response; the client may reconnect for the rest. */
   end(): void {
-    if (this.isThere) this.#leftAt = performance.now()
+    if (this.isConnected) this.#leftAt = performance.now()
     this.#tail?.end()
   }
 
@@ -106,9 +109,9 @@ export class Subscriber {
     this.#tail?.end({ how: 'broken', error })
   }
 
-  /** Nobody is waited for any more. */
+  /** Ends the client's response, and stops waiting for another client. */
   close(): void {
-    clearTimeout(this.#lonely)
+    clearTimeout(this.#lingerTimer)
     this.end()
   }
 
@@ -118,33 +121,33 @@ export class Subscriber {
     this.#hooks.announce(reader)
   }
 
-  /** Whoever was here before gets no more: no message goes out twice. */
+  /** The previous tail is ended, so that no message is delivered twice. */
   #admit(tail: EventLogBody, after: number): void {
-    clearTimeout(this.#lonely)
+    clearTimeout(this.#lingerTimer)
     this.#tail?.end()
     this.#tail = tail
     this.#after = after
-    tail.writer = { onResume: this.#hooks.onRoom, onCancel: () => this.#forget(tail) }
-    if (tail.isOver) this.#forget(tail)
-    else this.#hooks.onRoom()
+    tail.writer = { onResume: this.#hooks.onDrain, onCancel: () => this.#detach(tail) }
+    if (tail.isOver) this.#detach(tail)
+    else this.#hooks.onDrain()
   }
 
-  #dismiss(): void {
+  #disconnect(): void {
     this.end()
-    if (this.#tail) this.#forget(this.#tail)
+    if (this.#tail) this.#detach(this.#tail)
   }
 
-  #forget(tail: EventLogBody): void {
+  #detach(tail: EventLogBody): void {
     if (this.#tail !== tail) return
     this.#tail = undefined
     this.#leftAt = performance.now()
-    this.#await()
-    this.#hooks.onRoom()
+    this.#startLinger()
+    this.#hooks.onDrain()
   }
 
-  #await(): void {
-    const { onLonely } = this.#hooks
-    clearTimeout(this.#lonely)
-    if (onLonely) this.#lonely = setTimeout(onLonely, LINGER_MS).unref()
+  #startLinger(): void {
+    const { onLingerEnd } = this.#hooks
+    clearTimeout(this.#lingerTimer)
+    if (onLingerEnd) this.#lingerTimer = setTimeout(onLingerEnd, LINGER_MS).unref()
   }
 }

@@ -1,4 +1,6 @@
-/** A server's `headers` function: asked for every exchange, and once more when the server refuses what it answered. */
+/**
+ * Calls a server's `headers` function for every exchange, and once more when the server refuses the headers with 401.
+ */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Reply } from '../../exchange/reply.ts'
@@ -10,17 +12,17 @@ import { checkHeaders } from './target.ts'
 type Headers = Readonly<Record<string, string>>
 type HeadersFunction = Extract<HttpServer['headers'], (...given: never[]) => unknown>
 
-/** Sends the exchange with these headers, flat. */
+/** Sends the exchange with these headers, as a flat list of names and values. */
 type Send = (headers: readonly string[]) => Promise<Reply>
 
 /**
- * A request that is answered 401 has not been applied (RFC 9110 section 15.5.2), so the same bytes may go again: once.
- * The function is called behind an `await` of the request's own chain, both times: a callback of a pooled connection
- * runs in the async context of whoever opened that.
+ * A request that is answered 401 has not been applied (RFC 9110 section 15.5.2), so it is sent again, once. Both calls
+ * of the function run in the request's own promise chain, since a callback of a pooled connection runs in the async
+ * context of the request that opened the connection.
  */
 export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, send: Send): Promise<Reply> {
   const { principal, request, server } = exchange.origin
-  const ask = (refused: Headers | undefined): Awaitable<Headers> =>
+  const call = (refused: Headers | undefined): Awaitable<Headers> =>
     inHookTime(own({ principal, request, server, url, refused }), '"headers"')
 
   async function attempt(headers: Headers): Promise<Reply> {
@@ -29,19 +31,19 @@ export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, 
       return await send(sent)
     } catch (error) {
       if (!(error instanceof RefusedCredentials)) throw error
-      const answer = ask(headers)
+      const answer = call(headers)
       const better = checkHeaders(server, isPromise(answer) ? await unlessStopped(exchange, answer) : answer)
-      // A function that has nothing better to offer answers the same, and what the server said holds.
+      // Unchanged headers would be refused again, so the server's 401 is final.
       if (better.length === sent.length && better.every((part, index) => part === sent[index])) throw error
       return send(better)
     }
   }
 
-  const answer = ask(undefined)
+  const answer = call(undefined)
   return isPromise(answer) ? unlessStopped(exchange, answer).then(attempt) : attempt(answer)
 }
 
-/** The headers of its config that a server is sent for this exchange, before it has refused any. */
+/** The headers that the server's config gives for this exchange on the first attempt. */
 export function credentialsOf(exchange: Exchange): Awaitable<Headers | undefined> {
   const { config } = exchange
   if (!('url' in config)) return undefined
@@ -52,10 +54,10 @@ export function credentialsOf(exchange: Exchange): Awaitable<Headers | undefined
   return isPromise(answer) ? unlessStopped(exchange, answer) : answer
 }
 
-/** The server refused the gateway's credentials (401), unprocessed. */
+/** The server refused the gateway's credentials with 401, and has not processed the request. */
 export class RefusedCredentials extends GatewayError {}
 
-/** A client that has left, or a gateway that closes, waits for no vault. */
+/** Settles like the promise, or rejects as soon as the exchange is stopped, however long the function takes. */
 function unlessStopped<T>({ life }: Exchange, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const off = life.onStop(reject)

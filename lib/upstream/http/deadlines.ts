@@ -1,30 +1,30 @@
-/** Ends what waits too long for the final head of its answer: one timer for all requests. (ER9) */
+/** The time limit for response headers, kept by one timer for all requests. (ER9) */
 import { type DenseItem, DenseSet } from '../../util/dense-set.ts'
 
-/** How often requests are looked at, in milliseconds: each ends so much too late at most. */
+/** How often deadlines are checked, in milliseconds: a request ends at most this much too late. */
 const LOOK_MS = 500
 const MIN_LOOK_MS = 10
 
-/** What waits. */
+/** A request that waits for its response headers. */
 export interface Awaited extends DenseItem {
-  /** By the monotonic clock. */
+  /** On the clock of `performance.now()`. */
   dueAt: number
-  /** The time is up. */
+  /** Called when the deadline has passed. */
   onLate(): void
 }
 
-/** A timer for each request costs more than all of it is looked at here, and undici's starts anew at every 1xx head. */
+/** A timer per request would cost more than these checks, and undici's own timeout restarts at every 1xx response. */
 export class Deadlines {
   readonly #tickMs: number
   readonly #waiting = new DenseSet<Awaited>()
   #timer: NodeJS.Timeout | undefined
 
-  /** `usualMs` is how long most of them wait. */
+  /** `usualMs` is the time limit of most requests. */
   constructor(usualMs: number) {
     this.#tickMs = usualMs === 0 ? LOOK_MS : Math.min(LOOK_MS, Math.max(MIN_LOOK_MS, usualMs / 4))
   }
 
-  /** Without a time limit (0) it waits for ever. */
+  /** A limit of 0 means none. */
   add(one: Awaited, ms: number): void {
     if (ms === 0) return
     one.dueAt = performance.now() + ms
@@ -36,7 +36,7 @@ export class Deadlines {
     this.#waiting.delete(one)
   }
 
-  /** The timer stops at a tick at which nobody waits, not between two quick answers. */
+  /** The timer stops at a tick without requests, so that quick requests in a row do not restart it each time. */
   #tick(): void {
     if (this.#waiting.size === 0) {
       clearInterval(this.#timer)

@@ -1,18 +1,18 @@
-/** Which headers of a client cross to its server: an allow-list as data. Whatever is not named here stays. (HD16-HD20) */
+/** The allow-list of client headers that are forwarded to the server. All others are dropped. (HD16-HD20) */
 import type { Message } from '../../exchange/message.ts'
 import { FIRST_VERSION_WITH_HEADER, HEADER, NAMED_BY } from '../../protocol.ts'
 import { member } from '../../util/json.ts'
 
-/** They cross as they are. */
+/** Forwarded unchanged. */
 const FROM_CLIENT: readonly string[] = ['mcp-protocol-version', 'traceparent', 'tracestate', 'baggage']
 
-/** It crosses with GET alone: only there it resumes a stream. */
+/** Forwarded with GET only, where it resumes a stream. */
 const RESUMES = HEADER.lastEventId
 
-/** Whatever follows the prefix crosses. (HD12) */
+/** Every header with this prefix is forwarded. (HD12) */
 const FROM_CLIENT_PREFIX = 'mcp-param-'
 
-/** What the gateway itself says to an upstream; the `headers` of a server's config may not set these. */
+/** The headers that the gateway itself sets; the `headers` of a server's config must not contain them. */
 export const OWN_HEADERS: ReadonlySet<string> = new Set([
   ...FROM_CLIENT,
   HEADER.method,
@@ -31,21 +31,22 @@ export const OWN_HEADERS: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'via',
 ])
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-/** What the client's headers belong to. */
+/** The request that the client's headers came with. */
 interface Sent {
   readonly verb: 'POST' | 'GET' | 'DELETE'
   readonly message?: Message | undefined
   /** The negotiated revision. */
   readonly negotiated?: string | undefined
-  /** Whether the stream that `Last-Event-ID` names is this client's own: ids are told apart by sessions alone. (SE6) */
+  /** Whether `Last-Event-ID` may be forwarded: event ids are unique per session, so only within a session. (SE6) */
   readonly resumes?: boolean
 }
 
-/** The client's headers that its server gets; where the client names no revision, the negotiated one. (UC1, HD5) */
+/** The headers to forward, with the negotiated protocol version if the client sent none. (UC1, HD5) */
 export function clientHeadersToServer(
   { verb, message, negotiated, resumes = false }: Sent,
   headers: Headers,
@@ -64,14 +65,17 @@ export function clientHeadersToServer(
   return crossing
 }
 
-/** A server, or what stands before it, may go by these: where they do not say what the body says, they stay. (HD9, HD15) */
+/**
+ * `Mcp-Method` and `Mcp-Name` are forwarded only if they match the body: a server, or a proxy before it, may trust
+ * them. (HD9, HD15)
+ */
 function addTrue(crossing: Record<string, string>, message: Message | undefined, headers: Headers): void {
   if (message?.kind !== 'request' && message?.kind !== 'notification') return
   const { [HEADER.method]: method, [HEADER.name]: name } = headers
   if (method === message.method) crossing[HEADER.method] = method
   const parameter = NAMED_BY.get(message.method)
   if (parameter === undefined || typeof name !== 'string') return
-  // Of a modern request it has been checked, and may be encoded.
+  // In a modern request it has been compared with the body already, and may be encoded.
   if (message.era === 'modern' || name === member(message.params, parameter)) crossing[HEADER.name] = name
 }
 

@@ -1,55 +1,60 @@
-/** The connections to all servers behind HTTP, and how long each answer is waited for. */
+/** The HTTP connections to all servers, and the time limits of their responses. */
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+import type { OnOutcome } from '../../exchange/gateway-internals.ts'
+import type { Attempt } from '../../exchange/observed.ts'
 import type { Eras } from '../eras.ts'
 import { Deadlines } from './deadlines.ts'
+import { LoopGuard } from './loop-guard.ts'
 
-/** Told how asking an upstream went: whether anything sensible came back. */
-export type OnOutcome = (upstreamId: string, hasAnswered: boolean) => void
-
-export interface UpstreamTimeouts {
+export interface HttpTransportParts {
   readonly connectMs: number
   readonly responseMs: number
+  /** Told of each request that is sent, when somebody watches. */
+  readonly attempt?: Attempt | undefined
 }
 
 export class HttpTransport {
   readonly eras: Eras
   readonly responseMs: number
+  readonly attempt: Attempt | undefined
   readonly deadlines: Deadlines
+  readonly loopGuard: LoopGuard = new LoopGuard()
   readonly #options: Client.Options
-  /** Connections for calls, shared and kept alive per origin; idle ones close by themselves. */
+  /** Connections for requests, shared and kept alive per origin. Idle ones close after a timeout. */
   readonly #calls: Agent
-  /** A listener has a connection of its own, closed with it: thousands of idle ones never slow a call down. */
+  /** Each listening stream has its own connection, so that thousands of idle streams never block a request. */
   readonly #streams = new Set<Client>()
   #onOutcome: OnOutcome | undefined
 
-  constructor({ connectMs, responseMs }: UpstreamTimeouts, eras: Eras) {
+  constructor({ connectMs, responseMs, attempt }: HttpTransportParts, eras: Eras) {
     this.eras = eras
     this.responseMs = responseMs
+    this.attempt = attempt
     this.deadlines = new Deadlines(responseMs)
-    // SE17: by default undici ends a stream that is quiet for 300 s.
+    // SE17: undici's default ends a stream that is idle for 300 s.
     this.#options = { connect: buildConnector({ timeout: connectMs }), bodyTimeout: 0, headersTimeout: 0 }
     this.#calls = new Agent(this.#options)
   }
 
-  /** From now on tells how each exchange went. Without a watcher it costs nothing. */
+  /** Registers the listener for outcomes. */
   watch(onOutcome: OnOutcome): void {
     const before = this.#onOutcome
-    this.#onOutcome = (upstreamId, hasAnswered) => {
-      before?.(upstreamId, hasAnswered)
-      onOutcome(upstreamId, hasAnswered)
+    this.#onOutcome = (upstreamId, hasAnswered, exit) => {
+      before?.(upstreamId, hasAnswered, exit)
+      onOutcome(upstreamId, hasAnswered, exit)
     }
   }
 
-  outcome(upstreamId: string, hasAnswered: boolean): void {
-    this.#onOutcome?.(upstreamId, hasAnswered)
+  readonly outcome: OnOutcome = (upstreamId, hasAnswered, exit) => {
+    this.#onOutcome?.(upstreamId, hasAnswered, exit)
   }
 
-  /** Where a request goes out: over a shared connection, or over one of its own that is closed with its stream. */
+  /** A shared connection for a request; a new one for a listening stream, which is closed with the stream. */
   dispatcherFor(origin: string, listens: boolean): Dispatcher {
     return listens ? this.#openStream(origin) : this.#calls
   }
 
-  /** Lets go of a connection for a listener that has got none: undici tells of no end of what it never began. */
+  /** Closes the connection of a listening stream that failed to connect, for which undici reports no end. */
   abandon(dispatcher: Dispatcher): void {
     if (dispatcher instanceof Client) this.#closeStream(dispatcher)
   }

@@ -1,4 +1,4 @@
-/** Streamable HTTP over undici: sends an exchange to its server, gives back the reply as soon as its head is there. */
+/** Streamable HTTP over undici: sends an exchange to its server, and resolves when the response headers arrive. */
 import type { Dispatcher } from 'undici'
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
@@ -16,10 +16,9 @@ import { type Target, targetOf } from './target.ts'
 import { dispatchWithTrace } from './trace-context.ts'
 import { UpstreamReply } from './upstream-reply.ts'
 
-/** How long a server may take to accept a message of the gateway's own, which it need not answer. */
+/** The time limit for accepting a message that the gateway itself sends and that needs no response. */
 const ACCEPT_MS = 5_000
 
-/** One endpoint. */
 export class HttpUpstream implements Upstream {
   readonly id: string
   readonly label: string
@@ -34,14 +33,20 @@ export class HttpUpstream implements Upstream {
     this.#transport = transport
   }
 
-  /** Rejects with a GatewayError for whatever is not a reply to relay. */
+  /** Rejects with a GatewayError if there is no reply to relay. */
   readonly send: Handle = (exchange) => {
     const { headers } = exchange.config as HttpServer
     const reply =
       typeof headers === 'function'
-        ? sendWith(headers, exchange, this.#target.url, (flat) => this.#dispatch(exchange, flat))
-        : this.#dispatch(exchange, [])
+        ? sendWith(headers, exchange, this.#target.url, (flat) => this.#attempt(exchange, flat))
+        : this.#attempt(exchange, [])
     return exchange.opens ? reply.then((answered) => this.#opened(exchange, answered)) : reply
+  }
+
+  #attempt(exchange: Exchange, credentials: readonly string[]): Promise<Reply> {
+    const { attempt } = this.#transport
+    if (!attempt) return this.#dispatch(exchange, credentials)
+    return attempt(exchange, (observed) => this.#dispatch(observed, credentials))
   }
 
   #dispatch(exchange: Exchange, credentials: readonly string[]): Promise<Reply> {
@@ -58,7 +63,7 @@ export class HttpUpstream implements Upstream {
         reject(new RefusedCredentials(error.code, error.message))
       }
       const fail = (error: Error): void => {
-        // Who stopped waiting says nothing of the upstream, unless it was for too long.
+        // An exchange stopped on the client's side is no failure of the upstream, except for a timeout.
         const { stopped } = life
         if (!stopped || stopped.code === 'upstream_timeout') this.#transport.outcome(this.id, false)
         this.#transport.abandon(dispatcher)
@@ -80,7 +85,7 @@ export class HttpUpstream implements Upstream {
     })
   }
 
-  /** A stream may begin late, since nothing may have happened yet; what the gateway says by itself waits for nobody. */
+  /** A listening stream has no time limit, since a server may send its headers only with the first event. */
   #patienceMs({ listens, life, isAnswered }: Exchange): number {
     if (listens) return 0
     const { responseMs } = this.#transport
@@ -88,7 +93,8 @@ export class HttpUpstream implements Upstream {
   }
 
   #headersOf(exchange: Exchange, credentials: readonly string[]): string[] {
-    const headers = [...this.#target.headers, ...credentials]
+    const via = this.#transport.loopGuard.viaOf(exchange.origin.request?.headers?.via)
+    const headers = [...this.#target.headers, ...credentials, 'via', via]
     for (const name in exchange.headers) headers.push(name, exchange.headers[name]!)
     if (exchange.verb === 'POST') headers.push('content-type', JSON_TYPE)
     const id = exchange.state?.id
@@ -96,7 +102,7 @@ export class HttpUpstream implements Upstream {
     return headers
   }
 
-  /** A session that the server has opened, and that nobody will use, ends at once. */
+  /** If the handshake fails after the server has opened a session, that session is ended at once. */
   async #opened(exchange: Exchange, reply: Reply): Promise<Reply> {
     const { response, fault } = await readHandshake(exchange, reply, this.#transport.responseMs)
     if (isOrdinaryHandshake(exchange.message, exchange.headers)) this.#transport.eras.learn(this.id, response)
@@ -110,12 +116,12 @@ export class HttpUpstream implements Upstream {
   #end(exchange: Exchange, id: string | undefined): void {
     if (id === undefined) return
     const state: UpstreamState = { upstream: this.id, protocolVersion: '', id }
-    const farewell = { verb: 'DELETE', message: undefined, state, headers: {} } as const
+    const farewell = { verb: 'DELETE', message: undefined, state, headers: {}, isOwn: true } as const
     void this.send(exchange.fork(farewell, exchange.life.detach())).then(drainReply, () => {})
   }
 }
 
-/** The upstream of a config object, made once for each that does not change. */
+/** Creates the upstream of a config object, and reuses it as long as the object does not change. */
 export class HttpUpstreams {
   readonly #transport: HttpTransport
   readonly #known = new WeakMap<Target, HttpUpstream>()
@@ -140,7 +146,7 @@ function expected({ verb, state, message, isAnswered }: Exchange): Expected {
   return { expects: verb === 'GET' ? 'stream' : isAnswered ? 'answer' : 'acceptance', era, inSession }
 }
 
-/** What has been checked, as what it is. */
+/** Wraps a checked response in the reply of its kind. */
 function replyOf(exchange: Exchange, raw: UpstreamReply): Reply {
   const { status, headers } = raw
   if (!exchange.isAnswered && status < 300) {
@@ -156,17 +162,17 @@ function replyOf(exchange: Exchange, raw: UpstreamReply): Reply {
   return { kind: 'events', status, headers, body, pending, resumeAfter, endless: exchange.listens, kept: false }
 }
 
-/** An answer that came to nothing right behind its head. */
+/** The error for a body that broke off right after the headers. */
 function brokenBy(fault: Error): GatewayError {
   return fault instanceof GatewayError ? fault : faultOf(fault, true)
 }
 
-/** Connecting failed, the answer came too late, or the connection broke before it came. */
+/** The error when connecting failed, or the response headers came too late or never. */
 function faultOf(error: Error, isSent: boolean): GatewayError {
   if (error instanceof GatewayError) return error
   return isSent
-    ? new GatewayError('upstream_broken', 'The connection to the upstream broke before it answered', { cause: error })
-    : new GatewayError('upstream_unreachable', 'The upstream cannot be reached', { cause: error })
+    ? new GatewayError('upstream_broken', 'The connection to the server broke before it answered', { cause: error })
+    : new GatewayError('upstream_unreachable', 'The server cannot be reached', { cause: error })
 }
 
 function single(value: string | string[] | undefined): string | undefined {

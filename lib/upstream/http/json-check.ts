@@ -1,32 +1,30 @@
-/** Whether a JSON document has come whole, and answers the request that it was sent for. */
+/** Checks while it streams that a JSON document is complete and answers its request. */
 import { GatewayError } from '../../errors.ts'
 import type { RequestId } from '../../types.ts'
 import { isObject } from '../../util/json.ts'
+import { closingQuote, isEscapedAt } from '../../util/json-bytes.ts'
+import { DOUBLE_QUOTE } from '../../util/ascii.ts'
 
-const DOUBLE_QUOTE = 0x22
-const REVERSE_SOLIDUS = 0x5c
-/** `{` and `[`, `}` and `]` are the same but for this bit. */
+/** The bit in which `{` differs from `[`, and `}` from `]`. */
 const LOWER = 0x20
 const OPEN = 0x7b
 const CLOSE = 0x7d
 
-/** How far a string is read byte by byte before a search for its end is cheaper. */
-const NEAR_BYTES = 64
-
-/** How much of a document that announced its end is read, in bytes: of a longer one no more than its last byte. */
+/** The longest document of known length that is scanned, in bytes: of a longer one only the last byte is checked. */
 const SCAN_BYTES = 256 * 1024
 
-/** The most that is kept of a document's outermost level, in bytes. Where that is longer, its id is not looked at. */
+/** How much of a document's outermost level is kept, in bytes. If that is longer, the id is not checked. */
 const OUTLINE_BYTES = 16 * 1024
 
 /**
- * A connection that is cut ends a document that announced no length, and a length that is too small cuts one, with
- * nothing to tell it by but the brackets. A surplus answer of a connection that is used again has another id, mostly.
+ * A document can be truncated without an HTTP error: by a broken connection if it has no length, or by a
+ * `content-length` that is too small. Only its brackets show that. The id reveals a surplus response that a reused
+ * connection delivers for an earlier request.
  */
 export class JsonCheck {
   readonly #requestId: RequestId | undefined
   readonly #hasEnd: boolean
-  /** The first chunk, until there is another one: most documents have one alone. */
+  /** The first chunk, until a second arrives: most documents have only one, which can be checked at once. */
   #first: Buffer | undefined
   #bytes = 0
   #lastByte = 0
@@ -37,7 +35,7 @@ export class JsonCheck {
   /** The outermost level as Latin-1, with [] in place of each value that has brackets. */
   #outline: string | undefined = ''
 
-  /** Without `requestId` the document may say anything. `hasEnd`: it announced where it ends, by length or coding. */
+  /** Without `requestId` the content is not checked. `hasEnd` is set if HTTP shows the end, by length or by chunks. */
   constructor(requestId: RequestId | undefined, hasEnd: boolean) {
     this.#requestId = requestId
     this.#hasEnd = hasEnd
@@ -49,16 +47,16 @@ export class JsonCheck {
     this.#bytes += chunk.length
   }
 
-  /** What is wrong with a document that has ended. */
+  /** The fault of a document that has ended, if any. */
   fault(): GatewayError | undefined {
     const id = this.#requestId
     if (this.#first) {
       if (id !== undefined && endsAsAnswer(this.#first, id)) return undefined
       this.#scanFirst()
     }
-    if (!this.#isWhole) return new GatewayError('upstream_broken', 'The answer of the upstream broke off')
+    if (!this.#isWhole) return new GatewayError('upstream_broken', 'The answer of the server broke off')
     if (id === undefined || this.#outline === undefined || answersRequest(this.#outline, id)) return undefined
-    return new GatewayError('upstream_invalid', 'The upstream answered something else than the request')
+    return new GatewayError('upstream_invalid', 'The server answered something else than the request')
   }
 
   get #isWhole(): boolean {
@@ -106,7 +104,7 @@ export class JsonCheck {
     if (depth < 2) this.#note(chunk, from, length, '')
   }
 
-  /** The index behind the string that goes on at `from`, or the length of a chunk in which it does not end. */
+  /** The index after the string that continues at `from`, or the chunk's length if the string goes on. */
   #endString(chunk: Buffer, from: number): number {
     const end = closingQuote(chunk, from)
     this.#isInString = end === -1
@@ -122,31 +120,7 @@ export class JsonCheck {
   }
 }
 
-/** The index of the quote that ends a string, -1 when it is not in this chunk. */
-function closingQuote(chunk: Buffer, from: number): number {
-  const { length } = chunk
-  let at = from
-  while (at < length) {
-    for (const near = Math.min(length, at + NEAR_BYTES); at < near; at += chunk[at] === REVERSE_SOLIDUS ? 2 : 1) {
-      if (chunk[at] === DOUBLE_QUOTE) return at
-    }
-    if (at >= length) return -1
-    const found = chunk.indexOf(DOUBLE_QUOTE, at)
-    if (found === -1) return -1
-    if (!isEscapedAt(chunk, found, at)) return found
-    at = found + 1
-  }
-  return -1
-}
-
-/** Whether an odd number of backslashes stands in front. */
-function isEscapedAt(chunk: Buffer, at: number, from: number): boolean {
-  let first = at
-  while (first > from && chunk[first - 1] === REVERSE_SOLIDUS) first -= 1
-  return ((at - first) & 1) === 1
-}
-
-/** How the serializers of most servers end an answer: the rest need not be read. */
+/** Whether the last bytes are those that common serializers write for this id, so that the rest need not be scanned. */
 function endsAsAnswer(document: Buffer, id: RequestId): boolean {
   const end = `,"jsonrpc":"2.0","id":${JSON.stringify(id)}}`
   return document[0] === OPEN && document.toString('latin1', document.length - end.length) === end

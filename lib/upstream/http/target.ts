@@ -1,4 +1,4 @@
-/** A server's config -> where its messages go, checked and ready for sending. */
+/** Checks a server's config, and prepares the URL and headers of its requests. */
 import { createHash } from 'node:crypto'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { EVENT_STREAM_TYPE, JSON_TYPE } from '../../protocol.ts'
@@ -9,9 +9,9 @@ import { alternatives, unknownKey } from '../../util/unknown-key.ts'
 import { faultOfBridge } from '../eras.ts'
 import { OWN_HEADERS } from './headers.ts'
 
-/** Where messages go, with the headers that every one of them carries: name, value, name, value ... */
+/** The endpoint of a server, and the headers of every request as a flat list: name, value, name, value ... */
 export interface Target {
-  /** Names the endpoint, with no secret in it. */
+  /** Identifies the endpoint, and contains no secret. */
   readonly id: string
   readonly url: string
   readonly origin: string
@@ -19,7 +19,7 @@ export interface Target {
   readonly headers: readonly string[]
 }
 
-/** HD1: both media types, always. HD17: nothing encoded, so that bytes can be relayed. */
+/** HD1: every request accepts both media types. HD17: no content coding, so that bytes can be relayed. */
 const EVERY_REQUEST = ['accept', `${JSON_TYPE}, ${EVENT_STREAM_TYPE}`, 'accept-encoding', 'identity']
 
 const known = new WeakMap<
@@ -27,7 +27,7 @@ const known = new WeakMap<
   { readonly url: string | URL; readonly headers: unknown; readonly target: Target }
 >()
 
-/** Kept complete by the compiler. */
+/** The allowed keys; the type makes the compiler report a missing one. */
 const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   type: true,
   url: true,
@@ -42,19 +42,19 @@ const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   version: true,
 }
 
-/** What `mcpServers` entries have whose server is a process. */
+/** The keys of an `mcpServers` entry whose server is a process. */
 const PROCESS_KEYS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'cwd'])
 
 const RUN_BY_STDIO =
   'no plain entry starts a process: stdio({ command, args }) of "express-mcp-gateway/stdio" makes one that does'
 
-/** By the transports that are none here, what to do in their place. */
+/** What to use in place of a transport that is not supported here. */
 const CURES: Readonly<Record<string, string>> = {
   stdio: RUN_BY_STDIO,
   sse: 'that is the transport of revision 2024-11-05; most servers answer over Streamable HTTP too, at another "url"',
 }
 
-/** Throws a TypeError that names the fault and the cure. A config object that has not changed is checked once. */
+/** Throws a TypeError that names the fault and the cure. A config object is checked again only if it has changed. */
 export function targetOf(server: string, config: HttpServer): Target {
   const before = known.get(config)
   if (before && before.url === config.url && before.headers === config.headers) return before.target
@@ -93,7 +93,7 @@ export function targetOf(server: string, config: HttpServer): Target {
   return target
 }
 
-/** A key that is misspelt may be the one that keeps people out. */
+/** Unknown keys are an error, because a misspelt one may be the key that restricts access. */
 function checkKeys(config: unknown, fault: (what: string) => TypeError): void {
   if (!isDictionary(config)) throw fault(`a server's config must be an object such as { url }, not ${kindOf(config)}`)
   const unknown = unknownKey(config, SERVER_KEYS)
@@ -102,12 +102,12 @@ function checkKeys(config: unknown, fault: (what: string) => TypeError): void {
   throw fault(`${JSON.stringify(unknown)} is not a key of a server's config; ${alternatives(unknown, SERVER_KEYS)}`)
 }
 
-/** How many ids are remembered: a lookup may make a new config for each request. */
+/** How many ids are cached, since a lookup may create a new config for each request. */
 const MAX_IDS = 1_000
 
 const ids = new Map<string, string>()
 
-/** The digest of an endpoint's URL, which may have secrets in its query. */
+/** A digest, because the query of the URL may contain secrets. */
 function idOf(url: string): string {
   const before = ids.get(url)
   if (before !== undefined) return before
@@ -120,10 +120,10 @@ function withoutCredentials(url: unknown): string {
   return String(url).replace(/\/\/[^/]*@/, '//***@')
 }
 
-/** A number is sent as its text. */
+/** The types of a header value; a number is sent as text. */
 const SENDABLE: ReadonlySet<string> = new Set(['string', 'number'])
 
-/** The headers of a server's config, flat. Throws a TypeError for one that cannot be sent, and for what are none. */
+/** The headers of a server's config as a flat list. Throws a TypeError if one cannot be sent. */
 export function checkHeaders(server: string, headers: Readonly<Record<string, string>>): string[] {
   const flat: string[] = []
   if (!isDictionary(headers)) {
@@ -137,10 +137,10 @@ export function checkHeaders(server: string, headers: Readonly<Record<string, st
     try {
       validateHeaderName(name)
       validateHeaderValue(name, value)
-      // Node takes a promise, too, and sends "[object Promise]".
+      // Node accepts any value: it would send a promise as "[object Promise]".
       if (!SENDABLE.has(typeof value)) throw new TypeError('no text')
     } catch {
-      // Its value may be a secret.
+      // The message leaves out the value, which may be a secret.
       throw new TypeError(
         `Server ${JSON.stringify(server)}: "headers" has ${JSON.stringify(name)}, which cannot be sent`,
       )

@@ -1,21 +1,22 @@
-/** Sees to it that a server gets one `traceparent`, whether or not the app's tracing adds one of its own. (W3C Trace Context) */
+/** Ensures that a server gets exactly one `traceparent`, also if the app's tracing adds its own. (W3C Trace Context) */
 import { channel } from 'node:diagnostics_channel'
 
-/** The headers that carry a trace. Tracing replaces the first two together, and the third by rules of its own. */
+/** The headers that carry a trace. A tracer replaces the first two together, and the third independently. */
 const TRACE_HEADERS: ReadonlySet<string> = new Set(['traceparent', 'tracestate', 'baggage'])
 
 const requestCreated = channel('undici:request:create')
 
-/** What undici tells of a request. */
+/** The request in undici's diagnostics message. */
 interface CreatedRequest {
   readonly headers?: readonly unknown[] | string | undefined
   addHeader(name: string, value: string): void
 }
 
 /**
- * OpenTelemetry's instrumentation of undici appends its headers without a look at those that are there, and a server
- * takes two for none. So while anybody listens to undici, the client's trace headers are added last, and only where no
- * listener has added a `traceparent`. undici publishes the channel before `dispatch()` returns.
+ * OpenTelemetry's instrumentation of undici appends its headers without checking for existing ones, and a server
+ * ignores a duplicated `traceparent`. So while undici's channel has subscribers, the client's trace headers are added
+ * last, and only if no subscriber has added a `traceparent`. undici publishes to the channel before `dispatch()`
+ * returns.
  */
 export function dispatchWithTrace(headers: readonly string[], dispatch: (headers: string[]) => void): void {
   if (!requestCreated.hasSubscribers) return dispatch(headers as string[])
@@ -44,7 +45,7 @@ function split(headers: readonly string[]): [others: string[], trace: string[]] 
   return [others, trace]
 }
 
-/** undici keeps a flat list; earlier versions kept the head as text. */
+/** undici 7 holds the headers as a flat list, earlier versions as text. */
 function hasTrace(headers: CreatedRequest['headers']): boolean {
   if (typeof headers === 'string') return /^traceparent:/im.test(headers)
   return headers?.some((part, index) => index % 2 === 0 && String(part).toLowerCase() === 'traceparent') ?? false

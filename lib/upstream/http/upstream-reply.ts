@@ -1,4 +1,4 @@
-/** One answer of an upstream as it arrives: head first, then bytes when somebody wants them. */
+/** One HTTP response of an upstream: headers first, then the body once it is read. */
 import type { Dispatcher } from 'undici'
 import { GatewayError } from '../../errors.ts'
 import { type Body, COMPLETE, type End, type Sink } from '../../exchange/body.ts'
@@ -10,14 +10,14 @@ import { ChunkList } from '../../util/chunk-list.ts'
 import type { Deadlines, Awaited } from './deadlines.ts'
 import { JsonCheck } from './json-check.ts'
 
-/** How many bytes of an unwanted body are read away to keep its connection, and for how long. */
+/** How many bytes of a discarded body are read so that its connection can be reused, and for how long. */
 const DRAIN_BYTES = 64 * 1024
 const DRAIN_MS = 1_000
 
-/** How many bytes are kept before anybody wants them; then the upstream waits. */
+/** How many bytes are buffered without a reader; beyond that the upstream is paused. */
 const KEEP_BYTES = 64 * 1024
 
-/** undici's handler and our Body in one object: nothing is copied or wrapped on the way. */
+/** Implements undici's handler and `Body` in one object, so that no byte is copied and nothing is wrapped. */
 export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited {
   slot = -1
   dueAt = 0
@@ -28,7 +28,7 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
   readonly #asked: Message | undefined
   #deadlines: Deadlines | undefined
   #check: JsonCheck | undefined
-  /** How many bytes of its document are still to come, where that was announced. */
+  /** How many bytes of the document are still missing, by its `content-length`; NaN without one. */
   #leftBytes = NaN
   #controller: Dispatcher.DispatchController | undefined
   #sink: Sink | undefined
@@ -36,19 +36,22 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
   #kept = new ChunkList()
   #end: End | undefined
 
-  /** `onHead` is called when the head is there, `onFail` when it never will be. A document is looked at that answers what was `asked`. */
+  /**
+   * Calls `onHead` when the response headers arrive, or `onFail` if they never do. With `asked`, a JSON document is
+   * checked as the response to that message.
+   */
   constructor(onHead: (reply: UpstreamReply) => void, onFail: (error: Error) => void, asked?: Message) {
     this.#onHead = onHead
     this.#onFail = onFail
     this.#asked = asked
   }
 
-  /** Whether a connection was there to send the request over. */
+  /** Whether a connection was established to send the request. */
   get isSent(): boolean {
     return this.#controller !== undefined
   }
 
-  /** Why the rest will never come, where that is known by now. */
+  /** The error that has broken the body, if any. */
   get fault(): Error | undefined {
     return this.#end?.how === 'broken' ? this.#end.error : undefined
   }
@@ -58,7 +61,7 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     let flowing = true
     for (let chunk = this.#kept.shift(); chunk; chunk = this.#kept.shift()) {
       flowing = sink.data(chunk, true)
-      // The sink gave bytes back, or handed over to another one, which has the rest by now.
+      // The sink has called `unread()`, or another sink was attached and has received the rest.
       if (this.#sink !== sink) return
     }
     if (this.#end) sink.end(this.#end)
@@ -82,7 +85,7 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
   cancel(): void {
     this.#sink = undefined
     this.#kept.clear()
-    // An error made in vain costs 10 µs.
+    // Creating an Error costs 10 µs, so none is created for a body that has ended.
     if (!this.#end) this.abort(new Error('Cancelled'))
   }
 
@@ -100,22 +103,22 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     })
   }
 
-  /** Ends the request when a lifetime is stopped before it is over. */
+  /** Aborts the request when the lifetime is stopped. */
   stopWith(life: Lifetime): void {
     this.#off = life.onStop((reason) => this.abort(reason))
   }
 
-  /** Ends the request when its final head takes longer than this. */
+  /** Aborts the request when its final response headers take longer than this. */
   waitWith(deadlines: Deadlines, ms: number): void {
     this.#deadlines = deadlines
     deadlines.add(this, ms)
   }
 
   onLate(): void {
-    this.abort(new GatewayError('upstream_timeout', 'The upstream did not answer in time'))
+    this.abort(new GatewayError('upstream_timeout', 'The server did not answer in time'))
   }
 
-  /** Ends the request wherever it is; one that waits for a connection fails at once. */
+  /** Aborts the request in any state; one that waits for a connection fails immediately. */
   abort(error: Error): void {
     if (this.#end) return
     if (this.#controller) this.#controller.abort(error)
@@ -137,7 +140,7 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     const hasEnd = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
     this.#check = new JsonCheck(status < 300 && this.#asked.kind === 'request' ? this.#asked.id : undefined, hasEnd)
     this.#leftBytes = Number(headers['content-length'])
-    // A document that came with its head has been looked at by then: what is wrong with it can still be said.
+    // By the next tick a document that arrived with the headers is checked, so its fault can still become the status.
     process.nextTick(this.#onHead, this)
   }
 
@@ -152,7 +155,10 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     if (this.#kept.byteLength >= KEEP_BYTES) controller.pause()
   }
 
-  /** The last piece of a document that announced its length is not handed out unless all of it is good: it completes it. */
+  /**
+   * The last chunk of a document with a length is delivered only if the whole document is valid, as it would complete
+   * it.
+   */
   #isGood(check: JsonCheck, chunk: Buffer): boolean {
     check.see(chunk)
     this.#leftBytes -= chunk.length

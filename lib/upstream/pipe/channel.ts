@@ -1,6 +1,7 @@
 /** One open pipe: gives every request an id of its own there, and brings what comes back to whom it belongs. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
+import type { OnChange } from '../../exchange/layer.ts'
 import type { RequestMessage } from '../../exchange/message.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import type { Pipe, PipeContext, RequestId } from '../../types.ts'
@@ -11,6 +12,7 @@ import type { Flow, MessageStream } from './message-stream.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
 import { PipeCall } from './pipe-call.ts'
 import { cancelToPipe, requestToPipe } from './renaming.ts'
+import { ToolParams } from './tool-params.ts'
 
 /** How many requests of clients are under way on one pipe. */
 const MAX_CALLS = 1_000
@@ -32,6 +34,7 @@ export interface ChannelParts {
   readonly onEnd: (cause: unknown, hadCalls: boolean) => void
   /** Told what a server says that is no message. */
   readonly report: (error: GatewayError) => void
+  readonly onChange: OnChange
 }
 
 /** A stopped request, by what its cancellation can be told by. */
@@ -46,6 +49,7 @@ export class Channel implements Flow {
   readonly #calls = new Map<number, PipeCall>()
   readonly #stopped = new Map<number, Stopped>()
   readonly #slow = new Set<MessageStream>()
+  readonly #toolParams = new ToolParams()
   readonly #idle: NodeJS.Timeout
   #pipeIds = 0
   #owner: string | undefined
@@ -59,8 +63,16 @@ export class Channel implements Flow {
     this.#pipe = parts.pipe
     this.#outbox = new Outbox(parts.pipe, (error) => this.#end(error))
     const say = (text: string): void => void this.#outbox.send({ text, from: undefined, bind: asIs })
-    const { report } = parts
-    this.#incoming = new Incoming({ calls: this.#calls, flow: this, say, report, hasOneOwner: () => this.#hasOneOwner })
+    const { report, onChange } = parts
+    this.#incoming = new Incoming({
+      calls: this.#calls,
+      flow: this,
+      say,
+      report,
+      onChange,
+      hasOneOwner: () => this.#hasOneOwner,
+      onTools: (result) => this.#toolParams.learn(result),
+    })
     this.#idle = setTimeout(() => this.#onIdle(), parts.idleMs).unref()
     parts.pipe.onMessage = (text) => this.#receive(text)
     parts.pipe.onDrain = () => this.#outbox.drain()
@@ -69,6 +81,11 @@ export class Channel implements Flow {
 
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  /** Whether any response has come. */
+  get hasAnswered(): boolean {
+    return this.#incoming.hasAnswered
   }
 
   /** A message of a client, or its listener. Throws a GatewayError for what cannot be taken. */
@@ -118,6 +135,7 @@ export class Channel implements Flow {
     const { life } = exchange
     if (life.stopped) throw life.stopped
     if (this.#calls.size >= MAX_CALLS) throw tooMuch()
+    if (message.era === 'modern' && message.method === 'tools/call') this.#toolParams.check(exchange)
     const pipeId = (this.#pipeIds += 1)
     const outgoing = outgoingOf(exchange, requestToPipe(message.text, pipeId))
     const onGone = (): void => {

@@ -1,6 +1,7 @@
 /** What comes over a pipe: responses to their requests, and everything else to whoever it may be for. */
 import { GatewayError } from '../../errors.ts'
 import { itemTexts } from '../../exchange/json-text.ts'
+import type { OnChange } from '../../exchange/layer.ts'
 import {
   messageOf,
   type NotificationMessage,
@@ -21,6 +22,9 @@ const MAX_QUESTIONS = 100
 /** What belongs to a running request, if there is one; lists that change belong to none. */
 const OF_A_CALL: ReadonlySet<string> = new Set(['notifications/message', 'notifications/cancelled'])
 
+/** What says that something has changed which the server offers. */
+const CHANGED = /^notifications\/(?:\w+\/list_changed|resources\/updated)$/
+
 interface IncomingParts {
   /** The requests under way, by their id on the pipe. */
   readonly calls: ReadonlyMap<number, PipeCall>
@@ -28,8 +32,11 @@ interface IncomingParts {
   /** Says something to the server. */
   readonly say: (text: string) => void
   readonly report: (error: GatewayError) => void
+  readonly onChange: OnChange
   /** Whether all the requests on the pipe so far are of one principal. */
   readonly hasOneOwner: () => boolean
+  /** Told the results of `tools/list`. */
+  readonly onTools: (result: unknown) => void
 }
 
 export class Incoming {
@@ -38,10 +45,16 @@ export class Incoming {
   /** The server's requests to the client without a response, with the request on whose stream each was put. */
   readonly #questions = new Map<RequestId | null, PipeCall | undefined>()
   #hasReported = false
+  #hasAnswered = false
 
   constructor(parts: IncomingParts) {
     this.#parts = parts
     this.inbox = new Inbox(parts.flow)
+  }
+
+  /** Whether any response has come. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered
   }
 
   /** A client has answered: whether it was asked. */
@@ -70,10 +83,13 @@ export class Incoming {
   }
 
   #respond(response: ResponseMessage): void {
+    this.#hasAnswered = true
     const { calls } = this.#parts
     const isUnread = response.id === null && calls.size === 1
     const call = isUnread ? [...calls.values()][0] : calls.get(response.id as number)
-    call?.finish(responseToClient(response.text, call.ids), response.error)
+    if (!call) return
+    if (call.method === 'tools/list') this.#parts.onTools(response.result)
+    call.finish(responseToClient(response.text, call.ids), response.error)
   }
 
   /**
@@ -97,7 +113,8 @@ export class Incoming {
 
   #notify(notification: NotificationMessage): void {
     const { params, method, text } = notification
-    const { calls, flow } = this.#parts
+    const { calls, flow, onChange } = this.#parts
+    if (CHANGED.test(method)) onChange(method, changedUri(params))
     if (method === 'notifications/progress') {
       const call = calls.get(member(params, 'progressToken') as number)
       // Without a token of the client's it asked for no progress.
@@ -143,4 +160,9 @@ export class Incoming {
     this.#hasReported = true
     this.#parts.report(new GatewayError('upstream_invalid', 'The server said something that is no JSON-RPC message'))
   }
+}
+
+function changedUri(params: unknown): string | undefined {
+  const uri = member(params, 'uri')
+  return typeof uri === 'string' ? uri : undefined
 }

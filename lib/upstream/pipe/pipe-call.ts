@@ -62,8 +62,12 @@ export class PipeCall {
     if (responseMs > 0) this.#deadline = setTimeout(() => this.#giveUp(), responseMs).unref()
   }
 
+  get method(): string {
+    return this.#message.method
+  }
+
   get listens(): boolean {
-    return this.#message.method === LISTEN_METHOD
+    return this.method === LISTEN_METHOD
   }
 
   /** Whether messages before the response can go along with it. */
@@ -122,7 +126,7 @@ export class PipeCall {
 
   /** Nothing at all has come. A stream that was begun for the heartbeats alone ends by stopping its exchange. */
   #giveUp(): void {
-    const late = new GatewayError('upstream_timeout', 'The upstream did not answer in time')
+    const late = new GatewayError('upstream_timeout', 'The server did not answer in time')
     if (this.#isOpen) return this.exchange.life.stop(late)
     this.#onGone()
     this.fail(late)

@@ -1,6 +1,8 @@
 /** Gives a pipe the semantics of Streamable HTTP: sessions with ids, listeners, replies with a status. */
 import type { Exchange } from '../../exchange/exchange.ts'
-import type { Upstream } from '../../exchange/layer.ts'
+import type { OnOutcome } from '../../exchange/gateway-internals.ts'
+import type { OnChange, Upstream } from '../../exchange/layer.ts'
+import type { Attempt } from '../../exchange/observed.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
 import type { PipeContext, UpstreamState } from '../../types.ts'
@@ -15,7 +17,9 @@ import type { Pipes } from './pipes.ts'
 export interface PipeUpstreamParts {
   readonly pipes: Pipes
   readonly eras: Eras
-  readonly outcome: (upstreamId: string, hasAnswered: boolean) => void
+  readonly outcome: OnOutcome
+  /** Told of each message that is sent, when somebody watches. */
+  readonly attempt?: Attempt | undefined
 }
 
 const ENDED: Reply = { kind: 'empty', status: 200, headers: {} }
@@ -35,7 +39,12 @@ export class PipeUpstream implements Upstream {
     this.#parts = parts
   }
 
-  readonly send: Handle = async (exchange) => {
+  readonly send: Handle = (exchange) => {
+    const { attempt } = this.#parts
+    return attempt ? attempt(exchange, this.#send) : this.#send(exchange)
+  }
+
+  readonly #send: Handle = async (exchange) => {
     const { pipes } = this.#parts
     const { message, verb, state, life } = exchange
     if (exchange.opens) return this.#open(exchange)
@@ -49,15 +58,20 @@ export class PipeUpstream implements Upstream {
     return this.#answered(await channel.send(exchange))
   }
 
+  onChange(listener: OnChange): () => void {
+    return this.#parts.pipes.onChange(this.#target, listener)
+  }
+
   /** A handshake: a session has a pipe of its own, which a handshake that fails takes along. */
   async #open(exchange: Exchange): Promise<Reply> {
     const { pipes, eras } = this.#parts
-    const { life, origin, message, config } = exchange
-    const channel = await pipes.open(this.#target, origin, pipeContextOf(exchange))
+    const { life, message, config } = exchange
+    const context = pipeContextOf(exchange)
+    const channel = await pipes.open(this.#target, await this.#keyOf(exchange, context), exchange, context)
     try {
       const reply = await channel.send(exchange)
       const response = await peekResponse(reply)
-      if (isOrdinaryHandshake(message, exchange.headers)) eras.learn(this.id, response)
+      if (isOrdinaryHandshake(message, {})) eras.learn(this.id, response)
       const protocolVersion = member(response?.result, 'protocolVersion')
       if (life.stopped) throw life.stopped
       if (typeof protocolVersion !== 'string' || message?.kind !== 'request') {
@@ -86,7 +100,7 @@ export class PipeUpstream implements Upstream {
     }
     const context = pipeContextOf(exchange)
     const key = await this.#keyOf(exchange, context)
-    const channel = await this.#parts.pipes.share(this.#target, key, origin, context)
+    const channel = await this.#parts.pipes.share(this.#target, key, exchange, context)
     if (life.stopped) throw life.stopped
     shared.set(origin, channel)
     return this.#answered(await channel.send(exchange))

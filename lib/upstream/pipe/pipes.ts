@@ -1,26 +1,38 @@
 /** The open pipes of a gateway: those of sessions by their id, those that requests share by whoever shares them. */
 import { randomBytes } from 'node:crypto'
 import { GatewayError, isCode, sessionElsewhere } from '../../errors.ts'
-import type { Origin } from '../../exchange/exchange.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import type { OnOutcome } from '../../exchange/gateway-internals.ts'
+import type { OnChange } from '../../exchange/layer.ts'
 import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
+import { member } from '../../util/json.ts'
+import { handshakeNeeded } from '../eras.ts'
+import { BackOff } from './back-off.ts'
 import { Capacity } from './capacity.ts'
 import { Channel } from './channel.ts'
+import { PipeEras } from './era-probe.ts'
 import { openPipe } from './open-pipe.ts'
 import type { PipeTarget } from './pipe-target.ts'
 
 export interface PipesParts {
   readonly responseMs: number
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
-  readonly outcome: (upstreamId: string, hasAnswered: boolean) => void
+  readonly outcome: OnOutcome
 }
 
 /** What an open pipe was opened by, and how it is found. */
 interface OpenEntry {
   readonly target: PipeTarget
+  readonly context: PipeContext
   readonly channel: Channel
+  /** What would be opened again: of those with the same name, should it end, the next one waits. */
+  readonly name: string
+  readonly openedAt: number
   /** Takes it out of those that requests share. */
   readonly forget: () => void
   sessionId: string | undefined
+  /** It was opened to find out its era, and may well end of that. */
+  isProbe: boolean
 }
 
 export class Pipes {
@@ -30,17 +42,21 @@ export class Pipes {
   readonly #open = new Map<Channel, OpenEntry>()
   readonly #sessions = new Map<string, OpenEntry>()
   readonly #shared = new Map<string, Promise<Channel>>()
+  readonly #eras = new PipeEras()
   readonly #capacity = new Capacity()
+  readonly #backOff = new BackOff()
   readonly #closing = new Set<Promise<void>>()
+  /** By upstream id. */
+  readonly #listeners = new Map<string, Set<OnChange>>()
   #isClosed = false
 
   constructor(parts: PipesParts) {
     this.#parts = parts
   }
 
-  /** Opens a pipe for a session. */
-  open(target: PipeTarget, origin: Origin, context: PipeContext): Promise<Channel> {
-    return this.#openPipe(target, origin, context, () => {})
+  /** Opens a pipe for a session; requests that share pipes would share one of this key. */
+  open(target: PipeTarget, key: string, exchange: Exchange, context: PipeContext): Promise<Channel> {
+    return this.#openPipe(target, nameOf(target, key), exchange, context, () => {})
   }
 
   /** Keeps a pipe as that of a session, under the id that is returned. */
@@ -62,18 +78,48 @@ export class Pipes {
     throw new GatewayError('session_not_found', 'Session not found')
   }
 
-  /** The pipe that those with this key share: opened once, however many ask at the same time. */
-  share(target: PipeTarget, key: string, origin: Origin, context: PipeContext): Promise<Channel> {
-    const name = JSON.stringify([target.id, key])
+  /**
+   * The pipe that those with this key share: opened once, however many ask at the same time. Throws `bad_request` where
+   * it turns out to be a legacy one.
+   */
+  share(target: PipeTarget, key: string, exchange: Exchange, context: PipeContext): Promise<Channel> {
+    const name = nameOf(target, key)
     const before = this.#shared.get(name)
     if (before) return before
+    const isAuto = (exchange.config.protocol ?? 'auto') === 'auto'
+    const era = isAuto ? this.#eras.of(name) : 'modern'
+    if (era === 'legacy') throw handshakeNeeded()
     const forget = (): void => {
       if (this.#shared.get(name) === opening) this.#shared.delete(name)
     }
-    const opening = this.#openPipe(target, origin, context, forget)
+    const opened = this.#openPipe(target, name, exchange, context, forget)
+    const opening = era ? opened : opened.then((channel) => this.#probe(name, channel, exchange))
     this.#shared.set(name, opening)
     opening.catch(forget)
     return opening
+  }
+
+  /** A pipe that proves to be modern is the one to share; any other has served as a probe, and ends. */
+  async #probe(name: string, channel: Channel, exchange: Exchange): Promise<Channel> {
+    const entry = this.#open.get(channel)
+    if (entry) entry.isProbe = true
+    try {
+      if ((await this.#eras.probe(name, channel, exchange)) === 'legacy') throw handshakeNeeded()
+    } catch (error) {
+      void this.close(channel)
+      throw this.#isClosed ? hasClosed() : error
+    }
+    if (entry) entry.isProbe = false
+    return channel
+  }
+
+  /** Tells what the servers at the end of these pipes say has changed, whoever hears it besides. */
+  onChange({ id }: PipeTarget, listener: OnChange): () => void {
+    const listeners = this.#listeners.get(id) ?? new Set()
+    this.#listeners.set(id, listeners.add(listener))
+    return () => {
+      if (listeners.delete(listener) && listeners.size === 0) this.#listeners.delete(id)
+    }
   }
 
   /** Ends a pipe; resolves when nothing of it is left. What its closing throws is the operator's to know. */
@@ -88,7 +134,7 @@ export class Pipes {
       .finally(() => {
         this.#closing.delete(closing)
         // Closing may be asked for several times.
-        if (this.#open.delete(channel)) this.#capacity.free(entry.target)
+        if (this.#open.delete(channel)) this.#capacity.free(entry.target, entry.context.principal)
       })
     this.#closing.add(closing)
     await closing
@@ -101,26 +147,36 @@ export class Pipes {
     await Promise.all(this.#closing)
   }
 
-  async #openPipe(target: PipeTarget, origin: Origin, context: PipeContext, forget: () => void): Promise<Channel> {
+  async #openPipe(
+    target: PipeTarget,
+    name: string,
+    { origin }: Exchange,
+    context: PipeContext,
+    forget: () => void,
+  ): Promise<Channel> {
     if (this.#isClosed) throw hasClosed()
-    this.#capacity.reserve(target)
+    this.#backOff.check(name)
+    this.#backOff.check(ownNameOf(name, context))
+    this.#capacity.reserve(target, context.principal)
     let pipe: Pipe
     try {
       pipe = await openPipe(target, origin, context)
     } catch (error) {
-      this.#capacity.free(target)
+      this.#capacity.free(target, context.principal)
       if (!isCode(error, 'unavailable')) this.#parts.outcome(target.id, false)
       throw error
     }
     const channel = this.#channelOf(pipe, target, context)
-    this.#open.set(channel, { target, channel, forget, sessionId: undefined })
+    const openedAt = performance.now()
+    const entry = { target, context, channel, name, openedAt, forget, sessionId: undefined, isProbe: false }
+    this.#open.set(channel, entry)
     if (!this.#isClosed) return channel
     void this.close(channel)
     throw hasClosed()
   }
 
   #channelOf(pipe: Pipe, target: PipeTarget, { era, server, principal }: PipeContext): Channel {
-    const { report, outcome, responseMs } = this.#parts
+    const { report, responseMs } = this.#parts
     const where = { server, principal }
     const channel: Channel = new Channel({
       pipe,
@@ -129,15 +185,41 @@ export class Pipes {
       idleMs: target.idleMs,
       onIdle: () => void this.close(channel),
       onEnd: (cause, hadCalls) => {
-        outcome(target.id, false)
+        const entry = this.#open.get(channel)
+        void this.close(channel)
+        if (entry?.isProbe) return
+        if (entry && cause) this.#noteEnd(entry)
+        this.#parts.outcome(target.id, false, exitOf(cause))
         // Whoever waited has been answered with it.
         if (cause && !hadCalls) report(new GatewayError('upstream_broken', 'The server ended', { cause }), where)
-        void this.close(channel)
       },
       report: (error) => report(error, where),
+      onChange: (method, uri) => {
+        for (const listener of this.#listeners.get(target.id) ?? []) listener(method, uri)
+      },
     })
     return channel
   }
+
+  /** What ends before it has answered anything would do so for others, too; later it may be its own client's doing. */
+  #noteEnd({ channel, name, context, openedAt }: OpenEntry): void {
+    const whose = channel.hasAnswered ? ownNameOf(name, context) : name
+    this.#backOff.ended(whose, openedAt)
+  }
+}
+
+function nameOf({ id }: PipeTarget, key: string): string {
+  return JSON.stringify([id, key])
+}
+
+function ownNameOf(name: string, { principal }: PipeContext): string {
+  return JSON.stringify([name, principal?.id ?? ''])
+}
+
+/** How a process ended, where that is known. */
+function exitOf(cause: unknown): number | string | undefined {
+  const exit = member(cause, 'exitCode') ?? member(cause, 'signal')
+  return typeof exit === 'number' || typeof exit === 'string' ? exit : undefined
 }
 
 function hasClosed(): GatewayError {

@@ -107,7 +107,7 @@ test('a second 401 is 502, and there is no third request (AU12, UC10)', async ()
   const answer = await session.post(call)
   expect(answer).toMatchObject({
     status: 502,
-    message: { id: 'call-1', error: { code: 502, message: "The upstream refused the gateway's credentials (401)" } },
+    message: { id: 'call-1', error: { code: 502, message: "The server refused the gateway's credentials (401)" } },
   })
   expect(answer.headers['www-authenticate']).toBeUndefined()
   expect(JSON.stringify(answer)).not.toContain('upstream.example')

@@ -259,6 +259,23 @@ describe('sessions', () => {
     expect(server.pipes.entries).toHaveLength(3)
   })
 
+  test('a principal takes no more pipes than are left: the other half is for the others', async () => {
+    const authenticate = ({ headers }: { headers: Record<string, unknown> }): Principal => ({
+      id: String(headers['x-id']),
+    })
+    const url = (await gatewayOf(scriptedServer({ maxPipes: 6 }), { authenticate })).url('here')
+    const open = (id: string): Promise<Session> => initialize(url, { headers: { 'x-id': id } })
+    const eves = [await open('eve'), await open('eve'), await open('eve')]
+    await expect(open('eve')).rejects.toThrow('503')
+    await open('ada')
+    await open('bob')
+    await expect(open('ada')).rejects.toThrow('503')
+    await eves[0]!.end()
+    await open('ada')
+    await open('joe')
+    await expect(open('new')).rejects.toThrow('503')
+  })
+
   const stores: [string, () => SessionStore][] = [
     ['memory', () => new MemorySessionStore()],
     ['sealed', () => new SealedSessionStore({ keys: ['k'.repeat(32)] })],
@@ -448,7 +465,7 @@ describe('modern requests', () => {
     }
     expect(await ask('ada')).toContain('secret')
     expect(await ask('bob')).not.toContain('secret')
-    expect(server.pipes.entries[0]!.sent.entries.filter((each) => !each.includes('tools/call'))).toEqual([])
+    expect(server.pipes.entries[0]!.sent.entries.filter((each) => !/tools\/call|discover/.test(each))).toEqual([])
   })
 
   test('a slow reader is cut, and others go on', async () => {
@@ -588,5 +605,45 @@ describe('a pipe that throws', () => {
       end()
       jest.useRealTimers()
     }
+  })
+})
+
+describe('Mcp-Param-*, which no server at the end of a pipe sees', () => {
+  const inputSchema = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } }
+  const forecast = modernRequest('tools/call', { name: 'forecast', arguments: { region: 'eu' } })
+
+  /** Lets a list of tools pass, and gives what a call with these headers is answered. */
+  async function afterList(
+    gateway: RunningGateway,
+    pipe: ScriptedPipe | undefined,
+    tools: object[],
+  ): Promise<ScriptedPipe> {
+    const listed = postModern(gateway.url('here'), modernRequest('tools/list'))
+    const listening = pipe ?? (await server.pipes.next())
+    listening.say({ id: (await listening.asked('tools/list')).id, result: { tools } })
+    await listed
+    return listening
+  }
+
+  const server = scriptedServer()
+
+  test('HD13 HD10 are compared by the gateway once a list of tools has passed: -32020, and the server is not asked', async () => {
+    const gateway = await gatewayOf(server)
+    const url = gateway.url('here')
+    const pipe = await afterList(gateway, undefined, [{ name: 'forecast', inputSchema }, { name: 7 }, null] as object[])
+    for (const headers of [{}, { 'mcp-param-region': 'us' }]) {
+      const answer = await postModern(url, forecast, headers)
+      expect([answer.status, answer.message?.error]).toMatchObject([400, { code: -32_020 }])
+    }
+    expect(pipe.sent.entries.filter((each) => each.includes('tools/call'))).toEqual([])
+    const right = postModern(url, forecast, { 'mcp-param-region': 'eu' })
+    pipe.say({ id: (await pipe.asked('tools/call')).id, result: {} })
+    expect((await right).status).toBe(200)
+
+    // ST28: whoever is refused lists the tools anew, and what the server has changed holds from then on.
+    await afterList(gateway, pipe, [{ name: 'forecast', inputSchema: { type: 'object' } }])
+    const bare = postModern(url, forecast)
+    pipe.say({ id: (await pipe.asked('tools/call')).id, result: {} })
+    expect((await bare).status).toBe(200)
   })
 })

@@ -4,18 +4,19 @@ import type { Exchange } from '../../../exchange/exchange.ts'
 import type { Lifetime } from '../../../exchange/lifetime.ts'
 import type { RequestMessage } from '../../../exchange/message.ts'
 import type { Handle } from '../../../exchange/reply.ts'
+import type { ParamHeader } from '../../../exchange/param-headers.ts'
 import { RpcError, UpstreamClient } from '../../../exchange/upstream-client.ts'
 import { boundedSet } from '../../../util/bounded-map.ts'
 import { member } from '../../../util/json.ts'
 import { envelopeOf } from './modern-request.ts'
-import { headersFor, type ParamHeader, paramHeadersOf } from './param-headers.ts'
+import { annotationsOf, headersFor } from './tool-annotations.ts'
 
 /** How long a list is believed, in milliseconds. */
 const BELIEVED_MS = 5 * 60_000
 
 /** For how many principals lists are remembered, and how many tools with headers, and pages, of each. */
 const MAX_LISTS = 1_000
-const MAX_TOOLS = 500
+const MAX_ANNOTATED = 500
 const MAX_TOOL_PAGES = 50
 
 /** What is known of the tools that a principal sees. */
@@ -101,9 +102,9 @@ function addPage({ annotated }: Known, result: unknown): void {
   if (!Array.isArray(tools)) return
   for (const tool of tools as unknown[]) {
     const name = member(tool, 'name')
-    const headers = paramHeadersOf(tool) ?? []
+    const headers = annotationsOf(tool) ?? []
     if (typeof name !== 'string' || headers.length === 0) continue
-    boundedSet(annotated, MAX_TOOLS, name, headers)
+    boundedSet(annotated, MAX_ANNOTATED, name, headers)
   }
 }
 

@@ -3,7 +3,7 @@ import { GatewayError } from '../../../errors.ts'
 import { itemTexts, patchObject, valueText } from '../../../exchange/json-text.ts'
 import { type Fault, type RequestMessage, type ResponseMessage, responseText } from '../../../exchange/message.ts'
 import { isObject, type JsonObject, member, parseJson } from '../../../util/json.ts'
-import { paramHeadersOf } from './param-headers.ts'
+import { annotationsOf } from './tool-annotations.ts'
 import { MODERN_MEMBERS, RESERVED_META, RPC_ERROR } from './tables.ts'
 
 /** Errors that speak of the gateway's own words, which are not the client's to mend. (ER5) */
@@ -59,7 +59,7 @@ function withKnownTools(said: string, tools: unknown): string {
   const texts = itemTexts(valueText(said, ['tools'])!)
   const kept = texts.flatMap((text, index) => {
     const tool: unknown = tools[index]
-    if (paramHeadersOf(tool) === undefined) return []
+    if (annotationsOf(tool) === undefined) return []
     const schema = member(tool, 'outputSchema')
     const isKnown = schema === undefined || member(schema, 'type') === 'object'
     return isKnown ? text : patchObject(text, { outputSchema: undefined })

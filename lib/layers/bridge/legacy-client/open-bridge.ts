@@ -11,7 +11,7 @@ import type { ClientState, UpstreamState } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import type { BridgeParts } from '../bridge-parts.ts'
 import { envelopeOf } from './modern-request.ts'
-import { BRIDGED_VERSIONS, legacyCapabilities, offersIn } from './tables.ts'
+import { BRIDGED_VERSIONS, isHeard, legacyCapabilities, offersIn } from './tables.ts'
 
 /** The reply to a handshake, with the state that its session keeps. */
 export async function openBridge(exchange: Exchange, next: Handle, parts: BridgeParts): Promise<Reply> {
@@ -24,7 +24,8 @@ export async function openBridge(exchange: Exchange, next: Handle, parts: Bridge
   const before: UpstreamState = { upstream, protocolVersion, client, bridge: { offers: [] } }
   const discovered = await askForOffers(exchange.with({ state: before }), next, parts)
   const capabilities = legacyCapabilities(objectOf(discovered['capabilities']), parts.sessionsAreShared)
-  const opened: UpstreamState = { ...before, bridge: { offers: offersIn(capabilities) } }
+  const offers = offersIn(capabilities)
+  const opened: UpstreamState = { ...before, bridge: { offers }, ...(!isHeard(offers) && { silent: true }) }
   const { instructions } = discovered
   const result = {
     protocolVersion,

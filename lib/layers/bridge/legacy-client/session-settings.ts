@@ -10,7 +10,7 @@ import { KeyedMutex } from '../../../util/keyed-mutex.ts'
 import { member } from '../../../util/json.ts'
 import { errorText } from './legacy-response.ts'
 import { Listener, NO_GET } from './listener.ts'
-import { LIST_CHANGES, LOG_LEVELS, RPC_ERROR } from './tables.ts'
+import { isHeard, LOG_LEVELS, RPC_ERROR } from './tables.ts'
 
 /** What a request answers: an error, or nothing. */
 type Refusal = { readonly code: number; readonly message: string } | undefined
@@ -41,8 +41,7 @@ export class SessionSettings {
   listen(exchange: Exchange, next: Handle): Promise<Reply> {
     const { session } = exchange.origin
     const { offers } = exchange.state!.bridge!
-    const isHeard = offers.includes('resources.subscribe') || LIST_CHANGES.some(({ offer }) => offers.includes(offer))
-    if (!session || !isHeard) {
+    if (!session || !isHeard(offers)) {
       throw new GatewayError('method_not_allowed', 'The server says nothing of its own accord', { headers: NO_GET })
     }
     return this.#turns.run(session.id, async () => {

@@ -142,6 +142,11 @@ export function offersIn(capabilities: JsonObject): readonly string[] {
   })
 }
 
+/** Whether a server that offers this has anything to say to a listener. */
+export function isHeard(offers: readonly string[]): boolean {
+  return offers.includes('resources.subscribe') || LIST_CHANGES.some(({ offer }) => offers.includes(offer))
+}
+
 /** Modes and tools of a question came with 2025-11-25. */
 function since11(capability: JsonObject, version: string): JsonObject {
   return version >= '2025-11-25' ? capability : {}

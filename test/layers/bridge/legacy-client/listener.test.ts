@@ -133,9 +133,12 @@ describe('a listener', () => {
 describe('subscriptions', () => {
   test('11 of a client that does not listen yet count when it does', async () => {
     await start()
-    expect([await subscribe('a'), await subscribe('b'), await subscribe('b'), await unsubscribe('a')]).toEqual(
-      Array(4).fill(['result']),
-    )
+    expect([await subscribe('a'), await subscribe('b'), await subscribe('b'), await unsubscribe('a')]).toEqual([
+      ['result'],
+      ['result'],
+      ['result'],
+      ['result'],
+    ])
     expect(listens()).toEqual([])
     await listen()
     expect(filters()).toEqual([{ toolsListChanged: true, resourceSubscriptions: ['b'] }])

@@ -24,7 +24,7 @@ let session: ClientSession
 async function start(options: BridgedOptions & Parameters<Bridged['open']>[0] = {}): Promise<void> {
   gateway = bridged(options)
   session = await gateway.open(options)
-  gateway.upstream.on('tools/list', (asked) => asked.json({ resultType: 'complete', tools: [] }))
+  gateway.upstream.on('tools/list', (one) => one.json({ resultType: 'complete', tools: [] }))
 }
 
 afterEach(() => gateway.close())
@@ -147,12 +147,12 @@ describe('a question', () => {
       else asks({ a: elicitation(String(paramsOf(one)['name'])) })(one)
     })
     const [one, other] = [send(call(1, 'one')), send(call(2, 'other'))]
-    const [[first], [second]] = [await asked(one!), await asked(other!)]
+    const [[first], [second]] = [await asked(one), await asked(other)]
     await reply(second, { result: { action: 'second' } })
     await reply(first, { result: { action: 'first' } })
-    await Promise.all([one!.over, other!.over])
-    expect(messagesOf(one!).at(-1)).toMatchObject({ id: 1, result: { said: { a: { action: 'first' } } } })
-    expect(messagesOf(other!).at(-1)).toMatchObject({ id: 2, result: { said: { a: { action: 'second' } } } })
+    await Promise.all([one.over, other.over])
+    expect(messagesOf(one).at(-1)).toMatchObject({ id: 1, result: { said: { a: { action: 'first' } } } })
+    expect(messagesOf(other).at(-1)).toMatchObject({ id: 2, result: { said: { a: { action: 'second' } } } })
   })
 
   test('RPC5 16 of a request in a batch is asked on the stream of the batch', async () => {

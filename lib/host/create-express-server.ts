@@ -1,6 +1,6 @@
 /** A node:http server for an Express app that saves Express the change of prototypes on every request. */
 import {
-  createServer as createHttpServer,
+  createServer,
   IncomingMessage,
   type RequestListener,
   type Server,
@@ -8,7 +8,7 @@ import {
   ServerResponse,
 } from 'node:http'
 
-/** An Express 4 or 5 app: the members that `createServer()` needs. */
+/** An Express 4 or 5 app: the members that `createExpressServer()` needs. */
 export interface ExpressApp {
   (request: never, response: never): unknown
   readonly locals: object
@@ -33,18 +33,19 @@ const KEEP_ALIVE_MS = 65_000
  * ```js
  * const app = express()
  * app.use('/mcp-servers', mcpGateway({ servers, authenticate }))
- * createServer(app).listen(3000)
+ * createExpressServer(app).listen(3000)
  * ```
  *
  * @throws {TypeError} when `app` is not an Express app, or `options` has `IncomingMessage` or `ServerResponse`.
  */
-export function createServer(app: ExpressApp, options: ExpressServerOptions = {}): Server {
+export function createExpressServer(app: ExpressApp, options: ExpressServerOptions = {}): Server {
   const { request, response } = prototypesOf(app)
   if (typeof app !== 'function' || !('handle' in app) || !isPrototype(request) || !isPrototype(response)) {
-    throw new TypeError('createServer takes an Express app: createServer(express())')
+    throw new TypeError('createExpressServer takes an Express app: createExpressServer(express())')
   }
   for (const option of ['IncomingMessage', 'ServerResponse'] as const) {
-    if (option in options) throw new TypeError(`"${option}" of createServer comes from the app, and cannot be another`)
+    if (option in options)
+      throw new TypeError(`"${option}" of createExpressServer comes from the app, and cannot be another`)
   }
   const made = {
     ...options,
@@ -52,7 +53,7 @@ export function createServer(app: ExpressApp, options: ExpressServerOptions = {}
     IncomingMessage: withPrototype(IncomingMessage, request),
     ServerResponse: withPrototype(ServerResponse, response),
   }
-  return createHttpServer(made, app as unknown as RequestListener)
+  return createServer(made, app as unknown as RequestListener)
 }
 
 /** The types of Express do not always declare these members. */

@@ -1,6 +1,6 @@
 // What the value of `Mcp-Name` stands for: literal text, or text in base64 between two sentinels.
 import fc from 'fast-check'
-import { decodeHeaderValue } from '../../lib/inbound/header-value.ts'
+import { decodeHeaderValue } from '../../lib/exchange/header-value.ts'
 
 const encode = (text: string): string => `=?base64?${Buffer.from(text).toString('base64')}?=`
 

@@ -1,14 +1,13 @@
 /** Which parameters of a tool stand in `Mcp-Param-*` headers too, by its schema. Pure. (2026-07-28, Schema Extension; ST27) */
-import { encodeHeaderValue } from '../../../inbound/header-value.ts'
+import { encodeHeaderValue } from '../../../exchange/header-value.ts'
+import {
+  ANNOTATED_TYPES,
+  ANNOTATION,
+  HEADER_TOKEN,
+  PARAM_PREFIX,
+  type ParamHeader,
+} from '../../../exchange/param-headers.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
-
-const ANNOTATION = 'x-mcp-header'
-const PREFIX = 'mcp-param-'
-
-/** RFC 9110, 5.6.2. */
-const HEADER_NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/
-
-const ANNOTATED_TYPES: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean'])
 
 /** Keywords whose value is data, not a schema. */
 const DATA: ReadonlySet<string> = new Set(['const', 'default', 'enum', 'examples'])
@@ -19,16 +18,10 @@ const MAPS: ReadonlySet<string> = new Set(['$defs', 'definitions', 'dependentSch
 /** A schema nested deeper is not looked into: its tool is not offered. */
 const MAX_SCHEMA_DEPTH = 64
 
-/** A parameter, by its path in the arguments, and its header. */
-export interface ParamHeader {
-  readonly path: readonly string[]
-  readonly header: string
-}
-
 class InvalidAnnotation extends Error {}
 
 /** The annotated parameters of a tool; `undefined` when an annotation breaks the rules, and the tool is not to be offered. */
-export function paramHeadersOf(tool: unknown): readonly ParamHeader[] | undefined {
+export function annotationsOf(tool: unknown): readonly ParamHeader[] | undefined {
   const found = new Map<string, ParamHeader>()
   try {
     collect(member(tool, 'inputSchema'), { path: [], isReachable: true, depth: 0 }, found)
@@ -83,7 +76,7 @@ function collect(schema: unknown, { path, isReachable, depth }: Position, found:
 
 function note(schema: JsonObject, path: readonly string[], found: Map<string, ParamHeader>): void {
   const { [ANNOTATION]: name, type } = schema
-  const isGood = typeof name === 'string' && HEADER_NAME.test(name) && ANNOTATED_TYPES.has(type)
+  const isGood = typeof name === 'string' && HEADER_TOKEN.test(name) && ANNOTATED_TYPES.has(type)
   if (!isGood || found.has(name.toLowerCase())) throw new InvalidAnnotation()
-  found.set(name.toLowerCase(), { path, header: PREFIX + name.toLowerCase() })
+  found.set(name.toLowerCase(), { path, header: PARAM_PREFIX + name.toLowerCase() })
 }

@@ -1,33 +1,35 @@
-/** A request to a server for whose answer others wait, too: it has a lifetime of its own. (single flight) */
+/** A request in progress whose result equal requests wait for (single flight), in its own lifetime. */
 import type { GatewayError } from '../../errors.ts'
 import { Lifetime } from '../../exchange/lifetime.ts'
 
-/** How long the answer to somebody else's question is waited for: their server, or their way to it, may be slower. */
+/**
+ * How long a request waits for the result of an equal one, whose connection to the server may be slower than its own.
+ */
 export const SHARED_WAIT_MS = 1_000
 
-/** It is stopped once nobody is left who wants its answer: neither who asked it, nor who waits. */
-export class SharedQuestion {
+/** It is stopped once the client that sent it has left and no other request waits for it. */
+export class SharedRequest {
   readonly life: Lifetime
   readonly #waitUntil = performance.now() + SHARED_WAIT_MS
   readonly #waiting = new Set<() => void>()
   #isSettled = false
-  /** Why the asker is gone. */
-  #gone: GatewayError | undefined
+  /** The reason why the first client's exchange was stopped. */
+  #ownerStopped: GatewayError | undefined
 
-  constructor(asker: Lifetime) {
-    this.life = new Lifetime(asker.isDetached)
-    asker.onStop((reason) => {
-      this.#gone = reason
+  constructor(owner: Lifetime) {
+    this.life = new Lifetime(owner.isDetached)
+    owner.onStop((reason) => {
+      this.#ownerStopped = reason
       this.#stopUnlessWanted()
     })
   }
 
-  /** Whether its answer is waited for no longer. */
+  /** Whether the time limit for waiting has passed. */
   get isOverdue(): boolean {
     return performance.now() >= this.#waitUntil
   }
 
-  /** Resolves when there is an answer, or none is waited for any more. Rejects when who waits is stopped. */
+  /** Resolves when the request settles or the time limit passes. Rejects when the waiting exchange is stopped. */
   wait(life: Lifetime): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
@@ -41,20 +43,20 @@ export class SharedQuestion {
       if (!this.#isSettled) this.#waiting.add(leave)
       const off = life.onStop((reason) => {
         reject(reason)
-        // `off` is not there yet where the lifetime was stopped before.
+        // A microtask later, because `off` is not assigned yet if the lifetime was stopped before.
         queueMicrotask(leave)
       })
       if (this.#isSettled) leave()
     })
   }
 
-  /** Whoever waits goes on. */
+  /** Resolves all waiting exchanges. */
   settle(): void {
     this.#isSettled = true
     for (const leave of this.#waiting) leave()
   }
 
   #stopUnlessWanted(): void {
-    if (this.#gone && this.#waiting.size === 0) this.life.stop(this.#gone)
+    if (this.#ownerStopped && this.#waiting.size === 0) this.life.stop(this.#ownerStopped)
   }
 }

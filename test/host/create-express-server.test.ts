@@ -1,4 +1,4 @@
-// createServer(app): whatever Express does, it does the same on this server, Express 4 and Express 5 alike.
+// createExpressServer(app): whatever Express does, it does the same on this server, Express 4 and Express 5 alike.
 import { once } from 'node:events'
 import {
   Agent,
@@ -17,7 +17,7 @@ import connectApp from 'connect'
 import express from 'express'
 import express4 from 'express4'
 import supertest from 'supertest'
-import { createServer, mcpGateway } from '../../lib/index.ts'
+import { createExpressServer, mcpGateway } from '../../lib/index.ts'
 import { initialize, openStream } from '../support/rpc.ts'
 import { startUpstream } from '../support/upstream.ts'
 
@@ -64,7 +64,7 @@ async function close(server: Server): Promise<void> {
 }
 
 /** The app on this server. */
-const serve = (app: express.Express): Promise<string> => listening(createServer(app))
+const serve = (app: express.Express): Promise<string> => listening(createExpressServer(app))
 
 /** A server Express has to swap the prototypes on, for what `app.listen()` would do. */
 const serveAsEver = (app: express.Express): Promise<string> => listening(createHttpServer(app))
@@ -265,7 +265,7 @@ async function ask(origin: string, { method = 'get', path = '/', headers = {}, s
   }
 }
 
-describe.each(frameworks)('%s on createServer()', (name, framework) => {
+describe.each(frameworks)('%s on createExpressServer()', (name, framework) => {
   test.each(behaviours)('$what: as ever', async (behaviour) => {
     const app = framework()
     behaviour.set(app, framework)
@@ -284,7 +284,7 @@ describe.each(frameworks)('%s on createServer()', (name, framework) => {
 
   test('requests and responses have the prototypes of the app before Express sees them', async () => {
     const app = framework().get('/', (_req, res) => void res.end()) as express.Express
-    const server = createServer(app)
+    const server = createExpressServer(app)
     const seen: unknown[] = []
     server.prependListener('request', (req, res) => {
       seen.push(Object.getPrototypeOf(req) === app.request, Object.getPrototypeOf(res) === app.response)
@@ -375,7 +375,7 @@ describe.each(frameworks)('%s on createServer()', (name, framework) => {
   })
 
   test('upgrades, CONNECT and what is no HTTP reach the events of the server', async () => {
-    const server = createServer(framework() as express.Express)
+    const server = createExpressServer(framework() as express.Express)
     const told: string[] = []
     server.on('upgrade', (req, socket) => {
       told.push(`upgrade ${req.url} ${req instanceof IncomingMessage}`)
@@ -458,35 +458,35 @@ async function say(origin: string, bytes: string): Promise<string> {
   return text(socket)
 }
 
-describe('the options of createServer()', () => {
+describe('the options of createExpressServer()', () => {
   test('connections are kept for 65 s unless it is told otherwise', () => {
-    expect(createServer(express()).keepAliveTimeout).toBe(65_000)
-    expect(createServer(express(), {}).keepAliveTimeout).toBe(65_000)
-    expect(createServer(express(), { keepAliveTimeout: undefined }).keepAliveTimeout).toBe(65_000)
-    expect(createServer(express(), { keepAliveTimeout: 1_000 }).keepAliveTimeout).toBe(1_000)
-    expect(createServer(express(), { keepAliveTimeout: 0 }).keepAliveTimeout).toBe(0)
+    expect(createExpressServer(express()).keepAliveTimeout).toBe(65_000)
+    expect(createExpressServer(express(), {}).keepAliveTimeout).toBe(65_000)
+    expect(createExpressServer(express(), { keepAliveTimeout: undefined }).keepAliveTimeout).toBe(65_000)
+    expect(createExpressServer(express(), { keepAliveTimeout: 1_000 }).keepAliveTimeout).toBe(1_000)
+    expect(createExpressServer(express(), { keepAliveTimeout: 0 }).keepAliveTimeout).toBe(0)
   })
 
   test('the others are those of node:http, with its defaults', () => {
     const usual = createHttpServer()
-    const { requestTimeout, headersTimeout, timeout } = createServer(express())
+    const { requestTimeout, headersTimeout, timeout } = createExpressServer(express())
     expect({ requestTimeout, headersTimeout, timeout }).toEqual({
       requestTimeout: usual.requestTimeout,
       headersTimeout: usual.headersTimeout,
       timeout: 0,
     })
-    expect(createServer(express(), { requestTimeout: 5_000 }).requestTimeout).toBe(5_000)
+    expect(createExpressServer(express(), { requestTimeout: 5_000 }).requestTimeout).toBe(5_000)
   })
 
   test('an option that is there reaches the server', async () => {
     const app = express().get('/', (_req, res) => void res.end())
-    const origin = await listening(createServer(app, { maxHeaderSize: 1_000 }))
+    const origin = await listening(createExpressServer(app, { maxHeaderSize: 1_000 }))
     expect((await supertest(origin).get('/')).status).toBe(200)
     expect((await supertest(origin).get('/').set('x-long', 'x'.repeat(2_000))).status).toBe(431)
   })
 })
 
-describe('misuse of createServer() is a TypeError that says the cure', () => {
+describe('misuse of createExpressServer() is a TypeError that says the cure', () => {
   const misuses: [what: string, app: unknown][] = [
     ['nothing', undefined],
     ['null', null],
@@ -499,13 +499,13 @@ describe('misuse of createServer() is a TypeError that says the cure', () => {
     ['Express 4 itself, not called', express4],
   ]
   test.each(misuses)('%s', (_what, app) => {
-    expect(() => createServer(app as express.Express)).toThrow(TypeError)
-    expect(() => createServer(app as express.Express)).toThrow(/createServer\(express\(\)\)/)
+    expect(() => createExpressServer(app as express.Express)).toThrow(TypeError)
+    expect(() => createExpressServer(app as express.Express)).toThrow(/createExpressServer\(express\(\)\)/)
   })
 
   test.each(['IncomingMessage', 'ServerResponse'])('a %s of one’s own, which it could not use', (option) => {
     const options = { [option]: option === 'IncomingMessage' ? IncomingMessage : ServerResponse }
-    expect(() => createServer(express(), options)).toThrow(TypeError)
-    expect(() => createServer(express(), options)).toThrow(`"${option}"`)
+    expect(() => createExpressServer(express(), options)).toThrow(TypeError)
+    expect(() => createExpressServer(express(), options)).toThrow(`"${option}"`)
   })
 })

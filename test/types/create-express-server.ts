@@ -1,32 +1,36 @@
-// Compile-only: createServer() takes the apps of Express 4 and 5 as their own types have them, without a cast.
+// Compile-only: createExpressServer() takes the apps of Express 4 and 5 as their own types have them, without a cast.
 import { IncomingMessage, type Server } from 'node:http'
 import express, { type Application, type Express } from 'express'
 import express4, { type Application as Application4, type Express as Express4 } from 'express4'
 import connect from 'connect'
-import { createServer, type ExpressApp } from '../../lib/index.ts'
+import { createExpressServer, type ExpressApp } from '../../lib/index.ts'
 
-const servers: Server[] = [createServer(express()), createServer(express4()), createServer(express(), {})]
+const servers: Server[] = [
+  createExpressServer(express()),
+  createExpressServer(express4()),
+  createExpressServer(express(), {}),
+]
 void servers
 
 // As apps are annotated: `Application` is the wider type, without `request` and `response`.
 declare const apps: { five: Express; four: Express4; wideFive: Application; wideFour: Application4 }
-createServer(apps.five)
-createServer(apps.four)
-createServer(apps.wideFive)
-createServer(apps.wideFour)
+createExpressServer(apps.five)
+createExpressServer(apps.four)
+createExpressServer(apps.wideFive)
+createExpressServer(apps.wideFour)
 const app: ExpressApp = express().use(express.json())
-createServer(app)
+createExpressServer(app)
 
 // The options of node:http, also as they may be undefined.
 declare const maybe: { ms: number | undefined }
-createServer(app, { keepAliveTimeout: 5_000, requestTimeout: 0, insecureHTTPParser: false })
-createServer(app, { keepAliveTimeout: maybe.ms })
+createExpressServer(app, { keepAliveTimeout: 5_000, requestTimeout: 0, insecureHTTPParser: false })
+createExpressServer(app, { keepAliveTimeout: maybe.ms })
 
 // @ts-expect-error -- Express itself, not called
-createServer(express)
+createExpressServer(express)
 // @ts-expect-error -- a Router is no app
-createServer(express.Router())
+createExpressServer(express.Router())
 // @ts-expect-error -- nor is what Connect makes
-createServer(connect())
+createExpressServer(connect())
 // @ts-expect-error -- the prototypes are those of the app
-createServer(app, { IncomingMessage })
+createExpressServer(app, { IncomingMessage })

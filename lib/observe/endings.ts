@@ -1,0 +1,92 @@
+/** How messages ended: by the responses that were seen, or by what came in place of them. */
+import { GatewayError } from '../errors.ts'
+import type { Message } from '../exchange/message.ts'
+import type { AuditDecider } from '../types.ts'
+import type { ScannedMessage } from './message-scanner.ts'
+import type { Ending, ObservedSpan } from './telemetry.ts'
+
+export const OK: Ending = { outcome: 'ok', code: undefined }
+export const CANCELLED: Ending = { outcome: 'cancelled', code: undefined }
+export const PENDING: Ending = { outcome: 'pending', code: undefined }
+const TOOL_ERROR: Ending = { outcome: 'tool_error', code: undefined }
+
+/** One message under observation, or a GET or DELETE, until it has ended. */
+export class ObservedMessage {
+  readonly message: Message | undefined
+  span: ObservedSpan | undefined
+  by: AuditDecider | undefined
+  /** How it ended, and when, once its response was seen. */
+  ending: Ending | undefined
+  endedAt: number | undefined
+
+  constructor(message: Message | undefined) {
+    this.message = message
+  }
+
+  get isRequest(): boolean {
+    return this.message?.kind === 'request'
+  }
+
+  settle(ending: Ending): void {
+    if (this.ending) return
+    this.ending = ending
+    this.endedAt = performance.now()
+  }
+}
+
+/** A response was seen. One without an id is for the only request that waits for one. */
+export function settleWith(items: readonly ObservedMessage[], scanned: ScannedMessage): void {
+  const waiting = items.filter(({ isRequest, ending }) => isRequest && !ending)
+  const { id } = scanned
+  const item =
+    id === null || id === undefined
+      ? onlyOf(waiting)
+      : waiting.find(({ message }) => message?.kind === 'request' && message.id === id)
+  item?.settle(endingOf(scanned))
+}
+
+function onlyOf<T>(items: readonly T[]): T | undefined {
+  return items.length === 1 ? items[0] : undefined
+}
+
+function endingOf({ error, isToolError }: ScannedMessage): Ending {
+  if (error) return { outcome: 'error', code: error.code, rpcCode: error.code, message: error.message }
+  return isToolError ? TOOL_ERROR : OK
+}
+
+/** What decides with these codes, wherever they are thrown. */
+const DECIDERS: { readonly [code in GatewayError['code']]?: AuditDecider } = {
+  host_not_allowed: 'host',
+  origin_not_allowed: 'host',
+  insufficient_scope: 'scopes',
+  loop_detected: 'message',
+  too_many_requests: 'limits',
+  closing: 'closing',
+}
+
+export function deciderOf(error: GatewayError, stage: AuditDecider | undefined): AuditDecider | undefined {
+  return DECIDERS[error.code] ?? stage
+}
+
+/** The ending of what the gateway answers with an error. A hook that fails refuses nothing: it failed. */
+export function endingBy(error: GatewayError, by: AuditDecider | undefined): Ending {
+  const hasFailed = by === undefined || (error.status >= 500 && DECIDERS[error.code] === undefined)
+  const outcome = hasFailed ? 'error' : 'refused'
+  return { outcome, code: error.code, rpcCode: rpcCodeOf(error), message: error.message }
+}
+
+/** The ending of what was stopped before its response came. */
+export function endingByStop(reason: GatewayError): Ending {
+  return { outcome: 'cancelled', code: reason.code, message: reason.message }
+}
+
+function rpcCodeOf(error: GatewayError): number {
+  return (JSON.parse(error.toJsonRpc()) as { readonly error: { readonly code: number } }).error.code
+}
+
+/** Whatever was thrown, as an ending of an attempt. */
+export function endingByFault(error: unknown, stopped: GatewayError | undefined): Ending {
+  if (stopped) return endingByStop(stopped)
+  if (error instanceof GatewayError) return { outcome: 'error', code: error.code, message: error.message }
+  return { outcome: 'error', code: 'internal' }
+}

@@ -1,0 +1,242 @@
+/** One HTTP request of a client under observation: from when it comes in until nothing of it is left to do. */
+import type { GatewayError } from '../errors.ts'
+import type { End } from '../exchange/body.ts'
+import type { ClientSession, Exchange } from '../exchange/exchange.ts'
+import type { Message } from '../exchange/message.ts'
+import type { Observed } from '../exchange/observed.ts'
+import type { Reply } from '../exchange/reply.ts'
+import type { InboundRequest } from '../inbound/inbound-request.ts'
+import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
+import type { Audit, AuditReport } from './audit.ts'
+import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
+import { CANCELLED, deciderOf, endingBy, endingByStop, ObservedMessage, OK, PENDING, settleWith } from './endings.ts'
+import {
+  addressOf,
+  clientOf,
+  idOfMessage,
+  methodOf,
+  sessionDigest,
+  messageTarget,
+  traceIdOf,
+  versionOfMessage,
+} from './facts.ts'
+import type { ScannedMessage } from './message-scanner.ts'
+import type { SessionWatch } from './session-watch.ts'
+import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
+import { watchReply } from './watched-body.ts'
+
+/** What observing takes of the gateway. */
+export interface ObservationParts {
+  readonly audit: Audit | undefined
+  readonly telemetry: TelemetryObserver | undefined
+  readonly sessions: SessionWatch
+  readonly report: AuditReport
+}
+
+type Verb = 'POST' | 'GET' | 'DELETE'
+
+export class InboundObservation implements Observed {
+  readonly #parts: ObservationParts
+  readonly #inbound: InboundRequest
+  readonly #receivedAt = Date.now()
+  readonly #startedAt = performance.now()
+  readonly #address: string | undefined
+  readonly #contexts = new Map<ObservedMessage, RequestContext>()
+  #verb: Verb | undefined
+  #items: readonly ObservedMessage[] = []
+  #exchange: Exchange | undefined
+  #session: ClientSession | undefined
+  /** The reply, once there is one, and how its body ended. */
+  #reply: Reply | undefined
+  #end: End | undefined
+  #isOver = false
+
+  constructor(inbound: InboundRequest, parts: ObservationParts) {
+    this.#inbound = inbound
+    this.#parts = parts
+    this.#address = addressOf(inbound.request)
+  }
+
+  /** What the request is, and what is done for it, in the contexts of whoever observes. */
+  received<T>(verb: Verb, message: Message | undefined, work: () => T): T {
+    this.#verb = verb
+    this.#items = (message?.kind === 'batch' ? message.items : [message]).map((each) => new ObservedMessage(each))
+    const { telemetry } = this.#parts
+    if (telemetry) for (const item of this.#items) item.span = this.#spanOf(item, telemetry)
+    const { span } = this.#items[0]!
+    const inSpan = span ? () => span.run(work) : work
+    return hasRequestSubscribers() ? this.#traced(inSpan) : inSpan()
+  }
+
+  /** It is in this session, and goes no further. */
+  inSession(session: ClientSession): void {
+    this.#session = session
+  }
+
+  sent(exchange: Exchange): void {
+    this.#exchange = exchange
+    this.#session = exchange.origin.session
+  }
+
+  /** The span of the message with this id, or the first: what an attempt is made for. */
+  spanFor(message: Message | undefined): ObservedSpan | undefined {
+    const id = message && 'id' in message ? message.id : undefined
+    const own = id === undefined ? undefined : this.#items.find((item) => requestIdOf(item) === id)
+    return (own ?? this.#items[0])?.span
+  }
+
+  decided(by: AuditDecider, id?: RequestId): void {
+    for (const item of this.#items) if (id === undefined || requestIdOf(item) === id) item.by = by
+  }
+
+  watch(reply: Reply): Reply {
+    this.#reply = reply
+    if (reply.kind === 'empty') return reply
+    const wanting = this.#items.filter(({ span }) => span?.wantsResult === true)
+    const onResponse = (id: unknown, result: unknown): void => {
+      for (const item of wanting) if (requestIdOf(item) === id) item.span!.onResult(result)
+    }
+    return watchReply(reply, {
+      onMessage: (message: ScannedMessage) => {
+        if (message.method === undefined) settleWith(this.#items, message)
+      },
+      onEnd: (end) => (this.#end = end),
+      onResponse: wanting.length > 0 ? onResponse : undefined,
+    })
+  }
+
+  /** Nothing of it is left to do. */
+  over(): void {
+    this.#finish((item) => this.#endingOf(item), undefined)
+  }
+
+  /** It is answered with an error. */
+  failed(error: GatewayError, stage: AuditDecider | undefined): void {
+    const by = deciderOf(error, stage)
+    const stopped = this.#exchange?.life.stopped
+    const ending = this.#isGone ? CANCELLED : stopped === error ? endingByStop(error) : endingBy(error, by)
+    if (this.#items.length === 0) this.#items = [new ObservedMessage(undefined)]
+    for (const item of this.#items) if (ending.outcome === 'refused') item.by ??= by
+    this.#finish((item) => (item.by === undefined ? ending : asRefused(ending)), error)
+  }
+
+  get #isGone(): boolean {
+    const { response } = this.#inbound
+    return response.destroyed && !response.writableEnded
+  }
+
+  #finish(endingOf: (item: ObservedMessage) => Ending, error: GatewayError | undefined): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    for (const item of this.#items) {
+      item.settle(endingOf(item))
+      this.#tell(item, error)
+    }
+  }
+
+  /** What is to be said of a message whose response was not seen. */
+  #endingOf({ message, isRequest }: ObservedMessage): Ending {
+    const stopped = this.#exchange?.life.stopped
+    const reply = this.#reply
+    if (!isRequest) return reply && reply.status >= 400 ? { outcome: 'error', code: reply.status } : OK
+    if (this.#exchange?.listens === true && reply?.kind === 'events') return OK
+    const isAwaited = this.#exchange?.origin.awaited([(message as { id: RequestId }).id]).length !== 0
+    if (!isAwaited) return CANCELLED
+    if (this.#end?.how === 'poll' || canResume(reply)) return PENDING
+    if (stopped) return this.#isGone ? CANCELLED : endingByStop(stopped)
+    if (this.#isGone) return CANCELLED
+    if (reply && reply.status >= 400) return { outcome: 'error', code: reply.status }
+    return { outcome: 'error', code: 'upstream_broken', message: 'The server ended its stream without an answer' }
+  }
+
+  #tell(item: ObservedMessage, error: GatewayError | undefined): void {
+    const { audit } = this.#parts
+    const context = this.#contexts.get(item)
+    const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
+    const common = this.#common(item)
+    const { protocolVersion, session } = common
+    const durationMs = this.#durationOf(item)
+    const { span } = item
+    if (span) {
+      safely(() => span.end({ ending, durationMs, protocolVersion, session }), this.#report)
+    }
+    const { outcome, code } = ending
+    const record: AuditRecord = { ...common, durationMs, outcome, by: item.by, code }
+    audit?.tell(record, this.#inbound.request)
+    if (context) endRequest(Object.assign(context, record, error && { error }))
+  }
+
+  /** In a batch, until its own response was there. */
+  #durationOf({ endedAt }: ObservedMessage): number {
+    const until = this.#items.length > 1 && endedAt !== undefined ? endedAt : performance.now()
+    return until - this.#startedAt
+  }
+
+  #common(item: ObservedMessage): Omit<AuditRecord, 'durationMs' | 'outcome' | 'by' | 'code'> {
+    const { server, principal, request } = this.#inbound
+    const { message } = item
+    const session = this.#session
+    const sessionId = session?.id ?? this.#reply?.sessionId
+    const method = message ? methodOf(message) : this.#verb === 'POST' ? undefined : this.#verb
+    const negotiated = session?.record.protocolVersion ?? this.#reply?.opened?.protocolVersion
+    return {
+      time: new Date(this.#receivedAt).toISOString(),
+      server,
+      principal,
+      address: this.#address,
+      client: clientOf(message) ?? this.#parts.sessions.clientOf(sessionId),
+      session: sessionDigest(sessionId),
+      protocolVersion: versionOfMessage(message, negotiated, request),
+      from: 'client',
+      method,
+      target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
+      id: message ? idOfMessage(message) : this.#inbound.id,
+      traceId: item.span?.traceId ?? traceIdOf(message, request),
+    }
+  }
+
+  readonly #report = (error: unknown): void => this.#parts.report(error, this.#inbound)
+
+  #spanOf({ message }: ObservedMessage, telemetry: TelemetryObserver): ObservedSpan | undefined {
+    if (message?.kind !== 'request' && message?.kind !== 'notification') return undefined
+    const { server, request } = this.#inbound
+    const report = this.#report
+    const about = { message, server, request, address: this.#address, receivedAt: this.#receivedAt, report }
+    return safely(() => telemetry.received(about), report)
+  }
+
+  #traced<T>(work: () => T): T {
+    let run = work
+    for (const item of this.#items) {
+      const context: RequestContext = { ...this.#common(item) }
+      this.#contexts.set(item, context)
+      const inner = run
+      run = () => traceRequest(context, inner)
+    }
+    return run()
+  }
+}
+
+/** Whoever observes may fail, and changes nothing by it. */
+export function safely<T>(work: () => T, report: (error: unknown) => void): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    report(error)
+    return undefined
+  }
+}
+
+function requestIdOf({ message }: ObservedMessage): RequestId | undefined {
+  return message?.kind === 'request' ? message.id : undefined
+}
+
+/** Whether a client can have the rest where its stream ended. */
+function canResume(reply: Reply | undefined): boolean {
+  return reply?.kind === 'events' && reply.resumeAfter() !== undefined
+}
+
+/** What something here decided, in place of the server, has not failed: it was refused. */
+function asRefused(ending: Ending): Ending {
+  return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
+}

@@ -1,0 +1,131 @@
+/** A reply under observation: its bytes go on as they are, and are read on their way. */
+import { StringDecoder } from 'node:string_decoder'
+import type { Body, End, Sink } from '../exchange/body.ts'
+import type { EventsReply, JsonReply } from '../exchange/reply.ts'
+import { createMessageReader } from '../exchange/sse.ts'
+import { ChunkList } from '../util/chunk-list.ts'
+import { isObject, parseJson } from '../util/json.ts'
+import { EventScanner } from './event-scanner.ts'
+import { MessageScanner, type ScannedMessage } from './message-scanner.ts'
+
+/** A result longer than this is not read, in bytes. */
+const MAX_RESULT_BYTES = 4 * 1024 * 1024
+
+/** What is told of a reply. */
+export interface Watcher {
+  onMessage(message: ScannedMessage): void
+  /** Its bytes are over; `undefined` when they are not wanted any more. Called once. */
+  onEnd(end: End | undefined): void
+  /** Where results are to be read: each response, parsed. */
+  readonly onResponse?: ((id: unknown, result: unknown) => void) | undefined
+}
+
+/** The same reply, watched. */
+export function watchReply<R extends JsonReply | EventsReply>(reply: R, watcher: Watcher): R {
+  return { ...reply, body: new WatchedBody(reply.body, reply.kind === 'events', watcher) }
+}
+
+class WatchedBody implements Body {
+  readonly #body: Body
+  readonly #watcher: Watcher
+  readonly #scanner: MessageScanner | EventScanner
+  readonly #reader: { see(chunk: Buffer): void; end(): void } | undefined
+  /** How many of the bytes to come were looked at before they were given back. */
+  #seen = 0
+  #isOver = false
+
+  constructor(body: Body, isStream: boolean, watcher: Watcher) {
+    this.#body = body
+    this.#watcher = watcher
+    const onMessage = (message: ScannedMessage): void => watcher.onMessage(message)
+    this.#scanner = isStream ? new EventScanner(onMessage) : new MessageScanner(onMessage)
+    const { onResponse } = watcher
+    if (onResponse) this.#reader = isStream ? eventReader(onResponse) : documentReader(onResponse)
+  }
+
+  pipe(sink: Sink): void {
+    this.#body.pipe({
+      data: (chunk, atBoundary) => {
+        this.#look(chunk)
+        return sink.data(chunk, atBoundary)
+      },
+      end: (end) => {
+        this.#over(end)
+        sink.end(end)
+      },
+    })
+  }
+
+  whole(): Buffer | undefined {
+    const bytes = this.#body.whole()
+    if (bytes) {
+      this.#look(bytes)
+      this.#over({ how: 'complete' })
+    }
+    return bytes
+  }
+
+  unread(chunks: readonly Buffer[]): void {
+    for (const { length } of chunks) this.#seen += length
+    this.#body.unread(chunks)
+  }
+
+  resume(): void {
+    this.#body.resume()
+  }
+
+  cancel(): void {
+    this.#over(undefined)
+    this.#body.cancel()
+  }
+
+  drain(): void {
+    this.#over(undefined)
+    this.#body.drain()
+  }
+
+  #look(chunk: Buffer): void {
+    const known = Math.min(this.#seen, chunk.length)
+    this.#seen -= known
+    if (known === chunk.length) return
+    const fresh = known === 0 ? chunk : chunk.subarray(known)
+    this.#reader?.see(fresh)
+    this.#scanner.see(fresh)
+  }
+
+  #over(end: End | undefined): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#reader?.end()
+    this.#watcher.onEnd(end)
+  }
+}
+
+type OnResponse = NonNullable<Watcher['onResponse']>
+
+function documentReader(onResponse: OnResponse): { see(chunk: Buffer): void; end(): void } {
+  const chunks = new ChunkList()
+  let bytes = 0
+  return {
+    see(chunk) {
+      bytes += chunk.length
+      if (bytes <= MAX_RESULT_BYTES) chunks.push(chunk)
+      else chunks.clear()
+    },
+    end() {
+      if (bytes <= MAX_RESULT_BYTES) tellResponses(parseJson(chunks.concat().toString()), onResponse)
+    },
+  }
+}
+
+function eventReader(onResponse: OnResponse): { see(chunk: Buffer): void; end(): void } {
+  const decoder = new StringDecoder()
+  const reader = createMessageReader((message) => tellResponses(message, onResponse), MAX_RESULT_BYTES)
+  return { see: (chunk) => reader.feed(decoder.write(chunk)), end: () => {} }
+}
+
+function tellResponses(message: unknown, onResponse: OnResponse): void {
+  for (const one of Array.isArray(message) ? (message as unknown[]) : [message]) {
+    if (isObject(one) && 'result' in one) onResponse(one['id'], one['result'])
+  }
+}

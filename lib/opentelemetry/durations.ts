@@ -1,0 +1,39 @@
+/** The four histograms. */
+import { type Attributes, type Histogram, metrics, type MeterProvider } from '@opentelemetry/api'
+import { BUCKETS, METRIC, SCOPE_NAME, UNIT } from './conventions.ts'
+
+type Which = keyof typeof METRIC
+
+const DESCRIPTIONS: Readonly<Record<Which, string>> = {
+  serverOperation: 'The duration of an MCP request or notification, from when it came until its result was sent.',
+  clientOperation: 'The duration of an MCP request or notification, from when it was sent until its result came.',
+  serverSession: 'The duration of an MCP session, as its clients have it.',
+  clientSession: 'The duration of an MCP session behind the gateway.',
+}
+
+/** A provider may be registered later than `openTelemetry()` is called: the API has no proxy for meters. */
+export class Durations {
+  #provider: MeterProvider | undefined
+  #histograms = new Map<Which, Histogram>()
+
+  record(which: Which, durationMs: number, attributes: Attributes): void {
+    this.#histogram(which).record(durationMs / 1_000, attributes)
+  }
+
+  #histogram(which: Which): Histogram {
+    const provider = metrics.getMeterProvider()
+    if (provider !== this.#provider) {
+      this.#provider = provider
+      this.#histograms = new Map()
+    }
+    const known = this.#histograms.get(which)
+    if (known) return known
+    const histogram = provider.getMeter(SCOPE_NAME).createHistogram(METRIC[which], {
+      unit: UNIT,
+      description: DESCRIPTIONS[which],
+      advice: { explicitBucketBoundaries: BUCKETS },
+    })
+    this.#histograms.set(which, histogram)
+    return histogram
+  }
+}

@@ -1,0 +1,43 @@
+/** The names of tools and prompts that lists have: a client that makes names up makes no time series. */
+import { boundedSet } from '../util/bounded-map.ts'
+import { member } from '../util/json.ts'
+
+/** How many names are known of a server, and of how many servers. */
+const MAX_NAMES = 1_000
+const MAX_NAMED_SERVERS = 1_000
+
+/** The lists, and the members of their results. */
+const NAME_LISTS: ReadonlyMap<string, string> = new Map([
+  ['tools/list', 'tools'],
+  ['prompts/list', 'prompts'],
+])
+
+export function isList(method: string): boolean {
+  return NAME_LISTS.has(method)
+}
+
+export class KnownNames {
+  readonly #names = new Map<string, Set<string>>()
+
+  /** A list has come by. */
+  learn(server: string, method: string, result: unknown): void {
+    const kind = NAME_LISTS.get(method)!
+    const items = member(result, kind)
+    if (!Array.isArray(items)) return
+    const key = keyOfNames(server, kind)
+    const names = this.#names.get(key) ?? new Set()
+    boundedSet(this.#names, MAX_NAMED_SERVERS, key, names)
+    for (const item of items as unknown[]) {
+      const name = member(item, 'name')
+      if (typeof name === 'string' && names.size < MAX_NAMES) names.add(name)
+    }
+  }
+
+  has(server: string, kind: 'tools' | 'prompts', name: string): boolean {
+    return this.#names.get(keyOfNames(server, kind))?.has(name) === true
+  }
+}
+
+function keyOfNames(server: string, kind: string): string {
+  return `${kind} ${server}`
+}

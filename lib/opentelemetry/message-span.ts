@@ -1,0 +1,162 @@
+/** One message as a span and a measurement, from the side that serves it or from the side that sends it. */
+import { type Attributes, type Context, context, type Span, SpanStatusCode } from '@opentelemetry/api'
+import { LISTEN_METHOD, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
+import type { NotificationMessage, RequestMessage } from '../exchange/message.ts'
+import type { AttemptSpan, Ending, SpanFacts, TraceFields } from '../observe/telemetry.ts'
+import { member } from '../util/json.ts'
+import { ATTRIBUTE, CALLER_FAULTS, EXECUTE_TOOL, KNOWN_METHODS, OTHER, TOOL_ERROR_TYPE } from './conventions.ts'
+import type { Durations } from './durations.ts'
+import { isList, type KnownNames } from './known-names.ts'
+
+export type Side = 'server' | 'client'
+
+/** What a message is about, by the names of the conventions. */
+export interface MessageSubject {
+  readonly tool: string | undefined
+  readonly prompt: string | undefined
+  readonly uri: string | undefined
+}
+
+export interface MessageSpanParts {
+  readonly side: Side
+  readonly message: RequestMessage | NotificationMessage
+  readonly subject: MessageSubject
+  readonly server: string
+  /** Active while the message is worked on. */
+  readonly context: Context
+  /** `undefined` for a notification without one. */
+  readonly span: Span | undefined
+  /** Of the span and of the metrics alike. */
+  readonly network: Attributes
+  readonly trace: TraceFields | undefined
+  readonly durations: Durations
+  readonly names: KnownNames
+  /** Makes the attribute of a tool's result; `undefined` where none is recorded. */
+  readonly contentOf: ((value: unknown, what: 'result') => string | undefined) | undefined
+}
+
+export class MessageSpan implements AttemptSpan {
+  readonly context: Context
+  readonly trace: TraceFields | undefined
+  readonly wantsResult: boolean
+  readonly #parts: MessageSpanParts
+
+  constructor(parts: MessageSpanParts) {
+    this.#parts = parts
+    this.context = parts.context
+    this.trace = parts.trace
+    const { method } = parts.message
+    this.wantsResult = isList(method) || (method === 'tools/call' && parts.contentOf !== undefined)
+  }
+
+  get traceId(): string | undefined {
+    return this.#parts.span?.spanContext().traceId
+  }
+
+  run<T>(work: () => T): T {
+    return context.with(this.context, work)
+  }
+
+  onResult(result: unknown): void {
+    const { message, server, names, contentOf, span } = this.#parts
+    if (isList(message.method)) names.learn(server, message.method, result)
+    const content = message.method === 'tools/call' ? contentOf?.(result, 'result') : undefined
+    if (content !== undefined) span?.setAttribute(ATTRIBUTE.toolResult, content)
+  }
+
+  end(facts: SpanFacts): void {
+    const { side, message, network, durations, server } = this.#parts
+    const outcome = outcomeOf(facts.ending, side)
+    const shared = { ...network, ...versionAttribute(facts.protocolVersion), ...outcome, [ATTRIBUTE.server]: server }
+    if (message.method !== LISTEN_METHOD) {
+      const which = side === 'server' ? 'serverOperation' : 'clientOperation'
+      durations.record(which, facts.durationMs, { ...shared, ...this.#measured() })
+    }
+    this.#endSpan(facts, shared)
+  }
+
+  #endSpan({ ending, session }: SpanFacts, shared: Attributes): void {
+    const { span } = this.#parts
+    if (!span) return
+    span.setAttributes(shared)
+    if (session !== undefined) span.setAttribute(ATTRIBUTE.sessionId, session)
+    if (shared[ATTRIBUTE.errorType] !== undefined) {
+      const { message } = ending
+      span.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) })
+    }
+    span.end()
+  }
+
+  /** What is measured by: nothing that a client can make up. */
+  #measured(): Attributes {
+    const { message, subject, server, names } = this.#parts
+    const { tool, prompt } = subject
+    const known = (kind: 'tools' | 'prompts', name: string): string => (names.has(server, kind, name) ? name : OTHER)
+    return {
+      [ATTRIBUTE.methodName]: lowCardinality(message.method),
+      ...(tool !== undefined && { [ATTRIBUTE.toolName]: known('tools', tool) }),
+      ...(prompt !== undefined && { [ATTRIBUTE.promptName]: known('prompts', prompt) }),
+      ...operationAttribute(message.method),
+    }
+  }
+}
+
+export function subjectOf({ method, params }: RequestMessage | NotificationMessage): MessageSubject {
+  const name = method === 'tools/call' || method === 'prompts/get' ? textMember(params, 'name') : undefined
+  return {
+    tool: method === 'tools/call' ? name : undefined,
+    prompt: method === 'prompts/get' ? name : undefined,
+    uri: /^resources\/(?:read|subscribe|unsubscribe)$/.test(method) ? textMember(params, 'uri') : undefined,
+  }
+}
+
+/** The attributes of a span as it starts, by which samplers decide. */
+export function startAttributes(message: RequestMessage | NotificationMessage, subject: MessageSubject): Attributes {
+  const { tool, prompt, uri } = subject
+  return {
+    [ATTRIBUTE.methodName]: message.method,
+    ...(message.kind === 'request' && { [ATTRIBUTE.requestId]: String(message.id) }),
+    ...(tool !== undefined && { [ATTRIBUTE.toolName]: tool }),
+    ...(prompt !== undefined && { [ATTRIBUTE.promptName]: prompt }),
+    ...(uri !== undefined && { [ATTRIBUTE.resourceUri]: uri }),
+    ...operationAttribute(message.method),
+  }
+}
+
+/** `{method} {target}`; never a URI. */
+export function spanName(method: string, { tool, prompt }: MessageSubject): string {
+  const target = tool ?? prompt
+  return target === undefined ? lowCardinality(method) : `${method} ${target}`
+}
+
+/** Of versions a client may claim any; those that exist are recorded. */
+export function versionAttribute(version: string | undefined): Attributes {
+  const exists = version !== undefined && (LEGACY_VERSIONS.includes(version) || MODERN_VERSIONS.includes(version))
+  return exists ? { [ATTRIBUTE.protocolVersion]: version } : {}
+}
+
+function operationAttribute(method: string): Attributes {
+  return method === 'tools/call' ? { [ATTRIBUTE.operationName]: EXECUTE_TOOL } : {}
+}
+
+function lowCardinality(method: string): string {
+  return KNOWN_METHODS.has(method) ? method : OTHER
+}
+
+function textMember(params: unknown, key: string): string | undefined {
+  const value = member(params, key)
+  return typeof value === 'string' ? value : undefined
+}
+
+/** What the caller did wrong is an error for who called, and none for who serves. */
+function outcomeOf({ outcome, code, rpcCode }: Ending, side: Side): Attributes {
+  if (outcome === 'tool_error') return { [ATTRIBUTE.errorType]: TOOL_ERROR_TYPE }
+  if (outcome === 'ok' || outcome === 'pending' || (outcome === 'cancelled' && code === undefined)) return {}
+  const isCallers = side === 'server' && CALLER_FAULTS.has(rpcCode)
+  // Codes of the gateway's own say more than the HTTP statuses that stand for them in JSON-RPC.
+  const type = rpcCode !== undefined && rpcCode < 0 ? rpcCode : (code ?? rpcCode)
+  return {
+    ...(!isCallers && { [ATTRIBUTE.errorType]: type === undefined ? OTHER : String(type) }),
+    ...(rpcCode !== undefined && { [ATTRIBUTE.statusCode]: String(rpcCode) }),
+  }
+}

@@ -1,0 +1,211 @@
+/** openTelemetry(): what observes messages for OpenTelemetry, in the words of its conventions for MCP. */
+import {
+  type Attributes,
+  type Context,
+  context,
+  isSpanContextValid,
+  type Link,
+  type Span,
+  SpanKind,
+  trace,
+  type Tracer,
+} from '@opentelemetry/api'
+import type {
+  AttemptedMessage,
+  AttemptSpan,
+  EndedSession,
+  ObservedSpan,
+  ReceivedMessage,
+  TelemetryObserver,
+  TraceFields,
+} from '../observe/telemetry.ts'
+import type { ServerConfig, Telemetry } from '../types.ts'
+import { isObject, kindOf, member } from '../util/json.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
+import { ATTRIBUTE, SCOPE_NAME } from './conventions.ts'
+import { Durations } from './durations.ts'
+import { KnownNames } from './known-names.ts'
+import { MessageSpan, type Side, spanName, startAttributes, subjectOf, versionAttribute } from './message-span.ts'
+import { fieldsOf, parentOf } from './trace-fields.ts'
+
+/** The options of `openTelemetry()`. */
+export interface OpenTelemetryOptions {
+  /**
+   * Makes the attributes `gen_ai.tool.call.arguments` and `gen_ai.tool.call.result` of what a tool was given and gave:
+   * a text, or anything that JSON can say. They may be about people. `undefined` records nothing. Defaults to none.
+   *
+   * @example
+   * ```js
+   * openTelemetry({ content: (value, what) => (what === 'arguments' ? redact(value) : undefined) })
+   * ```
+   */
+  readonly content?: ((value: unknown, what: 'arguments' | 'result') => unknown) | undefined
+  /** Whether notifications have spans. They are measured either way. Defaults to `false`. */
+  readonly notifications?: boolean | undefined
+  /**
+   * Whether a server gets the trace context of its span, as `_meta.traceparent` and as the header `traceparent`. With
+   * `never` a message goes on as its client wrote it. Defaults to `always`.
+   */
+  readonly propagate?: 'always' | 'never' | undefined
+}
+
+/**
+ * Spans and metrics of OpenTelemetry, for the option `telemetry`: a SERVER span for each message of a client, a CLIENT
+ * span for each time it is sent to a server, and four histograms, by the semantic conventions for MCP. It uses the SDK
+ * that the app has registered; without one it does nothing.
+ *
+ * @example
+ * ```js
+ * import { openTelemetry } from 'express-mcp-gateway/opentelemetry'
+ *
+ * app.use('/mcp-servers', mcpGateway({ servers, authenticate, telemetry: openTelemetry() }))
+ * ```
+ *
+ * @throws {TypeError} for an unknown option, or a wrong value.
+ * @see https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/mcp.md
+ */
+export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
+  return new OpenTelemetry(checked(options))
+}
+
+class OpenTelemetry implements TelemetryObserver {
+  readonly telemetry = 1
+  readonly #options: OpenTelemetryOptions
+  readonly #tracer: Tracer = trace.getTracer(SCOPE_NAME)
+  readonly #durations = new Durations()
+  /** As clients know them, and as servers do. */
+  readonly #names: Readonly<Record<Side, KnownNames>> = { server: new KnownNames(), client: new KnownNames() }
+
+  constructor(options: OpenTelemetryOptions) {
+    this.#options = options
+  }
+
+  /** The parent is what the message names; the HTTP request that it came in is linked then. */
+  received({ message, server, request, address, receivedAt, report }: ReceivedMessage): ObservedSpan {
+    const ambient = context.active()
+    const named = parentOf(message.params)
+    const parent = named ? trace.setSpanContext(ambient, named) : ambient
+    const network = overHttp(request.httpVersion)
+    const client = { [ATTRIBUTE.clientAddress]: address, [ATTRIBUTE.clientPort]: request.socket.remotePort }
+    const links = named ? linksTo(ambient) : []
+    const start = { startTime: receivedAt, links, attributes: client as Attributes }
+    return this.#observe('server', { message, server, report }, parent, network, start)
+  }
+
+  attempted({ message, exchange, server, parent, report }: AttemptedMessage): AttemptSpan {
+    const from = parent instanceof MessageSpan ? parent.context : context.active()
+    const network = {
+      ...transportOf(exchange.config),
+      ...endpointOf('url' in exchange.config ? exchange.config.url : undefined),
+    }
+    return this.#observe('client', { message, server, report }, from, network, {})
+  }
+
+  sessionEnded({ server, protocolVersion, durationMs, upstream }: EndedSession): void {
+    const shared = { ...versionAttribute(protocolVersion), [ATTRIBUTE.server]: server }
+    this.#durations.record('serverSession', durationMs, { ...shared, ...overHttp(undefined) })
+    if (!upstream) return
+    const network = upstream.url === undefined ? overPipe() : { ...overHttp(undefined), ...endpointOf(upstream.url) }
+    this.#durations.record('clientSession', durationMs, { ...shared, ...network })
+  }
+
+  #observe(
+    side: Side,
+    { message, server, report }: Pick<ReceivedMessage, 'message' | 'server' | 'report'>,
+    parent: Context,
+    network: Attributes,
+    { attributes, ...start }: { startTime?: number; links?: Link[]; attributes?: Attributes },
+  ): MessageSpan {
+    const subject = subjectOf(message)
+    const hasSpan = message.kind === 'request' || this.#options.notifications === true
+    const all = hasSpan ? { ...attributes, ...network, ...startAttributes(message, subject) } : {}
+    const kind = side === 'server' ? SpanKind.SERVER : SpanKind.CLIENT
+    const span = hasSpan
+      ? this.#tracer.startSpan(spanName(message.method, subject), { kind, ...start, attributes: all }, parent)
+      : undefined
+    const contentOf = span?.isRecording() === true ? this.#contentOf(report) : undefined
+    if (message.method === 'tools/call') {
+      const given = contentOf?.(member(message.params, 'arguments'), 'arguments')
+      if (given !== undefined) span?.setAttribute(ATTRIBUTE.toolArguments, given)
+    }
+    return new MessageSpan({
+      side,
+      message,
+      subject,
+      server,
+      context: span ? trace.setSpan(parent, span) : parent,
+      span,
+      network,
+      trace: side === 'client' ? this.#traceOf(span, parent) : undefined,
+      durations: this.#durations,
+      names: this.#names[side],
+      contentOf,
+    })
+  }
+
+  /** Without an SDK a span is its parent once more: then what the client wrote stays. */
+  #traceOf(span: Span | undefined, parent: Context): TraceFields | undefined {
+    const own = span?.spanContext()
+    if (this.#options.propagate === 'never' || !own || !isSpanContextValid(own)) return undefined
+    return own.spanId === trace.getSpanContext(parent)?.spanId ? undefined : fieldsOf(own)
+  }
+
+  #contentOf(report: (error: unknown) => void) {
+    const { content } = this.#options
+    if (!content) return undefined
+    return (value: unknown, what: 'arguments' | 'result'): string | undefined => {
+      try {
+        const made = content(value, what)
+        return typeof made === 'string' ? made : JSON.stringify(made)
+      } catch (error) {
+        report(error)
+        return undefined
+      }
+    }
+  }
+}
+
+function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
+  if (!isObject(options)) throw new TypeError(`openTelemetry() takes an object of options, not ${kindOf(options)}`)
+  rejectUnknown(options, { content: true, notifications: true, propagate: true }, '')
+  const { content, notifications, propagate } = options as OpenTelemetryOptions
+  if (content !== undefined && typeof content !== 'function') {
+    throw new TypeError(`"content" must be a function (value, what), not ${kindOf(content)}`)
+  }
+  if (notifications !== undefined && typeof notifications !== 'boolean') {
+    throw new TypeError(`"notifications" must be true or false, not ${kindOf(notifications)}`)
+  }
+  if (propagate !== undefined && propagate !== 'always' && propagate !== 'never') {
+    throw new TypeError('"propagate" must be "always" or "never"')
+  }
+  return options
+}
+
+/** The span that an app's instrumentation has begun for the HTTP request. */
+function linksTo(ambient: Context): Link[] {
+  const span = trace.getSpanContext(ambient)
+  return span && isSpanContextValid(span) ? [{ context: span }] : []
+}
+
+function overHttp(version: string | undefined): Attributes {
+  return {
+    [ATTRIBUTE.transport]: 'tcp',
+    [ATTRIBUTE.protocolName]: 'http',
+    ...(version !== undefined && { [ATTRIBUTE.httpVersion]: version }),
+  }
+}
+
+function overPipe(): Attributes {
+  return { [ATTRIBUTE.transport]: 'pipe' }
+}
+
+function transportOf(config: ServerConfig): Attributes {
+  return 'url' in config ? overHttp('1.1') : overPipe()
+}
+
+function endpointOf(url: string | URL | undefined): Attributes {
+  if (url === undefined) return {}
+  const { hostname, port, protocol } = new URL(url)
+  const known = protocol === 'https:' ? 443 : 80
+  return { [ATTRIBUTE.serverAddress]: hostname, [ATTRIBUTE.serverPort]: port === '' ? known : Number(port) }
+}

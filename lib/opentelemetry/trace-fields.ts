@@ -1,0 +1,37 @@
+/** Trace context in `_meta`, in the formats of W3C. (SEP-414) */
+import { createTraceState, isSpanContextValid, type SpanContext } from '@opentelemetry/api'
+import { TRACEPARENT } from '../observe/facts.ts'
+import type { TraceFields } from '../observe/telemetry.ts'
+import { isObject, member } from '../util/json.ts'
+
+/** The length of a `traceparent` of version 00; later ones may have more fields. */
+const TRACEPARENT_CHARS = 55
+
+/** A longer `tracestate` is not read, in characters: propagators take 512. */
+const MAX_TRACESTATE_CHARS = 8 * 1024
+
+/** The context that a message names as its parent; `undefined` where it names none, or none that can be read. */
+export function parentOf(params: unknown): SpanContext | undefined {
+  const meta = member(params, '_meta')
+  if (!isObject(meta)) return undefined
+  const { traceparent, tracestate } = meta
+  const [text, version, traceId, spanId, flags] =
+    typeof traceparent === 'string' ? (TRACEPARENT.exec(traceparent) ?? []) : []
+  if (traceId === undefined || (version === '00' && text!.length > TRACEPARENT_CHARS)) return undefined
+  const state = typeof tracestate === 'string' && tracestate.length <= MAX_TRACESTATE_CHARS ? tracestate : ''
+  const parent: SpanContext = {
+    traceId,
+    spanId: spanId!,
+    traceFlags: Number.parseInt(flags!, 16) & 1,
+    isRemote: true,
+    ...(state !== '' && { traceState: createTraceState(state) }),
+  }
+  return isSpanContextValid(parent) ? parent : undefined
+}
+
+/** A context for a server to read. */
+export function fieldsOf({ traceId, spanId, traceFlags, traceState }: SpanContext): TraceFields {
+  const flags = (traceFlags & 0xff).toString(16).padStart(2, '0')
+  const tracestate = traceState?.serialize()
+  return { traceparent: `00-${traceId}-${spanId}-${flags}`, tracestate: tracestate === '' ? undefined : tracestate }
+}

@@ -1,0 +1,171 @@
+/** The config of a server, and what its hooks are given. */
+import type { Awaitable, Era, GatewayRequest, Hook, Principal } from './common.ts'
+
+/** The configuration that every kind of server has. */
+export interface ServerInfo {
+  /**
+   * The scopes that messages need, by method and by tool name. `*` in a name matches any characters; a message needs
+   * the scopes of every matching entry. A principal that lacks one gets 403 `insufficient_scope`, and nothing is sent to
+   * the server. Defaults to none.
+   */
+  readonly scopes?: ScopeRules | undefined
+  /**
+   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
+   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   */
+  readonly bridge?: false | undefined
+  /** The title in `serverDirectory()` and in the OAuth metadata. Defaults to the name. */
+  readonly title?: string | undefined
+  /** The description in `serverDirectory()`. Defaults to none. */
+  readonly description?: string | undefined
+  /** The tags to filter by in `serverDirectory()`. Defaults to none. */
+  readonly tags?: readonly string[] | undefined
+  /** The version in the server card of `serverDirectory()`. Defaults to the one that the server itself answers. */
+  readonly version?: string | undefined
+}
+
+/** The configuration of a server: behind HTTP, or at the other end of a pipe. Further kinds will extend this union. */
+export type ServerConfig<P extends Principal = Principal> = HttpServer<P> | PipeServer<P>
+
+/**
+ * A server that speaks Streamable HTTP, in the form of an entry of `mcpServers` JSON.
+ *
+ * @example
+ * ```js
+ * const crm = { url: 'https://crm.example.com/mcp', headers: { authorization: `Bearer ${process.env.CRM_TOKEN}` } }
+ * ```
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
+ */
+export interface HttpServer<P extends Principal = Principal> extends ServerInfo {
+  /** The transport: both names mean Streamable HTTP. Defaults to `http`. */
+  readonly type?: 'http' | 'streamable-http' | undefined
+  /** The absolute `http:` or `https:` URL of the server's MCP endpoint. Required. */
+  readonly url: string | URL
+  /**
+   * Headers to send to the server with every request, such as credentials. A function is called for every request, and
+   * once more when the server answers 401; if it then answers other headers, the request is sent again. The client's
+   * own `Authorization` and `Cookie` are never forwarded. Defaults to none.
+   */
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | Hook<[HeadersContext<P>], Awaitable<Readonly<Record<string, string>>>>
+    | undefined
+  /**
+   * The eras that the server speaks. With `legacy`, modern messages get an error that makes a client fall back to the
+   * handshake; with `modern`, a handshake is bridged, or, with `bridge: false`, gets an error with the supported
+   * revisions. Defaults to `auto`: the server itself answers.
+   */
+  readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
+  /**
+   * Opens a new session at the server, unnoticed by the client, when the server has lost the session (404), and restores
+   * the client's handshake, log level and resource subscriptions. Any other state that the server had in the session is
+   * lost. Requires a session store with `update()`. Defaults to `false`: the client gets the 404.
+   */
+  readonly recover?: boolean | undefined
+}
+
+/**
+ * One duplex channel of JSON-RPC messages: a child process, an SDK server in this process, a socket. The gateway sets the
+ * three listeners before it sends anything.
+ */
+export interface Pipe {
+  /**
+   * Sends one message without line ends, which the pipe takes in any case; `false` says that it is full, until
+   * `onDrain`. `from` is who sends it, for servers that judge each message.
+   */
+  send(message: string, from?: PipeContext): boolean
+  onMessage?: ((message: string) => void) | undefined
+  onDrain?: (() => void) | undefined
+  /**
+   * To be called once, when nothing can be sent or comes any more; `cause` says why, for `onError`, and an `exitCode` or
+   * `signal` of it is part of the server's health in a directory. Pipes that end with a cause are not opened again at
+   * once, should the next one end within a minute, too: then after 1, 2, 4, 8, 16 s.
+   */
+  onClose?: ((cause?: Error) => void) | undefined
+  /** No message is to come before `resume()`. */
+  pause(): void
+  resume(): void
+  /** Ends the pipe, and resolves when nothing of it is left; what lasts longer than `graceMs` is cut. */
+  close(graceMs: number): Awaitable<void>
+}
+
+/** For whom a pipe is opened, and who sends a message. */
+export interface PipeContext<P extends Principal = Principal> {
+  /** `undefined` with `authenticate: false`. */
+  readonly principal: P | undefined
+  /** The server's name. */
+  readonly server: string
+  /** `legacy`: the pipe of one session. `modern`: one that requests share. */
+  readonly era: Era
+}
+
+/** Opens a pipe. It is a function, so that no JSON can hold one: a row of a database never starts a process. */
+export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeContext<P>], Awaitable<Pipe>> & {
+  /** Names what is opened. Defaults to the server's name in a record; a lookup function must give one. */
+  readonly key?: string | undefined
+  /**
+   * Whose modern requests share a pipe: those with the same answer. Asked for every session and every modern request,
+   * with the context that opens the pipe if there is none yet. Defaults to the principal's id.
+   */
+  readonly sharedBy?: Hook<[context: PipeContext<P>], Awaitable<string>> | undefined
+}
+
+/**
+ * A server at the other end of a pipe: `inProcess()` and `stdio()` make them. A client of a legacy revision has a pipe of
+ * its own for its session, which is at this node alone: it needs sticky sessions. Modern requests share pipes.
+ */
+export interface PipeServer<P extends Principal = Principal> extends ServerInfo {
+  readonly pipe: OpenPipe<P>
+  /**
+   * The eras the server speaks, as with `HttpServer`. With `auto` the gateway itself finds out for a modern request: it
+   * opens a pipe and asks `server/discover`. Any answer that is not modern, none within 10 s, and the end of the pipe
+   * mean a legacy server, and the client is sent back to the handshake.
+   *
+   * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
+   */
+  readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
+  /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
+  readonly recover?: boolean | undefined
+  /**
+   * How many pipes there are of it at most. Past that new sessions are 503, also for a principal who has as many already
+   * as are left. Defaults to 1 000.
+   */
+  readonly maxPipes?: number | undefined
+  /**
+   * How long a pipe lives without use, in milliseconds, whatever the session store says. A message, a request under way
+   * and an open stream are use. Defaults to 30 minutes.
+   */
+  readonly idleMs?: number | undefined
+  /** How long a pipe may take to end, in milliseconds. Defaults to 2 000. */
+  readonly graceMs?: number | undefined
+}
+
+/**
+ * The scopes that messages need. `*` in a name matches any characters.
+ *
+ * @example
+ * ```js
+ * const scopes = { methods: { 'resources/*': ['docs:read'] }, tools: { 'delete_*': ['docs:write'] } }
+ * ```
+ */
+export interface ScopeRules {
+  /** Scopes by method. Defaults to none. */
+  readonly methods?: Readonly<Record<string, readonly string[]>> | undefined
+  /** Scopes by the name of the tool that `tools/call` calls. Defaults to none. */
+  readonly tools?: Readonly<Record<string, readonly string[]>> | undefined
+}
+
+/** The argument of a `headers` function. */
+export interface HeadersContext<P extends Principal = Principal> {
+  /** The authenticated principal; `undefined` with `authenticate: false`. */
+  readonly principal: P | undefined
+  /** The client's request; `undefined` when the gateway acts by itself, such as to end an expired session. */
+  readonly request: GatewayRequest | undefined
+  /** The server's name. */
+  readonly server: string
+  /** The server's URL. */
+  readonly url: string
+  /** The headers that the function answered before for this request, if the server refused them with 401. */
+  readonly refused?: Readonly<Record<string, string>> | undefined
+}

@@ -1,0 +1,34 @@
+/** A server at the end of a pipe sees no headers, so the gateway compares `Mcp-Param-*` in its place. (HD13) */
+import { GatewayError } from '../../errors.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import { type ParamHeader, paramHeaderFault, paramHeadersOf } from '../../exchange/param-headers.ts'
+import { boundedSet } from '../../util/bounded-map.ts'
+import { member } from '../../util/json.ts'
+
+/** How many tools with such parameters are known. */
+const MAX_TOOLS = 1_000
+
+export class ToolParams {
+  readonly #known = new Map<string, readonly ParamHeader[]>()
+
+  /** The tools of a list that has passed, each as it is now. */
+  learn(result: unknown): void {
+    const tools = member(result, 'tools')
+    if (!Array.isArray(tools)) return
+    for (const tool of tools) {
+      const name = member(tool, 'name')
+      if (typeof name !== 'string') continue
+      const params = paramHeadersOf(member(tool, 'inputSchema'))
+      if (params.length > 0) boundedSet(this.#known, MAX_TOOLS, name, params)
+      else this.#known.delete(name)
+    }
+  }
+
+  /** Throws `header_mismatch`; the client lists the tools anew then, and so does this one. (ST28) */
+  check({ message, headers }: Exchange): void {
+    if (this.#known.size === 0 || message?.kind !== 'request') return
+    const { name, arguments: toolArguments } = message.params ?? {}
+    const fault = paramHeaderFault(this.#known.get(name as string) ?? [], toolArguments, headers)
+    if (fault !== undefined) throw new GatewayError('header_mismatch', fault)
+  }
+}
