@@ -95,7 +95,7 @@ export interface GatewayParts {
   forget(sessionId: string): Promise<void>
 }
 
-/** How long servers may take to hear that their sessions have ended, also when the grace is used up. */
+/** The least time for the DELETE requests that end upstream sessions, also after the grace period. */
 const FAREWELL_MS = 1_000
 
 interface LayerParts extends Pick<

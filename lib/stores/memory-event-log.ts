@@ -40,6 +40,17 @@ interface Lease {
 /** The approximate memory of an event besides its text. */
 const OVERHEAD_BYTES = 200
 
+/**
+ * Keeps the events of sessions in the memory of this process, so that clients can resume streams at this node.
+ *
+ * @example
+ * ```js
+ * mcpGateway({ servers, authenticate, events: new MemoryEventLog() })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for an option that is not a positive number.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
+ */
 export class MemoryEventLog implements EventLog {
   readonly #maxEvents: number
   readonly #maxBytes: number

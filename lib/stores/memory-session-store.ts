@@ -31,6 +31,17 @@ interface Entry {
   usedAt: number
 }
 
+/**
+ * Keeps sessions in the memory of this process, with sliding expiry. It is the default of the option `sessions`. Sessions
+ * are lost on a restart, and other nodes do not see them.
+ *
+ * @example
+ * ```js
+ * mcpGateway({ servers, authenticate, sessions: new MemorySessionStore({ ttlMs: 10 * 60_000 }) })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for an option that is not a positive number.
+ */
 export class MemorySessionStore implements SessionStore {
   readonly #ttlMs: number
   readonly #lifetimeMs: number

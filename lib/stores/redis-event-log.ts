@@ -56,7 +56,23 @@ return 1`
 
 const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
 
-/** Events are deleted by expiry alone, not when a session ends. Requires a single Redis server, not a cluster. */
+/**
+ * Keeps the events of sessions in Redis Streams, so that clients can resume streams at any node. Events are deleted by
+ * expiry alone, not when a session ends. Requires a single Redis server, not a cluster.
+ *
+ * @example
+ * ```js
+ * const client = await createClient({ url }).connect()
+ * const blocking = await client.duplicate().connect()
+ * const events = new RedisEventLog({
+ *   sendCommand: (...args) => client.sendCommand(args),
+ *   sendBlockingCommand: (...args) => blocking.sendCommand(args),
+ * })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for a missing command, and for a number that is not a positive integer.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
+ */
 export class RedisEventLog implements EventLog {
   readonly #send: SendCommand
   readonly #watch: StreamWatch

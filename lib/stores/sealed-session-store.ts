@@ -60,8 +60,15 @@ const KEY_LENGTH = Math.floor((HEAD_BYTES * 4) / 3)
 const PURPOSE = 'express-mcp-gateway session'
 
 /**
- * Every node can decrypt the ids of all nodes, without any infrastructure. In return `delete()` takes effect at this
- * node only, and a record cannot be changed.
+ * Keeps each session in its own id, encrypted with AES-256-GCM, so that every node with the keys can serve it without any
+ * infrastructure. In return `delete()` takes effect at this node only, and a record cannot be changed.
+ *
+ * @example
+ * ```js
+ * mcpGateway({ servers, authenticate, sessions: new SealedSessionStore({ keys: [process.env.SESSION_KEY] }) })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for keys shorter than 32 bytes or characters, and for an invalid `ttlMs`.
  */
 export class SealedSessionStore implements SessionStore {
   readonly #keys: readonly Key[]
