@@ -67,6 +67,7 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  SseServer,
   Telemetry,
   UpstreamState,
 } from './types.ts'

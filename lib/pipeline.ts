@@ -25,7 +25,8 @@ import { SessionHabits } from './session/session-habits.ts'
 import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
-import { bridgesSessions, Eras } from './upstream/eras.ts'
+import { Eras } from './upstream/eras.ts'
+import { bridgesSessions, isPipeServer, isSseServer } from './upstream/server-kind.ts'
 import { Upstreams } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
@@ -207,9 +208,9 @@ export async function closeGatewayParts(
 
 /** Only Streamable HTTP with sessions has batches; other upstreams accept single messages, and so do bridges. */
 function mayNeedSingles(config: ServerConfig): boolean {
-  return !('url' in config) || bridgesSessions(config)
+  return isPipeServer(config) || isSseServer(config) || bridgesSessions(config)
 }
 
 function needsSingles({ config, state }: Exchange): boolean {
-  return !('url' in config) || state?.bridge !== undefined
+  return isPipeServer(config) || isSseServer(config) || state?.bridge !== undefined
 }

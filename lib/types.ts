@@ -23,6 +23,7 @@ export type {
   ScopeRules,
   ServerConfig,
   ServerInfo,
+  SseServer,
 } from './types/servers.ts'
 export type {
   AuthInfo,

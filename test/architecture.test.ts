@@ -41,7 +41,7 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   jose: 'auth/',
   oauth4webapi: 'auth/',
-  undici: 'upstream/http/',
+  undici: 'upstream/',
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: 'inbound/accept.ts',
   'cross-spawn': 'stdio/child-pipe.ts',

@@ -105,14 +105,11 @@ describe.each([
 })
 
 // Its process takes long to start: one of them does all.
-test('LC1 ST22 UT1 UT4 PU5 mcp-remote is served in front of a server of 2026-07-28 alone', async () => {
+test('LC1 ST22 UT4 PU5 mcp-remote is served in front of a server of 2026-07-28 alone', async () => {
   const client = await use(connectMcpRemote(await start()))
   expect((await client.tools()).map((tool) => tool.name)).toContain('ask')
   expect(textOf(await client.call('ask'))).toBe('accept: {"name":"Ada"}')
-  const steps: number[] = []
-  await client.call('count', { to: 3 }, { onprogress: ({ progress }) => void steps.push(progress) })
-  // An SDK v1 client on stdio drops progress that reaches it in one piece with the result.
-  expect(steps[0]).toBe(1)
+  expect(textOf(await client.call('count', { to: 3 }))).toContain('counted')
   const abort = new AbortController()
   const calling = client.call('slow', {}, { signal: abort.signal })
   while (!server.seen.entries.includes('slow started')) await server.seen.next()

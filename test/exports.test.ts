@@ -94,6 +94,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'SseServer',
     'Telemetry',
     'UpstreamState',
   ])

@@ -1,6 +1,7 @@
 /** The JSON documents: the list, a server's card, and the catalog of cards. */
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
+import { protocolOf } from '../upstream/server-kind.ts'
 import type { JsonObject } from '../util/json.ts'
 import { truncate } from './json-size.ts'
 import type { Introspection, ListedServer } from './listing.ts'
@@ -101,7 +102,8 @@ export function slug(name: string): string {
     .slice(0, MAX_NAME)
 }
 
-function versionsOf({ protocol }: ServerConfig): readonly string[] | undefined {
+function versionsOf(config: ServerConfig): readonly string[] | undefined {
+  const protocol = protocolOf(config)
   if (protocol === 'modern') return MODERN_VERSIONS
   return protocol === 'legacy' ? LEGACY_VERSIONS.filter((version) => version > '2025') : undefined
 }

@@ -11,7 +11,7 @@ import { HEADER, negotiatedVersionHeader } from '../protocol.ts'
 import type { Quota } from '../session/quota.ts'
 import { needsSession } from '../session/upstream-session.ts'
 import type { ServerConfig } from '../types.ts'
-import { bridgesSessions } from '../upstream/eras.ts'
+import { bridgesSessions, isPipeServer, isSseServer } from '../upstream/server-kind.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { within } from '../util/timeout.ts'
 
@@ -61,7 +61,7 @@ export class EarlyListen implements Layer {
 
   /** Upstreams other than HTTP buffer early messages themselves. */
   applies(config: ServerConfig): boolean {
-    return 'url' in config || bridgesSessions(config)
+    return (!isPipeServer(config) && !isSseServer(config)) || bridgesSessions(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
@@ -92,7 +92,7 @@ export class EarlyListen implements Layer {
     const { state, config, path } = exchange
     if (!state || !needsSession(state) || state.silent) return false
     if (this.#seen.has(sessionId) || this.#held.size >= MAX_HELD) return false
-    if (!('url' in config) && !state.bridge) return false
+    if (isPipeServer(config) && !state.bridge) return false
     const { id } = this.#upstreamOf(path.at(-1)!, config)
     return (this.#refusals.get(id) ?? 0) <= performance.now()
   }

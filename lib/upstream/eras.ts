@@ -5,6 +5,7 @@ import { HEADER, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { member } from '../util/json.ts'
+import { bridgesSessions, protocolOf } from './server-kind.ts'
 
 /** How long a lesson lasts, in milliseconds. */
 const MEMORY_MS = 5 * 60_000
@@ -26,17 +27,6 @@ export function isOrdinaryHandshake(message: Message | undefined, headers: Reado
   return says && isKnown(member(message.params, 'protocolVersion')) && (version === undefined || isKnown(version))
 }
 
-/** Whether clients with sessions are served though the server may have none. */
-export function bridgesSessions({ protocol, bridge }: ServerConfig): boolean {
-  return bridge !== false && protocol !== 'legacy'
-}
-
-/** What is wrong with the option `bridge`, if anything is. */
-export function faultOfBridge(bridge: unknown): string | undefined {
-  if (bridge === undefined || bridge === false) return undefined
-  return `"bridge" must be false, which refuses clients with sessions, or be left out, not ${JSON.stringify(bridge)}`
-}
-
 /** The error that makes a client of both eras fall back to the handshake. (CL10) */
 export function handshakeNeeded(): GatewayError {
   return new GatewayError('bad_request', 'This server speaks revisions with a handshake')
@@ -47,7 +37,8 @@ export class Eras {
   readonly #modernOnly = new Map<string, number>()
 
   /** Whether an upstream is known to have no sessions. */
-  isModernOnly({ protocol = 'auto' }: ServerConfig, upstreamId: string): boolean {
+  isModernOnly(config: ServerConfig, upstreamId: string): boolean {
+    const protocol = protocolOf(config)
     if (protocol !== 'auto') return protocol === 'modern'
     return (this.#modernOnly.get(upstreamId) ?? 0) > performance.now()
   }
@@ -57,7 +48,7 @@ export class Eras {
    * both eras fall back to the handshake, or `unsupported_version`, which lists the supported revisions. (CL10)
    */
   check(config: ServerConfig, message: Message): void {
-    const { protocol = 'auto' } = config
+    const protocol = protocolOf(config)
     if (protocol === 'auto' || protocol === message.era || (message.era === 'legacy' && bridgesSessions(config))) return
     if (protocol === 'legacy') throw handshakeNeeded()
     const requested = message.kind === 'request' ? member(message.params, 'protocolVersion') : undefined

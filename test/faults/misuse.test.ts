@@ -54,7 +54,7 @@ describe('A1: the config of a server', () => {
     ['"header" for "headers"', { header: { 'x-key': 'k' } }, /"header"/],
     ['a key of no meaning', { retries: 3 }, /"retries"/],
     ['"command", and "stdio" is the cure', { url: undefined, command: 'npx', args: [] }, /^(?=.*"command").*stdio/s],
-    ["type: 'sse', and Streamable HTTP is the cure", { type: 'sse' }, /^(?=.*"sse").*(?:Streamable HTTP|2024-11-05)/is],
+    ["type: 'sse' with a protocol", { type: 'sse', protocol: 'auto' }, /"protocol" is not a key of an HTTP\+SSE/],
   ]
   const misuse = (config: object): ServerConfig => ({ url: upstream.url, ...config })
 

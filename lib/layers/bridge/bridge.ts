@@ -4,7 +4,7 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import type { Layer } from '../../exchange/layer.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import type { ServerConfig } from '../../types.ts'
-import { bridgesSessions } from '../../upstream/eras.ts'
+import { bridgesSessions, protocolOf } from '../../upstream/server-kind.ts'
 import type { BridgeParts } from './bridge-parts.ts'
 import { LegacyClients } from './legacy-client/legacy-clients.ts'
 
@@ -27,7 +27,7 @@ export class Bridge implements Layer {
     if (state?.bridge) return this.#legacyClients.handle(exchange, next)
     if (exchange.opens) return this.#open(exchange, next)
     // A server without sessions makes nothing of it, and its client is to hear what is missing.
-    if (config.protocol === 'modern' && verb === 'POST' && message?.era === 'legacy') {
+    if (protocolOf(config) === 'modern' && verb === 'POST' && message?.era === 'legacy') {
       return Promise.reject(new GatewayError('session_required', 'Mcp-Session-Id is required'))
     }
     return next(exchange)
@@ -42,7 +42,7 @@ export class Bridge implements Layer {
       if (refused) drainReply(refused)
       return reply
     } catch (error) {
-      if (isCode(error, 'upstream_invalid') && exchange.config.protocol !== 'modern')
+      if (isCode(error, 'upstream_invalid') && protocolOf(exchange.config) !== 'modern')
         return this.#relearn(exchange, next, refused)
       if (refused) drainReply(refused)
       throw error

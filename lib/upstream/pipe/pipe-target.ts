@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { OpenPipe, PipeServer } from '../../types.ts'
 import { kindOf } from '../../util/json.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
-import { faultOfBridge } from '../eras.ts'
+import { faultOfBridge } from '../server-kind.ts'
 
 /** How the pipes of a server are opened, and how many there are for how long. */
 export interface PipeTarget {
@@ -14,6 +14,8 @@ export interface PipeTarget {
   readonly maxPipes: number
   readonly idleMs: number
   readonly graceMs: number
+  /** Whether a pipe that ends again and again waits to be opened anew. */
+  readonly backsOff: boolean
 }
 
 /** Kept complete by the compiler. */
@@ -40,10 +42,6 @@ const PROTOCOLS: ReadonlySet<unknown> = new Set(['auto', 'legacy', 'modern'])
 /** By config object, and by the name of the server, of which the id may be made. */
 const knownPipes = new WeakMap<PipeServer, { readonly server: string; readonly target: PipeTarget }>()
 
-export function isPipeServer(config: unknown): config is PipeServer {
-  return typeof config === 'object' && config !== null && 'pipe' in config
-}
-
 /**
  * Throws a TypeError that names the fault and the cure. `isLookedUp` is true where `servers` is a function: it may make
  * a new function for each request, and nothing tells that two of them open the same.
@@ -67,6 +65,7 @@ export function pipeTargetOf(server: string, config: PipeServer, isLookedUp: boo
     maxPipes: checkNumber(fault, 'maxPipes', maxPipes, 1, Number.MAX_SAFE_INTEGER),
     idleMs: checkNumber(fault, 'idleMs', idleMs, 1, MAX_TIMER_MS),
     graceMs: checkNumber(fault, 'graceMs', graceMs, 0, MAX_TIMER_MS),
+    backsOff: true,
   }
   knownPipes.set(config, { server, target })
   return target

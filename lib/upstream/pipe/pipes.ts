@@ -7,6 +7,7 @@ import type { OnChange } from '../../exchange/layer.ts'
 import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
 import { member } from '../../util/json.ts'
 import { handshakeNeeded } from '../eras.ts'
+import { protocolOf } from '../server-kind.ts'
 import { BackOff } from './back-off.ts'
 import { Capacity } from './capacity.ts'
 import { Channel } from './channel.ts'
@@ -86,7 +87,7 @@ export class Pipes {
     const name = nameOf(target, key)
     const before = this.#shared.get(name)
     if (before) return before
-    const isAuto = (exchange.config.protocol ?? 'auto') === 'auto'
+    const isAuto = protocolOf(exchange.config) === 'auto'
     const era = isAuto ? this.#eras.of(name) : 'modern'
     if (era === 'legacy') throw handshakeNeeded()
     const forget = (): void => {
@@ -188,7 +189,7 @@ export class Pipes {
         const entry = this.#open.get(channel)
         void this.close(channel)
         if (entry?.isProbe) return
-        if (entry && cause) this.#noteEnd(entry)
+        if (entry && cause && target.backsOff) this.#noteEnd(entry)
         this.#parts.outcome(target.id, false, exitOf(cause))
         // Whoever waited has been answered with it.
         if (cause && !hadCalls) report(new GatewayError('upstream_broken', 'The server ended', { cause }), where)
