@@ -75,7 +75,7 @@ class MappedDocument extends MappedBody {
 
   async #map(bytes: Buffer): Promise<Buffer> {
     const text = bytes.toString()
-    const message = parse(text)
+    const message = messageIn(text)
     const mapped = message && (await this.#fn(message))
     if (mapped === 'drop') throw new TypeError('The response to a request cannot be dropped')
     return mapped ? Buffer.from(mapped.text) : bytes
@@ -146,7 +146,7 @@ class MappedEvents extends MappedBody {
   #map(bytes: Buffer): Awaitable<Buffer> {
     const event = parseEvent(bytes.toString())
     const id = mappedId(event.id, this.#wants)
-    const message = event.data === '' ? undefined : parse(event.data)
+    const message = event.data === '' ? undefined : messageIn(event.data)
     const mapped = message && this.#isWanted(message) ? this.#fn(message) : undefined
     const format = (outcome: Mapped): Buffer => {
       if (outcome === undefined && id === event.id) return bytes
@@ -163,6 +163,6 @@ class MappedEvents extends MappedBody {
   }
 }
 
-function parse(text: string): Message | undefined {
+function messageIn(text: string): Message | undefined {
   return mayBeMessage(text) ? messageOf(parseJson(text), text, 'legacy') : undefined
 }

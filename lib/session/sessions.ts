@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import type { ClientSession, UpstreamState } from '../exchange/exchange.ts'
-import { VISIBLE_ASCII } from '../protocol.ts'
+import { MAX_SESSION_ID_LENGTH, VISIBLE_ASCII } from '../protocol.ts'
 import type { Awaitable, SessionRecord, SessionStore } from '../types.ts'
 import { andThen, isPromise } from '../util/awaitable.ts'
 import { boundedSet } from '../util/bounded-map.ts'
@@ -43,9 +43,6 @@ class FoundSession implements ClientSession {
 
 /** Called when a store ended a session by itself. */
 type OnExpired = (id: string, record: SessionRecord) => void
-
-/** Longer ids are not looked up, in characters. */
-const MAX_ID_LENGTH = 4096
 
 /** The most sessions whose changed state is kept at this node, of 64 KiB at most each. */
 const MAX_OWN_STATES = 1_000
@@ -92,7 +89,7 @@ export class Sessions {
    * principal or of another server: a client cannot tell which.
    */
   find(id: string, server: string, principal: string): Awaitable<ClientSession> {
-    if (id.length > MAX_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
+    if (id.length > MAX_SESSION_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
     const check = (found: SessionRecord | undefined): ClientSession => {
       if (found?.server !== server || !isOf(found, principal)) throw notFound()
       return new FoundSession(id, this.#current(id, found), this.#changeState)

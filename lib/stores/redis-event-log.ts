@@ -116,7 +116,7 @@ export class RedisEventLog implements EventLog {
 
   async last(name: EventStreamName): Promise<LoggedEvent | undefined> {
     const answer = await this.#command('XREVRANGE', this.#key(name), '+', '-', 'COUNT', '1')
-    return eventsOf(answer)[0]
+    return loggedEvents(answer)[0]
   }
 
   async claim(name: EventStreamName, writer: string, leaseMs: number): Promise<boolean> {
@@ -132,7 +132,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async #range(name: EventStreamName, after: number): Promise<LoggedEvent[]> {
-    return eventsOf(await this.#command('EVAL', READ, '1', this.#key(name), `(${after}-0`, PORTION, PORTION_BYTES))
+    return loggedEvents(await this.#command('EVAL', READ, '1', this.#key(name), `(${after}-0`, PORTION, PORTION_BYTES))
   }
 
   #key({ session, stream }: EventStreamName): string {
@@ -149,7 +149,7 @@ export class RedisEventLog implements EventLog {
 }
 
 /** [[id, [field, value]], ...] */
-function eventsOf(answer: unknown): LoggedEvent[] {
+function loggedEvents(answer: unknown): LoggedEvent[] {
   if (!Array.isArray(answer)) throw new Error('Redis answered with no list of events')
   return (answer as [unknown, [unknown, unknown]][]).map(([id, [, text]]) => ({
     position: Number.parseInt(String(id), 10),

@@ -55,6 +55,8 @@ export const LEGS = [
   ...OF_A_SERVER.map((leg) => /** @type {const} */ ({ ...leg, server: 'dual-era' })),
   ...OF_A_SERVER.map((leg) => onPipe('in process', leg)),
   ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
+  // That transport has no revision of its own: sessions are all that it serves.
+  { revision: '2025-06-18', suite: 'all', server: 'sse', gateway: 'plain', direct: 'dual-era' },
 
   // Through a bridge: what a server of both eras answers directly is what one of 2026-07-28 alone is to answer.
   ...[OF_A_SERVER[0], OF_A_SERVER[1], OF_A_SERVER[4], OF_A_SERVER[5]].map(bridged),

@@ -1,7 +1,6 @@
 // Servers that are child processes, through the gateway: real ones, real clients, and processes that misbehave.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -15,6 +14,7 @@ import { connectSdkV1, connectSdkV2, textOf } from '../support/clients.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { createJournal } from '../support/journal.ts'
 import { listen } from '../support/listen.ts'
+import { isAlive, untilGone } from '../support/processes.ts'
 import { initialize, initializeMessage, post, type Session } from '../support/rpc.ts'
 
 const SERVER = fileURLToPath(new URL('../fixtures/stdio/server.mjs', import.meta.url))
@@ -48,19 +48,6 @@ const program = (code: string, options: Partial<StdioOptions> = {}): ServerConfi
 async function call(session: Session, name: string, args: object = {}): Promise<unknown> {
   const { message } = await session.request('tools/call', { name, arguments: args })
   return JSON.parse(textOf(message?.result))
-}
-
-/** A process that has ended is listed until whoever adopted it has learnt so. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
-
-async function untilGone(...pids: number[]): Promise<void> {
-  while (pids.some(isAlive)) await sleep(10)
 }
 
 describe.each([

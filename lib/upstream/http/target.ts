@@ -73,7 +73,7 @@ export function targetOf(server: string, config: HttpServer): Target {
   if (wrong !== undefined) throw fault(wrong)
   const url = checkUrl(given, fault)
   const target: Target = {
-    id: idOf(url.href),
+    id: upstreamIdOf(url.href),
     url: url.href,
     origin: url.origin,
     path: url.pathname + url.search,
@@ -113,7 +113,7 @@ const MAX_IDS = 1_000
 const ids = new Map<string, string>()
 
 /** A digest, because the query of the URL may contain secrets. */
-function idOf(url: string): string {
+function upstreamIdOf(url: string): string {
   const before = ids.get(url)
   if (before !== undefined) return before
   const id = createHash('sha256').update(url).digest('base64url').slice(0, 22)

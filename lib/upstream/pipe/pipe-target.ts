@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { OpenPipe, PipeServer } from '../../types.ts'
 import { kindOf } from '../../util/json.ts'
+import { MAX_TIMER_MS } from '../../util/timeout.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
 import { faultOfBridge } from '../server-kind.ts'
 
@@ -33,9 +34,6 @@ const PIPE_KEYS: Readonly<Record<keyof PipeServer, true>> = {
   tags: true,
   version: true,
 }
-
-/** The longest delay a timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 const PROTOCOLS: ReadonlySet<unknown> = new Set(['auto', 'legacy', 'modern'])
 
