@@ -181,7 +181,7 @@ describe("the gateway's own pipeline", () => {
 
   const ALL = { events: new MemoryEventLog(), cache: true }
   const FULL: ServerConfig = { url: URL, recover: true, scopes: {} }
-  const ORDER = ['openSession', 'eventLog', 'authorize:said', 'authorize:sent', 'splitBatch']
+  const ORDER = ['openSession', 'eventLog', 'authorize:said', 'splitBatch', 'authorize:sent']
   const INNER = ['bridge', 'cache', 'recoverSession', 'resumeUpstream', 'cancelOnStop']
 
   test('has its layers in one order, the log above recovery and cancelling innermost', async () => {
@@ -193,7 +193,7 @@ describe("the gateway's own pipeline", () => {
   })
 
   test('judges what an aggregate sends to a member by what is sent', async () => {
-    await expect(way(FULL, 'member', ALL)).resolves.toEqual([...ORDER.slice(3), ...INNER])
+    await expect(way(FULL, 'member', ALL)).resolves.toEqual([...ORDER.slice(4), ...INNER])
   })
 
   test('judges no farewell: the session of a principal whose rights are gone is ended, too', async () => {

@@ -1,4 +1,4 @@
-/** Decodes and encodes the values of `Mcp-Name` and `Mcp-Param-*`. (2026-07-28 Streamable HTTP, Value Encoding; HD10) */
+/** Values of `Mcp-Name` and `Mcp-Param-*`. (2026-07-28 Streamable HTTP, Value Encoding; HD10) */
 import { isUtf8 } from 'node:buffer'
 
 const SENTINEL = /^=\?base64\?(.*)\?=$/s
@@ -13,10 +13,11 @@ export function decodeHeaderValue(value: string): string | undefined {
   return isUtf8(bytes) ? bytes.toString() : undefined
 }
 
-/** Visible ASCII, and blanks between. */
-const LITERAL = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/
+/** What stands in a header as it is: visible ASCII and spaces inside. */
+const LITERAL = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
 
-/** The value as a header holds it: what cannot stand there as it is, or looks encoded, is encoded. (HD11) */
+/** The value as it stands in a header: literal where that is possible, else as Base64. */
 export function encodeHeaderValue(value: string): string {
-  return LITERAL.test(value) && !SENTINEL.test(value) ? value : `=?base64?${Buffer.from(value).toString('base64')}?=`
+  if (LITERAL.test(value) && !SENTINEL.test(value)) return value
+  return `=?base64?${Buffer.from(value).toString('base64')}?=`
 }

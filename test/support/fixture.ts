@@ -38,8 +38,8 @@ export const LAYERS = {
   open: 'client',
   log: 'client',
   said: 'gateway',
+  split: 'gateway',
   sent: 'member',
-  split: 'member',
   bridge: 'farewell',
   cache: 'farewell',
   recover: 'farewell',
@@ -101,10 +101,7 @@ export function fixture({
     log,
     said: new Authorize('said', []),
     sent: new Authorize('sent', []),
-    split: new SplitBatch(
-      () => true,
-      () => true,
-    ),
+    split: new SplitBatch({ of: () => true, for: () => true }),
     bridge: new Bridge({
       eras,
       upstreamOf,

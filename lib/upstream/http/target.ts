@@ -36,6 +36,7 @@ const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   bridge: true,
   recover: true,
   scopes: true,
+  intercept: true,
   title: true,
   description: true,
   tags: true,

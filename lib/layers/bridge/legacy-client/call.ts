@@ -18,7 +18,7 @@ import { CannotAsk, type Questions } from './questions.ts'
 import { ASKING, OF_A_REQUEST, RPC_ERROR } from './tables.ts'
 
 /** How often a server may ask for more before it answers. */
-const MAX_ROUNDS = 10
+const MAX_ASKING_ROUNDS = 10
 
 /** How often, and how long, a server may put off its answer: each time twice as long, up to the last. In milliseconds. */
 const MAX_PAUSES = 200
@@ -145,7 +145,7 @@ export class Call {
       return { requestState }
     }
     this.#rounds += 1
-    if (this.#rounds > MAX_ROUNDS) throw new CannotAsk('The server asks too often')
+    if (this.#rounds > MAX_ASKING_ROUNDS) throw new CannotAsk('The server asks too often')
     const asking = { exchange, out, life: this.#life }
     return { inputResponses: await askClient(requests, asking, this.#tools.questions), requestState }
   }

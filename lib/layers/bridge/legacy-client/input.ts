@@ -1,7 +1,8 @@
 /** `input_required` -> questions to a client with sessions, and its answers -> `inputResponses`. (2026-07-28 MRTR; ST22, ST23) */
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../../../errors.ts'
-import { patchObject, valueText } from '../../../exchange/json-text.ts'
+import { patchObject } from '../../../exchange/json-patch.ts'
+import { valueText } from '../../../exchange/json-text.ts'
 import type { ResponseMessage } from '../../../exchange/message.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import type { Round } from './modern-request.ts'

@@ -4,18 +4,19 @@ import type { Exchange } from '../../../exchange/exchange.ts'
 import type { Lifetime } from '../../../exchange/lifetime.ts'
 import type { RequestMessage } from '../../../exchange/message.ts'
 import type { Handle } from '../../../exchange/reply.ts'
-import type { ParamHeader } from '../../../exchange/param-headers.ts'
-import { RpcError, UpstreamClient } from '../../../exchange/upstream-client.ts'
+import { type ParamHeader, paramHeaderValues } from '../../../exchange/param-headers.ts'
+import { UpstreamClient } from '../../../exchange/upstream-client.ts'
+import { RpcError } from '../../../rpc-error.ts'
 import { boundedSet } from '../../../util/bounded-map.ts'
 import { member } from '../../../util/json.ts'
-import { envelopeOf } from './modern-request.ts'
-import { annotationsOf, headersFor } from './tool-annotations.ts'
+import { clientEnvelopeOf } from './modern-request.ts'
+import { annotationsOf } from './tool-annotations.ts'
 
 /** How long a list is believed, in milliseconds. */
 const BELIEVED_MS = 5 * 60_000
 
 /** For how many principals lists are remembered, and how many tools with headers, and pages, of each. */
-const MAX_LISTS = 1_000
+const MAX_KNOWN_LISTS = 1_000
 const MAX_ANNOTATED = 500
 const MAX_TOOL_PAGES = 50
 
@@ -40,7 +41,7 @@ export class KnownTools {
       isFirst || !before ? { ...UNSEEN, until: performance.now() + BELIEVED_MS, annotated: new Map() } : before
     addPage(known, result)
     known.isComplete = known.isComplete || (isFirst && member(result, 'nextCursor') === undefined)
-    boundedSet(this.#lists, MAX_LISTS, key, known)
+    boundedSet(this.#lists, MAX_KNOWN_LISTS, key, known)
   }
 
   /** The headers of a call. A tool of which nothing is known is looked up: somebody between may go by them. */
@@ -56,7 +57,7 @@ export class KnownTools {
     const before = this.#lists.get(key)
     const isKnown = before && before.until > performance.now() && (before.isComplete || before.annotated.has(name))
     const known = isKnown ? before : await this.#fetch(exchange, key, next, life)
-    return headersFor(known.annotated.get(name) ?? [], member(params, 'arguments'))
+    return paramHeaderValues(known.annotated.get(name) ?? [], member(params, 'arguments'))
   }
 
   /** What was known has turned out to be wrong. */
@@ -73,7 +74,7 @@ export class KnownTools {
       handle: next,
       parent,
       era: 'modern',
-      envelope: envelopeOf(exchange),
+      envelope: clientEnvelopeOf(exchange),
       state: undefined,
     })
     try {
@@ -90,7 +91,7 @@ export class KnownTools {
     } finally {
       own.end()
     }
-    boundedSet(this.#lists, MAX_LISTS, key, known)
+    boundedSet(this.#lists, MAX_KNOWN_LISTS, key, known)
     return known
   }
 }

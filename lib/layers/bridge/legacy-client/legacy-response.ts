@@ -1,6 +1,7 @@
 /** A response of a server without sessions, in the words of a client with sessions: what it does not know is left out. */
 import { GatewayError } from '../../../errors.ts'
-import { itemTexts, patchObject, valueText } from '../../../exchange/json-text.ts'
+import { patchObject } from '../../../exchange/json-patch.ts'
+import { itemTexts, valueText } from '../../../exchange/json-text.ts'
 import { type Fault, type RequestMessage, type ResponseMessage, responseText } from '../../../exchange/message.ts'
 import { isObject, type JsonObject, member, parseJson } from '../../../util/json.ts'
 import { annotationsOf } from './tool-annotations.ts'

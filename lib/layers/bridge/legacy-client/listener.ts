@@ -5,11 +5,12 @@ import type { Message } from '../../../exchange/message.ts'
 import { PushBody } from '../../../exchange/push-body.ts'
 import type { EventsReply, Handle } from '../../../exchange/reply.ts'
 import { messageEvent } from '../../../exchange/sse.ts'
-import { RpcError, UpstreamClient } from '../../../exchange/upstream-client.ts'
+import { UpstreamClient } from '../../../exchange/upstream-client.ts'
+import { RpcError, rpcErrorOf } from '../../../rpc-error.ts'
 import { EVENT_STREAM_TYPE } from '../../../protocol.ts'
 import { type JsonObject, member } from '../../../util/json.ts'
 import { legacyNotification } from './legacy-response.ts'
-import { envelopeOf } from './modern-request.ts'
+import { clientEnvelopeOf } from './modern-request.ts'
 import { Overlap } from './overlap.ts'
 import { LIST_CHANGES, RESOURCE_UPDATED, RPC_ERROR } from './tables.ts'
 
@@ -60,7 +61,7 @@ export class Listener {
       handle: next,
       parent,
       era: 'modern',
-      envelope: envelopeOf(exchange),
+      envelope: clientEnvelopeOf(exchange),
       state: undefined,
     })
     this.#body.writer = { onResume: () => this.#wake(), onCancel: () => this.close() }
@@ -136,7 +137,7 @@ export class Listener {
       const close = (): void => listening?.close()
       const hear = async (message: Message): Promise<void> => {
         if (message.kind === 'response') {
-          if (message.error !== undefined && !source) reject(refusedListener(new RpcError(message.error)))
+          if (message.error !== undefined && !source) reject(refusedListener(rpcErrorOf(message.error)))
           return
         }
         if (message.kind !== 'notification') return

@@ -1,6 +1,7 @@
 /** A request of a client with sessions, in the words of 2026-07-28: envelope, headers, and what is left out. */
 import type { Exchange } from '../../../exchange/exchange.ts'
-import { patchObject, valueText } from '../../../exchange/json-text.ts'
+import { patchObject } from '../../../exchange/json-patch.ts'
+import { valueText } from '../../../exchange/json-text.ts'
 import type { Lifetime } from '../../../exchange/lifetime.ts'
 import type { RequestMessage } from '../../../exchange/message.ts'
 import { encodeHeaderValue } from '../../../exchange/header-value.ts'
@@ -18,7 +19,7 @@ export interface Round {
 const OF_THE_TRACE: readonly string[] = ['traceparent', 'tracestate', 'baggage']
 
 /** What every request says of the client and the revision. (CL7) */
-export function envelopeOf({ state, origin }: Exchange): JsonObject {
+export function clientEnvelopeOf({ state, origin }: Exchange): JsonObject {
   const { client, protocolVersion } = state!
   const { capabilities, clientInfo } = client!.handshake
   const declared = isObject(capabilities) ? capabilities : {}
@@ -57,7 +58,7 @@ export function modernRequest(
   const logLevel = logLevelOf(exchange)
   const _meta = {
     ...unreserved(member(params, '_meta')),
-    ...envelopeOf(exchange),
+    ...clientEnvelopeOf(exchange),
     ...(logLevel !== undefined && { [META.logLevel]: logLevel }),
   }
   const given = isObject(params) ? (valueText(text, ['params']) ?? '{}') : '{}'

@@ -4,13 +4,14 @@ import { jsonReply } from '../../../exchange/answer.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import { type RequestMessage, responseText } from '../../../exchange/message.ts'
 import type { Handle, Reply } from '../../../exchange/reply.ts'
-import { RpcError, UpstreamClient } from '../../../exchange/upstream-client.ts'
+import { UpstreamClient } from '../../../exchange/upstream-client.ts'
+import { RpcError } from '../../../rpc-error.ts'
 import { META, MODERN_VERSIONS } from '../../../protocol.ts'
 import { isTooMuch } from '../../../session/session-record.ts'
 import type { ClientState, UpstreamState } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import type { BridgeParts } from '../bridge-parts.ts'
-import { envelopeOf } from './modern-request.ts'
+import { clientEnvelopeOf } from './modern-request.ts'
 import { BRIDGED_VERSIONS, isHeard, legacyCapabilities, offersIn } from './tables.ts'
 
 /** The reply to a handshake, with the state that its session keeps. */
@@ -53,7 +54,7 @@ async function askForOffers(exchange: Exchange, next: Handle, { responseMs }: Br
   const timer = responseMs > 0 ? setTimeout(late, responseMs).unref() : undefined
   const off = origin.onGone(() => own.stop(new GatewayError('bad_request', 'The client went away')))
   const parent = exchange.fork({ state: undefined, message: undefined }, own)
-  const envelope = envelopeOf(exchange)
+  const envelope = clientEnvelopeOf(exchange)
   const client = new UpstreamClient({ handle: next, parent, era: 'modern', envelope, state: undefined })
   try {
     const result = await client.request('server/discover')

@@ -1,5 +1,4 @@
 /** Which parameters of a tool stand in `Mcp-Param-*` headers too, by its schema. Pure. (2026-07-28, Schema Extension; ST27) */
-import { encodeHeaderValue } from '../../../exchange/header-value.ts'
 import {
   ANNOTATED_TYPES,
   ANNOTATION,
@@ -30,17 +29,6 @@ export function annotationsOf(tool: unknown): readonly ParamHeader[] | undefined
     if (error instanceof InvalidAnnotation) return undefined
     throw error
   }
-}
-
-/** The headers of a call with these arguments: what is absent or null has none. (HD13) */
-export function headersFor(annotated: readonly ParamHeader[], given: unknown): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const { path, header } of annotated) {
-    const value = path.reduce(member, given)
-    const text = typeof value === 'boolean' || Number.isSafeInteger(value) ? String(value) : value
-    if (typeof text === 'string') headers[header] = encodeHeaderValue(text)
-  }
-  return headers
 }
 
 /** Where a schema stands in another one. */
