@@ -33,7 +33,7 @@ type Next = (error?: unknown) => void
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
   const config = checkOptions(mcpGateway, () => parseOptions(options))
   const { protectedServers } = config
-  const running = new RunningGateway(config)
+  const running = checkOptions(mcpGateway, () => new RunningGateway(config))
   const fail = refusing(config, running)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {

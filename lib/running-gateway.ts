@@ -100,8 +100,10 @@ export class RunningGateway {
       const message = classify(json, inbound.standardHeaders(), text)
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, config)
-      const send = () => this.#send(inbound, config, { accepts, message, body: bytes }, observed)
-      return observed ? observed.received('POST', message, send) : send()
+      const received = { accepts, message, body: bytes }
+      // No closure: an error keeps the functions on its stack, and with them what they captured.
+      if (!observed) return this.#send(inbound, config, received, observed)
+      return observed.received('POST', message, () => this.#send(inbound, config, received, observed))
     })
   }
 

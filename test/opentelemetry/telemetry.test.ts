@@ -429,7 +429,7 @@ describe('metrics', () => {
       { ...network, ...version, ...endpoint, ...tool, 'rpc.response.status_code': '-32602', 'error.type': '-32602' },
     ])
     expect(pointsOf('mcp.server.session.duration')).toEqual([network])
-    expect(pointsOf('mcp.client.session.duration')).toEqual([{ ...network, ...endpoint }])
+    expect(pointsOf('mcp.client.session.duration')).toEqual([{ ...network, ...version, ...endpoint }])
     expect(pointsOf('mcp.server.operation.duration', 'notifications/initialized')).toHaveLength(1)
   })
 
