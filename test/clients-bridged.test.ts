@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMCPClient, ElicitationRequestSchema } from '@ai-sdk/mcp'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
-import { MemoryEventLog, type GatewayOptions } from '../lib/index.ts'
+import { type GatewayOptions, inProcess, MemoryEventLog } from '../lib/index.ts'
 import { connectSdkV1, connectSdkV2, connectV1, type Connect, textOf } from './support/clients.ts'
 import { type RunningGateway, startGateway } from './support/gateway.ts'
-import { type ModernOnlyServer, startModernOnlyServer, WATCHED } from './support/modern-only-server.ts'
+import { modernOnlyPipe, type ModernOnlyServer, startModernOnlyServer, WATCHED } from './support/modern-only-server.ts'
 
 let server: ModernOnlyServer
 let gateway: RunningGateway
@@ -150,5 +150,22 @@ test('SC7 gives the operator nothing to read', async () => {
   await client.call('ask')
   await client.endSession()
   await client.close()
+  expect(gateway.reported.entries).toEqual([])
+})
+
+test('UC3 ST22 PU5 a server of 2026-07-28 alone in this process is bridged, too', async () => {
+  const { pipe, seen } = modernOnlyPipe()
+  gateway = await use(startGateway({ servers: { modern: inProcess(pipe) } }))
+  const client = await use(connectSdkV1(gateway.url('modern')))
+  expect(textOf(await client.call('ask'))).toBe('accept: {"name":"Ada"}')
+  const abort = new AbortController()
+  const calling = client.call('slow', {}, { signal: abort.signal })
+  while (!seen.entries.includes('slow started')) await seen.next()
+  abort.abort()
+  await expect(calling).rejects.toThrow(/abort/i)
+  while (!seen.entries.includes('slow cancelled')) await seen.next()
+  await client.call('grow', { name: 'young' })
+  while (!client.told.entries.some(({ method }) => method === 'notifications/tools/list_changed'))
+    await client.told.next()
   expect(gateway.reported.entries).toEqual([])
 })
