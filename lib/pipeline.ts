@@ -9,6 +9,7 @@ import { Cache } from './layers/cache/cache.ts'
 import { CancelOnStop } from './layers/cancel-on-stop.ts'
 import { EarlyListen } from './layers/early-listen.ts'
 import { EventLogLayer } from './layers/event-log/event-log-layer.ts'
+import { Interceptors } from './layers/interceptors/interceptors.ts'
 import { OpenSession } from './layers/open-session.ts'
 import { RecoverSession } from './layers/recover-session.ts'
 import { ResumeUpstream } from './layers/resume-upstream.ts'
@@ -113,18 +114,30 @@ interface LayerParts extends Pick<
 }
 
 /** The pipeline: the one list of layers, outermost first. */
-function layersOf(parts: LayerParts, { cacheBytes, protectedServers, responseMs }: Config): readonly Place[] {
+function layersOf(
+  parts: LayerParts,
+  { cacheBytes, protectedServers, responseMs, intercept }: Config,
+): readonly Place[] {
   const { upstreamSessions, upstreams, eventLog, earlyListen, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
+  const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report }
+  const ofGateway = new Interceptors('gateway', intercept, intercepting)
+  const ofServer = new Interceptors('server', undefined, intercepting)
+  // Only Streamable HTTP has batches, and interceptors see messages one by one.
+  const needsSingles = {
+    of: (config: ServerConfig) => isPiped(config) || intercept !== undefined || config.intercept !== undefined,
+    for: ({ message, config }: Exchange) =>
+      isPiped(config) || ofGateway.wants(message!, config) || ofServer.wants(message!, config),
+  }
   return [
     ['client', new OpenSession({ ...parts, watch: parts.observers.sessions })],
     ...(earlyListen ? [['client', earlyListen] as const] : []),
     ...(eventLog ? [['client', eventLog] as const] : []),
     ['gateway', new Authorize('said', protectedServers.scopes)],
-    // interceptors of the gateway: what the client sees
-    // interceptors of the server: what this server sees
+    ['gateway', new SplitBatch(needsSingles)],
+    ...(intercept ? [['gateway', ofGateway] as const] : []),
+    ['member', ofServer],
     ['member', new Authorize('sent', protectedServers.scopes)],
-    ['member', new SplitBatch(needsSingles)],
     // bridge: the client's era -> the server's
     ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes, responseMs)] as const] : []),
     ['farewell', new RecoverSession(responseMs)],
@@ -221,7 +234,7 @@ export async function closeGatewayParts(
   await observers.close(Math.max(deadline, performance.now() + FAREWELL_MS))
 }
 
-/** Only Streamable HTTP has batches; other upstreams accept single messages. */
-function needsSingles(config: ServerConfig): boolean {
+/** Whether a server's messages travel on a pipe, which accepts no batches. */
+function isPiped(config: ServerConfig): boolean {
   return isPipeServer(config) || isSseServer(config)
 }

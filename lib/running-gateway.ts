@@ -101,8 +101,8 @@ export class RunningGateway {
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, config)
       const received = { accepts, message, body: bytes }
-      // No function that holds the body unless it is needed: an error keeps the functions of its stack.
-      if (!observed) return this.#send(inbound, config, received, undefined)
+      // No closure: an error keeps the functions on its stack, and with them what they captured.
+      if (!observed) return this.#send(inbound, config, received, observed)
       return observed.received('POST', message, () => this.#send(inbound, config, received, observed))
     })
   }

@@ -37,11 +37,13 @@ test('the package exports exactly these values', () => {
     'MemorySessionStore',
     'RedisEventLog',
     'RedisSessionStore',
+    'RpcError',
     'SealedSessionStore',
     'bearerToken',
     'createExpressServer',
     'inProcess',
     'mcpGateway',
+    'tools',
   ])
 })
 
@@ -72,9 +74,15 @@ test('the package exports exactly these types', () => {
     'HttpServer',
     'InProcessAuthInfo',
     'InProcessOptions',
+    'Intercept',
+    'Interceptor',
+    'Json',
     'LoggedEvent',
+    'McpMessage',
+    'McpMethods',
     'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
+    'NextInterceptor',
     'OpenPipe',
     'Pipe',
     'PipeContext',
@@ -96,6 +104,13 @@ test('the package exports exactly these types', () => {
     'SessionStore',
     'SseServer',
     'Telemetry',
+    'Tool',
+    'ToolContext',
+    'ToolInterceptor',
+    'ToolList',
+    'ToolResult',
+    'ToolRule',
+    'ToolRules',
     'UpstreamState',
   ])
 })

@@ -1,7 +1,8 @@
 /** Introspects a server on behalf of a principal: fetches its identity and its lists. */
 import { GatewayError, isCode } from '../errors.ts'
 import type { Connection, GatewayInternals, Subject } from '../exchange/gateway-internals.ts'
-import { RpcError, UpstreamClient } from '../exchange/upstream-client.ts'
+import { UpstreamClient } from '../exchange/upstream-client.ts'
+import { RpcError } from '../rpc-error.ts'
 import { META, MODERN_ERRORS } from '../protocol.ts'
 import { protocolOf } from '../upstream/server-kind.ts'
 import { isObject, type JsonObject, member } from '../util/json.ts'

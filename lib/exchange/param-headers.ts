@@ -1,6 +1,6 @@
 /** `Mcp-Param-*`: which arguments a tool's schema wants in headers, too, and whether a call has them. (2026-07-28 Streamable HTTP, Custom Headers) */
 import { isObject, member } from '../util/json.ts'
-import { decodeHeaderValue } from './header-value.ts'
+import { decodeHeaderValue, encodeHeaderValue } from './header-value.ts'
 
 /** An argument that stands in a header, too. */
 export interface ParamHeader {
@@ -42,6 +42,19 @@ function addParams(found: Map<string, ParamHeader>, schema: unknown, path: reado
     }
     return addParams(found, property, at)
   })
+}
+
+/** The headers of a call with these arguments: one that is not there, or is null, has none. (HD13) */
+export function paramHeaderValues(params: readonly ParamHeader[], toolArguments: unknown): Record<string, string> {
+  const values = params.map(({ header, path }) => [header, path.reduce(member, toolArguments)] as const)
+  return Object.fromEntries(
+    values.flatMap(([header, value]) => (isPrimitive(value) ? [[header, encodeHeaderValue(String(value))]] : [])),
+  )
+}
+
+/** Whether any of these headers repeats an argument. */
+export function repeatsArguments(headers: Readonly<Record<string, string>>): boolean {
+  return Object.keys(headers).some((name) => name.startsWith(PREFIX))
 }
 
 /** What is wrong with the headers of a call, if anything: an argument that is not there, or is null, has none. (HD10, HD13) */

@@ -1,5 +1,6 @@
 /** The gateway's own MCP client, which sends its requests through the pipeline like any other. */
 import { GatewayError } from '../errors.ts'
+import { rpcErrorOf } from '../rpc-error.ts'
 import { HEADER, LISTEN_METHOD, META, MODERN_VERSIONS, negotiatedVersionHeader } from '../protocol.ts'
 import type { Awaitable, Era, RequestId, UpstreamState } from '../types.ts'
 import { isObject, type JsonObject, member } from '../util/json.ts'
@@ -10,19 +11,6 @@ import { mapMessages } from './map-messages.ts'
 import { type Fault, type Message, notificationOf, requestOf, responseText } from './message.ts'
 import { readResponse } from './read-response.ts'
 import { drainReply, type Handle, type Reply } from './reply.ts'
-
-/** A JSON-RPC error that the server answered. */
-export class RpcError extends Error {
-  readonly code: unknown
-  readonly data: unknown
-
-  constructor(error: unknown) {
-    const message = member(error, 'message')
-    super(typeof message === 'string' ? message : 'an error without a message')
-    this.code = member(error, 'code')
-    this.data = member(error, 'data')
-  }
-}
 
 interface ClientParts {
   readonly handle: Handle
@@ -86,7 +74,7 @@ export class UpstreamClient {
     const response = await readResponse(reply, out, { id })
     if (life.stopped) throw life.stopped
     life.end()
-    if (response?.error !== undefined) throw new RpcError(response.error)
+    if (response?.error !== undefined) throw rpcErrorOf(response.error)
     if (isObject(response?.result)) return response.result
     throw new GatewayError('upstream_invalid', 'The server answered nothing that could be read')
   }

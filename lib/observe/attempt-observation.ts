@@ -1,6 +1,6 @@
 /** One attempt at an upstream under observation: what is sent, until the answer is there. */
 import type { Exchange } from '../exchange/exchange.ts'
-import { patchObject } from '../exchange/json-text.ts'
+import { patchObject } from '../exchange/json-patch.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import type { AuditRecord } from '../types.ts'

@@ -90,7 +90,7 @@ class OpenTelemetry implements TelemetryObserver {
     const network = overHttp(request.httpVersion)
     const client = { [ATTRIBUTE.clientAddress]: address, [ATTRIBUTE.clientPort]: request.socket.remotePort }
     const links = named ? linksTo(ambient) : []
-    const start: SpanStart = { startTime: receivedAt, links, attributes: client as Attributes }
+    const start: SpanStart = { startTime: receivedAt, links, attributes: client }
     return this.#observe('server', { message, server, report }, parent, network, start)
   }
 

@@ -47,6 +47,12 @@ type OnExpired = (id: string, record: SessionRecord) => void
 /** The most sessions whose changed state is kept at this node, of 64 KiB at most each. */
 const MAX_OWN_STATES = 1_000
 
+/** The stores of open gateways that end sessions by themselves: such a store tells one gateway what it ends. */
+const attachedStores = new WeakSet<SessionStore>()
+
+const ONE_GATEWAY =
+  '"sessions" is the store of another gateway, which alone would hear what it ends: give each a store of its own'
+
 export class Sessions {
   readonly #store: SessionStore
   readonly #activity: Activity
@@ -57,6 +63,8 @@ export class Sessions {
   constructor(store: SessionStore, activity: Activity, onExpired: OnExpired) {
     this.#store = store
     this.#activity = activity
+    if (attachedStores.has(store)) throw new TypeError(ONE_GATEWAY)
+    if (store.attach) attachedStores.add(store)
     store.attach?.({
       inUse: () => activity.sessions(),
       ended: (id, record) => {
@@ -106,6 +114,7 @@ export class Sessions {
   }
 
   async close(): Promise<void> {
+    attachedStores.delete(this.#store)
     await this.#call(() => this.#store.close?.())
   }
 

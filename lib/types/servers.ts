@@ -1,5 +1,6 @@
 /** The config of a server, and what its hooks are given. */
 import type { Awaitable, Era, GatewayRequest, Hook, Principal } from './common.ts'
+import type { Interceptor } from './interceptors.ts'
 
 /** The configuration that every kind of server has. */
 export interface ServerInfo {
@@ -9,6 +10,8 @@ export interface ServerInfo {
    * the server. Defaults to none.
    */
   readonly scopes?: ScopeRules | undefined
+  /** Interceptors of this server's messages, inside those of the gateway; outermost first. Defaults to none. */
+  readonly intercept?: Interceptor | readonly Interceptor[] | undefined
   /** The title in `serverDirectory()` and in the OAuth metadata. Defaults to the name. */
   readonly title?: string | undefined
   /** The description in `serverDirectory()`. Defaults to none. */

@@ -97,7 +97,7 @@ export function fixture({
     log,
     said: new Authorize('said', []),
     sent: new Authorize('sent', []),
-    split: new SplitBatch(() => true),
+    split: new SplitBatch({ of: () => true, for: () => true }),
     cache: new Cache(upstreamOf, 1024 * 1024),
     recover: new RecoverSession(),
     resume: new ResumeUpstream(),

@@ -3,7 +3,7 @@ import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { Attempt } from '../../exchange/observed.ts'
 import type { Eras } from '../eras.ts'
-import { Deadlines } from './deadlines.ts'
+import { Deadlines } from '../../util/deadlines.ts'
 import { LoopGuard } from './loop-guard.ts'
 
 export interface HttpTransportParts {

@@ -34,6 +34,7 @@ const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   protocol: true,
   recover: true,
   scopes: true,
+  intercept: true,
   title: true,
   description: true,
   tags: true,

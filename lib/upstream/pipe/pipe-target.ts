@@ -27,6 +27,7 @@ const PIPE_KEYS: Readonly<Record<keyof PipeServer, true>> = {
   idleMs: true,
   graceMs: true,
   scopes: true,
+  intercept: true,
   title: true,
   description: true,
   tags: true,

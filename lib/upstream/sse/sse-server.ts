@@ -15,6 +15,7 @@ const SSE_KEYS: Readonly<Record<keyof SseServer, true>> = {
   headers: true,
   recover: true,
   scopes: true,
+  intercept: true,
   title: true,
   description: true,
   tags: true,
