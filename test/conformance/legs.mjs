@@ -53,6 +53,9 @@ const OF_A_SERVER = /** @type {const} */ ([
 /** Another kind of gateway, or another server, is a line here, and one where its name is explained. @type {readonly Leg[]} */
 export const LEGS = [
   ...OF_A_SERVER.map((leg) => /** @type {const} */ ({ ...leg, server: 'dual-era' })),
+  // With a record and spans of each message, and the trace context that a server gets of them.
+  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'observed' },
+  { revision: '2026-07-28', suite: 'required', server: 'dual-era', gateway: 'observed' },
   ...OF_A_SERVER.map((leg) => onPipe('in process', leg)),
   ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
   // That transport has no revision of its own: sessions are all that it serves.
