@@ -145,8 +145,10 @@ export function nameOf({ revision, suite, server, gateway }) {
  */
 function onPipe(server, leg) {
   const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
-  // Each session of `stdio` is a process, which takes its time; and what is done with sessions, older revisions share.
-  const isRare = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  // Each session of `stdio` is a process, which takes its time; what is done with sessions, older revisions share; and
+  // what is required of the modern one is hardly more than all of it.
+  const isVariant = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  const isRare = isVariant || (leg.revision === '2026-07-28' && leg.suite === 'required')
   return { ...leg, server, direct: 'dual-era', differences, ...(isRare && { byHand: true }) }
 }
 
