@@ -28,6 +28,8 @@ const TABLE = {
   client_stalled: { status: 408, rpc: 408 },
   body_too_large: { status: 413, rpc: 413 },
   unsupported_media_type: { status: 415, rpc: 415 },
+  // A client of the modern era gets 503: see `forEra()`.
+  rate_limited: { status: 429, rpc: 429 },
   // Not 429, which a client of both eras would take for the answer of a legacy server.
   too_many_requests: { status: 503, rpc: 503 },
   internal: { status: 500, rpc: 500 },
@@ -54,6 +56,7 @@ const HEADERS: { readonly [code in GatewayErrorCode]?: Readonly<Record<string, s
   unauthorized: { 'www-authenticate': 'Bearer', 'cache-control': 'no-store' },
   insufficient_scope: { 'www-authenticate': 'Bearer error="insufficient_scope"', 'cache-control': 'no-store' },
   method_not_allowed: { allow: 'POST, GET, DELETE' },
+  rate_limited: { 'retry-after': '1' },
   too_many_requests: { 'retry-after': '1' },
   closing: { 'retry-after': '1' },
   unavailable: { 'retry-after': '1' },

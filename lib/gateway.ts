@@ -10,6 +10,7 @@ import { serveInTurn } from './inbound/pipelining.ts'
 import { type Config, parseOptions } from './options.ts'
 import { faultOf } from './outbound/fault-of.ts'
 import { refuse } from './outbound/refusal.ts'
+import { HEADER, MODERN_VERSIONS } from './protocol.ts'
 import { RunningGateway } from './running-gateway.ts'
 import type { Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
 import { checkOptions } from './util/anchors.ts'
@@ -32,7 +33,7 @@ type Next = (error?: unknown) => void
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
   const config = checkOptions(mcpGateway, () => parseOptions(options))
   const { protectedServers } = config
-  const running = new RunningGateway(config)
+  const running = checkOptions(mcpGateway, () => new RunningGateway(config))
   const fail = refusing(config, running)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {
@@ -77,10 +78,17 @@ type Fail = (inbound: InboundRequest, error: unknown) => GatewayError
 /** Answers with the error that the client may see, which it returns, and reports the rest to the operator. */
 function refusing({ report, protectedServers }: Config, { send }: RunningGateway): Fail {
   return (inbound, error) => {
-    const known = faultOf(error, inbound, report)
+    const known = forEra(faultOf(error, inbound, report), inbound)
     const headers = () => challengeHeaders(known, protectedServers.asked(inbound.server))
     const unsent = refuse(send, inbound.request, inbound.response, known, inbound.id, headers, inbound)
     if (unsent !== undefined) report(unsent, inbound)
     return known
   }
+}
+
+/** A client of both eras would take a 429 for the answer of a legacy server, and begin a handshake. (CL9) */
+function forEra(error: GatewayError, inbound: InboundRequest): GatewayError {
+  const isModern = MODERN_VERSIONS.includes(inbound.header(HEADER.protocolVersion) ?? '')
+  if (error.code !== 'rate_limited' || error.status !== 429 || !isModern) return error
+  return new GatewayError(error.code, error.message, { status: 503, headers: error.headers })
 }

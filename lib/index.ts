@@ -17,6 +17,16 @@ export { createExpressServer, type ExpressApp, type ExpressServerOptions } from 
 // Authentication: a helper for `authenticate` hooks of your own.
 export { bearerToken } from './inbound/access/bearer.ts'
 
+// Interceptors.
+export {
+  tools,
+  type ToolContext,
+  type ToolInterceptor,
+  type ToolRule,
+  type ToolRules,
+} from './layers/interceptors/tools.ts'
+export { RpcError } from './rpc-error.ts'
+
 // Session stores.
 export { MemorySessionStore, type MemorySessionStoreOptions } from './stores/memory-session-store.ts'
 export { RedisSessionStore, type RedisSessionStoreOptions } from './stores/redis-session-store.ts'
@@ -58,7 +68,14 @@ export type {
   HeadersContext,
   Hook,
   HttpServer,
+  Intercept,
+  Interceptor,
+  Json,
   LoggedEvent,
+  McpMessage,
+  McpMethods,
+  MessagePart,
+  NextInterceptor,
   OpenPipe,
   Pipe,
   PipeContext,
@@ -73,6 +90,10 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  SseServer,
   Telemetry,
+  Tool,
+  ToolList,
+  ToolResult,
   UpstreamState,
 } from './types.ts'

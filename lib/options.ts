@@ -4,6 +4,7 @@ import { type ProtectedServers, parseProtectedResource } from './inbound/access/
 import { scopeRulesOf } from './inbound/access/scopes.ts'
 import { compilePath, type ServerPath } from './inbound/path.ts'
 import type { HostRules } from './inbound/host-origin.ts'
+import { checkInterceptors, type InterceptorSet, parseInterceptors } from './layers/interceptors/interceptor-set.ts'
 import { type Observation, parseObservation } from './observe/observation-options.ts'
 import { MemorySessionStore } from './stores/memory-session-store.ts'
 import type {
@@ -38,6 +39,8 @@ export interface Config {
   /** Whether sessions are kept in this process alone, so that all requests of a session arrive here. */
   readonly sessionsAreLocal: boolean
   readonly events: EventLog | undefined
+  /** The interceptors of the gateway. */
+  readonly intercept: InterceptorSet | undefined
   /** The capacity of the cache in bytes; 0 without a cache. */
   readonly cacheBytes: number
   readonly bodyBytes: number
@@ -64,6 +67,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   protectedResource: true,
   allowedHosts: true,
   allowedOrigins: true,
+  intercept: true,
   cache: true,
   limits: true,
   timeouts: true,
@@ -102,6 +106,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     sessions,
     sessionsAreLocal: sessions instanceof MemorySessionStore,
     events: parseEvents(given.events),
+    intercept: parseInterceptors(given.intercept),
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
     principalBytes: parseNumber('limits.principalBytes', limits?.principalBytes ?? 64 * 1024 * 1024, 1),
@@ -159,6 +164,7 @@ function parseServers<P extends Principal>({ servers, authenticate }: GatewayOpt
   for (const [name, config] of byName) {
     checkServer(name, config)
     scopeRulesOf(name, config)
+    checkInterceptors(`Server ${inspect(name)}: "intercept"`, config.intercept)
     if (config.scopes && authenticate === false) {
       throw new TypeError(`Server ${inspect(name)}: "scopes" lets nobody in with "authenticate: false"`)
     }

@@ -23,6 +23,7 @@ export type {
   ScopeRules,
   ServerConfig,
   ServerInfo,
+  SseServer,
 } from './types/servers.ts'
 export type {
   AuthInfo,
@@ -36,3 +37,15 @@ export type { ErrorContext, Gateway, GatewayOptions } from './types/gateway.ts'
 export type { AuditDecider, AuditRecord, Telemetry } from './types/observe.ts'
 export type { ClientState, SessionHost, SessionRecord, SessionStore, UpstreamState } from './types/sessions.ts'
 export type { EventLog, EventStreamName, LoggedEvent } from './types/event-logs.ts'
+export type {
+  Intercept,
+  Interceptor,
+  Json,
+  McpMessage,
+  McpMethods,
+  MessagePart,
+  NextInterceptor,
+  Tool,
+  ToolList,
+  ToolResult,
+} from './types/interceptors.ts'

@@ -23,6 +23,7 @@ const WIRE: Readonly<Record<GatewayErrorCode, readonly [status: number, rpc: num
   not_acceptable: [406, 406],
   body_too_large: [413, 413],
   unsupported_media_type: [415, 415],
+  rate_limited: [429, 429],
   too_many_requests: [503, 503],
   internal: [500, 500],
   upstream_unreachable: [502, 502],

@@ -111,12 +111,12 @@ describe('misuse', () => {
     [
       'an unknown type',
       { servers: { a: { type: 'stdio', url: 'http://h/' } } },
-      /^Server "a": "type" must be "http" or "streamable-http", not "stdio": no plain entry starts a process/,
+      /^Server "a": "type" must be "http", "streamable-http" or "sse", not "stdio": no plain entry starts a process/,
     ],
     [
-      'the type sse',
-      { servers: { a: { type: 'sse', url: 'http://h/' } } },
-      /^Server "a": "type" must be "http" or "streamable-http", not "sse"/,
+      'the type sse with a protocol',
+      { servers: { a: { type: 'sse', url: 'http://h/', protocol: 'auto' } } },
+      /^Server "a": "protocol" is not a key of an HTTP\+SSE server's config/,
     ],
     [
       'credentials in a url',
@@ -227,6 +227,16 @@ describe('misuse', () => {
     ['a host for an origin', { allowedOrigins: ['example.com'] }, /^"allowedOrigins" takes values such as/],
     ['an origin with a path', { allowedOrigins: ['https://example.com/'] }, /^"allowedOrigins" takes values such as/],
 
+    [
+      'a bridge the other way',
+      { servers: { a: { url: 'http://h/', bridge: true } } },
+      'Server "a": "bridge" must be false, which refuses clients with sessions, or be left out, not true',
+    ],
+    [
+      'a bridge of a pipe',
+      { servers: { a: { pipe: () => {}, bridge: {} } } },
+      'Server "a": "bridge" must be false, which refuses clients with sessions, or be left out, not {}',
+    ],
     ['a body limit of 0', { limits: { bodyBytes: 0 } }, '"limits.bodyBytes" must be a number of at least 1, not 0'],
     [
       'a body limit as text',

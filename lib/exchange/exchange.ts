@@ -4,10 +4,11 @@ import type { ServerResponse } from 'node:http'
 import { LISTEN_METHOD } from '../protocol.ts'
 import type { Era, GatewayRequest, Principal, RequestId, ServerConfig, SessionRecord, UpstreamState } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
-import { patchObject } from './json-text.ts'
+import { patchObject } from './json-patch.ts'
 import type { Lifetime } from './lifetime.ts'
 import { type Message, requestIdsOf } from './message.ts'
 import type { Observed } from './observed.ts'
+import { withParamHeaders, withTrueName } from './repeating-headers.ts'
 
 export type { UpstreamState }
 
@@ -177,17 +178,20 @@ export class Exchange implements ExchangeParts {
   }
 
   /**
-   * A copy with an edited message, in which unchanged members stay byte for byte. `paramHeaders` replaces the
-   * `Mcp-Param-*` headers that are forwarded. (HD9, HD12)
+   * A copy with an edited message, in which unchanged members stay byte for byte. Headers that repeat the body follow it;
+   * `paramHeaders` replaces the `Mcp-Param-*` headers that are forwarded. (HD9, HD12)
    */
   rewrite(edits: Edits, paramHeaders?: Readonly<Record<string, string>>): Exchange {
     const { message } = this
     if (!message || message.kind === 'batch' || message.kind === 'response') {
       throw new TypeError('Only a request or a notification can be rewritten')
     }
-    const text = patchObject(message.text, { ...edits })
-    const rewritten = { ...message, ...edits, text } as Message
-    const headers = paramHeaders === undefined ? this.headers : withParamHeaders(this.headers, paramHeaders)
+    const text = patchObject(message.text, { ...edits }, message as unknown as JsonObject)
+    // What is judged below is what is sent, whatever JSON makes of what was given.
+    const params = edits.params === undefined ? message.params : (JSON.parse(text) as { params?: JsonObject }).params
+    const rewritten = { ...message, ...edits, params, text } as typeof message
+    const crossing = paramHeaders === undefined ? this.headers : withParamHeaders(this.headers, paramHeaders)
+    const headers = withTrueName(crossing, rewritten)
     return new Exchange({ ...this.#parts(), message: rewritten, headers }, undefined, true)
   }
 
@@ -228,14 +232,4 @@ export class Exchange implements ExchangeParts {
     const { origin, life, config, path, verb, message, state, headers, isOwn } = this
     return { origin, life, config, path, verb, message, state, headers, isOwn }
   }
-}
-
-const PARAM_PREFIX = 'mcp-param-'
-
-function withParamHeaders(
-  headers: Readonly<Record<string, string>>,
-  paramHeaders: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const kept = Object.entries(headers).filter(([name]) => !name.startsWith(PARAM_PREFIX))
-  return { ...Object.fromEntries(kept), ...paramHeaders }
 }

@@ -1,5 +1,4 @@
 /** Edits JSON text in place: finds the range of a value and replaces it, so that the rest stays byte for byte. */
-import { isObject, member } from '../util/json.ts'
 
 const STRING_END = 0x22
 const ESCAPE = 0x5c
@@ -13,7 +12,7 @@ interface MemberRange {
 }
 
 /** The members of the object that opens at `open`, in the order of the text; a duplicate key is yielded twice. */
-function* membersOf(text: string, open: number): Generator<MemberRange> {
+export function* membersOf(text: string, open: number): Generator<MemberRange> {
   let at = afterSpace(text, open + 1)
   while (text[at] === '"') {
     const keyStart = at
@@ -53,16 +52,43 @@ export function rangeOfMember(text: string, open: number, name: string): readonl
   return found
 }
 
-/** The ranges of all values at a path of keys: several where a key is duplicated. */
-function rangesAt(text: string, open: number, [key, ...rest]: readonly string[]): (readonly [number, number])[] {
-  if (text[open] !== '{') return []
-  const ranges: (readonly [number, number])[] = []
-  for (const { key: found, start, end } of membersOf(text, open)) {
-    if (found !== key) continue
-    if (rest.length === 0) ranges.push([start, end])
-    else ranges.push(...rangesAt(text, start, rest))
+interface AtPath {
+  readonly path: readonly string[]
+}
+
+interface RangeOf<T> {
+  readonly start: number
+  readonly end: number
+  readonly item: T
+}
+
+/** The ranges of all values at the paths of these items, in the order of the text. No path may lead through another. */
+function rangesAt<T extends AtPath>(text: string, items: readonly T[]): RangeOf<T>[] {
+  const found: RangeOf<T>[] = []
+  addRanges(found, text, text.indexOf('{'), items, 0)
+  return found
+}
+
+function addRanges<T extends AtPath>(
+  found: RangeOf<T>[],
+  text: string,
+  open: number,
+  items: readonly T[],
+  depth: number,
+): void {
+  if (text[open] !== '{') return
+  for (const { key, start, end } of membersOf(text, open)) {
+    const item = items.find(({ path }) => path[depth] === key)
+    if (item?.path.length === depth + 1) found.push({ start, end, item })
+    else if (item)
+      addRanges(
+        found,
+        text,
+        start,
+        items.filter(({ path }) => path[depth] === key),
+        depth + 1,
+      )
   }
-  return ranges
 }
 
 /** A new value, as JSON text, for a path of keys. */
@@ -73,27 +99,30 @@ export interface Replacement {
 
 /** Replaces the values at these paths, which must not overlap, in the text of an object. */
 export function replaceValues(text: string, replacements: readonly Replacement[]): string {
-  const open = text.indexOf('{')
-  const edits = replacements.flatMap(({ path, value }) =>
-    rangesAt(text, open, path).map(([start, end]) => ({ start, end, value })),
-  )
   let at = 0
   let spliced = ''
-  for (const { start, end, value } of edits.toSorted((one, other) => one.start - other.start)) {
-    spliced += text.slice(at, start) + value
+  for (const { start, end, item } of rangesAt(text, replacements)) {
+    spliced += text.slice(at, start) + item.value
     at = end
   }
   return spliced + text.slice(at)
 }
 
-/** The original text of the value at a path of keys; of duplicates the last one, as in JSON.parse. */
+/** The original text of the value at each of these paths; of duplicates the last one, as in JSON.parse. */
+export function valueTexts(text: string, paths: readonly (readonly string[])[]): (string | undefined)[] {
+  const texts: (string | undefined)[] = paths.map(() => undefined)
+  const items = paths.map((path, index) => ({ path, index }))
+  for (const { start, end, item } of rangesAt(text, items)) texts[item.index] = text.slice(start, end)
+  return texts
+}
+
+/** The original text of the value at this path. */
 export function valueText(text: string, path: readonly string[]): string | undefined {
-  const range = rangesAt(text, text.indexOf('{'), path).at(-1)
-  return range && text.slice(...range)
+  return valueTexts(text, [path])[0]
 }
 
 /** The ranges of the items of an array. */
-function* itemsOf(text: string): Generator<readonly [number, number]> {
+export function* itemsOf(text: string): Generator<readonly [number, number]> {
   let at = afterSpace(text, text.indexOf('[') + 1)
   while (at < text.length && text[at] !== ']') {
     const end = afterValue(text, at)
@@ -108,60 +137,33 @@ export function itemTexts(text: string): string[] {
   return Array.from(itemsOf(text), ([start, end]) => text.slice(start, end))
 }
 
-/**
- * Sets these members in the text of an object: `undefined` removes a member, an unknown one is added, objects are
- * patched member by member. Unchanged values keep their bytes, including numbers beyond 2^53 and escapes. Duplicates of
- * a key are removed.
- */
-export function patchObject(text: string, changes: Readonly<Record<string, unknown>>): string {
-  const open = text.indexOf('{')
-  const members = [...membersOf(text, open)]
-  const lastOf = new Map(members.map((each) => [each.key, each]))
-  const kept = [...lastOf.values()].flatMap(({ key, keyStart, start, end }) => {
-    const value = text.slice(start, end)
-    if (!Object.hasOwn(changes, key)) return text.slice(keyStart, end)
-    const change = changes[key]
-    return change === undefined ? [] : `${text.slice(keyStart, start)}${patchValue(value, change)}`
-  })
-  const added = Object.entries(changes).flatMap(([key, value]) =>
-    value === undefined || lastOf.has(key) ? [] : `${JSON.stringify(key)}:${JSON.stringify(value)}`,
-  )
-  const isSame = added.length === 0 && members.length === lastOf.size && kept.length === members.length
-  if (!isSame) return `{${[...kept, ...added].join(',')}}`
-  // The members and their order are unchanged, so the white space between them is kept too.
-  let patched = text.slice(0, members[0]?.keyStart ?? text.length)
-  for (const [index, { end }] of members.entries()) {
-    patched += kept[index]! + text.slice(end, members[index + 1]?.keyStart ?? text.length)
-  }
-  return patched
+/** What a text says of its members without being parsed. */
+export interface Outline {
+  /** The keys of its outermost object, as often as they stand there. */
+  readonly keys: readonly string[]
+  /** How many members all its objects have: more than what is parsed where a key stands twice. */
+  readonly members: number
 }
 
-/** Replaces one value by another, keeping the bytes of the parts that are equal. */
-function patchValue(text: string, value: unknown): string {
-  const before: unknown = JSON.parse(text)
-  if (isObject(before) && isObject(value)) {
-    const removed = Object.keys(before).filter((key) => member(value, key) === undefined)
-    return patchObject(text, { ...value, ...Object.fromEntries(removed.map((key) => [key, undefined])) })
+export function outlineOf(text: string): Outline {
+  const keys: string[] = []
+  let members = 0
+  let depth = 0
+  let keyStart = 0
+  let keyEnd = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === STRING_END) {
+      keyStart = at
+      keyEnd = afterLongString(text, at)
+      at = keyEnd - 1
+    } else if (code === 0x3a) {
+      members += 1
+      if (depth === 1) keys.push(keyText(text, keyStart, keyEnd))
+    } else if (code === 0x7b || code === 0x5b) depth += 1
+    else if (code === 0x7d || code === 0x5d) depth -= 1
   }
-  if (Array.isArray(before) && Array.isArray(value)) return patchArray(text, value)
-  return before === value ? text : (JSON.stringify(value) ?? 'null')
-}
-
-/** Items with an unchanged value keep their bytes; the white space around them is kept if the length is unchanged. */
-function patchArray(text: string, values: readonly unknown[]): string {
-  const items = [...itemsOf(text)]
-  const patched = values.map((value, index) => {
-    const item = items[index]
-    return item ? patchValue(text.slice(...item), value) : (JSON.stringify(value) ?? 'null')
-  })
-  if (items.length !== values.length) return `[${patched.join(',')}]`
-  let at = 0
-  let spliced = ''
-  for (const [index, [start, end]] of items.entries()) {
-    spliced += text.slice(at, start) + patched[index]!
-    at = end
-  }
-  return spliced + text.slice(at)
+  return { keys, members }
 }
 
 function afterSpace(text: string, from: number): number {
@@ -173,12 +175,23 @@ function afterSpace(text: string, from: number): number {
   }
 }
 
+/** A quote ends the string unless an odd number of backslashes precedes it. */
 function afterString(text: string, start: number): number {
-  for (let at = start + 1; ; at += 1) {
-    const code = text.charCodeAt(at)
-    if (code === STRING_END) return at + 1
-    if (code === ESCAPE) at += 1
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let escapes = 0
+    while (text.charCodeAt(end - 1 - escapes) === ESCAPE) escapes += 1
+    if (escapes % 2 === 0) return end + 1
   }
+}
+
+/** The same for what may be long: its end is searched for. */
+function afterLongString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let escapes = end - 1
+    while (text.charCodeAt(escapes) === ESCAPE) escapes -= 1
+    if ((end - escapes) % 2 === 1) return end + 1
+  }
+  return text.length
 }
 
 /** Brackets are counted without matching their kind, which is enough because `text` is valid JSON. */

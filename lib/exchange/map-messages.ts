@@ -3,10 +3,10 @@ import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { mayBeMessage, parseJson } from '../util/json.ts'
 import { type Body, COMPLETE, type End } from './body.ts'
-import { MappedBody } from './mapped-body.ts'
+import { breakOf, MappedBody } from './mapped-body.ts'
 import { type Message, messageOf } from './message.ts'
 import type { Reply } from './reply.ts'
-import { eventsOf, formatEvent, parseEvent } from './sse.ts'
+import { eventsOf, formatEvent, hasEventId, messageEvent, parseEvent } from './sse.ts'
 
 /** Selects the messages that are parsed and passed to the function. */
 export interface Wants {
@@ -15,7 +15,14 @@ export interface Wants {
   readonly responses?: boolean
   /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined
+  /** Given how to say something in between, while the stream is read. Returns what is to be called at its end. */
+  readonly interject?: (say: Interject) => () => void
+  /** What is said at the end of a stream, before it; with a text the end is `complete`. */
+  readonly last?: (end: End) => Awaitable<undefined | { readonly text: string }>
 }
+
+/** Says a message of one's own. */
+export type Interject = (json: string) => void
 
 /** The new form of a message: unchanged (`undefined`), dropped (an `id:` line of its event stays), or other JSON. */
 export type Mapped = undefined | 'drop' | { readonly text: string }
@@ -75,7 +82,7 @@ class MappedDocument extends MappedBody {
 
   async #map(bytes: Buffer): Promise<Buffer> {
     const text = bytes.toString()
-    const message = parse(text)
+    const message = messageIn(text)
     const mapped = message && (await this.#fn(message))
     if (mapped === 'drop') throw new TypeError('The response to a request cannot be dropped')
     return mapped ? Buffer.from(mapped.text) : bytes
@@ -87,12 +94,20 @@ class MappedEvents extends MappedBody {
   readonly #fn: (message: Message) => Awaitable<Mapped>
   #queue: Buffer[] = []
   #isBusy = false
+  /** Takes back what may be said in between. */
+  readonly #off: (() => void) | undefined
   #end: End | undefined
 
   constructor(body: Body, wants: Wants, fn: (message: Message) => Awaitable<Mapped>) {
     super(body)
     this.#wants = wants
     this.#fn = fn
+    this.#off = wants.interject?.((json) => this.emit(messageEvent(json)))
+  }
+
+  override cancel(): void {
+    this.#off?.()
+    super.cancel()
   }
 
   data(chunk: Buffer, atBoundary: boolean): boolean {
@@ -102,14 +117,39 @@ class MappedEvents extends MappedBody {
       return false
     }
     if (!atBoundary) return true
-    this.#queue.push(...eventsOf(this.held.concat()))
+    const stretch = this.held.concat()
+    if (this.#isBusy || this.#queue.length > 0 || this.#mayChange(stretch)) this.#queue.push(...eventsOf(stretch))
+    else this.emit(stretch)
     this.#run()
     return !this.#isBusy && this.flows
   }
 
   end(end: End): void {
     this.#end = mappedEnd(end, this.#wants)
-    if (!this.#isBusy) this.conclude(this.#end)
+    if (!this.#isBusy) this.#finish(this.#end)
+  }
+
+  /** Whoever has the last word has it here, too. */
+  protected override break(cause: unknown): void {
+    if (!this.#wants.last || this.isOver) return super.break(cause)
+    this.body.cancel()
+    this.#queue = []
+    this.#end = { how: 'broken', error: breakOf(cause) }
+    this.#finish(this.#end)
+  }
+
+  #finish(end: End): void {
+    this.#off?.()
+    const { last } = this.#wants
+    if (!last || this.isOver) return this.conclude(end)
+    this.#isBusy = true
+    void Promise.resolve(last(end)).then(
+      (said) => {
+        if (said) this.emit(messageEvent(said.text))
+        this.conclude(said ? COMPLETE : end)
+      },
+      (error: Error) => this.conclude({ how: 'broken', error }),
+    )
   }
 
   /** Stays synchronous as long as `fn` does; the first promise pauses the queue until it settles. */
@@ -139,14 +179,15 @@ class MappedEvents extends MappedBody {
     this.#isBusy = false
     this.#run()
     if (this.#isBusy) return
-    if (this.#end) this.conclude(this.#end)
+    if (this.#end) this.#finish(this.#end)
     else if (this.flows) this.body.resume()
   }
 
   #map(bytes: Buffer): Awaitable<Buffer> {
+    if (!this.#mayChange(bytes)) return bytes
     const event = parseEvent(bytes.toString())
     const id = mappedId(event.id, this.#wants)
-    const message = event.data === '' ? undefined : parse(event.data)
+    const message = event.data === '' ? undefined : messageIn(event.data)
     const mapped = message && this.#isWanted(message) ? this.#fn(message) : undefined
     const format = (outcome: Mapped): Buffer => {
       if (outcome === undefined && id === event.id) return bytes
@@ -156,6 +197,15 @@ class MappedEvents extends MappedBody {
     return isPromise(mapped) ? mapped.then(format) : format(mapped)
   }
 
+  /** By its bytes alone: a key may be spelled with escapes. */
+  #mayChange(events: Buffer): boolean {
+    const { methods, responses, eventIds } = this.#wants
+    if (eventIds && hasEventId(events)) return true
+    if (methods && events.includes('"method"')) return true
+    if (responses && (events.includes('"result"') || events.includes('"error"'))) return true
+    return (methods !== undefined || responses === true) && events.includes('\\u')
+  }
+
   #isWanted(message: Message): boolean {
     if (message.kind === 'response') return this.#wants.responses === true
     if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
@@ -163,6 +213,6 @@ class MappedEvents extends MappedBody {
   }
 }
 
-function parse(text: string): Message | undefined {
+function messageIn(text: string): Message | undefined {
   return mayBeMessage(text) ? messageOf(parseJson(text), text, 'legacy') : undefined
 }

@@ -105,11 +105,14 @@ export abstract class MappedBody implements Body, Sink {
 
   protected break(cause: unknown): void {
     if (this.isOver) return
-    const error =
-      cause instanceof Error
-        ? cause
-        : new GatewayError('upstream_invalid', 'The server sent a message that is too long')
     this.body.cancel()
-    this.conclude({ how: 'broken', error })
+    this.conclude({ how: 'broken', error: breakOf(cause) })
   }
+}
+
+/** Why a reply breaks off; without a cause a message in it is too long. */
+export function breakOf(cause: unknown): Error {
+  return cause instanceof Error
+    ? cause
+    : new GatewayError('upstream_invalid', 'The server sent a message that is too long')
 }

@@ -1,6 +1,6 @@
 /** `Mcp-Param-*`: which arguments a tool's schema wants in headers, too, and whether a call has them. (2026-07-28 Streamable HTTP, Custom Headers) */
 import { isObject, member } from '../util/json.ts'
-import { decodeHeaderValue } from './header-value.ts'
+import { decodeHeaderValue, encodeHeaderValue } from './header-value.ts'
 
 /** An argument that stands in a header, too. */
 export interface ParamHeader {
@@ -10,10 +10,11 @@ export interface ParamHeader {
   readonly path: readonly string[]
 }
 
-const ANNOTATION = 'x-mcp-header'
-const PREFIX = 'mcp-param-'
-const HEADER_TOKEN = /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/
-const ANNOTATED_TYPES: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean'])
+/** The keyword of a schema that names a header. */
+export const ANNOTATION = 'x-mcp-header'
+export const PARAM_PREFIX = 'mcp-param-'
+export const HEADER_TOKEN: RegExp = /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/
+export const ANNOTATED_TYPES: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean'])
 const DECIMAL = /^-?\d+(?:\.\d+)?$/
 
 /** How deep arguments are annotated, and how many of a tool. */
@@ -36,12 +37,25 @@ function addParams(found: Map<string, ParamHeader>, schema: unknown, path: reado
     if (isObject(property) && ANNOTATION in property) {
       const { [ANNOTATION]: name, type } = property
       if (typeof name !== 'string' || !HEADER_TOKEN.test(name) || !ANNOTATED_TYPES.has(type)) return false
-      const header = PREFIX + name.toLowerCase()
+      const header = PARAM_PREFIX + name.toLowerCase()
       if (found.has(header) || found.size >= MAX_PARAMS) return false
       found.set(header, { header, path: at })
     }
     return addParams(found, property, at)
   })
+}
+
+/** The headers of a call with these arguments: one that is not there, or is null, has none. (HD13) */
+export function paramHeaderValues(params: readonly ParamHeader[], toolArguments: unknown): Record<string, string> {
+  const values = params.map(({ header, path }) => [header, path.reduce(member, toolArguments)] as const)
+  return Object.fromEntries(
+    values.flatMap(([header, value]) => (isPrimitive(value) ? [[header, encodeHeaderValue(String(value))]] : [])),
+  )
+}
+
+/** Whether any of these headers repeats an argument. */
+export function repeatsArguments(headers: Readonly<Record<string, string>>): boolean {
+  return Object.keys(headers).some((name) => name.startsWith(PARAM_PREFIX))
 }
 
 /** What is wrong with the headers of a call, if anything: an argument that is not there, or is null, has none. (HD10, HD13) */

@@ -53,12 +53,14 @@ export class ResumingBody implements Body, Sink {
   #timer: NodeJS.Timeout | undefined
   #end: End | undefined
   #isCancelled = false
+  #polls = false
   #isRepeated = false
 
-  /** Reads the body of a reply, and resumes it if it breaks. */
-  static of(reply: EventsReply, exchange: Exchange, next: Handle): ResumingBody {
+  /** Reads the body of a reply, and resumes it if it breaks; `polls`: also where its reader would have to ask. (SE3) */
+  static of(reply: EventsReply, exchange: Exchange, next: Handle, polls: boolean = false): ResumingBody {
     const body = new ResumingBody(exchange, next, reply.pending, new ResumePoint())
     body.#body = reply.body
+    body.#polls = polls
     return body
   }
 
@@ -143,15 +145,21 @@ export class ResumingBody implements Body, Sink {
 
   end(end: End): void {
     if (this.#end || this.#isCancelled || !this.#body) return
-    if (end.how === 'complete') return this.#conclude(this.#pending && this.pending().length > 0 ? this.#polled() : end)
-    if (end.how === 'poll') return this.#conclude({ ...end, retryMs: end.retryMs ?? this.#point.retryMs })
-    const after = end.after ?? (this.#pending ? this.#point.after : undefined)
-    // A GatewayError is final, unlike a broken connection: the upstream has refused, or the gateway ended the stream.
-    const isLost = end.error instanceof GatewayError || this.#exchange.life.stopped !== undefined
-    if (isLost || after === undefined || this.pending().length === 0 || this.#point.isExhausted) {
-      return this.#conclude({ how: 'broken', error: end.error })
+    const said = end.how === 'complete' && this.#pending && this.pending().length > 0 ? this.#polled() : end
+    if (said.how === 'complete') return this.#conclude(said)
+    if (said.how === 'poll') {
+      if (!this.#polls || !this.#canPoll)
+        return this.#conclude({ ...said, retryMs: said.retryMs ?? this.#point.retryMs })
+      this.#point.mark(said.after, said.retryMs)
+      return this.#reopen()
     }
-    this.#point.mark(after, end.retryMs)
+    const after = said.after ?? (this.#pending ? this.#point.after : undefined)
+    // A GatewayError is final, unlike a broken connection: the upstream has refused, or the gateway ended the stream.
+    const isLost = said.error instanceof GatewayError || this.#exchange.life.stopped !== undefined
+    if (isLost || after === undefined || this.pending().length === 0 || this.#point.isExhausted) {
+      return this.#conclude({ how: 'broken', error: said.error })
+    }
+    this.#point.mark(after, said.retryMs)
     this.#reopen()
   }
 
@@ -167,6 +175,10 @@ export class ResumingBody implements Body, Sink {
 
   get #expectsResponses(): boolean {
     return this.#pendingOf().length > 0
+  }
+
+  get #canPoll(): boolean {
+    return this.#exchange.life.stopped === undefined && this.pending().length > 0 && !this.#point.isExhausted
   }
 
   /** A resumed stream that was closed without its response expects a reconnect. */

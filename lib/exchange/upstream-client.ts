@@ -1,5 +1,6 @@
 /** The gateway's own MCP client, which sends its requests through the pipeline like any other. */
 import { GatewayError } from '../errors.ts'
+import { rpcErrorOf } from '../rpc-error.ts'
 import { HEADER, LISTEN_METHOD, META, MODERN_VERSIONS, negotiatedVersionHeader } from '../protocol.ts'
 import type { Awaitable, Era, RequestId, UpstreamState } from '../types.ts'
 import { isObject, type JsonObject, member } from '../util/json.ts'
@@ -11,18 +12,8 @@ import { type Fault, type Message, notificationOf, requestOf, responseText } fro
 import { readResponse } from './read-response.ts'
 import { drainReply, type Handle, type Reply } from './reply.ts'
 
-/** A JSON-RPC error that the server answered. */
-export class RpcError extends Error {
-  readonly code: unknown
-  readonly data: unknown
-
-  constructor(error: unknown) {
-    const message = member(error, 'message')
-    super(typeof message === 'string' ? message : 'an error without a message')
-    this.code = member(error, 'code')
-    this.data = member(error, 'data')
-  }
-}
+/** How long a refusal to be listened to may take, once it has begun. */
+const REFUSAL_MS = 10_000
 
 interface ClientParts {
   readonly handle: Handle
@@ -86,7 +77,7 @@ export class UpstreamClient {
     const response = await readResponse(reply, out, { id })
     if (life.stopped) throw life.stopped
     life.end()
-    if (response?.error !== undefined) throw new RpcError(response.error)
+    if (response?.error !== undefined) throw rpcErrorOf(response.error)
     if (isObject(response?.result)) return response.result
     throw new GatewayError('upstream_invalid', 'The server answered nothing that could be read')
   }
@@ -101,23 +92,36 @@ export class UpstreamClient {
     drainReply(await this.#send({ kind: 'response', era: this.#parts.era, id, ...answer, text }))
   }
 
-  /** Receives the server's own messages until closed. `filter` is for modern servers; legacy ones take none. */
-  async listen(filter: JsonObject, fn: (message: Message) => Awaitable<void>): Promise<{ close(): void }> {
+  /**
+   * Receives the server's own messages until closed. `filter` is for modern servers; legacy ones take none. `onEnd` is
+   * called when the server ends the stream. Throws the server's RpcError, or a GatewayError.
+   */
+  async listen(
+    filter: JsonObject,
+    fn: (message: Message) => Awaitable<void>,
+    onEnd: () => void = () => {},
+  ): Promise<{ close(): void }> {
     const life = this.#life.child()
     const { era, envelope } = this.#parts
     const reply = await (era === 'modern'
       ? this.#send(requestOf(era, `gateway-${(this.#ids += 1)}`, LISTEN_METHOD, { ...filter, _meta: envelope }), life)
       : this.#exchange({ verb: 'GET', message: undefined }, life))
     if (reply.kind !== 'events') {
-      drainReply(reply)
+      const refusal = await readResponse(reply, undefined, { timeoutMs: REFUSAL_MS })
+      if (refusal?.error !== undefined) throw rpcErrorOf(refusal.error)
       throw new GatewayError('upstream_invalid', 'The server answered a listener without a stream')
     }
     const observed = mapMessages(reply, { methods: () => true, responses: true }, async (message) => {
       await fn(message)
       return 'drop' as const
     })
-    if (observed.kind === 'events') observed.body.pipe({ data: () => true, end: () => {} })
-    return { close: () => life.stop(new GatewayError('bad_request', 'Nobody listens any more')) }
+    if (observed.kind === 'events') observed.body.pipe({ data: () => true, end: onEnd })
+    return {
+      close() {
+        life.stop(new GatewayError('bad_request', 'Nobody listens any more'))
+        life.end()
+      },
+    }
   }
 
   /** Stops all requests in progress and ends the session with the upstream, if one was opened. Never rejects. */

@@ -8,21 +8,29 @@ import { readResponse } from '../exchange/read-response.ts'
 import { drainReply, type Handle, type Reply } from '../exchange/reply.ts'
 import type { RequestId, ServerConfig } from '../types.ts'
 
+/** What takes no batches. */
+export interface NeedsSingles {
+  /** Whether anything behind this config may. */
+  of(config: ServerConfig): boolean
+  /** Whether anything does that this batch comes to. */
+  for(exchange: Exchange): boolean
+}
+
 export class SplitBatch implements Layer {
   readonly name = 'splitBatch'
-  readonly #needsSingles: (config: ServerConfig) => boolean
+  readonly #needsSingles: NeedsSingles
 
-  constructor(needsSingles: (config: ServerConfig) => boolean) {
+  constructor(needsSingles: NeedsSingles) {
     this.#needsSingles = needsSingles
   }
 
   applies(config: ServerConfig): boolean {
-    return this.#needsSingles(config)
+    return this.#needsSingles.of(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
     const { message } = exchange
-    if (message?.kind !== 'batch') return next(exchange)
+    if (message?.kind !== 'batch' || !this.#needsSingles.for(exchange)) return next(exchange)
     if (exchange.requestIds.length === 0) return this.#accept(message, exchange, next)
     return answer(exchange, async (out) => ({
       text: `[${(await this.#request(message, exchange, next, out)).join(',')}]`,
@@ -59,7 +67,7 @@ export class SplitBatch implements Layer {
           if (exchange.life.stopped) throw exchange.life.stopped
           // The session is gone for every message, and only the HTTP status 404 tells the client so. (SS3, SS8)
           if (isCode(error, 'session_not_found')) throw error
-          if (message.kind !== 'request') return undefined
+          if (message.kind !== 'request' || exchange.origin.awaited([message.id]).length === 0) return undefined
           return error instanceof GatewayError ? error.toJsonRpc(message.id) : noAnswer(message.id)
         }
       }),

@@ -1,6 +1,7 @@
 /** An event log in the memory of this process, bounded in events, bytes and age. */
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
 import { SizeClasses } from '../util/size-classes.ts'
+import { streamKey } from '../util/stream-key.ts'
 import { Queue } from './queue.ts'
 
 export interface MemoryEventLogOptions {
@@ -83,7 +84,7 @@ export class MemoryEventLog implements EventLog {
       this.#note(largest)
     }
     this.#arm()
-    this.#wake(keyOf(name))
+    this.#wake(streamKey(name))
     return true
   }
 
@@ -91,7 +92,7 @@ export class MemoryEventLog implements EventLog {
     const found = this.#find(name, after)
     return found.length > 0 || waitMs === 0
       ? found
-      : this.#wait(keyOf(name), waitMs).then(() => this.#find(name, after))
+      : this.#wait(streamKey(name), waitMs).then(() => this.#find(name, after))
   }
 
   last({ session, stream }: EventStreamName): LoggedEvent | undefined {
@@ -99,7 +100,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   claim(name: EventStreamName, writer: string, leaseMs: number): boolean {
-    const key = keyOf(name)
+    const key = streamKey(name)
     const lease = this.#leases.get(key)
     if (lease && lease.writer !== writer && lease.until > performance.now()) return false
     this.#leases.set(key, { writer, until: performance.now() + leaseMs })
@@ -108,7 +109,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   release(name: EventStreamName, writer: string): void {
-    const key = keyOf(name)
+    const key = streamKey(name)
     if (this.#leases.get(key)?.writer === writer) this.#leases.delete(key)
   }
 
@@ -211,10 +212,6 @@ export class MemoryEventLog implements EventLog {
     clearInterval(this.#timer)
     this.#timer = undefined
   }
-}
-
-function keyOf({ session, stream }: EventStreamName): string {
-  return `${session} ${stream}`
 }
 
 function positive(option: string, value: number): number {

@@ -139,7 +139,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async last(name: EventStreamName): Promise<LoggedEvent | undefined> {
-    return eventsOf(await this.#commands.eval(LAST, [this.#key(name)]))[0]
+    return loggedEvents(await this.#commands.eval(LAST, [this.#key(name)]))[0]
   }
 
   async claim(name: EventStreamName, writer: string, leaseMs: number): Promise<boolean> {
@@ -155,7 +155,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async #range(keys: readonly string[], after: number, ...inbox: string[]): Promise<LoggedEvent[]> {
-    return eventsOf(await this.#commands.eval(READ, keys, `(${after}-0`, PORTION, PORTION_BYTES, ...inbox))
+    return loggedEvents(await this.#commands.eval(READ, keys, `(${after}-0`, PORTION, PORTION_BYTES, ...inbox))
   }
 
   #key({ session, stream }: EventStreamName): string {
@@ -173,7 +173,7 @@ function waitingKey(key: string): string {
 }
 
 /** [[id, [field, value]], ...] */
-function eventsOf(answer: unknown): LoggedEvent[] {
+function loggedEvents(answer: unknown): LoggedEvent[] {
   if (!Array.isArray(answer)) throw new Error('Redis answered with no list of events')
   return (answer as [unknown, [unknown, unknown]][]).map(([id, [, text]]) => ({
     position: Number.parseInt(String(id), 10),

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Authenticate, ProtectedResource, ServerLookup } from './access.ts'
 import type { Awaitable, GatewayRequest, Hook, Principal } from './common.ts'
 import type { EventLog } from './event-logs.ts'
+import type { Interceptor } from './interceptors.ts'
 import type { AuditRecord, Telemetry } from './observe.ts'
 import type { ServerConfig } from './servers.ts'
 import type { SessionStore } from './sessions.ts'
@@ -50,6 +51,11 @@ export interface GatewayOptions<P extends Principal = Principal> {
   readonly allowedHosts?: readonly string[] | undefined
   /** The allowed origins of browser pages, as `https://app.example.com`, beside the gateway's own. Defaults to none. */
   readonly allowedOrigins?: readonly string[] | undefined
+  /**
+   * Interceptors of all messages, outermost first: the first sees what the client sees. Those of a server's config are
+   * inside. Defaults to none. docs/governance.md says what they can rely on.
+   */
+  readonly intercept?: Interceptor<P> | readonly Interceptor<P>[] | undefined
   /**
    * Caches the results that modern servers declare as cacheable (`server/discover`, lists, `resources/read`), in the
    * scope and for the time that they declare. `true` caches up to 16 MiB. Defaults to `false`.

@@ -1,5 +1,8 @@
-/** Timeouts for promises. */
+/** Timeouts for promises, and the limit of timers. */
 import { setImmediate } from 'node:timers'
+
+/** The longest delay that `setTimeout` accepts. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1
 
 /**
  * Settles as the promise does; rejects with an Error of this message when that takes more than `ms` milliseconds. An

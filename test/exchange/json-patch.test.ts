@@ -1,6 +1,7 @@
 // Changing a JSON text: what keeps its value keeps its bytes, and what is read afterwards is what was meant.
 import fc from 'fast-check'
-import { itemTexts, patchObject } from '../../lib/exchange/json-text.ts'
+import { patchJson, patchObject } from '../../lib/exchange/json-patch.ts'
+import { itemTexts } from '../../lib/exchange/json-text.ts'
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
@@ -92,6 +93,37 @@ function memberText(text: string, key: string): string {
   const alone = patchObject(text, Object.fromEntries(others.map((other) => [other, undefined])))
   return alone.trim().slice(1, -1).trim()
 }
+
+test('a text that is patched from the value that it says to the same value is the very text', () => {
+  fc.assert(
+    fc.property(objects, (text) => {
+      const value = read(text)
+      expect(patchJson(text, value, value)).toBe(text)
+      // Also where only what is inside is the same.
+      expect(patchJson(text, value, { ...value })).toBe(text)
+      expect(patchJson(text, value, read(text))).toBe(text)
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test('what is taken out of a list leaves the bytes of all that stays, wherever it stands then', () => {
+  const lists = fc.array(values, { minLength: 1, maxLength: 6 })
+  fc.assert(
+    fc.property(lists, fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }), (items, kept) => {
+      const text = `{"list":[${items.map((item) => `{"item":[${item}],"n":1.0}`).join(',')}]}`
+      const value = read(text) as { list: Json[] }
+      const after = { list: value.list.filter((_, index) => kept[index]) }
+      const texts = itemTexts(text).length === 0 ? [] : items.filter((_, index) => kept[index])
+      expect(itemTexts(patchJson(text, value, after))).toEqual(texts.map((item) => `{"item":[${item}],"n":1.0}`))
+      const changed = { list: after.list.map((item) => Object.assign({}, item, { more: 1 })) }
+      expect(itemTexts(patchJson(text, value, changed))).toEqual(
+        texts.map((item) => `{"item":[${item}],"n":1.0,"more":1}`),
+      )
+    }),
+    { numRuns: 500 },
+  )
+})
 
 describe('a change deep inside', () => {
   test('leaves everything around it byte for byte', () => {

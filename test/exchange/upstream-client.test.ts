@@ -4,7 +4,8 @@ import { answer } from '../../lib/exchange/answer.ts'
 import type { Exchange } from '../../lib/exchange/exchange.ts'
 import type { Message } from '../../lib/exchange/message.ts'
 import type { Handle, Reply } from '../../lib/exchange/reply.ts'
-import { RpcError, UpstreamClient } from '../../lib/exchange/upstream-client.ts'
+import { UpstreamClient } from '../../lib/exchange/upstream-client.ts'
+import { RpcError } from '../../lib/rpc-error.ts'
 import type { UpstreamState } from '../../lib/types.ts'
 import {
   collect,

@@ -60,13 +60,13 @@ describeRedis('in a Redis Cluster', () => {
 
     test('sessions and events are spread over all masters', async () => {
       const [store, log] = [sessions(), events()]
-      for (let index = 0; index < 40; index += 1) await store.create({ ...RECORD, principal: `user-${index}` })
+      for (let index = 0; index < 60; index += 1) await store.create({ ...RECORD, principal: `user-${index}` })
       for (const keys of await redis.keys()) expect(keys.length).toBeGreaterThan(8)
       await redis.flush()
-      for (let index = 0; index < 40; index += 1) await store.create({ ...RECORD, principal: '' })
+      for (let index = 0; index < 60; index += 1) await store.create({ ...RECORD, principal: '' })
       for (const keys of await redis.keys()) expect(keys.length).toBeGreaterThan(4)
       await redis.flush()
-      for (let index = 0; index < 40; index += 1) {
+      for (let index = 0; index < 60; index += 1) {
         await log.append({ session: 'digest', stream: `s${index}` }, [{ position: 1, text: '' }])
       }
       for (const keys of await redis.keys()) expect(keys.length).toBeGreaterThan(4)

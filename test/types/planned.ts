@@ -12,12 +12,7 @@ import type {
 } from '../../lib/index.ts'
 
 /** What joins each kind of server. */
-export interface PlannedServerInfo {
-  /** Layers that see this server's messages, inside those of the gateway. */
-  readonly intercept?: unknown
-  /** `undefined`: clients of 2025 are served by servers of 2026-07-28 alone; `true` both ways, `false` neither. */
-  readonly bridge?: boolean | { readonly sessions?: number; readonly questionMs?: number; readonly rounds?: number }
-}
+export interface PlannedServerInfo {}
 
 export interface SseServer extends ServerInfo, PlannedServerInfo {
   readonly type: 'sse'
@@ -38,7 +33,6 @@ export type PlannedServerConfig<P extends Principal = Principal> = MemberServer<
 
 /** What joins the options of the gateway. */
 export interface PlannedGatewayOptions {
-  readonly intercept?: unknown
   /** Secrets from which those of bridges, questions and accounts are derived (HKDF), one list for all. */
   readonly keys?: readonly (string | Uint8Array)[]
 }
@@ -58,4 +52,4 @@ declare const make: typeof mcpGateway
 declare const planned: GatewayOptions & PlannedGatewayOptions
 make({ servers: planned.servers, authenticate: false })
 // @ts-expect-error -- not built yet
-make({ servers: planned.servers, authenticate: false, intercept: [] })
+make({ servers: planned.servers, authenticate: false, keys: ['secret'] })

@@ -94,12 +94,13 @@ const redisClients: RedisClient[] = [
   { call: (command: string, ...args: string[]) => Promise.resolve([command, ...args]) },
 ]
 for (const redisClient of redisClients) {
-  new RedisSessionStore({ client: redisClient })
-  new RedisEventLog({ client: redisClient, blockingClient: redisClient })
+  const sessions = new RedisSessionStore({ client: redisClient })
+  const events = new RedisEventLog({ client: redisClient, blockingClient: redisClient })
+  mcpGateway({ servers: {}, authenticate: false, sessions, events })
 }
 // @ts-expect-error the second connection is needed
-new RedisEventLog({ client: createClient() })
+void new RedisEventLog({ client: createClient() })
 // @ts-expect-error no client has neither method
-new RedisSessionStore({ client: { get: () => Promise.resolve(null) } })
+void new RedisSessionStore({ client: { get: () => Promise.resolve(null) } })
 // @ts-expect-error 0.1 took a function
-new RedisSessionStore({ sendCommand: (...args: string[]) => createClient().sendCommand(args) })
+void new RedisSessionStore({ sendCommand: (...args: string[]) => createClient().sendCommand(args) })

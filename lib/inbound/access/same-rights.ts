@@ -1,4 +1,4 @@
-/** Rights that have several names across the revisions of MCP: a scope rule for one name applies to all of them. */
+/** Rights that have several names across the revisions of MCP: a scope rule, or an interceptor, for one applies to all. */
 import { LISTEN_METHOD, META } from '../../protocol.ts'
 import { isObject, member } from '../../util/json.ts'
 
@@ -33,6 +33,13 @@ export function ruledBy(method: string, params: unknown): readonly string[] {
     if (exercises(right, method, params)) names.push(...right.rules)
   }
   return names
+}
+
+/** The other methods that exercise the same right as a method, whatever its parameters. */
+export function aliasesOf(method: string): readonly string[] {
+  return RIGHTS.filter(({ methods }) => methods.includes(method))
+    .flatMap(({ rules }) => rules)
+    .filter((name) => name !== method)
 }
 
 function exercises({ methods, filter, meta }: Right, method: string, params: unknown): boolean {

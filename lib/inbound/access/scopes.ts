@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Message } from '../../exchange/message.ts'
 import type { Principal, ScopeRules, ServerConfig } from '../../types.ts'
 import { isObject, kindOf, member } from '../../util/json.ts'
+import { compilePattern } from '../../util/pattern.ts'
 import { ruledBy } from './same-rights.ts'
 
 /** A pattern, and the scopes that the matching methods or tools need. */
@@ -97,21 +98,4 @@ function compile(option: string, given: Readonly<Record<string, readonly string[
     matches: compilePattern(name),
     scopes: checkScopes(`${option} at ${JSON.stringify(name)}`, scopes),
   }))
-}
-
-/** A glob with `*` alone, without a regular expression: those backtrack, while this takes linear time. */
-function compilePattern(pattern: string): Rule['matches'] {
-  const [first = '', ...rest] = pattern.split('*')
-  const last = rest.pop()
-  if (last === undefined) return (name) => name === pattern
-  return (name) => {
-    if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false
-    let from = first.length
-    for (const piece of rest) {
-      const at = name.indexOf(piece, from)
-      if (at === -1 || at + piece.length > name.length - last.length) return false
-      from = at + piece.length
-    }
-    return true
-  }
 }

@@ -7,7 +7,7 @@ import type { Message } from '../../exchange/message.ts'
 import type { ReplyHeaders } from '../../exchange/reply.ts'
 import { JSON_TYPE, mediaType } from '../../protocol.ts'
 import { ChunkList } from '../../util/chunk-list.ts'
-import type { Deadlines, Awaited } from './deadlines.ts'
+import type { Deadlines, Awaited } from '../../util/deadlines.ts'
 import { JsonCheck } from './json-check.ts'
 
 /** How many bytes of a discarded body are read so that its connection can be reused, and for how long. */

@@ -1,7 +1,8 @@
 /** Finds out whether a pipe speaks the modern era: by what it answers, or by time. (2026-07-28 stdio, Backward Compatibility) */
 import { GatewayError, isCode } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
-import { RpcError, UpstreamClient } from '../../exchange/upstream-client.ts'
+import { UpstreamClient } from '../../exchange/upstream-client.ts'
+import { RpcError } from '../../rpc-error.ts'
 import { LEGACY_VERSIONS, MODERN_ERRORS } from '../../protocol.ts'
 import type { Era } from '../../types.ts'
 import { boundedSet } from '../../util/bounded-map.ts'

@@ -1,6 +1,6 @@
 // One timer for all that wait: who is late hears of it within half a second, whoever else comes and goes.
 import { jest } from '@jest/globals'
-import { type Awaited, Deadlines } from '../../../lib/upstream/http/deadlines.ts'
+import { type Awaited, Deadlines } from '../../lib/util/deadlines.ts'
 
 beforeEach(() => void jest.useFakeTimers())
 afterEach(() => void jest.useRealTimers())

@@ -1,5 +1,5 @@
 /** The time limit for response headers, kept by one timer for all requests. (ER9) */
-import { type DenseItem, DenseSet } from '../../util/dense-set.ts'
+import { type DenseItem, DenseSet } from './dense-set.ts'
 
 /** How often deadlines are checked, in milliseconds: a request ends at most this much too late. */
 const LOOK_MS = 500

@@ -1,0 +1,130 @@
+/** A client's request as interceptors send it on: rewritten, with its rights and its answers, and asked again if need be. */
+import { GatewayError } from '../../errors.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import { patchObject } from '../../exchange/json-patch.ts'
+import type { Lifetime } from '../../exchange/lifetime.ts'
+import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
+import { paramHeadersOf, paramHeaderValues, repeatsArguments } from '../../exchange/param-headers.ts'
+import { readResponse } from '../../exchange/read-response.ts'
+import type { Reply } from '../../exchange/reply.ts'
+import type { Json, RequestId } from '../../types.ts'
+import { isObject, type JsonObject, member } from '../../util/json.ts'
+import { runChain } from './chain.ts'
+import { type InnerRight, withInnerRights } from './inner-rights.ts'
+import { InterceptedCall } from './intercepted-call.ts'
+import type { ChainEntry, InterceptorSet } from './interceptor-set.ts'
+import type { Surroundings } from './interceptors.ts'
+import { screenQuestions } from './questions.ts'
+import { hear } from './server-says.ts'
+
+export class ClientRequest {
+  readonly #message: RequestMessage
+  readonly #exchange: Exchange
+  readonly #set: InterceptorSet
+  readonly #around: Surroundings
+  readonly #entries: readonly ChainEntry[]
+
+  constructor(
+    message: RequestMessage,
+    exchange: Exchange,
+    set: InterceptorSet,
+    around: Surroundings,
+    entries: readonly ChainEntry[] = set.chainOf(message.method),
+  ) {
+    this.#message = message
+    this.#exchange = exchange
+    this.#set = set
+    this.#around = around
+    this.#entries = entries
+  }
+
+  reply(): Promise<Reply> {
+    const { deadlines, timeoutMs, report, findTool, next } = this.#around
+    const call = new InterceptedCall({
+      exchange: this.#exchange,
+      message: this.#message,
+      entries: this.#entries,
+      findTool,
+      next,
+      deadlines,
+      timeoutMs,
+      report,
+      send: (params, life) => this.#send(params, life),
+      listen: (reply, stream) => hear(reply, this.#around, stream),
+      screen: (response, params, life) => this.#screen(response, params, life),
+    })
+    return call.reply()
+  }
+
+  async #send(given: Json, life: Lifetime, id?: RequestId): Promise<Reply> {
+    const { kept, next } = this.#around
+    const restored = this.#isAsked ? kept.restore(given, this.#bound) : given
+    const params = await withInnerRights(this.#message, restored, this.#set, (right) => this.#granted(right))
+    const before = this.#message.params
+    const isSame = params === before || (before === undefined && Object.keys(params).length === 0)
+    const own = this.#exchange.fork({}, life)
+    if (isSame && id === undefined) return next(own)
+    const paramHeaders = isSame ? undefined : await this.#paramHeaders(params)
+    return next(own.rewrite({ ...(!isSame && { params }), ...(id !== undefined && { id }) }, paramHeaders))
+  }
+
+  /** Headers that repeat arguments follow them; which those are, only the tool's schema says. (HD13) */
+  async #paramHeaders(params: Json): Promise<Record<string, string> | undefined> {
+    const { method, params: before } = this.#message
+    const isCall = method === 'tools/call' && repeatsArguments(this.#exchange.headers)
+    if (!isCall || member(before, 'arguments') === params['arguments']) return undefined
+    const tool = await this.#around.findTool(String(params['name']), Infinity)
+    if (tool) return paramHeaderValues(paramHeadersOf(tool.inputSchema), params['arguments'])
+    const cause = new TypeError(
+      'An interceptor changed arguments that headers repeat, of a tool whose schema is not known',
+    )
+    throw new GatewayError('internal', 'Internal error', { cause })
+  }
+
+  /** What the interceptors of a method of its own make of a right in a parameter. */
+  async #granted({ method, params }: InnerRight): Promise<Json | undefined> {
+    const entries = this.#set.chainOf(method)
+    const { findTool } = this.#around
+    const subject = {
+      exchange: this.#exchange,
+      from: 'client',
+      method,
+      id: this.#message.id,
+      during: undefined,
+      findTool,
+    } as const
+    let passed: Json | undefined
+    const send = async (given: Json): Promise<Json> => {
+      passed = given
+      return {}
+    }
+    await runChain({ entries, subject, send, check: () => {} }, params)
+    return passed
+  }
+
+  get #isAsked(): boolean {
+    return this.#set.hearsQuestions && this.#message.era === 'modern'
+  }
+
+  /** Whose answers they are, and to what. */
+  get #bound(): string {
+    const { path, origin } = this.#exchange
+    return JSON.stringify([origin.principal?.id, path, this.#message.method])
+  }
+
+  async #screen(response: ResponseMessage, params: Json, life: Lifetime): Promise<ResponseMessage> {
+    if (!this.#isAsked || !isObject(response.result)) return response
+    const parts = { ...this.#around, bound: this.#bound }
+    let round = 0
+    return screenQuestions(response, params, parts, async (again) => {
+      // A retry has an id of its own. (ST23)
+      const id = `gateway-${typeof this.#message.id}-${this.#message.id}-${(round += 1)}`
+      const answered = await readResponse(await this.#send(again, life, id), undefined, { id })
+      return answered && withRequestId(answered, this.#message.id)
+    })
+  }
+}
+
+function withRequestId(response: ResponseMessage, id: RequestId): ResponseMessage {
+  return { ...response, id, text: patchObject(response.text, { id }, response as unknown as JsonObject) }
+}

@@ -1,0 +1,17 @@
+/** The time limit of interceptors that a stream waits for. */
+import { GatewayError } from '../../errors.ts'
+import { InterceptorError } from './chain.ts'
+
+/** Rejects with `unavailable` when it takes longer; 0 is no limit. */
+export function inInterceptorTime<T>(work: Promise<T>, timeoutMs: number, method: string): Promise<T> {
+  if (timeoutMs === 0) return work
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(tooLate(method, timeoutMs)), timeoutMs).unref()
+    work.finally(() => clearTimeout(timer)).then(resolve, reject)
+  })
+}
+
+export function tooLate(method: string, timeoutMs: number): GatewayError {
+  const what = `The interceptors of ${method} neither answered nor called next() within ${timeoutMs} ms`
+  return new GatewayError('unavailable', 'The gateway cannot answer now', { cause: new InterceptorError(what) })
+}

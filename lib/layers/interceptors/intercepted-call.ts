@@ -1,0 +1,247 @@
+/** One request of a client on its way through interceptors, and its response on the way back. */
+import { answer, type Answer, jsonReply } from '../../exchange/answer.ts'
+import type { End } from '../../exchange/body.ts'
+import { brokenOff, GatewayError } from '../../errors.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import { patchObject } from '../../exchange/json-patch.ts'
+import { type RequestMessage, type ResponseMessage, responseText } from '../../exchange/message.ts'
+import { peekInTime } from '../../exchange/read-response.ts'
+import { drainReply, type EventsReply, type Handle, type Reply } from '../../exchange/reply.ts'
+import type { Lifetime } from '../../exchange/lifetime.ts'
+import { negotiatedVersionHeader } from '../../protocol.ts'
+import { RpcError, rpcErrorOf } from '../../rpc-error.ts'
+import type { Json } from '../../types.ts'
+import type { Awaited, Deadlines } from '../../util/deadlines.ts'
+import { checkResult, runChain } from './chain.ts'
+import { NO_PARAMS, isSoundResponse, requireUnambiguous } from './frozen.ts'
+import { tooLate } from './in-time.ts'
+import type { ChainEntry } from './interceptor-set.ts'
+import type { ChainSubject } from './layer-message.ts'
+
+/** What an intercepted call needs of its surroundings. */
+export interface InterceptedCallParts {
+  readonly exchange: Exchange
+  readonly message: RequestMessage
+  readonly entries: readonly ChainEntry[]
+  readonly findTool: ChainSubject['findTool']
+  /** Sends what the interceptors made of the request. The lifetime ends before that of the exchange when nobody waits. */
+  readonly send: (params: Json, life: Lifetime) => Promise<Reply>
+  /** The stream that the call is answered on, with what its interceptors say of the server's messages. */
+  readonly listen: (reply: EventsReply, call: CallStream) => Reply
+  /** What the client is to see of a result that asks it questions. */
+  readonly screen: (response: ResponseMessage, params: Json, life: Lifetime) => Promise<ResponseMessage>
+  /** Sends something else behind the interceptors. */
+  readonly next: Handle
+  readonly deadlines: Deadlines
+  readonly timeoutMs: number
+  readonly report: (error: unknown) => void
+}
+
+/** How the stream of a call is answered. */
+export interface CallStream {
+  readonly requestId: RequestMessage['id']
+  /** The text of the response in place of the server's; `undefined` as it is. */
+  onResponse(response: ResponseMessage): Promise<string | undefined>
+  /** The same where none came. */
+  onEnd(end: End): Promise<string | undefined>
+  /** Whether the client has its response. */
+  readonly isAnswered: () => boolean
+}
+
+/** The response as it came. */
+const UNCHANGED = Symbol('unchanged')
+
+type CallOutcome = typeof UNCHANGED | { readonly text: string }
+
+export class InterceptedCall implements CallStream, Awaited {
+  slot = -1
+  dueAt = 0
+  readonly requestId: RequestMessage['id']
+  readonly #parts: InterceptedCallParts
+  readonly #life: Lifetime
+  #outcome!: Promise<CallOutcome>
+  #isSending = false
+  #reply: Reply | undefined
+  /** The response as the server gave it. */
+  #received: ResponseMessage | undefined
+  /** The same as the interceptors see it, without the questions that were answered here. */
+  #response: ResponseMessage | undefined
+  /** The error that stands for the server's own, as long as nobody makes another of it. */
+  #serverError: RpcError | undefined
+  #isAnswered = false
+  #onStream: ((reply: Reply) => void) | undefined
+  #onLateHook: ((error: GatewayError) => void) | undefined
+  #hear: { resolve(response: ResponseMessage): void; reject(error: unknown): void } | undefined
+
+  constructor(parts: InterceptedCallParts) {
+    this.#parts = parts
+    this.#life = parts.exchange.life.child()
+    this.requestId = parts.message.id
+  }
+
+  reply(): Promise<Reply> {
+    return answer(this.#parts.exchange, () => this.#answer())
+  }
+
+  readonly isAnswered = (): boolean => this.#isAnswered
+
+  #answer(): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#onStream = (reply) => resolve({ reply })
+      this.#outcome = this.#decide()
+      this.#outcome.then((outcome) => resolve(this.#answerOf(outcome))).catch(reject)
+    })
+  }
+
+  /** Rejects with a GatewayError alone. */
+  async #decide(): Promise<CallOutcome> {
+    const { message, entries, exchange, findTool } = this.#parts
+    try {
+      const params = message.params ?? NO_PARAMS
+      requireUnambiguous(message)
+      const late = new Promise<never>((_, reject) => (this.#onLateHook = reject))
+      late.catch(() => {})
+      const { method, id } = message
+      const subject: ChainSubject = { exchange, from: 'client', method, id, during: undefined, findTool }
+      const check = (result: unknown): void => checkResult(method, this.#response?.result, result)
+      this.#watch()
+      const running = runChain({ entries, subject, send: (given) => this.#send(given), check }, params)
+      const result = await Promise.race([running, late])
+      if (this.#response && result === this.#response.result) return UNCHANGED
+      return { text: this.#textOf(result as Json) }
+    } catch (error) {
+      return this.#outcomeOf(error)
+    } finally {
+      this.#parts.deadlines.delete(this)
+      if (this.#isSending) this.#life.stop(new GatewayError('bad_request', 'An interceptor answered'))
+      else if (!this.#hear) this.#life.end()
+    }
+  }
+
+  /** An interceptor's own time: while the server is asked it does not run. */
+  #watch(): void {
+    this.#parts.deadlines.add(this, this.#parts.timeoutMs)
+  }
+
+  onLate(): void {
+    this.#onLateHook?.(tooLate(this.#parts.message.method, this.#parts.timeoutMs))
+  }
+
+  async #send(params: Json): Promise<unknown> {
+    this.#parts.deadlines.delete(this)
+    this.#isSending = true
+    try {
+      this.#received = await this.#ask(params)
+      const response = await this.#parts.screen(this.#received, params, this.#life)
+      this.#response = response
+      if (response.error === undefined) return response.result
+      this.#serverError = rpcErrorOf(response.error)
+      throw this.#serverError
+    } finally {
+      this.#isSending = false
+      this.#watch()
+    }
+  }
+
+  async #ask(params: Json): Promise<ResponseMessage> {
+    const { exchange } = this.#parts
+    const reply = await this.#parts.send(params, this.#life)
+    if (exchange.life.stopped) throw exchange.life.stopped
+    this.#reply = reply
+    if (reply.kind === 'empty') throw new GatewayError('upstream_refused', `The server answered ${reply.status}`)
+    const response =
+      reply.kind === 'json'
+        ? await peekInTime(reply, this.requestId, this.#parts.timeoutMs)
+        : await this.#hearFrom(reply)
+    return this.#sound(response, reply)
+  }
+
+  /** From here on the stream is the client's: progress leaves while the response is waited for. */
+  #hearFrom(reply: EventsReply): Promise<ResponseMessage> {
+    const heard = new Promise<ResponseMessage>((resolve, reject) => (this.#hear = { resolve, reject }))
+    this.#parts.exchange.life.onStop((reason) => this.#hear?.reject(reason))
+    this.#onStream?.(this.#parts.listen(reply, this))
+    return heard
+  }
+
+  /** What several readers would read several things in, and a result that is an error by its status, is shown to nobody. */
+  #sound(response: ResponseMessage | undefined, { status }: Reply): ResponseMessage {
+    const isSound = response && isSoundResponse(response) && (status < 300 || response.error !== undefined)
+    if (isSound) return response
+    throw new GatewayError('upstream_invalid', 'The server answered something that cannot be shown to an interceptor')
+  }
+
+  async onResponse(response: ResponseMessage): Promise<string | undefined> {
+    this.#hear?.resolve(response)
+    const text = await this.#finalText()
+    this.#isAnswered = true
+    return text
+  }
+
+  async onEnd(end: End): Promise<string | undefined> {
+    if (this.#isAnswered) return undefined
+    const { stopped } = this.#parts.exchange.life
+    if (stopped) return undefined
+    const error = brokenOff(end.how === 'broken' ? end.error : undefined)
+    this.#hear?.reject(error)
+    const text = await this.#finalText(error)
+    this.#isAnswered = text !== undefined
+    return text
+  }
+
+  /** The last word on a stream; `undefined` for the server's own, or for `own`, which the stream ends with. */
+  async #finalText(own?: GatewayError): Promise<string | undefined> {
+    try {
+      const outcome = await this.#outcome
+      if (outcome !== UNCHANGED) return outcome.text
+      return this.#response === this.#received ? undefined : this.#response?.text
+    } catch (error) {
+      if (error === own) return undefined
+      const known = error as GatewayError
+      if (known.status >= 500 && known.code !== 'closing') this.#parts.report(known)
+      return known.toJsonRpc(this.requestId)
+    }
+  }
+
+  #outcomeOf(error: unknown): CallOutcome {
+    if (error instanceof RpcError) {
+      const { code, message, data } = error
+      if (error === this.#serverError) return UNCHANGED
+      return { text: responseText(this.requestId, { error: { code, message, ...(data !== undefined && { data }) } }) }
+    }
+    this.#abandonSession()
+    if (error instanceof GatewayError) throw error
+    throw new GatewayError('internal', 'Internal error', { cause: error })
+  }
+
+  /** The server's text with another result; an answer of an interceptor's own is complete unless it says otherwise. (ST2) */
+  #textOf(result: Json): string {
+    const { era } = this.#parts.message
+    const isOwn = this.#response?.result === undefined
+    const whole = era === 'modern' && isOwn && result['resultType'] === undefined
+    const said = whole ? { resultType: 'complete', ...result } : result
+    if (isOwn) return responseText(this.requestId, { result: said })
+    return patchObject(this.#response!.text, { result: said }, this.#response as unknown as Json)
+  }
+
+  #answerOf(outcome: CallOutcome): Answer {
+    const reply = this.#reply
+    const text = outcome === UNCHANGED ? this.#response!.text : outcome.text
+    if (reply?.kind !== 'json' || !this.#response) return { text }
+    if (text === this.#received!.text) return { reply }
+    reply.body.drain()
+    const { 'content-length': _, 'content-type': __, ...headers } = reply.headers
+    const own = jsonReply(text, headers, this.#response.error === undefined ? reply.status : 200)
+    return { reply: { ...own, opened: reply.opened, sessionId: reply.sessionId } }
+  }
+
+  /** A session that the server has opened for a handshake that is refused here ends at once. */
+  #abandonSession(): void {
+    const opened = this.#reply?.opened
+    if (opened?.id === undefined) return
+    const { exchange, next } = this.#parts
+    const headers = negotiatedVersionHeader(opened.protocolVersion)
+    const farewell = { verb: 'DELETE', message: undefined, state: opened, headers } as const
+    void next(exchange.fork(farewell, exchange.life.detach())).then(drainReply, () => {})
+  }
+}

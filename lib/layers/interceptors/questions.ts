@@ -1,0 +1,153 @@
+/** The questions in an `input_required` result, as interceptors let them through. (2026-07-28 MRTR) */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { GatewayError } from '../../errors.ts'
+import { patchObject } from '../../exchange/json-patch.ts'
+import type { ResponseMessage } from '../../exchange/message.ts'
+import { RpcError } from '../../rpc-error.ts'
+import type { Json } from '../../types.ts'
+import { isObject, type JsonObject, member, parseJson } from '../../util/json.ts'
+import { isSoundResponse } from './frozen.ts'
+import { QUESTIONS } from './interceptor-set.ts'
+import { type Decision, decide, type HearingParts } from './server-says.ts'
+
+/** How often a server is asked again whose questions were all answered here. */
+const MAX_ROUNDS = 10
+
+/** How long an answer is kept for the client's retry. */
+const KEPT_MS = 60 * 60_000
+
+const STATE_PREFIX = 'mcpgw.'
+
+/** What is kept in a `requestState` until the client comes back with its own answers. */
+interface SealedAnswers {
+  readonly answers: JsonObject
+  /** The server's own. */
+  readonly state: string | undefined
+  readonly until: number
+}
+
+/** Answers given in the client's place travel with the client's retry, sealed: nothing of them is kept here. */
+export class KeptAnswers {
+  /** Of this process: a retry at another node fails, rather than ask what was answered. */
+  readonly #key = randomBytes(32)
+
+  seal(kept: Omit<SealedAnswers, 'until'>, bound: string): string {
+    const iv = randomBytes(12)
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv).setAAD(Buffer.from(bound))
+    const text = JSON.stringify({ ...kept, until: Date.now() + KEPT_MS })
+    const sealed = Buffer.concat([iv, cipher.update(text), cipher.final(), cipher.getAuthTag()])
+    return STATE_PREFIX + sealed.toString('base64url')
+  }
+
+  /** The parameters as the server is to see them: its own state, and all answers. */
+  restore(params: Json, bound: string): Json {
+    const said = member(params, 'requestState')
+    if (typeof said !== 'string' || !said.startsWith(STATE_PREFIX)) return params
+    const { answers, state } = this.#open(said, bound)
+    const { requestState: _, ...others } = params
+    const given = member(params, 'inputResponses')
+    const inputResponses = { ...(isObject(given) ? given : {}), ...answers }
+    return { ...others, inputResponses, ...(state !== undefined && { requestState: state }) }
+  }
+
+  #open(said: string, bound: string): SealedAnswers {
+    const sealed = Buffer.from(said.slice(STATE_PREFIX.length), 'base64url')
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(0, 12), { authTagLength: 16 })
+      decipher.setAAD(Buffer.from(bound)).setAuthTag(sealed.subarray(-16))
+      const text = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString()
+      const kept = JSON.parse(text) as SealedAnswers
+      if (kept.until > Date.now()) return kept
+    } catch {}
+    throw new RpcError(-32602, '"requestState" is not valid here any more: send the request again without it')
+  }
+}
+
+/** Asks the server again with these parameters. */
+type AskAgain = (params: Json) => Promise<ResponseMessage | undefined>
+
+/**
+ * The response as the client is to see it. Where every question was answered here the server is asked again at once;
+ * where some were, the others are left, and the answers go along in `requestState`.
+ */
+export async function screenQuestions(
+  first: ResponseMessage,
+  params: Json,
+  parts: HearingParts & { readonly kept: KeptAnswers; readonly bound: string },
+  askAgain: AskAgain,
+): Promise<ResponseMessage> {
+  let response = first
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const asked = questionsOf(response)
+    if (!asked) return response
+    const decisions = await decideAll(asked, parts)
+    const answers = Object.fromEntries(
+      decisions.flatMap(([key, said]) => ('result' in said ? [[key, said.result]] : [])),
+    )
+    const left = decisions.filter(([, said]) => 'params' in said)
+    const state = member(response.result, 'requestState') as string | undefined
+    if (left.length > 0)
+      return withQuestions(
+        response,
+        asked,
+        left,
+        Object.keys(answers).length > 0 ? parts.kept.seal({ answers, state }, parts.bound) : undefined,
+      )
+    const { requestState: _, inputResponses: __, ...others } = params
+    const again = await askAgain({
+      ...others,
+      inputResponses: answers,
+      ...(state !== undefined && { requestState: state }),
+    })
+    if (!again || !isSoundResponse(again)) break
+    response = again
+  }
+  throw new GatewayError('upstream_invalid', 'The server did not answer what was answered in its client’s place')
+}
+
+/** The questions of a result by key; `undefined` where it asks none. */
+function questionsOf({ result }: ResponseMessage): JsonObject | undefined {
+  const asked = member(result, 'resultType') === 'input_required' ? member(result, 'inputRequests') : undefined
+  return isObject(asked) && Object.keys(asked).length > 0 ? asked : undefined
+}
+
+/** Rejects, so that the call fails, when one of them is refused: no answer is made up for it. */
+async function decideAll(asked: JsonObject, parts: HearingParts): Promise<(readonly [string, Decision])[]> {
+  const decisions: (readonly [string, Decision])[] = []
+  for (const [key, question] of Object.entries(asked)) {
+    const method = member(question, 'method')
+    const params = member(question, 'params') ?? {}
+    if (typeof method !== 'string' || !QUESTIONS.includes(method) || !isObject(params)) {
+      throw new GatewayError('upstream_invalid', 'The server asked something that cannot be shown to an interceptor')
+    }
+    decisions.push([key, await decide(method, undefined, params, parts)])
+  }
+  return decisions
+}
+
+function withQuestions(
+  response: ResponseMessage,
+  asked: JsonObject,
+  left: readonly (readonly [string, Decision])[],
+  requestState: string | undefined,
+): ResponseMessage {
+  const isSame =
+    requestState === undefined &&
+    left.every(([key, said]) => 'params' in said && said.params === member(asked[key], 'params'))
+  if (isSame) return response
+  const inputRequests = Object.fromEntries(
+    left.map(([key, said]) => [
+      key,
+      'params' in said ? { ...(asked[key] as JsonObject), params: said.params } : asked[key],
+    ]),
+  )
+  const result = {
+    ...(response.result as JsonObject),
+    inputRequests,
+    ...(requestState !== undefined && { requestState }),
+  }
+  const text = patchObject(response.text, { result }, response as unknown as JsonObject)
+  const parsed = parseJson(text) as { readonly result: unknown }
+  const { result: frozen } = parsed
+  return { ...response, text, result: frozen }
+}
