@@ -22,7 +22,7 @@ describeRedis('two gateways on one Redis Cluster', () => {
   let gateways: RunningGateway[]
 
   beforeAll(async () => {
-    ;[redis, upstream] = await Promise.all([startRedisCluster(), startUpstream()])
+    ;[redis, upstream] = await Promise.all([startRedisCluster(1_000), startUpstream()])
     const connect = REDIS_CLUSTER_CLIENTS.flatMap(([, each]) => [each, each])
     connections = await Promise.all(connect.map((each) => each(redis.ports)))
     gateways = await Promise.all(

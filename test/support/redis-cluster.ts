@@ -14,9 +14,6 @@ import { MAKE_OLDER, spawnRedis, type RedisConnection, type SendCommand } from '
 
 const MASTERS = 3
 const SERVERS = 2 * MASTERS
-/** After this a master that does not answer is taken for dead, and its replica is promoted. */
-const NODE_TIMEOUT_MS = 1_000
-
 interface Server {
   readonly port: number
   readonly process: ChildProcess
@@ -45,7 +42,7 @@ export interface RunningRedisCluster {
 
 export type ConnectCluster = (ports: readonly number[]) => Promise<RedisConnection>
 
-/** Both libraries as they come, but that no pause before a reconnection outlives a test for long. */
+/** Both libraries as they come, but that none of their timers outlives a test for long. */
 export const REDIS_CLUSTER_CLIENTS: ReadonlyArray<readonly [library: string, connect: ConnectCluster]> = [
   ['redis', connectRedisCluster],
   ['ioredis', connectIoRedisCluster],
@@ -66,7 +63,10 @@ async function connectRedisCluster(ports: readonly number[]): Promise<RedisConne
 }
 
 async function connectIoRedisCluster(ports: readonly number[]): Promise<RedisConnection> {
-  const client = new IoRedisCluster(ports.map((port) => ({ host: '127.0.0.1', port })))
+  const client = new IoRedisCluster(
+    ports.map((port) => ({ host: '127.0.0.1', port })),
+    { redisOptions: { disconnectTimeout: 100 } },
+  )
   client.on('error', () => {})
   await once(client, 'ready')
   return {
@@ -76,11 +76,14 @@ async function connectIoRedisCluster(ports: readonly number[]): Promise<RedisCon
   }
 }
 
-export async function startRedisCluster(): Promise<RunningRedisCluster> {
+/** After `nodeTimeoutMs` a master that does not answer is taken for dead, and its replica is promoted. */
+export async function startRedisCluster(nodeTimeoutMs = 15_000): Promise<RunningRedisCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'redis-cluster-'))
   const free = await freePorts(2 * SERVERS)
   const ports = free.slice(0, SERVERS)
-  const servers = await Promise.all(ports.map((port, index) => startServer(folder, port, free[SERVERS + index]!)))
+  const servers = await Promise.all(
+    ports.map((port, index) => startServer(folder, port, free[SERVERS + index]!, nodeTimeoutMs)),
+  )
   const addresses = ports.map((port) => `127.0.0.1:${port}`)
   const options = ['--cluster-replicas', '1', '--cluster-yes']
   await promisify(execFile)('redis-cli', ['--cluster', 'create', ...addresses, ...options])
@@ -180,10 +183,10 @@ export async function startRedisCluster(): Promise<RunningRedisCluster> {
   }
 }
 
-async function startServer(folder: string, port: number, busPort: number): Promise<Server> {
+async function startServer(folder: string, port: number, busPort: number, nodeTimeoutMs: number): Promise<Server> {
   const address = ['--bind', '127.0.0.1', '--port', String(port), '--cluster-port', String(busPort), '--dir', folder]
   const cluster = ['--cluster-enabled', 'yes', '--cluster-config-file', `${port}.conf`]
-  const timing = ['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--repl-diskless-sync-delay', '0']
+  const timing = ['--cluster-node-timeout', String(nodeTimeoutMs), '--repl-diskless-sync-delay', '0']
   const server = await spawnRedis([...address, ...cluster, ...timing, '--save', '', '--dbfilename', `${port}.rdb`])
   const client = createClient({ socket: { host: '127.0.0.1', port, tls: false } })
   client.on('error', () => {})
