@@ -1,5 +1,7 @@
 // Events in Redis: a real redis-server, through both client libraries.
 import { RedisEventLog, type RedisEventLogOptions } from '../../lib/index.ts'
+import { RedisCommands } from '../../lib/stores/redis.ts'
+import { StreamWatch } from '../../lib/stores/stream-watch.ts'
 import { eventLogContract } from '../../lib/testing.ts'
 import { describeRedis, REDIS_CLIENTS, startRedis, type RedisConnection, type RunningRedis } from '../support/redis.ts'
 
@@ -63,6 +65,38 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     await events.read(name, 0, 0)
     expect(await redis.counted()).toMatchObject({ eval: 2, xrange: 1, xadd: 2 })
     events.close()
+  })
+
+  test('whoever waits is woken by events of its stream alone, each of them once', async () => {
+    const events = log()
+    const other = { ...name, stream: 'other' }
+    const readings = [events.read(name, 0, 5_000), events.read(other, 0, 300)]
+    const writer = log({ blockingClient: connections[2]!.client })
+    while (((await redis.sendCommand('KEYS', '*:waiting')) as string[]).length < 2);
+    await redis.counted()
+    await writer.append(name, [event(1)])
+    await writer.append(name, [event(2)])
+    expect((await readings[0])!.length).toBeGreaterThan(0)
+    expect(await readings[1]).toEqual([])
+    // One read for each that was woken, and one that waits on; the second event found nobody to tell.
+    const { xread, eval: scripts } = await redis.counted()
+    expect(xread).toBeLessThanOrEqual(2)
+    expect(scripts).toBeLessThanOrEqual(2 + 1 + 2)
+    events.close()
+    writer.close()
+  })
+
+  test('an inbox that nobody reads is bounded, and goes by itself', async () => {
+    const [commands, blocking] = connections.map(
+      ({ client }) => new RedisCommands(client, 30_000, 'client', 'RedisEventLog'),
+    )
+    const watch = new StreamWatch(commands!, blocking!, 'mcp:events:')
+    for (let count = 0; count < 11_000; count += 1) watch.notify(['mcp:events:inbox:gone'], 'stream')
+    await commands!.send('', ['PING'])
+    const entries = Number(await redis.sendCommand('XLEN', 'mcp:events:inbox:gone'))
+    expect(entries).toBeGreaterThanOrEqual(10_000)
+    expect(entries).toBeLessThan(10_200)
+    expect(Number(await redis.sendCommand('PTTL', 'mcp:events:inbox:gone'))).toBeLessThanOrEqual(20_000)
   })
 
   test('a read gives no more at a time than a client may hold without reading it, and one event at least', async () => {

@@ -200,7 +200,7 @@ async function startServer(folder: string, port: number, busPort: number, nodeTi
 }
 
 /** All are held until all are known, so that none is given twice. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(servers.map((server) => once(server, 'listening')))
   const ports = servers.map((server) => (server.address() as AddressInfo).port)

@@ -123,8 +123,11 @@ function spawnServer(folder: string, path: string): Promise<ChildProcess> {
   return spawnRedis([...options, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always'])
 }
 
-/** Resolves when it is ready to accept connections. */
-export async function spawnRedis(args: readonly string[]): Promise<ChildProcess> {
+/** Resolves when it has said that it is ready. */
+export async function spawnRedis(
+  args: readonly string[],
+  ready: RegExp = /ready to accept connections/i,
+): Promise<ChildProcess> {
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   // A run that ends before its time takes it along.
   const end = (): unknown => child.kill('SIGKILL')
@@ -134,7 +137,7 @@ export async function spawnRedis(args: readonly string[]): Promise<ChildProcess>
     child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`redis-server exited with ${code}`)))
     createInterface(child.stdout).on('line', (line) => {
-      if (/ready to accept connections/i.test(line)) resolve()
+      if (ready.test(line)) resolve()
     })
   })
   return child
