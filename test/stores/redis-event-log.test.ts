@@ -91,8 +91,10 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
       ({ client }) => new RedisCommands(client, 30_000, 'client', 'RedisEventLog'),
     )
     const watch = new StreamWatch(commands!, blocking!, 'mcp:events:')
-    for (let count = 0; count < 11_000; count += 1) watch.notify(['mcp:events:inbox:gone'], 'stream')
-    await commands!.send('', ['PING'])
+    const fill = "for at = 1, 12000 do redis.call('XADD', KEYS[1], '*', 'key', 'stream') end"
+    await redis.sendCommand('EVAL', fill, '1', 'mcp:events:inbox:gone')
+    watch.notify(['mcp:events:inbox:gone'], 'stream')
+    await commands!.send('key', ['GET', 'key'])
     const entries = Number(await redis.sendCommand('XLEN', 'mcp:events:inbox:gone'))
     expect(entries).toBeGreaterThanOrEqual(10_000)
     expect(entries).toBeLessThan(10_200)

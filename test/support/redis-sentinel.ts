@@ -21,14 +21,18 @@ export interface RunningRedisSentinel {
 
 export type ConnectSentinel = (port: number) => Promise<RedisConnection>
 
-/** Both libraries as they come. */
+/** Both libraries as they come, but that few of their timers outlive a test. */
 export const REDIS_SENTINEL_CLIENTS: ReadonlyArray<readonly [library: string, connect: ConnectSentinel]> = [
   ['redis', connectRedisSentinel],
   ['ioredis', connectIoRedisSentinel],
 ]
 
 async function connectRedisSentinel(port: number): Promise<RedisConnection> {
-  const client = createSentinel({ name: NAME, sentinelRootNodes: [{ host: '127.0.0.1', port }] })
+  const client = createSentinel({
+    name: NAME,
+    sentinelRootNodes: [{ host: '127.0.0.1', port }],
+    nodeClientOptions: { socket: { reconnectStrategy: 100 } },
+  })
   client.on('error', () => {})
   await client.connect()
   return {
