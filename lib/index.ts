@@ -68,6 +68,7 @@ export type {
   LoggedEvent,
   McpMessage,
   McpMethods,
+  MessagePart,
   NextInterceptor,
   OpenPipe,
   Pipe,

@@ -43,6 +43,7 @@ export type {
   Json,
   McpMessage,
   McpMethods,
+  MessagePart,
   NextInterceptor,
   Tool,
   ToolList,

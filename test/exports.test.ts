@@ -82,6 +82,7 @@ test('the package exports exactly these types', () => {
     'McpMethods',
     'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
+    'MessagePart',
     'NextInterceptor',
     'OpenPipe',
     'Pipe',

@@ -32,6 +32,7 @@ import {
   versionOfMessage,
 } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import { safely } from './safely.ts'
 import type { SessionWatch } from './session-watch.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
@@ -230,20 +231,8 @@ export class InboundObservation implements Observed {
   }
 }
 
-/** Whoever observes may fail, and changes nothing by it. */
-export function safely<T>(work: () => T, report: (error: unknown) => void): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    report(error)
-    return undefined
-  }
-}
-
 /** Whether a client can have the rest where its stream ended. */
-function canResume(reply: Reply | undefined): boolean {
-  return reply?.kind === 'events' && reply.resumeAfter() !== undefined
-}
+const canResume = (reply: Reply | undefined): boolean => reply?.kind === 'events' && reply.resumeAfter() !== undefined
 
 /** What something here decided, in place of the server, has not failed: it was refused. */
 function asRefused(ending: Ending): Ending {

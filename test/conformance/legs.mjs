@@ -53,6 +53,9 @@ const OF_A_SERVER = /** @type {const} */ ([
 /** Another kind of gateway, or another server, is a line here, and one where its name is explained. @type {readonly Leg[]} */
 export const LEGS = [
   ...OF_A_SERVER.map((leg) => /** @type {const} */ ({ ...leg, server: 'dual-era' })),
+  // With a record and spans of each message, and the trace context that a server gets of them.
+  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'observed' },
+  { revision: '2026-07-28', suite: 'required', server: 'dual-era', gateway: 'observed' },
   ...OF_A_SERVER.map((leg) => onPipe('in process', leg)),
   ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
   // That transport has no revision of its own: sessions are all that it serves.
@@ -151,8 +154,10 @@ export function nameOf({ revision, suite, server, gateway }) {
  */
 function onPipe(server, leg) {
   const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
-  // Each session of `stdio` is a process, which takes its time; and what is done with sessions, older revisions share.
-  const isRare = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  // Each session of `stdio` is a process, which takes its time; what is done with sessions, older revisions share; and
+  // what is required of the modern one is hardly more than all of it.
+  const isVariant = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  const isRare = isVariant || (leg.revision === '2026-07-28' && leg.suite === 'required')
   return { ...leg, server, direct: 'dual-era', differences, ...(isRare && { byHand: true }) }
 }
 

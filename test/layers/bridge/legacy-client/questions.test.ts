@@ -4,6 +4,7 @@ import type { ClientSession } from '../../../../lib/exchange/exchange.ts'
 import { notificationOf } from '../../../../lib/exchange/message.ts'
 import { MemoryEventLog } from '../../../../lib/stores/memory-event-log.ts'
 import { MemorySessionStore } from '../../../../lib/stores/memory-session-store.ts'
+import type { SessionStore } from '../../../../lib/types.ts'
 import {
   answerTo,
   asks,
@@ -427,8 +428,19 @@ describe('with an event log', () => {
     expect(messagesOf(back).at(-1)).toMatchObject({ id: 7, result: { content: [] } })
   })
 
+  /** A store of two gateways, as Redis is: it has no one gateway to tell what it ends. */
+  function sharedStore(): SessionStore {
+    const store = new MemorySessionStore()
+    return {
+      create: (record) => store.create(record),
+      get: (id) => store.get(id),
+      update: (id, record) => store.update(id, record),
+      delete: (id) => store.delete(id),
+    }
+  }
+
   test('6 the answer may arrive at another node, and the first one counts', async () => {
-    const [eventLog, store] = [new MemoryEventLog(), new MemorySessionStore()]
+    const [eventLog, store] = [new MemoryEventLog(), sharedStore()]
     await start({ layers, eventLog, store })
     const other = bridged({ layers, eventLog, store })
     askOnce({ a: elicitation() })
@@ -446,7 +458,7 @@ describe('with an event log', () => {
   })
 
   test('RPC12 SS6 an answer of another session does not count there either', async () => {
-    const [eventLog, store] = [new MemoryEventLog(), new MemorySessionStore()]
+    const [eventLog, store] = [new MemoryEventLog(), sharedStore()]
     await start({ layers, eventLog, store })
     const other = bridged({ layers, eventLog, store })
     askOnce({ a: elicitation() })
