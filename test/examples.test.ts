@@ -35,6 +35,8 @@ test.each([
   ['mcp-json', [], 'It is mended, and read again.'],
   ['custom-session-store', [], 'The gateway was restarted; the session goes on: 2.'],
   ['keyv-session-store', [], 'The other ended it; for the first it is 404, and nothing of it is left.'],
+  ['audit-trail', [], 'A line that is changed, or missing, shows.'],
+  ['telemetry', [], 'prom-client counted the same messages, from the channel.'],
   ['connect', [], 'Connect: any other path goes on to the rest of the app.'],
   ['bare-http', [], 'node:http: any other path is 404.'],
 ])(

@@ -15,8 +15,9 @@ import {
   settleWith,
 } from './endings.ts'
 import { clientOf, idOfMessage, methodOf, serverOf, sessionDigest, messageTarget, versionOfMessage } from './facts.ts'
-import { InboundObservation, type ObservationParts, safely } from './inbound-observation.ts'
+import { InboundObservation, type ObservationParts } from './inbound-observation.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import { safely } from './safely.ts'
 import type { AttemptSpan, Ending, TelemetryObserver, TraceFields } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
 

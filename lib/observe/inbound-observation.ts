@@ -32,6 +32,7 @@ import {
   versionOfMessage,
 } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import { safely } from './safely.ts'
 import type { SessionWatch } from './session-watch.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
@@ -227,16 +228,6 @@ export class InboundObservation implements Observed {
       run = () => traceRequest(context, inner)
     }
     return run()
-  }
-}
-
-/** Whoever observes may fail, and changes nothing by it. */
-export function safely<T>(work: () => T, report: (error: unknown) => void): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    report(error)
-    return undefined
   }
 }
 

@@ -228,7 +228,7 @@ export class MessageScanner {
     this.#onMessage({
       id: hasId ? id : undefined,
       method: typeof method === 'string' ? method : undefined,
-      error: hasError ? errorOf(code, message) : undefined,
+      error: hasError ? scannedError(code, message) : undefined,
       isToolError: isError === true,
     })
   }
@@ -242,7 +242,7 @@ export class MessageScanner {
   }
 }
 
-function errorOf(code: unknown, message: unknown): ScannedMessage['error'] {
+function scannedError(code: unknown, message: unknown): ScannedMessage['error'] {
   return {
     code: typeof code === 'number' ? code : undefined,
     message: typeof message === 'string' ? message : '',
