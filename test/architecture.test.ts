@@ -45,7 +45,7 @@ const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   oauth4webapi: 'auth/',
   undici: 'upstream/',
   'eventsource-parser': 'exchange/sse.ts',
-  negotiator: 'inbound/accept.ts',
+  negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
   'cross-spawn': 'stdio/child-pipe.ts',
   'lru-cache': ['auth/verified-tokens.ts', 'directory/coalescing-cache.ts'],
   '@opentelemetry/api': 'opentelemetry/',

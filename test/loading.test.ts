@@ -53,7 +53,7 @@ test('express-mcp-gateway loads neither jose nor oauth4webapi, and no subpath', 
 
 test.each([
   ['auth', ['jose', 'lru-cache', 'oauth4webapi'], ['auth']],
-  ['directory', ['eventsource-parser', 'lru-cache'], ['directory']],
+  ['directory', ['eventsource-parser', 'lru-cache', 'negotiator'], ['directory']],
   ['stdio', ['cross-spawn'], ['stdio']],
   ['opentelemetry', [], ['opentelemetry']],
   ['testing', [], ['contracts']],

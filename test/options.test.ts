@@ -227,6 +227,16 @@ describe('misuse', () => {
     ['a host for an origin', { allowedOrigins: ['example.com'] }, /^"allowedOrigins" takes values such as/],
     ['an origin with a path', { allowedOrigins: ['https://example.com/'] }, /^"allowedOrigins" takes values such as/],
 
+    [
+      'a bridge the other way',
+      { servers: { a: { url: 'http://h/', bridge: true } } },
+      'Server "a": "bridge" must be false, which refuses clients with sessions, or be left out, not true',
+    ],
+    [
+      'a bridge of a pipe',
+      { servers: { a: { pipe: () => {}, bridge: {} } } },
+      'Server "a": "bridge" must be false, which refuses clients with sessions, or be left out, not {}',
+    ],
     ['a body limit of 0', { limits: { bodyBytes: 0 } }, '"limits.bodyBytes" must be a number of at least 1, not 0'],
     [
       'a body limit as text',

@@ -77,7 +77,7 @@ function noSubjectToken(): never {
 }
 
 function checkExchange(options: TokenExchangeOptions<never>): void {
-  checkTokenOptions('tokenExchange', options, ['subjectToken', 'subjectTokenType'])
+  checkTokenOptions('tokenExchange', options, { subjectToken: true, subjectTokenType: true })
   if (options.subjectToken === undefined || typeof options.subjectToken === 'function') return
   throw new TypeError('tokenExchange: "subjectToken" must be a function ({ request, principal }) that answers a token')
 }

@@ -116,6 +116,11 @@ export function valueTexts(text: string, paths: readonly (readonly string[])[]):
   return texts
 }
 
+/** The original text of the value at this path. */
+export function valueText(text: string, path: readonly string[]): string | undefined {
+  return valueTexts(text, [path])[0]
+}
+
 /** The ranges of the items of an array. */
 export function* itemsOf(text: string): Generator<readonly [number, number]> {
   let at = afterSpace(text, text.indexOf('[') + 1)

@@ -232,9 +232,7 @@ export class InboundObservation implements Observed {
 }
 
 /** Whether a client can have the rest where its stream ended. */
-function canResume(reply: Reply | undefined): boolean {
-  return reply?.kind === 'events' && reply.resumeAfter() !== undefined
-}
+const canResume = (reply: Reply | undefined): boolean => reply?.kind === 'events' && reply.resumeAfter() !== undefined
 
 /** What something here decided, in place of the server, has not failed: it was refused. */
 function asRefused(ending: Ending): Ending {

@@ -79,6 +79,11 @@ export class Sessions {
     return this.#store.attach !== undefined
   }
 
+  /** Whether what changes in a session is kept for all nodes. */
+  get areShared(): boolean {
+    return this.#store.update !== undefined
+  }
+
   /** Keeps a new session. The id becomes the client's `Mcp-Session-Id`. Throws `unavailable` when the store fails. */
   async open(record: SessionRecord): Promise<string> {
     const principal = principalKey(record.principal)

@@ -51,10 +51,15 @@ export interface HttpServer<P extends Principal = Principal> extends ServerInfo 
     | undefined
   /**
    * The eras that the server speaks. With `legacy`, modern messages get an error that makes a client fall back to the
-   * handshake; with `modern`, a handshake gets an error with the supported revisions. Defaults to `auto`: the server
-   * itself answers.
+   * handshake; with `modern`, a handshake is bridged, or, with `bridge: false`, gets an error with the supported
+   * revisions. Defaults to `auto`: the server itself answers.
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
+  /**
+   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
+   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   */
+  readonly bridge?: false | undefined
   /**
    * Opens a new session at the server, unnoticed by the client, when the server has lost the session (404), and restores
    * the client's handshake, log level and resource subscriptions. Any other state that the server had in the session is
@@ -142,6 +147,11 @@ export interface PipeServer<P extends Principal = Principal> extends ServerInfo 
    * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
+  /**
+   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
+   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   */
+  readonly bridge?: false | undefined
   /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
   readonly recover?: boolean | undefined
   /**

@@ -21,7 +21,10 @@
  * @property {{ scenarios: number, checks: number }} expected the least that must pass, directly and through a gateway
  */
 
-/** Made of servers that answer in event streams, which is theirs to choose: what a pipe answers at once is JSON. */
+/**
+ * Checks of servers that answer in event streams, which is theirs to choose: what a pipe, or a server of 2026-07-28, answers
+ * at once is JSON, and the suite passes over them.
+ */
 const WITHOUT_STREAMS = [
   'server-sse-multiple-streams / server-sse-streams-functional / ServerSSEStreamsFunctional: direct SUCCESS, gateway absent',
   'server-sse-polling / server-sse-priming-event / ServerSendsPrimingEvent: direct SUCCESS, gateway absent',
@@ -57,6 +60,9 @@ export const LEGS = [
   ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
   // That transport has no revision of its own: sessions are all that it serves.
   { revision: '2025-06-18', suite: 'all', server: 'sse', gateway: 'plain', direct: 'dual-era' },
+
+  // Through a bridge: what a server of both eras answers directly is what one of 2026-07-28 alone is to answer.
+  ...[OF_A_SERVER[0], OF_A_SERVER[1], OF_A_SERVER[4], OF_A_SERVER[5]].map(bridged),
 
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'plain' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'event log' },
@@ -148,9 +154,27 @@ export function nameOf({ revision, suite, server, gateway }) {
  */
 function onPipe(server, leg) {
   const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
-  // Each session of `stdio` is a process, which takes its time; and what is done with sessions, older revisions share.
-  const isRare = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  // Each session of `stdio` is a process, which takes its time; what is done with sessions, older revisions share; and
+  // what is required of the modern one is hardly more than all of it.
+  const isVariant = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  const isRare = isVariant || (leg.revision === '2026-07-28' && leg.suite === 'required')
   return { ...leg, server, direct: 'dual-era', differences, ...(isRare && { byHand: true }) }
+}
+
+/**
+ * A leg through a bridge.
+ * @param {Omit<Leg, 'server'>} leg
+ * @returns {Leg}
+ */
+function bridged(leg) {
+  const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
+  return {
+    ...leg,
+    server: 'modern-only',
+    direct: 'dual-era',
+    differences,
+    ...(leg.gateway !== 'plain' && { byHand: true }),
+  }
 }
 
 /**

@@ -20,9 +20,10 @@ const FIXTURES = join(import.meta.dirname, '../fixtures')
 
 /** Each a program below test/fixtures that prints its URL, and the kind of server that it is. */
 const SERVERS = {
-  'dual-era': { program: 'dual-era-server.mjs', type: /** @type {const} */ ('http') },
+  'dual-era': { program: 'dual-era-server.mjs', options: [], type: /** @type {const} */ ('http') },
+  'modern-only': { program: 'dual-era-server.mjs', options: ['--modern-only'], type: /** @type {const} */ ('http') },
   // The same fixture behind the transport of 2024-11-05, at which the suite asks nothing directly.
-  sse: { program: 'dual-era-sse.mjs', type: /** @type {const} */ ('sse') },
+  sse: { program: 'dual-era-sse.mjs', options: [], type: /** @type {const} */ ('sse') },
 }
 
 /** The same fixture without a URL, so that what is asked directly is another one. @satisfies {Record<string, Behind>} */
@@ -36,8 +37,8 @@ export const isPipeName = (name) => Object.hasOwn(PIPES, name)
 
 /** @param {ServerName} name */
 export async function startServer(name) {
-  const { program, type } = SERVERS[name]
-  const child = spawn(process.execPath, [join(FIXTURES, program)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const { program, options, type } = SERVERS[name]
+  const child = spawn(process.execPath, [join(FIXTURES, program), ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close')
   const lines = createInterface({ input: child.stdout })
   const [url] = await Promise.race([

@@ -22,7 +22,7 @@ import { initializeMessage, post } from '../support/rpc.ts'
 const SMALL = fileURLToPath(new URL('../fixtures/stdio/small.sh', import.meta.url))
 const APP = fileURLToPath(new URL('../fixtures/stdio/app.mjs', import.meta.url))
 
-const SESSIONS = Number(process.env['LEAK_SESSIONS'] ?? 60)
+const SESSIONS = Number(process.env['LEAK_SESSIONS'] ?? 40)
 const TIMEOUT_MS = 20_000 + 100 * SESSIONS
 
 /** How many clients open sessions at a time, and how many processes there may be of them. */

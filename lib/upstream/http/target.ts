@@ -6,6 +6,7 @@ import type { HttpServer } from '../../types.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
 import { isDictionary, kindOf } from '../../util/json.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
+import { faultOfBridge } from '../server-kind.ts'
 import { OWN_HEADERS } from './headers.ts'
 
 /** The endpoint of a server, and the headers of every request as a flat list: name, value, name, value ... */
@@ -32,6 +33,7 @@ const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   url: true,
   headers: true,
   protocol: true,
+  bridge: true,
   recover: true,
   scopes: true,
   intercept: true,
@@ -58,7 +60,7 @@ export function targetOf(server: string, config: HttpServer): Target {
   if (before && before.url === config.url && before.headers === config.headers) return before.target
   const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
   checkKeys(config, fault)
-  const { type = 'http', url: given, headers, protocol = 'auto', recover = false } = config
+  const { type = 'http', url: given, headers, protocol = 'auto', recover = false, bridge } = config
   if (type !== 'http' && type !== 'streamable-http') {
     const cure = CURES[String(type)]
     const not = `"type" must be "http", "streamable-http" or "sse", not ${JSON.stringify(type)}`
@@ -68,6 +70,8 @@ export function targetOf(server: string, config: HttpServer): Target {
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
+  const wrong = faultOfBridge(bridge)
+  if (wrong !== undefined) throw fault(wrong)
   const url = checkUrl(given, fault)
   const target: Target = {
     id: upstreamIdOf(url.href),

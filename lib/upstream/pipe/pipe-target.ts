@@ -4,6 +4,7 @@ import type { OpenPipe, PipeServer } from '../../types.ts'
 import { kindOf } from '../../util/json.ts'
 import { MAX_TIMER_MS } from '../../util/timeout.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
+import { faultOfBridge } from '../server-kind.ts'
 
 /** How the pipes of a server are opened, and how many there are for how long. */
 export interface PipeTarget {
@@ -22,6 +23,7 @@ export interface PipeTarget {
 const PIPE_KEYS: Readonly<Record<keyof PipeServer, true>> = {
   pipe: true,
   protocol: true,
+  bridge: true,
   recover: true,
   maxPipes: true,
   idleMs: true,
@@ -73,7 +75,7 @@ function checkShape(config: PipeServer, fault: (what: string) => TypeError): voi
   if (unknown !== undefined) {
     throw fault(`${JSON.stringify(unknown)} is not a key of a pipe's config; ${alternatives(unknown, PIPE_KEYS)}`)
   }
-  const { pipe, protocol = 'auto', recover = false } = config
+  const { pipe, protocol = 'auto', recover = false, bridge } = config
   if (typeof pipe !== 'function') {
     throw fault(`"pipe" must be a function that opens a pipe, as inProcess() and stdio() make it, not ${kindOf(pipe)}`)
   }
@@ -84,6 +86,8 @@ function checkShape(config: PipeServer, fault: (what: string) => TypeError): voi
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
+  const wrong = faultOfBridge(bridge)
+  if (wrong !== undefined) throw fault(wrong)
 }
 
 function checkNumber(

@@ -6,6 +6,7 @@ import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { OnChange } from '../../exchange/layer.ts'
 import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
 import { member } from '../../util/json.ts'
+import { within } from '../../util/timeout.ts'
 import { handshakeNeeded } from '../eras.ts'
 import { protocolOf } from '../server-kind.ts'
 import { BackOff } from './back-off.ts'
@@ -107,7 +108,9 @@ export class Pipes {
     try {
       if ((await this.#eras.probe(name, channel, exchange)) === 'legacy') throw handshakeNeeded()
     } catch (error) {
-      void this.close(channel)
+      // A client comes back at once with a handshake, for which there may be room only when this one has ended.
+      const { graceMs } = entry?.target ?? { graceMs: 0 }
+      await within(performance.now() + 2 * graceMs, this.close(channel))
       throw this.#isClosed ? hasClosed() : error
     }
     if (entry) entry.isProbe = false

@@ -1,4 +1,5 @@
 /** HTTP+SSE as a pipe: what the server says comes on one event stream, what it is told is POSTed. (2024-11-05 transports) */
+import { setMaxListeners } from 'node:events'
 import type { Readable } from 'node:stream'
 import { GatewayError } from '../../errors.ts'
 import type { Pipe, PipeContext } from '../../types.ts'
@@ -58,6 +59,8 @@ export class SsePipe implements Pipe {
   private constructor(requests: SseRequests, context: PipeContext) {
     this.#requests = requests
     this.#context = context
+    // The stream and every POST listen.
+    setMaxListeners(MAX_POSTS + 1, this.#abort.signal)
   }
 
   send(message: string, from: PipeContext = this.#context): boolean {

@@ -1,4 +1,7 @@
 // In-process servers as they are in the wild: questions with no request, handlers that never answer, ends of all kinds.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { McpServer as McpServerV2 } from '@modelcontextprotocol/server'
 import { serveStdio } from '@modelcontextprotocol/server/stdio'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
@@ -155,4 +158,32 @@ test('a question before "initialized" waits for the listener, and its answer goe
     })
   })
   expect(await answered).toEqual({ roots: [] })
+})
+
+test('servers whose sessions have ended are freed, with all that they held', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const servers: WeakRef<object>[] = []
+  const gateway = await gatewayOf(
+    inProcess((transport) => {
+      const server = new McpServer({ name: 'v1', version: '1' })
+      server.registerTool('hold', {}, () => say(String(big.length)))
+      const big = Buffer.alloc(100_000)
+      servers.push(new WeakRef(server), new WeakRef(transport))
+      return server.connect(transport)
+    }),
+  )
+  for (let count = 0; count < 50; count += 1) {
+    const session = await initialize(gateway.url('here'))
+    await session.request('tools/call', { name: 'hold', arguments: {} })
+    await session.end()
+  }
+  let left = servers
+  for (let turn = 0; turn < 50 && left.length > 4; turn += 1) {
+    await sleep(20)
+    collect()
+    left = left.filter((each) => each.deref() !== undefined)
+  }
+  // The last one may be held by what is still on the stack.
+  expect(left.length).toBeLessThanOrEqual(4)
 })

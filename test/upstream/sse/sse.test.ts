@@ -1,5 +1,9 @@
 // HTTP+SSE of 2024-11-05 behind the gateway: a real server of SDK v1 with real clients, and servers that misbehave.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
 import type { SseServer } from '../../../lib/index.ts'
@@ -68,6 +72,39 @@ describe.each([
     expect(gateway.reported.entries).toEqual([])
   })
 })
+
+test('server-everything over HTTP+SSE', async () => {
+  const program = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')
+  const server = await listen(() => {})
+  const { port } = new URL(server.origin)
+  await server.close()
+  const child = spawn(process.execPath, [join(dirname(program), 'dist', 'index.js'), 'sse'], {
+    env: { ...process.env, PORT: port },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  try {
+    // It goes on telling, and ends when nobody reads it.
+    await new Promise<void>((resolve) => {
+      child.stderr.on('data', (chunk) => String(chunk).includes('running on port') && resolve())
+    })
+    const gateway = await gatewayOf({ url: `http://127.0.0.1:${port}/sse` })
+    const client = await connectSdkV1(gateway.url('here'))
+    expect((await client.tools()).map(({ name }) => name)).toContain('echo')
+    expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
+    const progress: number[] = []
+    const onprogress = (told: { progress: number }): void => void progress.push(told.progress)
+    await client.call('trigger-long-running-operation', { duration: 0.3, steps: 3 }, { onprogress })
+    expect(progress).toEqual([1, 2, 3])
+    expect(textOf(await client.call('trigger-elicitation-request'))).toContain('Ada')
+    await client.endSession()
+    await client.close()
+    expect(gateway.reported.entries).toEqual([])
+  } finally {
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+}, 20_000)
 
 test('a modern client is sent back to the handshake, and no stream is opened for it', async () => {
   const server = await sdkServer()
