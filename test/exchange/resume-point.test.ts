@@ -33,7 +33,7 @@ function lastFields(stream: Buffer): { after: string | undefined; retryMs: numbe
   }
   const [id, retry] = [valueOf('id'), valueOf('retry')]
   return {
-    after: id === undefined || id.trim() !== id || id === '' ? undefined : id,
+    after: id === undefined || id === '' || /^[\t ]|[\t ]$/.test(id) ? undefined : id,
     retryMs: retry === undefined ? undefined : Number(retry),
   }
 }
