@@ -57,6 +57,7 @@ export type {
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  BridgeState,
   ClientState,
   Era,
   ErrorContext,

@@ -73,7 +73,7 @@ export function modernRequest(
     era: 'modern',
     id,
     method,
-    params: { ...params, ...LEFT_OUT, ...(JSON.parse(`{${round.slice(1)}}`) as JsonObject), _meta },
+    params: { ...withoutLeftOut(params), ...(JSON.parse(`{${round.slice(1)}}`) as JsonObject), _meta },
     text: `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)},"params":${own}}`,
   }
   const crossing = Object.fromEntries(OF_THE_TRACE.flatMap((name) => (headers[name] ? [[name, headers[name]]] : [])))
@@ -81,6 +81,10 @@ export function modernRequest(
     { message: modern, state: undefined, headers: { ...crossing, ...standardHeaders(modern), ...paramHeaders } },
     life,
   )
+}
+
+function withoutLeftOut(params: JsonObject | undefined): JsonObject {
+  return Object.fromEntries(Object.entries(params ?? {}).filter(([key]) => !Object.hasOwn(LEFT_OUT, key)))
 }
 
 /** HD6, HD11. */
