@@ -56,11 +56,10 @@ async function connectIoRedisSentinel(port: number): Promise<RedisConnection> {
 export async function startRedisSentinel(): Promise<RunningRedisSentinel> {
   const folder = mkdtempSync(join(tmpdir(), 'redis-sentinel-'))
   const [masterPort, replicaPort, port] = (await freePorts(3)) as [number, number, number]
-  const start = (of: number, ...options: string[]): ReturnType<typeof spawnRedis> =>
-    spawnRedis([
-      ...['--bind', '127.0.0.1', '--port', String(of), '--dir', folder, '--dbfilename', `${of}.rdb`, '--save', ''],
-      ...['--repl-diskless-sync-delay', '0', ...options],
-    ])
+  const start = (of: number, ...options: string[]): ReturnType<typeof spawnRedis> => {
+    const files = ['--dir', folder, '--dbfilename', `${of}.rdb`, '--save', '', '--repl-diskless-sync-delay', '0']
+    return spawnRedis(['--bind', '127.0.0.1', '--port', String(of), ...files, ...options])
+  }
   const master = await start(masterPort)
   const replica = await start(replicaPort, '--replicaof', '127.0.0.1', String(masterPort))
   const file = join(folder, 'sentinel.conf')
@@ -79,7 +78,7 @@ sentinel failover-timeout ${NAME} 5000
   const client = createClient({ socket: { host: '127.0.0.1', port, tls: false } })
   client.on('error', () => {})
   await client.connect()
-  while (((await client.sendCommand(['SENTINEL', 'REPLICAS', NAME])) as unknown[]).length === 0) await delay(20)
+  while ((await client.sendCommand<unknown[]>(['SENTINEL', 'REPLICAS', NAME])).length === 0) await delay(20)
   client.destroy()
 
   const kill = async (server: typeof master): Promise<void> => {
