@@ -51,6 +51,7 @@ export type {
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  BridgeState,
   ClientState,
   Era,
   ErrorContext,

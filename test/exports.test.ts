@@ -56,6 +56,7 @@ test('the package exports exactly these types', () => {
     'AuthenticateContext',
     'Awaitable',
     'BearerAuthenticate',
+    'BridgeState',
     'Challenge',
     'ClientState',
     'Era',
