@@ -227,11 +227,11 @@ describe('an upstream of one era', () => {
 
   test('SS3 modern alone: sessions of a bridge end when the config has none any more', async () => {
     const server = await startDualEraServer({ legacy: 'reject' })
-    let bridge: false | undefined
-    await start({ servers: () => ({ url: server.url, bridge }) })
+    const config: Partial<HttpServer> = {}
+    await start({ servers: () => ({ url: server.url, ...config }) })
     const session = await initialize(url)
     expect((await session.request('ping')).status).toBe(200)
-    bridge = false
+    Object.assign(config, { bridge: false })
     expect((await session.request('ping')).status).toBe(404)
     await server.close()
   })
