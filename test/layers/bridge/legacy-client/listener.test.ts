@@ -206,6 +206,20 @@ describe('subscriptions', () => {
     expect(Object.keys((await gateway.find(session.id)).record.upstream.client!.subscriptions!)).toEqual(['a', 'c'])
   })
 
+  test('SE5 of a client that leaves before the server has agreed are listened for no more', async () => {
+    await start()
+    const handle = gateway.pipeline.handleOf(gateway.config, 'client')
+    const { body } = (await handle(gateway.exchange(undefined, { session }))) as EventsReply
+    const waiting: Asked[] = []
+    gateway.upstream.on('subscriptions/listen', (one) => void waiting.push(one))
+    const answering = subscribe('a')
+    await settled()
+    body.cancel()
+    const stream = agree(waiting[0]!)
+    expect(await answering).toEqual(['result'])
+    await expect(stream.over).resolves.toBe('let go')
+  })
+
   test('11 C16 of requests that found the session as it was before are all kept', async () => {
     await start()
     const found = await Promise.all(['a', 'b'].map(async (uri) => ({ uri, session: await gateway.find(session.id) })))
