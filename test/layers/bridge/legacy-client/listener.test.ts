@@ -214,6 +214,8 @@ describe('subscriptions', () => {
     gateway.upstream.on('subscriptions/listen', (one) => void waiting.push(one))
     const answering = subscribe('a')
     await settled()
+    waiting[0]!.events()
+    await settled()
     body.cancel()
     const stream = agree(waiting[0]!)
     expect(await answering).toEqual(['result'])
