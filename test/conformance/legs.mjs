@@ -53,6 +53,10 @@ export const LEGS = [
   ...OF_A_SERVER.map((leg) => onPipe('in process', leg)),
   ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
 
+  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'intercept + log' },
+  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'intercept' },
+  { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'intercept + log' },
+
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'plain' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'event log' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'recover' },
