@@ -2,11 +2,12 @@
 import { GatewayError } from '../errors.ts'
 import { EVENT_STREAM_TYPE, JSON_TYPE } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
+import { type Awaited, Deadlines } from '../util/deadlines.ts'
 import { BufferBody, type End } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { PushBody } from './push-body.ts'
 import { drainReply, type Reply, type ReplyHeaders } from './reply.ts'
-import { messageEvent } from './sse.ts'
+import { formatEvent, messageEvent } from './sse.ts'
 
 /** How long a client waits for the first byte before the stream opens, from when on heartbeats keep it alive. (SE15) */
 const HEAD_MS = 7_500
@@ -53,11 +54,16 @@ export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): 
 
 const NOTHING_PENDING = (): readonly RequestId[] => []
 
-class AnswerStream implements Out {
+/** The answers whose client waits for a head: a timer for each would keep them alive until a major collection. */
+const heads = new Deadlines(HEAD_MS)
+
+class AnswerStream implements Out, Awaited {
+  slot = -1
+  dueAt = 0
   readonly #exchange: Exchange
   readonly #resolve: (reply: Reply) => void
-  readonly #body = new PushBody()
-  readonly #opening: NodeJS.Timeout
+  /** Made when it is needed: most answers are a document. */
+  #stream: PushBody | undefined
   #pending: () => readonly RequestId[]
   #isOpen = false
   #onReady: (() => void) | undefined
@@ -67,8 +73,18 @@ class AnswerStream implements Out {
     this.#exchange = exchange
     this.#pending = () => exchange.requestIds
     this.#resolve = resolve
-    this.#body.writer = { onResume: () => this.#wake(), onCancel: () => this.#wake() }
-    this.#opening = setTimeout(() => this.#open(), HEAD_MS).unref()
+    heads.add(this, HEAD_MS)
+  }
+
+  onLate(): void {
+    this.#open()
+  }
+
+  get #body(): PushBody {
+    if (this.#stream) return this.#stream
+    this.#stream = new PushBody()
+    this.#stream.writer = { onResume: () => this.#wake(), onCancel: () => this.#wake() }
+    return this.#stream
   }
 
   get ready(): Promise<void> | undefined {
@@ -88,7 +104,7 @@ class AnswerStream implements Out {
   }
 
   finish(ending: Answer): void {
-    clearTimeout(this.#opening)
+    heads.delete(this)
     if (!this.#isOpen) return this.#resolve('reply' in ending ? ending.reply : jsonReply(ending.text))
     if ('text' in ending) {
       this.#pending = NOTHING_PENDING
@@ -99,12 +115,18 @@ class AnswerStream implements Out {
   }
 
   fail(error: unknown): void {
-    clearTimeout(this.#opening)
+    heads.delete(this)
     const known = error instanceof Error ? error : new Error(String(error))
-    this.#body.end({ how: 'broken', error: known })
+    if (this.#isOpen) this.#body.end({ how: 'broken', error: known })
   }
 
   #forward(reply: Reply): void {
+    const document = reply.kind === 'json' ? reply.body.whole() : undefined
+    if (document) {
+      this.#pending = NOTHING_PENDING
+      this.#body.push(formatEvent({ event: 'message', data: document.toString() }))
+      return this.#body.end()
+    }
     if (reply.kind !== 'events') {
       drainReply(reply)
       return this.fail(new GatewayError('upstream_invalid', 'The rest of a stream must be a stream'))
@@ -124,7 +146,7 @@ class AnswerStream implements Out {
   #open(): void {
     if (this.#isOpen || !this.#exchange.origin.accepts.events) return
     this.#isOpen = true
-    clearTimeout(this.#opening)
+    heads.delete(this)
     this.#resolve({
       kind: 'events',
       status: 200,

@@ -98,7 +98,8 @@ describe('the silence before an answer (SE15)', () => {
     void reply.then((made) => seen.push(made))
     await jest.advanceTimersByTimeAsync(7_499)
     expect(seen).toEqual([])
-    await jest.advanceTimersByTimeAsync(1)
+    // One timer looks at all answers, twice a second.
+    await jest.advanceTimersByTimeAsync(501)
     expect(seen).toMatchObject([{ kind: 'events' }])
     finish({ text: RESULT })
     await turn()
@@ -120,6 +121,7 @@ describe('the silence before an answer (SE15)', () => {
     spoken.fail(closing)
     await Promise.allSettled([answered.reply, refused.reply, spoken.reply])
     await turn()
+    await jest.advanceTimersByTimeAsync(1_000)
     expect(jest.getTimerCount()).toBe(0)
   })
 })

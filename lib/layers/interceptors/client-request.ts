@@ -10,12 +10,14 @@ import type { Reply } from '../../exchange/reply.ts'
 import type { Json, RequestId } from '../../types.ts'
 import { isObject, type JsonObject, member } from '../../util/json.ts'
 import { runChain } from './chain.ts'
-import { type InnerRight, withInnerRights } from './inner-rights.ts'
+import { type InnerRight, innerRightsOf, withInnerRights } from './inner-rights.ts'
 import { InterceptedCall } from './intercepted-call.ts'
 import type { ChainEntry, InterceptorSet } from './interceptor-set.ts'
 import type { Surroundings } from './interceptors.ts'
 import { screenQuestions } from './questions.ts'
 import { hear } from './server-says.ts'
+
+const NOTHING_ELSE = {}
 
 export class ClientRequest {
   readonly #message: RequestMessage
@@ -51,12 +53,18 @@ export class ClientRequest {
       report,
       send: (params, life) => this.#send(params, life),
       listen: (reply, stream) => hear(reply, this.#around, stream),
-      screen: (response, params, life) => this.#screen(response, params, life),
+      screen: this.#isAsked ? (response, params, life) => this.#screen(response, params, life) : undefined,
     })
     return call.reply()
   }
 
-  async #send(given: Json, life: Lifetime, id?: RequestId): Promise<Reply> {
+  #send(given: Json, life: Lifetime): Promise<Reply> {
+    const isSame =
+      given === this.#message.params && !this.#isAsked && innerRightsOf(this.#message, this.#set).length === 0
+    return isSame ? this.#around.next(this.#exchange.fork(NOTHING_ELSE, life)) : this.#sendChanged(given, life)
+  }
+
+  async #sendChanged(given: Json, life: Lifetime, id?: RequestId): Promise<Reply> {
     const { kept, next } = this.#around
     const restored = this.#isAsked ? kept.restore(given, this.#bound) : given
     const params = await withInnerRights(this.#message, restored, this.#set, (right) => this.#granted(right))
@@ -113,13 +121,13 @@ export class ClientRequest {
   }
 
   async #screen(response: ResponseMessage, params: Json, life: Lifetime): Promise<ResponseMessage> {
-    if (!this.#isAsked || !isObject(response.result)) return response
+    if (!isObject(response.result)) return response
     const parts = { ...this.#around, bound: this.#bound }
     let round = 0
     return screenQuestions(response, params, parts, async (again) => {
       // A retry has an id of its own. (ST23)
       const id = `gateway-${typeof this.#message.id}-${this.#message.id}-${(round += 1)}`
-      const answered = await readResponse(await this.#send(again, life, id), undefined, { id })
+      const answered = await readResponse(await this.#sendChanged(again, life, id), undefined, { id })
       return answered && withRequestId(answered, this.#message.id)
     })
   }

@@ -29,7 +29,7 @@ export interface InterceptedCallParts {
   /** The stream that the call is answered on, with what its interceptors say of the server's messages. */
   readonly listen: (reply: EventsReply, call: CallStream) => Reply
   /** What the client is to see of a result that asks it questions. */
-  readonly screen: (response: ResponseMessage, params: Json, life: Lifetime) => Promise<ResponseMessage>
+  readonly screen: undefined | ((response: ResponseMessage, params: Json, life: Lifetime) => Promise<ResponseMessage>)
   /** Sends something else behind the interceptors. */
   readonly next: Handle
   readonly deadlines: Deadlines
@@ -99,14 +99,13 @@ export class InterceptedCall implements CallStream, Awaited {
     try {
       const params = message.params ?? NO_PARAMS
       requireUnambiguous(message)
-      const late = new Promise<never>((_, reject) => (this.#onLateHook = reject))
-      late.catch(() => {})
       const { method, id } = message
       const subject: ChainSubject = { exchange, from: 'client', method, id, during: undefined, findTool }
       const check = (result: unknown): void => checkResult(method, this.#response?.result, result)
       this.#watch()
-      const running = runChain({ entries, subject, send: (given) => this.#send(given), check }, params)
-      const result = await Promise.race([running, late])
+      const result = await this.#inTime(
+        runChain({ entries, subject, send: (given) => this.#send(given), check }, params),
+      )
       if (this.#response && result === this.#response.result) return UNCHANGED
       return { text: this.#textOf(result as Json) }
     } catch (error) {
@@ -123,6 +122,13 @@ export class InterceptedCall implements CallStream, Awaited {
     this.#parts.deadlines.add(this, this.#parts.timeoutMs)
   }
 
+  #inTime(running: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#onLateHook = reject
+      running.then(resolve, reject)
+    })
+  }
+
   onLate(): void {
     this.#onLateHook?.(tooLate(this.#parts.message.method, this.#parts.timeoutMs))
   }
@@ -132,7 +138,8 @@ export class InterceptedCall implements CallStream, Awaited {
     this.#isSending = true
     try {
       this.#received = await this.#ask(params)
-      const response = await this.#parts.screen(this.#received, params, this.#life)
+      const { screen } = this.#parts
+      const response = screen ? await screen(this.#received, params, this.#life) : this.#received
       this.#response = response
       if (response.error === undefined) return response.result
       this.#serverError = rpcErrorOf(response.error)
