@@ -88,8 +88,15 @@ export const CASES = [
   }),
   rounds({
     name: 'calls-pipes',
-    title:
-      'tools/call answered as JSON, 16 connections, the server behind a URL, a child process or in the same process',
+    title: 'tools/call answered as JSON, 1 connection, the server behind a URL, a child process or in the same process',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 1 },
+    proxies: PIPE_SERVERS,
+  }),
+  rounds({
+    name: 'calls-pipes-16',
+    title: 'the same with 16 connections: as many child processes, each of which is woken for each call',
     unit: 'call',
     job: 'calls',
     params: { connections: 16 },

@@ -130,7 +130,8 @@ export class GatewayError extends Error {
 
   constructor(code: GatewayErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
-    if (!Object.hasOwn(TABLE, code)) throw new TypeError(`GatewayError: ${JSON.stringify(code)} is not a code`)
+    if (!Object.hasOwn(TABLE, code))
+      throw new TypeError(`GatewayError: ${JSON.stringify(code)} is not a code; docs/errors.md has them`)
     const headers = options.headers === undefined ? undefined : headersOf(options.headers)
     this.code = code
     this.status = statusOf(options.status) ?? TABLE[code].status

@@ -13,14 +13,27 @@ import { refuse } from './outbound/refusal.ts'
 import { HEADER, MODERN_VERSIONS } from './protocol.ts'
 import { RunningGateway } from './running-gateway.ts'
 import type { Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
+import { checkOptions } from './util/anchors.ts'
 
 type Next = (error?: unknown) => void
 
-/** Makes the middleware. Throws a TypeError, which says the cure, for options that cannot work. */
+/**
+ * Creates the middleware, which answers at `{mount}/{server}/mcp` and at the metadata URLs of RFC 9728.
+ *
+ * @example
+ * ```js
+ * const gateway = mcpGateway({ servers: { weather: { url: 'http://localhost:8080/mcp' } }, authenticate: false })
+ * app.use('/mcp-servers', gateway)
+ * process.once('SIGTERM', () => gateway.close())
+ * ```
+ *
+ * @throws {TypeError} for an option that is unknown or cannot work; the message names the option and the cure.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
+ */
 export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
-  const config = parseOptions(options)
+  const config = checkOptions(mcpGateway, () => parseOptions(options))
   const { protectedServers } = config
-  const running = new RunningGateway(config)
+  const running = checkOptions(mcpGateway, () => new RunningGateway(config))
   const fail = refusing(config, running)
 
   function gateway(request: GatewayRequest, response: ServerResponse, next?: Next): void {

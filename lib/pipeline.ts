@@ -5,6 +5,7 @@ import { InFlight } from './exchange/in-flight.ts'
 import type { Layer, UpstreamOf } from './exchange/layer.ts'
 import type { Handle } from './exchange/reply.ts'
 import { Authorize } from './layers/authorize.ts'
+import { Bridge } from './layers/bridge/bridge.ts'
 import { Cache } from './layers/cache/cache.ts'
 import { CancelOnStop } from './layers/cancel-on-stop.ts'
 import { EarlyListen } from './layers/early-listen.ts'
@@ -26,6 +27,7 @@ import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
+import { bridgesSessions, isPipeServer, isSseServer } from './upstream/server-kind.ts'
 import { Upstreams } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
@@ -95,7 +97,7 @@ export interface GatewayParts {
   forget(sessionId: string): Promise<void>
 }
 
-/** How long servers may take to hear that their sessions have ended, also when the grace is used up. */
+/** The least time for the DELETE requests that end upstream sessions, also after the grace period. */
 const FAREWELL_MS = 1_000
 
 interface LayerParts extends Pick<
@@ -105,6 +107,7 @@ interface LayerParts extends Pick<
   | 'alwaysSessions'
   | 'upstreamSessions'
   | 'upstreams'
+  | 'eras'
   | 'eventLog'
   | 'earlyListen'
   | 'observers'
@@ -117,16 +120,22 @@ function layersOf(
   parts: LayerParts,
   { cacheBytes, protectedServers, responseMs, intercept }: Config,
 ): readonly Place[] {
-  const { upstreamSessions, upstreams, eventLog, earlyListen, report } = parts
+  const { sessions, upstreamSessions, upstreams, eras, eventLog, earlyListen, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
+  const { areShared: sessionsAreShared } = sessions
+  const bridging = { eras, upstreamOf: upstreams.of, sessionsAreShared, mailbox: eventLog?.mailbox, responseMs }
   const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report }
   const ofGateway = new Interceptors('gateway', intercept, intercepting)
   const ofServer = new Interceptors('server', undefined, intercepting)
-  // Batches are a matter of Streamable HTTP, and interceptors see messages one by one.
+  // Only Streamable HTTP with sessions has batches, and interceptors see messages one by one.
   const needsSingles = {
-    of: (config: ServerConfig) => !('url' in config) || intercept !== undefined || config.intercept !== undefined,
-    for: ({ message, config }: Exchange) =>
-      !('url' in config) || ofGateway.wants(message!, config) || ofServer.wants(message!, config),
+    of: (config: ServerConfig) =>
+      isPiped(config) || bridgesSessions(config) || intercept !== undefined || config.intercept !== undefined,
+    for: ({ message, config, state }: Exchange) =>
+      isPiped(config) ||
+      state?.bridge !== undefined ||
+      ofGateway.wants(message!, config) ||
+      ofServer.wants(message!, config),
   }
   return [
     ['client', new OpenSession({ ...parts, watch: parts.observers.sessions })],
@@ -137,7 +146,7 @@ function layersOf(
     ...(intercept ? [['gateway', ofGateway] as const] : []),
     ['member', ofServer],
     ['member', new Authorize('sent', protectedServers.scopes)],
-    // bridge: the client's era -> the server's
+    ['farewell', new Bridge(bridging)],
     ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes, responseMs)] as const] : []),
     ['farewell', new RecoverSession(responseMs)],
     ['farewell', new ResumeUpstream()],
@@ -165,11 +174,9 @@ export function createGatewayParts(config: Config): GatewayParts {
   const earlyListen = findsHeld ? new EarlyListen(quota, upstreams.of) : undefined
   const sessionHabits = new SessionHabits()
   const alwaysSessions = eventLog !== undefined
-  const layers = layersOf(
-    { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eventLog, earlyListen, observers, report },
-    config,
-  )
-  const pipeline = new Pipeline(layers, upstreams.of)
+  const behind = { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eras }
+  const layered = { ...behind, eventLog, earlyListen, observers }
+  const pipeline = new Pipeline(layersOf({ ...layered, report }, config), upstreams.of)
   const access = { inFlight, sessions, upstreamSessions, lookup, recheckMs, report: config.report }
   const accessMonitor = new AccessMonitor(access)
   const forget = forgetting({ upstreamSessions, earlyListen, observers, sessions, eventLog }, config)
@@ -177,24 +184,7 @@ export function createGatewayParts(config: Config): GatewayParts {
   const answers = new AnswerWriter({ heartbeat, stallMs, report: config.report })
   const { send } = answers
   const dispatcher = new Dispatcher({ inFlight, accessMonitor, forget, heartbeat, stallMs, send, report })
-  return {
-    pipeline,
-    sessions,
-    sessionHabits,
-    alwaysSessions,
-    upstreamSessions,
-    upstreams,
-    eras,
-    inFlight,
-    quota,
-    accessMonitor,
-    observers,
-    dispatcher,
-    answers,
-    eventLog,
-    earlyListen,
-    forget,
-  }
+  return { ...layered, pipeline, inFlight, quota, accessMonitor, dispatcher, answers, forget }
 }
 
 type ForgetParts = Pick<GatewayParts, 'upstreamSessions' | 'earlyListen' | 'observers' | 'sessions' | 'eventLog'>
@@ -231,4 +221,9 @@ export async function closeGatewayParts(
   upstreamSessions.close()
   await upstreams.close()
   await observers.close(Math.max(deadline, performance.now() + FAREWELL_MS))
+}
+
+/** Whether a server's messages travel on a pipe, which accepts no batches. */
+function isPiped(config: ServerConfig): boolean {
+  return isPipeServer(config) || isSseServer(config)
 }

@@ -60,6 +60,9 @@ export const EVENT_STREAM_TYPE = 'text/event-stream'
 /** Visible ASCII, the alphabet of session ids (2025-11-25 transports, Session Management). */
 export const VISIBLE_ASCII: RegExp = /^[\x21-\x7e]+$/
 
+/** The longest session id, in characters: stores issue none that is longer, and a longer one is not looked up. */
+export const MAX_SESSION_ID_LENGTH = 4096
+
 /** The media type of a header value, without parameters. */
 export function mediaType(value: string | undefined): string {
   if (value === undefined) return ''

@@ -21,6 +21,7 @@ import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
+import { protocolOf } from './upstream/server-kind.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
 /** Used for DELETE, whose response has no content. */
@@ -99,8 +100,10 @@ export class RunningGateway {
       const message = classify(json, inbound.standardHeaders(), text)
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
       if (message.kind === 'rejection') throw refusalOf(message, config)
-      const send = () => this.#send(inbound, config, { accepts, message, body: bytes }, observed)
-      return observed ? observed.received('POST', message, send) : send()
+      const received = { accepts, message, body: bytes }
+      // No closure: an error keeps the functions on its stack, and with them what they captured.
+      if (!observed) return this.#send(inbound, config, received, observed)
+      return observed.received('POST', message, () => this.#send(inbound, config, received, observed))
     })
   }
 
@@ -216,8 +219,8 @@ export class RunningGateway {
 }
 
 /** For a server that is legacy by its config, a plain 400 makes a client of both eras fall back to the handshake. */
-function refusalOf({ era, code, reason, data }: Rejection, { protocol }: ServerConfig): GatewayError {
-  return protocol === 'legacy' && era === 'modern'
+function refusalOf({ era, code, reason, data }: Rejection, config: ServerConfig): GatewayError {
+  return protocolOf(config) === 'legacy' && era === 'modern'
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
 }

@@ -1,5 +1,5 @@
 /**
- * Subpath `./testing`: the contracts every SessionStore and every EventLog keeps, as tests that any runner can run.
+ * Subpath `./testing`: the contracts of SessionStore and EventLog, as tests that any runner can run.
  *
  *     for (const { name, fn } of sessionStoreContract({ create: () => new MyStore() })) test(name, fn)
  *     for (const { name, fn } of eventLogContract({ create: () => new MyLog() })) test(name, fn)

@@ -23,6 +23,7 @@ export type {
   ScopeRules,
   ServerConfig,
   ServerInfo,
+  SseServer,
 } from './types/servers.ts'
 export type {
   AuthInfo,
@@ -34,7 +35,14 @@ export type {
 } from './types/access.ts'
 export type { ErrorContext, Gateway, GatewayOptions } from './types/gateway.ts'
 export type { AuditDecider, AuditRecord, Telemetry } from './types/observe.ts'
-export type { ClientState, SessionHost, SessionRecord, SessionStore, UpstreamState } from './types/sessions.ts'
+export type {
+  BridgeState,
+  ClientState,
+  SessionHost,
+  SessionRecord,
+  SessionStore,
+  UpstreamState,
+} from './types/sessions.ts'
 export type { EventLog, EventStreamName, LoggedEvent } from './types/event-logs.ts'
 export type {
   Intercept,
@@ -42,6 +50,7 @@ export type {
   Json,
   McpMessage,
   McpMethods,
+  MessagePart,
   NextInterceptor,
   Tool,
   ToolList,

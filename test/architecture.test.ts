@@ -43,9 +43,9 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   jose: 'auth/',
   oauth4webapi: 'auth/',
-  undici: 'upstream/http/',
+  undici: 'upstream/',
   'eventsource-parser': 'exchange/sse.ts',
-  negotiator: 'inbound/accept.ts',
+  negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
   'cross-spawn': 'stdio/child-pipe.ts',
   'lru-cache': ['auth/verified-tokens.ts', 'directory/coalescing-cache.ts'],
   '@opentelemetry/api': 'opentelemetry/',
@@ -53,21 +53,15 @@ const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
 
 /**
  * The top-level names that several files declare: in how many, and why. The list is to become shorter. `copy` is one
- * thing written out again, `value` one role with another value in each file, `rename` two meanings.
+ * thing written out again, `value` one role with another value in each file. Two meanings have two names.
  */
-const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'value' | 'rename', what: string]>> = {
+const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'value', what: string]>> = {
   BYTE_ORDER_MARK: [2, 'copy', 'the character'],
   Head: [2, 'copy', 'status and headers, of a reply and of what becomes one'],
   isLineEnd: [2, 'copy', 'whether a byte ends a line'],
   LINE_END: [2, 'copy', 'the line ends of an event stream'],
-  MAX_ID_LENGTH: [2, 'copy', 'the longest session id: a store hands out none that would not be looked up'],
-  MAX_TIMER_MS: [3, 'copy', 'the longest delay a timer takes'],
   MAX_UPSTREAMS: [2, 'copy', 'how many upstreams are remembered'],
   positive: [2, 'copy', 'a number above 0 among the options of a store'],
-  single: [2, 'copy', 'the one value of a header'],
-  text: [2, 'copy', 'a member that is text'],
-  unlessStopped: [2, 'copy', 'a promise, given up when a lifetime is stopped'],
-  withoutSlash: [2, 'copy', 'a URL without the slash at its end'],
   ANSWER_MS: [2, 'value', "how long an embedder's answer is waited for"],
   FAREWELL_MS: [3, 'value', 'how long closing may take'],
   faultOf: [2, 'value', 'the GatewayError for something thrown'],
@@ -89,13 +83,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   RETRY_MS: [2, 'value', 'how long is waited before the next attempt'],
   SMALL_BYTES: [2, 'value', 'up to which length bytes are copied'],
   TAIL_BYTES: [2, 'value', 'how long the end of something is'],
-  CHANGES: [2, 'rename', "of a server's lists, and of what a client told its server"],
-  Entry: [2, 'rename', 'of an event log, and of a session store'],
-  eventsOf: [2, 'rename', 'of an event stream, and of Redis'],
-  idOf: [2, 'rename', 'of a JSON-RPC message, and of an upstream'],
-  keyOf: [2, 'rename', "of a stream's name, in two files"],
-  parse: [2, 'rename', 'of a message, and of a sealed record'],
-  replyOf: [2, 'rename', "of a kept result, and of an upstream's response"],
 }
 
 const MAX_LINES = 250
@@ -301,4 +288,42 @@ test('no two files declare the same top-level name, but for the twins of the tab
   const isListed = ([name, files]: [string, string[]]) => TWINS[name]?.[0] === files.length
   expect(twins.filter((twin) => !isListed(twin)).map(([name, files]) => `${name}: ${files.join(', ')}`)).toEqual([])
   expect(Object.keys(TWINS).filter((name) => (filesOf.get(name)?.length ?? 0) < 2)).toEqual([])
+})
+
+/** Where tests stand that mirror no file of lib/: what they look at is more than one part. */
+const BESIDE_LIB: Readonly<Record<string, string>> = {
+  '': 'the package, and a whole gateway',
+  'conformance/': 'the public conformance suite',
+  'faults/': 'faults that were met, each at a whole gateway or at whichever part had it',
+  'fuzz/': 'properties of a whole gateway, at random',
+  'modern/': 'revision 2026-07-28 at a whole gateway',
+  'streams/': 'what breaks, waits or is withdrawn while something goes on at a whole gateway',
+}
+
+/** Folders of lib/ that are tested from elsewhere. */
+const TESTED_FROM: Readonly<Record<string, string>> = {
+  'contracts/': 'testing.test.ts',
+  'types/': 'types/',
+}
+
+const TEST = join(LIB, '..', 'test')
+const inTest = readdirSync(TEST, { recursive: true, encoding: 'utf8' }).map((file) => file.split(sep).join('/'))
+const tests = inTest.filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'))
+const folderOf = (file: string): string => file.slice(0, file.lastIndexOf('/') + 1)
+
+test('tests stand where lib/ has what they test, or in a folder whose line above says why not', () => {
+  const folders = new Set(sources.map(({ file }) => folderOf(file)))
+  const strays = tests.map(folderOf).filter((folder) => !folders.has(folder) || folder === '')
+  expect([...new Set(strays)].toSorted()).toEqual(Object.keys(BESIDE_LIB).toSorted())
+  const isTested = (folder: string): boolean => tests.some((file) => folderOf(file) === folder)
+  expect([...folders].filter((folder) => !isTested(folder)).toSorted()).toEqual(Object.keys(TESTED_FROM).toSorted())
+  expect(Object.values(TESTED_FROM).filter((place) => !inTest.some((file) => isWithin(place, file)))).toEqual([])
+})
+
+test('a test that is not named after a file of lib/ says in its first line what it tests', () => {
+  const names = new Set(sources.map(({ file }) => file.replace(/\.ts$/, '')))
+  const others = tests.filter((file) => !names.has(file.replace(/\.test\.ts$/, '')))
+  expect(others.length).toBeLessThan(tests.length / 2)
+  const firstLine = (file: string): string => readFileSync(join(TEST, file), 'utf8').split('\n', 1)[0]!
+  expect(others.filter((file) => !/^\/\/ \S+(?: \S+){4,}/.test(firstLine(file)))).toEqual([])
 })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import type { HttpServer } from '../lib/index.ts'
 import { startDualEraServer } from './fixtures/dual-era-server.mjs'
 import { connectSdkV1, textOf } from './support/clients.ts'
 import { startGateway, type Host, type RunningGateway } from './support/gateway.ts'
@@ -96,7 +97,10 @@ const watched: Host = {
 beforeAll(async () => {
   const [dual, modernOnly, legacyOnly] = await Promise.all(Object.values(SERVERS).map(startDualEraServer))
   servers = { dual: dual!, 'modern-only': modernOnly!, 'legacy-only': legacyOnly! }
-  const configs = Object.fromEntries(Object.entries(servers).map(([name, { url }]) => [name, { url }]))
+  const configs: Record<string, HttpServer> = Object.fromEntries(
+    Object.entries(servers).map(([name, { url }]) => [name, { url }]),
+  )
+  configs['not bridged'] = { url: modernOnly!.url, bridge: false }
   gateway = await startGateway({ servers: configs }, watched)
 })
 afterAll(async () => {
@@ -134,12 +138,15 @@ describe('the SDK v2 client finds the era that both ends speak', () => {
     expect(found[1]).toEqual(found[0])
   })
 
-  test.each<[Mode, Name]>([
-    ['legacy', 'modern-only'],
+  test.each<[Mode, Name | 'not bridged']>([
+    ['legacy', 'not bridged'],
     ['pin', 'legacy-only'],
   ])('CL10 ER8 %s before %s fails for the same reason as directly', async (mode, name) => {
     const reasons = []
-    for (const url of [servers[name].url, gateway.url(name)]) {
+    for (const url of [
+      servers[name === 'not bridged' ? 'modern-only' : name].url,
+      gateway.url(encodeURIComponent(name)),
+    ]) {
       const error = await connect(url, mode).then(
         () => undefined,
         (reason: Error & { code?: unknown; data?: unknown }) => reason,
@@ -159,7 +166,7 @@ describe('the SDK v2 client finds the era that both ends speak', () => {
     ['modern', 'pin', 'modern'],
     ['modern', 'legacy', undefined],
   ])('CL9 CL10 with protocol %s before a server of both, %s gets %s', async (protocol, mode, era) => {
-    const fixed = await startGateway({ servers: { dual: { url: servers.dual.url, protocol } } })
+    const fixed = await startGateway({ servers: { dual: { url: servers.dual.url, protocol, bridge: false } } })
     closing.push(fixed.close)
     const connecting = connect(fixed.url('dual'), mode)
     if (era === undefined) await expect(connecting).rejects.toThrow(/version/i)

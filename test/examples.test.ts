@@ -39,6 +39,8 @@ test.each([
   ['guard', [], 'A server that wants a million tokens of the client’s model gets a thousand.'],
   ['custom-session-store', [], 'The gateway was restarted; the session goes on: 2.'],
   ['keyv-session-store', [], 'The other ended it; for the first it is 404, and nothing of it is left.'],
+  ['audit-trail', [], 'A line that is changed, or missing, shows.'],
+  ['telemetry', [], 'prom-client counted the same messages, from the channel.'],
   ['connect', [], 'Connect: any other path goes on to the rest of the app.'],
   ['bare-http', [], 'node:http: any other path is 404.'],
 ])(

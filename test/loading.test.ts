@@ -42,7 +42,7 @@ function placesOf(urls: readonly string[]): string[] {
 }
 
 /** Everything that stands in a folder of its own so that it can be left out. */
-const APART: ReadonlySet<string> = new Set(['auth', 'contracts', 'directory', 'stdio'])
+const APART: ReadonlySet<string> = new Set(['auth', 'contracts', 'directory', 'opentelemetry', 'stdio'])
 
 test('express-mcp-gateway loads neither jose nor oauth4webapi, and no subpath', () => {
   const urls = loadedBy('express-mcp-gateway')
@@ -53,8 +53,9 @@ test('express-mcp-gateway loads neither jose nor oauth4webapi, and no subpath', 
 
 test.each([
   ['auth', ['jose', 'lru-cache', 'oauth4webapi'], ['auth']],
-  ['directory', ['eventsource-parser', 'lru-cache'], ['directory']],
+  ['directory', ['eventsource-parser', 'lru-cache', 'negotiator'], ['directory']],
   ['stdio', ['cross-spawn'], ['stdio']],
+  ['opentelemetry', [], ['opentelemetry']],
   ['testing', [], ['contracts']],
 ])('express-mcp-gateway/%s loads, of all packages, %j', (path, packages, apart) => {
   const urls = loadedBy(`express-mcp-gateway/${path}`)
@@ -64,5 +65,5 @@ test.each([
 
 test('every exported path is looked at here', () => {
   const paths = Object.keys(manifest.exports).filter((path) => path !== './package.json')
-  expect(paths).toEqual(['.', './auth', './directory', './testing', './stdio'])
+  expect(paths).toEqual(['.', './auth', './directory', './testing', './stdio', './opentelemetry'])
 })

@@ -16,6 +16,9 @@ const good = { servers: { weather: { url: 'http://127.0.0.1:3001/mcp' } }, authe
 /** With options of any type, as JavaScript passes them. */
 const make = (options: unknown): Gateway => mcpGateway(options as GatewayOptions)
 
+/** What each message ends with: where the docs say more. */
+const ANCHOR = ' (docs/errors.md#typeerror)'
+
 describe('misuse', () => {
   test.each([
     ['nothing', undefined],
@@ -24,7 +27,7 @@ describe('misuse', () => {
     ['text', 'http://127.0.0.1:3001/mcp'],
   ])('%s instead of options', (_, options) => {
     expect(() => make(options)).toThrow(
-      new TypeError('mcpGateway takes an object: mcpGateway({ servers, authenticate })'),
+      new TypeError(`mcpGateway takes an object: mcpGateway({ servers, authenticate })${ANCHOR}`),
     )
   })
 
@@ -46,7 +49,9 @@ describe('misuse', () => {
     response.resume()
     await listening.close()
     expect(faults).toEqual([
-      new TypeError('mcpGateway was mounted itself: write app.use(mcpGateway({ ... })), not app.use(mcpGateway)'),
+      new TypeError(
+        `mcpGateway was mounted itself: write app.use(mcpGateway({ ... })), not app.use(mcpGateway)${ANCHOR}`,
+      ),
     ])
   })
 
@@ -54,7 +59,7 @@ describe('misuse', () => {
     [
       'an unknown option',
       { server: {} },
-      /^"server" is not an option; did you mean "servers"\? There are: servers, authenticate, sessions, events, path, .*onError$/,
+      /^"server" is not an option; did you mean "servers"\? There are: servers, authenticate, sessions, events, path, .*onError \(docs\/errors\.md#typeerror\)$/,
     ],
     [
       'an unknown limit',
@@ -73,7 +78,7 @@ describe('misuse', () => {
     [
       'no authenticate',
       { authenticate: undefined },
-      /^"authenticate" must be a function .* or false to let everybody in$/,
+      /^"authenticate" must be a function .* or false to let everybody in \(docs\/errors\.md#typeerror\)$/,
     ],
     ['authenticate: true', { authenticate: true }, /^"authenticate" must be a function/],
     ['authenticate: null', { authenticate: null }, /^"authenticate" must be a function/],
@@ -106,12 +111,12 @@ describe('misuse', () => {
     [
       'an unknown type',
       { servers: { a: { type: 'stdio', url: 'http://h/' } } },
-      /^Server "a": "type" must be "http" or "streamable-http", not "stdio": no plain entry starts a process/,
+      /^Server "a": "type" must be "http", "streamable-http" or "sse", not "stdio": no plain entry starts a process/,
     ],
     [
-      'the type sse',
-      { servers: { a: { type: 'sse', url: 'http://h/' } } },
-      /^Server "a": "type" must be "http" or "streamable-http", not "sse"/,
+      'the type sse with a protocol',
+      { servers: { a: { type: 'sse', url: 'http://h/', protocol: 'auto' } } },
+      /^Server "a": "protocol" is not a key of an HTTP\+SSE server's config/,
     ],
     [
       'credentials in a url',
@@ -182,10 +187,10 @@ describe('misuse', () => {
       { sessions: { create() {}, delete() {} } },
       '"sessions" must be a store with create, get and delete; "get" is not a function',
     ],
-    ['a store without create', { sessions: { get() {}, delete() {} } }, /"create" is not a function$/],
-    ['a store without delete', { sessions: { create() {}, get() {} } }, /"delete" is not a function$/],
-    ['a Map for a store', { sessions: new Map() }, /"create" is not a function$/],
-    ['a store class', { sessions: MemorySessionStore }, /"create" is not a function$/],
+    ['a store without create', { sessions: { get() {}, delete() {} } }, /"create" is not a function \(docs/],
+    ['a store without delete', { sessions: { create() {}, get() {} } }, /"delete" is not a function \(docs/],
+    ['a Map for a store', { sessions: new Map() }, /"create" is not a function \(docs/],
+    ['a store class', { sessions: MemorySessionStore }, /"create" is not a function \(docs/],
     ['sessions: null', { sessions: null }, /^"sessions" must be a store with create, get and delete/],
 
     [
@@ -217,11 +222,21 @@ describe('misuse', () => {
     [
       '* for an origin',
       { allowedOrigins: ['*'] },
-      /^"allowedOrigins" takes values such as "https:\/\/example.com", not "\*"$/,
+      /^"allowedOrigins" takes values such as "https:\/\/example.com", not "\*" \(docs/,
     ],
     ['a host for an origin', { allowedOrigins: ['example.com'] }, /^"allowedOrigins" takes values such as/],
     ['an origin with a path', { allowedOrigins: ['https://example.com/'] }, /^"allowedOrigins" takes values such as/],
 
+    [
+      'a bridge the other way',
+      { servers: { a: { url: 'http://h/', bridge: true } } },
+      'Server "a": "bridge" must be false, which refuses clients with sessions, or be left out, not true',
+    ],
+    [
+      'a bridge of a pipe',
+      { servers: { a: { pipe: () => {}, bridge: {} } } },
+      'Server "a": "bridge" must be false, which refuses clients with sessions, or be left out, not {}',
+    ],
     ['a body limit of 0', { limits: { bodyBytes: 0 } }, '"limits.bodyBytes" must be a number of at least 1, not 0'],
     [
       'a body limit as text',
@@ -253,7 +268,20 @@ describe('misuse', () => {
     const build = (): Gateway => make({ ...good, ...given })
     // By name: node's own errors are of another realm here.
     expect(build).toThrow(expect.objectContaining({ name: 'TypeError' }))
-    expect(build).toThrow(typeof message === 'string' ? new TypeError(message) : message)
+    expect(build).toThrow(typeof message === 'string' ? new TypeError(message + ANCHOR) : message)
+  })
+
+  test('the stack begins at the call, not within the library', () => {
+    const stackOf = (): string => {
+      try {
+        return String(make({ ...good, path: 'mcp' }))
+      } catch (error) {
+        return (error as Error).stack!
+      }
+    }
+    const [first, second] = stackOf().split('\n')
+    expect(first).toMatch(/^TypeError: "path" must be like .* \(docs\/errors\.md#typeerror\)$/)
+    expect(second).toContain('options.test.ts')
   })
 
   test('SC6 a header value with a line end is refused, and not shown', () => {
@@ -376,7 +404,10 @@ describe('without onError', () => {
     const cause = new Error('Host "x" was refused', { cause: new Error('deeper') })
     report(new GatewayError('host_not_allowed', 'Host not allowed', { cause }), { server: 'weather' })
     expect(written.mock.calls).toEqual([
-      ['express-mcp-gateway (server "weather"):', 'host_not_allowed: Host not allowed: Host "x" was refused: deeper'],
+      [
+        'express-mcp-gateway (server "weather"):',
+        'host_not_allowed: Host not allowed: Host "x" was refused: deeper (docs/errors.md#host_not_allowed)',
+      ],
     ])
   })
 

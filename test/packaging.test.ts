@@ -62,7 +62,9 @@ const node = (file: string) => run(process.execPath, [file], consumer).trim()
 
 test('the tarball holds the build, its source and its papers, and no test', () => {
   const top = new Set(packed.map((path) => path.replace(/\/.*/, '')))
-  expect([...top].toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'lib', 'package.json'])
+  const papers = ['CHANGELOG.md', 'LICENSE', 'README.md']
+  expect([...top].toSorted()).toEqual([...papers, 'dist', 'docs', 'lib', 'package.json'])
+  expect(packed.filter((path) => path.startsWith('docs/'))).toEqual(['docs/errors.md'])
   expect(packed.filter((path) => /\.test\.|[./]spec[./]|fixture|conformance/.test(path))).toEqual([])
 })
 

@@ -3,6 +3,7 @@ import type { Exchange } from '../lib/exchange/exchange.ts'
 import type { Layer } from '../lib/exchange/layer.ts'
 import type { Handle, Reply } from '../lib/exchange/reply.ts'
 import { Authorize } from '../lib/layers/authorize.ts'
+import { Bridge } from '../lib/layers/bridge/bridge.ts'
 import { Cache } from '../lib/layers/cache/cache.ts'
 import { CancelOnStop } from '../lib/layers/cancel-on-stop.ts'
 import { EventLogLayer } from '../lib/layers/event-log/event-log-layer.ts'
@@ -129,7 +130,16 @@ describe('a pipeline', () => {
 })
 
 describe("the gateway's own pipeline", () => {
-  const CLASSES = { OpenSession, EventLogLayer, SplitBatch, Cache, RecoverSession, ResumeUpstream, CancelOnStop }
+  const CLASSES = {
+    OpenSession,
+    EventLogLayer,
+    SplitBatch,
+    Bridge,
+    Cache,
+    RecoverSession,
+    ResumeUpstream,
+    CancelOnStop,
+  }
   let maker: Fixture
   let passed: string[]
   let upstream: MemoryUpstream
@@ -171,8 +181,8 @@ describe("the gateway's own pipeline", () => {
 
   const ALL = { events: new MemoryEventLog(), cache: true }
   const FULL: ServerConfig = { url: URL, recover: true, scopes: {} }
-  const ORDER = ['openSession', 'eventLog', 'authorize:said', 'authorize:sent']
-  const INNER = ['cache', 'recoverSession', 'resumeUpstream', 'cancelOnStop']
+  const ORDER = ['openSession', 'eventLog', 'authorize:said', 'splitBatch', 'authorize:sent']
+  const INNER = ['bridge', 'cache', 'recoverSession', 'resumeUpstream', 'cancelOnStop']
 
   test('has its layers in one order, the log above recovery and cancelling innermost', async () => {
     await expect(way(FULL, 'client', ALL)).resolves.toEqual([...ORDER, ...INNER])
@@ -183,15 +193,19 @@ describe("the gateway's own pipeline", () => {
   })
 
   test('judges what an aggregate sends to a member by what is sent', async () => {
-    await expect(way(FULL, 'member', ALL)).resolves.toEqual(['authorize:sent', ...INNER])
+    await expect(way(FULL, 'member', ALL)).resolves.toEqual([...ORDER.slice(4), ...INNER])
   })
 
   test('judges no farewell: the session of a principal whose rights are gone is ended, too', async () => {
     await expect(way(FULL, 'farewell', ALL)).resolves.toEqual(INNER)
   })
 
-  test('has no cache and no log unless they are asked for, and no recovery and no judge where a server needs none', async () => {
-    await expect(way({ url: URL }, 'client')).resolves.toEqual(['openSession', 'resumeUpstream', 'cancelOnStop'])
+  test('has no cache and no log unless they are asked for, and no recovery, judge or bridge where a server needs none', async () => {
+    await expect(way({ url: URL, bridge: false }, 'client')).resolves.toEqual([
+      'openSession',
+      'resumeUpstream',
+      'cancelOnStop',
+    ])
   })
 
   test('is the one that the fixture of these tests builds', async () => {
@@ -200,11 +214,10 @@ describe("the gateway's own pipeline", () => {
     for (const door of DOORS) {
       const client = built.send(legacyCall(), { session: await built.session(), door })
       await client.over
-      const known = new Set(['splitBatch'])
-      const own = passed.splice(0).filter((name) => !known.has(name))
+      const own = passed.splice(0)
       await expect(way(FULL, door, ALL)).resolves.toEqual(own)
     }
-    expect(names.map((name) => built.layers[name].name)).toHaveLength(9)
+    expect(names.map((name) => built.layers[name].name)).toHaveLength(10)
     await built.close()
   })
 })

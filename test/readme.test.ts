@@ -20,6 +20,7 @@ import * as auth from '../lib/auth/index.ts'
 import * as directory from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
 import { parseOptions } from '../lib/options.ts'
+import { anchorOf } from '../lib/util/anchors.ts'
 import { connectSdkV1, textOf } from './support/clients.ts'
 import { listen } from './support/listen.ts'
 import { KNOWN_IDS } from './requirements.ts'
@@ -150,7 +151,8 @@ describe('the tables of the README', () => {
     try {
       mcpGateway({ servers: {}, authenticate: false, ...options })
     } catch (error) {
-      const [, name, names] = /^"(.*)" is not an option; there are: (.*)$/.exec((error as Error).message) ?? []
+      const [, name, names] =
+        /^"(.*)" is not an option; there are: (.*) \(docs\/errors\.md#typeerror\)$/.exec((error as Error).message) ?? []
       if (name === unknown) return names!.split(', ')
     }
     return []
@@ -175,23 +177,36 @@ describe('the tables of the README', () => {
     for (const [option, , value] of numbers) expect(defaults[option!.split('.').at(-1)!]).toBe(Number(value))
   })
 
-  test('the errors are those of the code, each with its status and its JSON-RPC code', () => {
-    const codes = Array.from(read('lib/errors.ts').matchAll(/^ {2}(\w+): \{ status: /gm), ([, code]) => code!)
-    expect(codes.length).toBeGreaterThan(20)
-    const rows = codes.map((code) => {
-      const error = new GatewayError(code as api.GatewayErrorCode, '')
-      return [code, String(error.status), String(JSON.parse(error.toJsonRpc()).error.code)]
-    })
-    expect(table('Code').map((cells) => cells.slice(0, 3))).toEqual(rows)
-    for (const cells of table('Code')) expect(cells).toEqual(Array(5).fill(expect.stringMatching(/./)))
-  })
-
   test('the examples are those there are', () => {
     const entries = readdirSync(join(ROOT, 'examples'), { withFileTypes: true })
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
     const listed = Array.from(readme.matchAll(/^- \[(.*?)\]\(examples\/(.*?)\)/gm))
     expect(listed.map(([, text]) => text!).toSorted()).toEqual(folders.toSorted())
     expect(listed.map(([, , folder]) => folder!).toSorted()).toEqual(folders.toSorted())
+  })
+})
+
+describe('docs/errors.md', () => {
+  const page = read('docs/errors.md')
+  const sections = Array.from(page.matchAll(/^## (.*)\n\n((?:(?!## ).*\n)*)/gm), ([, head, text]) => [head!, text!])
+  const codes = Array.from(read('lib/errors.ts').matchAll(/^ {2}(\w+): \{ status: /gm), ([, code]) => code!)
+
+  test('has each code and nothing else, in the order of the code, each with its status, its JSON-RPC code and a cure', () => {
+    expect(codes.length).toBeGreaterThan(20)
+    expect(sections.map(([head]) => head)).toEqual([...codes, 'TypeError'])
+    for (const [code, text] of sections.slice(0, -1)) {
+      const error = new GatewayError(code as api.GatewayErrorCode, '')
+      const rpc = JSON.parse(error.toJsonRpc()).error.code
+      expect(text).toMatch(
+        new RegExp(`^\\*\\*HTTP ${error.status}, JSON-RPC ${rpc}\\.\\*\\* .+\\n\\n(.+\\n\\n)*\\*Cure:\\* .+\\n`),
+      )
+    }
+  })
+
+  test('has an anchor for each code, and one for TypeErrors, as errors name them', () => {
+    const named = [...(codes as api.GatewayErrorCode[]), 'typeerror' as const].map((code) => anchorOf(code).split('#'))
+    expect(named.map(([file]) => file)).toEqual(named.map(() => 'docs/errors.md'))
+    expect(named.map(([, anchor]) => anchor)).toEqual(anchorsOf(page).slice(1))
   })
 })
 
@@ -216,7 +231,11 @@ test('SC2: behind a proxy on the same machine, onError says what the README says
 const papers = [
   'README.md',
   'CHANGELOG.md',
+  'docs/errors.md',
   'docs/protocol.md',
+  'docs/security.md',
+  'docs/servers.md',
+  'docs/streams.md',
   'docs/sessions.md',
   'docs/directory.md',
   'docs/performance.md',

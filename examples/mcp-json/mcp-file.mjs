@@ -73,7 +73,7 @@ export class McpFile extends EventEmitter {
 
 /** The first remote of a `server.json`, as the MCP registry has it; `values` are for the headers that it asks for. @param {any} document @param {Record<string, string>} values @returns {Remote} */
 export function remoteOf({ name, remotes = [] }, values = {}) {
-  const remote = remotes.find((/** @type {Remote} */ { type }) => type === 'streamable-http')
+  const remote = remotes.find((/** @type {Remote} */ { type = '' }) => ['streamable-http', 'sse'].includes(type))
   if (!remote) throw new Error(`${name} has no remote that is served`)
   /** @type {Record<string, string>} */
   const headers = {}
@@ -81,7 +81,7 @@ export function remoteOf({ name, remotes = [] }, values = {}) {
     if (value !== undefined) headers[header] = value
     else if (isRequired) throw new Error(`${name} needs the header ${header}`)
   }
-  return { type: 'http', url: remote.url, headers }
+  return { type: remote.type, url: remote.url, headers }
 }
 
 /** `${NAME}` and `${NAME:-otherwise}`, as clients have them, inside of JSON texts. @param {string} text */

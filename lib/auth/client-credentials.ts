@@ -1,5 +1,6 @@
 /** clientCredentials(): credentials for a server, from the client credentials grant of OAuth 2.1. */
 import type { Awaitable, HeadersContext } from '../types.ts'
+import { checkOptions } from '../util/anchors.ts'
 import { TokenEndpoint } from './token-endpoint.ts'
 import { checkTokenOptions, type TokenOptions } from './token-options.ts'
 import { Tokens } from './tokens.ts'
@@ -26,7 +27,7 @@ export type ClientCredentialsOptions = TokenOptions
 export function clientCredentials(
   options: ClientCredentialsOptions,
 ): (context: HeadersContext) => Awaitable<Readonly<Record<string, string>>> {
-  checkTokenOptions('clientCredentials', options)
+  checkOptions(clientCredentials, () => checkTokenOptions('clientCredentials', options))
   const endpoint = new TokenEndpoint(options)
   const tokens = new Tokens()
   return ({ url, refused }) => tokens.headers(url, refused, () => endpoint.request('client_credentials', url, {}))

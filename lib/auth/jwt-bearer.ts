@@ -1,5 +1,6 @@
 /** jwtBearer(): an `authenticate` hook for JWT access tokens. (RFC 9068, RFC 8707; OAuth 2.1 section 5.2; AU8) */
 import type { JSONWebKeySet } from 'jose'
+import { checkOptions } from '../util/anchors.ts'
 import { isPromise } from '../util/awaitable.ts'
 import type { Awaitable, BearerAuthenticate } from '../types.ts'
 import { bearerToken } from '../inbound/access/bearer.ts'
@@ -63,7 +64,7 @@ const MAX_TOKEN_LENGTH = 16 * 1024
 export function jwtBearer<P extends object = object>(
   options: JwtBearerOptions<P>,
 ): BearerAuthenticate<JwtPrincipal & P> {
-  checkJwtOptions(options)
+  checkOptions(jwtBearer, () => checkJwtOptions(options))
   const { issuer, audience, jwksUri, jwks, scopes = [], algorithms = ALGORITHMS, clockToleranceS = 30 } = options
   const expected = audience === undefined ? undefined : [audience].flat()
   const keys = new IssuerKeys({ issuer, jwksUri: jwksUri === undefined ? undefined : String(jwksUri), jwks })

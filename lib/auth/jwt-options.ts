@@ -3,6 +3,7 @@ import type { JSONWebKeySet } from 'jose'
 import { isSafe } from './bounded-fetch.ts'
 import type { JwtBearerOptions } from './jwt-bearer.ts'
 import { checkScopes } from '../inbound/access/scopes.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 
 /** Every signature algorithm of jose that has a public key. (RFC 7518, 8037, 9864) */
 export const ALGORITHMS: readonly string[] = [
@@ -36,9 +37,7 @@ export function checkJwtOptions(options: JwtBearerOptions): void {
     if (!isRight) throw new TypeError(`jwtBearer: ${what}`)
   }
   check(typeof options === 'object' && options !== null, 'takes an object, { issuer }')
-  for (const name of Object.keys(options)) {
-    check(Object.hasOwn(OPTIONS, name), `"${name}" is not an option; there are: ${Object.keys(OPTIONS).join(', ')}`)
-  }
+  rejectUnknown(options, OPTIONS, 'jwtBearer.')
   const { issuer, audience, jwksUri, jwks, algorithms, scopes, clockToleranceS, principal } = options
   check(isSafeUrl(issuer) && !/[?#]/.test(issuer), '"issuer" must be an https: URL, without query and fragment')
   check(

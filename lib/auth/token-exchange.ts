@@ -1,5 +1,6 @@
 /** tokenExchange(): exchanges the client's token for one that only the server accepts. (RFC 8693) */
 import { hash } from 'node:crypto'
+import { checkOptions } from '../util/anchors.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { GatewayError } from '../errors.ts'
 import type { Awaitable, HeadersContext, Hook, Principal } from '../types.ts'
@@ -44,13 +45,8 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 export function tokenExchange<P extends Principal = Principal>(
   options: TokenExchangeOptions<P>,
 ): (context: HeadersContext<P>) => Awaitable<Readonly<Record<string, string>>> {
-  checkTokenOptions('tokenExchange', options, ['subjectToken', 'subjectTokenType'])
+  checkOptions(tokenExchange, () => checkExchange(options))
   const { subjectToken = bearerOf, subjectTokenType = ACCESS_TOKEN } = options
-  if (typeof subjectToken !== 'function') {
-    throw new TypeError(
-      'tokenExchange: "subjectToken" must be a function ({ request, principal }) that answers a token',
-    )
-  }
   const endpoint = new TokenEndpoint(options)
   const tokens = new Tokens()
 
@@ -78,4 +74,10 @@ function bearerOf({ request }: HeadersContext): string | undefined {
 
 function noSubjectToken(): never {
   throw new GatewayError('upstream_unauthorized', 'There is no token of the client to exchange for one of the server')
+}
+
+function checkExchange(options: TokenExchangeOptions<never>): void {
+  checkTokenOptions('tokenExchange', options, { subjectToken: true, subjectTokenType: true })
+  if (options.subjectToken === undefined || typeof options.subjectToken === 'function') return
+  throw new TypeError('tokenExchange: "subjectToken" must be a function ({ request, principal }) that answers a token')
 }

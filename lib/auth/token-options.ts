@@ -1,6 +1,7 @@
 /** The options that `clientCredentials()` and `tokenExchange()` share, and their checks. */
 import type { webcrypto } from 'node:crypto'
 import { types } from 'node:util'
+import { rejectUnknown } from '../util/unknown-key.ts'
 import { isSafe } from './bounded-fetch.ts'
 
 /** How the gateway requests access tokens from an authorization server. */
@@ -49,16 +50,17 @@ export function resourceOf(url: string): string {
 }
 
 /** Throws a TypeError that names the option and the cure. `more` are the options that only this grant has. */
-export function checkTokenOptions(grant: string, options: TokenOptions, more: readonly string[] = []): void {
+export function checkTokenOptions(
+  grant: string,
+  options: TokenOptions,
+  more: Readonly<Record<string, true>> = {},
+): void {
   const check = (isRight: boolean, what: string): void => {
     if (!isRight) throw new TypeError(`${grant}: ${what}`)
   }
   const isGiven = typeof options === 'object' && options !== null
   check(isGiven, 'takes an object, { issuer, clientId, clientSecret }')
-  const known = [...Object.keys(OPTIONS), ...more]
-  for (const name of Object.keys(options)) {
-    check(known.includes(name), `"${name}" is not an option; there are: ${known.join(', ')}`)
-  }
+  rejectUnknown(options, { ...OPTIONS, ...more }, `${grant}.`)
   const { issuer, clientId, clientSecret, authMethod, privateKey, scopes, resource, parameters, timeoutMs } = options
   check(isIssuer(issuer), '"issuer" must be an https: URL, without query and fragment')
   check(isText(clientId), '"clientId" must be a non-empty string')

@@ -1,5 +1,5 @@
 /** A server's capabilities as HTML: its identity, instructions, tools, prompts and resources. */
-import { isObject, type JsonObject, member } from '../util/json.ts'
+import { isObject, type JsonObject, member, nonEmptyText } from '../util/json.ts'
 import { html, type Html, type HtmlContent } from './html.ts'
 import type { Capabilities, CapabilityList } from './introspect.ts'
 import type { Introspection } from './listing.ts'
@@ -27,8 +27,8 @@ export function renderCapabilities(introspection: Introspection): Html {
 }
 
 function identity({ server, protocolVersions }: Capabilities): Html {
-  const name = text(server, 'title') ?? text(server, 'name') ?? 'It does not say its name'
-  const version = text(server, 'version')
+  const name = nonEmptyText(server, 'title') ?? nonEmptyText(server, 'name') ?? 'It does not say its name'
+  const version = nonEmptyText(server, 'version')
   return html`<p class="identity">
     <strong>${name}</strong>${version !== undefined && html` <span>version ${version}</span>`}${
       protocolVersions.length > 0 && html` <span>MCP ${protocolVersions.join(', ')}</span>`
@@ -63,14 +63,19 @@ function tool(item: JsonObject): Html {
 function prompt(item: JsonObject): Html {
   const given = member(item, 'arguments')
   const rows = (Array.isArray(given) ? given.filter(isObject) : []).map((argument) =>
-    row(text(argument, 'name') ?? '', undefined, argument['required'] === true, text(argument, 'description')),
+    row(
+      nonEmptyText(argument, 'name') ?? '',
+      undefined,
+      argument['required'] === true,
+      nonEmptyText(argument, 'description'),
+    ),
   )
   return details(item, [], [rows.length > 0 && html`<dl class="parameters">${rows}</dl>`])
 }
 
 function resource(item: JsonObject): Html {
-  const address = text(item, 'uri') ?? text(item, 'uriTemplate')
-  const type = text(item, 'mimeType')
+  const address = nonEmptyText(item, 'uri') ?? nonEmptyText(item, 'uriTemplate')
+  const type = nonEmptyText(item, 'mimeType')
   return details(item, type === undefined ? [] : [type], [
     address !== undefined && html`<p class="address"><code>${address}</code></p>`,
   ])
@@ -78,9 +83,9 @@ function resource(item: JsonObject): Html {
 
 /** A row with a name that expands to a description and `more`. */
 function details(item: JsonObject, marks: readonly string[], more: readonly HtmlContent[]): Html {
-  const name = text(item, 'name') ?? ''
-  const title = text(item, 'title') ?? text(member(item, 'annotations'), 'title')
-  const description = text(item, 'description')
+  const name = nonEmptyText(item, 'name') ?? ''
+  const title = nonEmptyText(item, 'title') ?? nonEmptyText(member(item, 'annotations'), 'title')
+  const description = nonEmptyText(item, 'description')
   const shown = html`<span class="line">
     <code>${name}</code>
     ${title !== undefined && title !== name && html`<span class="title">${title}</span>`}
@@ -109,7 +114,12 @@ function parameters(input: unknown): HtmlContent {
   const required = member(input, 'required')
   return html`<dl class="parameters">
     ${Object.entries(properties).map(([name, property]) =>
-      row(name, typeOf(property), Array.isArray(required) && required.includes(name), text(property, 'description')),
+      row(
+        name,
+        typeOf(property),
+        Array.isArray(required) && required.includes(name),
+        nonEmptyText(property, 'description'),
+      ),
     )}
   </dl>`
 }
@@ -128,7 +138,7 @@ function typeOf(property: unknown): string | undefined {
   const options = member(property, 'enum')
   if (Array.isArray(options)) return options.map((option) => JSON.stringify(option)).join(' | ')
   const type = member(property, 'type')
-  return Array.isArray(type) ? type.join(' | ') : text(property, 'type')
+  return Array.isArray(type) ? type.join(' | ') : nonEmptyText(property, 'type')
 }
 
 function schema(title: string, value: unknown): HtmlContent {
@@ -137,9 +147,4 @@ function schema(title: string, value: unknown): HtmlContent {
     <summary>${title}</summary>
     <pre><code>${JSON.stringify(value, null, 2)}</code></pre>
   </details>`
-}
-
-function text(object: unknown, key: string): string | undefined {
-  const value = member(object, key)
-  return typeof value === 'string' && value !== '' ? value : undefined
 }

@@ -5,6 +5,7 @@ import type { SendWhole } from '../exchange/gateway-internals.ts'
 import { refuse } from '../outbound/refusal.ts'
 import { JSON_TYPE } from '../protocol.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
+import { checkOptions } from '../util/anchors.ts'
 import {
   CARD_TYPE,
   cardDocument,
@@ -73,7 +74,7 @@ interface Route {
  * @see https://github.com/modelcontextprotocol/experimental-ext-server-card
  */
 export function serverDirectory<P extends Principal = Principal>(options: ServerDirectoryOptions<P>): ServerDirectory {
-  const settings = parseSettings(options)
+  const settings = checkOptions(serverDirectory, () => parseSettings(options))
   const directory = new Directory(settings)
   const { gateway, cardPath } = settings
 

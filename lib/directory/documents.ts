@@ -1,7 +1,8 @@
 /** The JSON documents: the list, a server's card, and the catalog of cards. */
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
-import type { JsonObject } from '../util/json.ts'
+import { protocolOf } from '../upstream/server-kind.ts'
+import { nonEmptyText } from '../util/json.ts'
 import { truncate } from './json-size.ts'
 import type { Introspection, ListedServer } from './listing.ts'
 
@@ -53,9 +54,9 @@ export function cardDocument({ listed, config, introspection, namespace, clientH
   return {
     $schema: CARD_SCHEMA,
     name: `${namespace}/${slug(listed.name)}`,
-    version: truncate(config.version ?? text(server, 'version') ?? UNKNOWN_VERSION, 255),
+    version: truncate(config.version ?? nonEmptyText(server, 'version') ?? UNKNOWN_VERSION, 255),
     title: truncate(listed.title, MAX_TEXT),
-    description: truncate(listed.description || text(server, 'description') || listed.title, MAX_TEXT),
+    description: truncate(listed.description || nonEmptyText(server, 'description') || listed.title, MAX_TEXT),
     remotes: [
       {
         type: 'streamable-http',
@@ -101,12 +102,8 @@ export function slug(name: string): string {
     .slice(0, MAX_NAME)
 }
 
-function versionsOf({ protocol }: ServerConfig): readonly string[] | undefined {
+function versionsOf(config: ServerConfig): readonly string[] | undefined {
+  const protocol = protocolOf(config)
   if (protocol === 'modern') return MODERN_VERSIONS
   return protocol === 'legacy' ? LEGACY_VERSIONS.filter((version) => version > '2025') : undefined
-}
-
-function text(object: JsonObject, key: string): string | undefined {
-  const value = object[key]
-  return typeof value === 'string' && value !== '' ? value : undefined
 }

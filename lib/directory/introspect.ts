@@ -4,6 +4,7 @@ import type { Connection, GatewayInternals, Subject } from '../exchange/gateway-
 import { UpstreamClient } from '../exchange/upstream-client.ts'
 import { RpcError } from '../rpc-error.ts'
 import { META, MODERN_ERRORS } from '../protocol.ts'
+import { protocolOf } from '../upstream/server-kind.ts'
 import { isObject, type JsonObject, member } from '../util/json.ts'
 import { sizeOf, truncate, withoutDeepMembers } from './json-size.ts'
 
@@ -88,7 +89,7 @@ export async function introspect(
 
 /** UC2: tries the modern era first; any error that is not a modern one means that the server needs a handshake. */
 async function introspectAnyEra(gateway: GatewayInternals, connection: Connection): Promise<Capabilities> {
-  const { protocol = 'auto' } = connection.parent.config
+  const protocol = protocolOf(connection.parent.config)
   if (protocol === 'legacy') return introspectLegacy(gateway, connection)
   try {
     return await introspectModern(connection)

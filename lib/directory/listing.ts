@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.ts'
 import type { Subject } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
 import { credentialsOf } from '../upstream/http/credentials.ts'
+import { protocolOf } from '../upstream/server-kind.ts'
 import { fingerprint } from '../util/fingerprint.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import { isDictionary, isObject } from '../util/json.ts'
@@ -100,7 +101,7 @@ export class Listing {
     const late = new GatewayError('upstream_timeout', 'The "headers" of the server did not answer in time')
     const timer = setTimeout(() => parent.life.stop(late), DEADLINE_MS).unref()
     const credentials = await Promise.resolve(credentialsOf(parent)).finally(() => clearTimeout(timer))
-    const whose = fingerprint([principal, credentials, config.protocol, config.scopes])
+    const whose = fingerprint([principal, credentials, protocolOf(config), config.scopes])
     return whose === undefined ? undefined : JSON.stringify([server, gateway.upstreamId(server, config), whose])
   }
 

@@ -2,6 +2,7 @@
 import { compilePath, type ServerPath } from '../inbound/path.ts'
 import { type GatewayInternals, internalsOf } from '../exchange/gateway-internals.ts'
 import { isDictionary } from '../util/json.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 import type { Awaitable, Gateway, GatewayRequest, Hook, Principal, ServerConfig } from '../types.ts'
 
 /** Answers the servers that a principal may use, by name. `principal` is `undefined` with `authenticate: false`. */
@@ -74,10 +75,7 @@ export function parseSettings<P extends Principal>(given: ServerDirectoryOptions
   if (typeof given !== 'object' || given === null || 'headers' in given) {
     throw new TypeError('serverDirectory takes an object: serverDirectory({ gateway })')
   }
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(KNOWN, name))
-  if (unknown !== undefined) {
-    throw new TypeError(`"${unknown}" is not an option; there are: ${Object.keys(KNOWN).join(', ')}`)
-  }
+  rejectUnknown(given, KNOWN, '')
   const gateway = internalsOf(given.gateway)
   if (!gateway) throw new TypeError('"gateway" must be what mcpGateway() returned, itself and not a function around it')
   const { path, onlyServer } = gateway

@@ -1,5 +1,6 @@
 /** The URLs of the mount and of the endpoints, as the client of a request reaches them. */
 import { GatewayError } from '../errors.ts'
+import { withoutSlash } from '../inbound/access/resource.ts'
 import type { GatewayRequest } from '../types.ts'
 
 /** The settings of the gateway that determine its URLs. */
@@ -45,10 +46,6 @@ function mountPath(request: GatewayRequest): string {
   const whole = pathOf(request.originalUrl ?? request.url)
   const rest = pathOf(request.url)
   return withoutSlash(whole.endsWith(rest) ? whole.slice(0, whole.length - rest.length) : whole)
-}
-
-function withoutSlash(path: string): string {
-  return path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 /** Percent-encodes a name, with the characters that shells and quoted strings interpret. */

@@ -2,7 +2,6 @@
 import { GatewayError } from '../errors.ts'
 import { EVENT_STREAM_TYPE, JSON_TYPE } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
-import { type Awaited, Deadlines } from '../util/deadlines.ts'
 import { BufferBody, type End } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { PushBody } from './push-body.ts'
@@ -54,12 +53,8 @@ export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): 
 
 const NOTHING_PENDING = (): readonly RequestId[] => []
 
-/** The answers whose client waits for a head: a timer for each would keep them alive until a major collection. */
-const heads = new Deadlines(HEAD_MS)
-
-class AnswerStream implements Out, Awaited {
-  slot = -1
-  dueAt = 0
+class AnswerStream implements Out {
+  readonly #opening: NodeJS.Timeout
   readonly #exchange: Exchange
   readonly #resolve: (reply: Reply) => void
   /** Made when it is needed: most answers are a document. */
@@ -73,11 +68,7 @@ class AnswerStream implements Out, Awaited {
     this.#exchange = exchange
     this.#pending = () => exchange.requestIds
     this.#resolve = resolve
-    heads.add(this, HEAD_MS)
-  }
-
-  onLate(): void {
-    this.#open()
+    this.#opening = setTimeout(() => this.#open(), HEAD_MS).unref()
   }
 
   get #body(): PushBody {
@@ -104,7 +95,7 @@ class AnswerStream implements Out, Awaited {
   }
 
   finish(ending: Answer): void {
-    heads.delete(this)
+    clearTimeout(this.#opening)
     if (!this.#isOpen) return this.#resolve('reply' in ending ? ending.reply : jsonReply(ending.text))
     if ('text' in ending) {
       this.#pending = NOTHING_PENDING
@@ -115,7 +106,7 @@ class AnswerStream implements Out, Awaited {
   }
 
   fail(error: unknown): void {
-    heads.delete(this)
+    clearTimeout(this.#opening)
     const known = error instanceof Error ? error : new Error(String(error))
     if (this.#isOpen) this.#body.end({ how: 'broken', error: known })
   }
@@ -146,7 +137,7 @@ class AnswerStream implements Out, Awaited {
   #open(): void {
     if (this.#isOpen || !this.#exchange.origin.accepts.events) return
     this.#isOpen = true
-    heads.delete(this)
+    clearTimeout(this.#opening)
     this.#resolve({
       kind: 'events',
       status: 200,

@@ -52,16 +52,43 @@ export function rangeOfMember(text: string, open: number, name: string): readonl
   return found
 }
 
-/** The ranges of all values at a path of keys: several where a key is duplicated. */
-function rangesAt(text: string, open: number, [key, ...rest]: readonly string[]): (readonly [number, number])[] {
-  if (text[open] !== '{') return []
-  const ranges: (readonly [number, number])[] = []
-  for (const { key: found, start, end } of membersOf(text, open)) {
-    if (found !== key) continue
-    if (rest.length === 0) ranges.push([start, end])
-    else ranges.push(...rangesAt(text, start, rest))
+interface AtPath {
+  readonly path: readonly string[]
+}
+
+interface RangeOf<T> {
+  readonly start: number
+  readonly end: number
+  readonly item: T
+}
+
+/** The ranges of all values at the paths of these items, in the order of the text. No path may lead through another. */
+function rangesAt<T extends AtPath>(text: string, items: readonly T[]): RangeOf<T>[] {
+  const found: RangeOf<T>[] = []
+  addRanges(found, text, text.indexOf('{'), items, 0)
+  return found
+}
+
+function addRanges<T extends AtPath>(
+  found: RangeOf<T>[],
+  text: string,
+  open: number,
+  items: readonly T[],
+  depth: number,
+): void {
+  if (text[open] !== '{') return
+  for (const { key, start, end } of membersOf(text, open)) {
+    const item = items.find(({ path }) => path[depth] === key)
+    if (item?.path.length === depth + 1) found.push({ start, end, item })
+    else if (item)
+      addRanges(
+        found,
+        text,
+        start,
+        items.filter(({ path }) => path[depth] === key),
+        depth + 1,
+      )
   }
-  return ranges
 }
 
 /** A new value, as JSON text, for a path of keys. */
@@ -72,23 +99,26 @@ export interface Replacement {
 
 /** Replaces the values at these paths, which must not overlap, in the text of an object. */
 export function replaceValues(text: string, replacements: readonly Replacement[]): string {
-  const open = text.indexOf('{')
-  const edits = replacements.flatMap(({ path, value }) =>
-    rangesAt(text, open, path).map(([start, end]) => ({ start, end, value })),
-  )
   let at = 0
   let spliced = ''
-  for (const { start, end, value } of edits.toSorted((one, other) => one.start - other.start)) {
-    spliced += text.slice(at, start) + value
+  for (const { start, end, item } of rangesAt(text, replacements)) {
+    spliced += text.slice(at, start) + item.value
     at = end
   }
   return spliced + text.slice(at)
 }
 
-/** The original text of the value at a path of keys; of duplicates the last one, as in JSON.parse. */
+/** The original text of the value at each of these paths; of duplicates the last one, as in JSON.parse. */
+export function valueTexts(text: string, paths: readonly (readonly string[])[]): (string | undefined)[] {
+  const texts: (string | undefined)[] = paths.map(() => undefined)
+  const items = paths.map((path, index) => ({ path, index }))
+  for (const { start, end, item } of rangesAt(text, items)) texts[item.index] = text.slice(start, end)
+  return texts
+}
+
+/** The original text of the value at this path. */
 export function valueText(text: string, path: readonly string[]): string | undefined {
-  const range = rangesAt(text, text.indexOf('{'), path).at(-1)
-  return range && text.slice(...range)
+  return valueTexts(text, [path])[0]
 }
 
 /** The ranges of the items of an array. */
@@ -146,11 +176,12 @@ function afterSpace(text: string, from: number): number {
   }
 }
 
+/** A quote ends the string unless an odd number of backslashes precedes it. */
 function afterString(text: string, start: number): number {
-  for (let at = start + 1; ; at += 1) {
-    const code = text.charCodeAt(at)
-    if (code === STRING_END) return at + 1
-    if (code === ESCAPE) at += 1
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let escapes = 0
+    while (text.charCodeAt(end - 1 - escapes) === ESCAPE) escapes += 1
+    if (escapes % 2 === 0) return end + 1
   }
 }
 

@@ -74,3 +74,11 @@ export class Lifetime {
     return this.onStop((reason) => orphan.stop(reason))
   }
 }
+
+/** Settles like the promise, or rejects as soon as the lifetime is stopped. */
+export function unlessStopped<T>(life: Lifetime, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const off = life.onStop(reject)
+    promise.then(resolve, reject).finally(off)
+  })
+}

@@ -82,7 +82,7 @@ class MappedDocument extends MappedBody {
 
   async #map(bytes: Buffer): Promise<Buffer> {
     const text = bytes.toString()
-    const message = parse(text)
+    const message = messageIn(text)
     const mapped = message && (await this.#fn(message))
     if (mapped === 'drop') throw new TypeError('The response to a request cannot be dropped')
     return mapped ? Buffer.from(mapped.text) : bytes
@@ -187,7 +187,7 @@ class MappedEvents extends MappedBody {
     if (!this.#mayChange(bytes)) return bytes
     const event = parseEvent(bytes.toString())
     const id = mappedId(event.id, this.#wants)
-    const message = event.data === '' ? undefined : parse(event.data)
+    const message = event.data === '' ? undefined : messageIn(event.data)
     const mapped = message && this.#isWanted(message) ? this.#fn(message) : undefined
     const format = (outcome: Mapped): Buffer => {
       if (outcome === undefined && id === event.id) return bytes
@@ -213,6 +213,6 @@ class MappedEvents extends MappedBody {
   }
 }
 
-function parse(text: string): Message | undefined {
+function messageIn(text: string): Message | undefined {
   return mayBeMessage(text) ? messageOf(parseJson(text), text, 'legacy') : undefined
 }

@@ -10,10 +10,11 @@ export interface ParamHeader {
   readonly path: readonly string[]
 }
 
-const ANNOTATION = 'x-mcp-header'
-const PREFIX = 'mcp-param-'
-const HEADER_TOKEN = /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/
-const ANNOTATED_TYPES: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean'])
+/** The keyword of a schema that names a header. */
+export const ANNOTATION = 'x-mcp-header'
+export const PARAM_PREFIX = 'mcp-param-'
+export const HEADER_TOKEN: RegExp = /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/
+export const ANNOTATED_TYPES: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean'])
 const DECIMAL = /^-?\d+(?:\.\d+)?$/
 
 /** How deep arguments are annotated, and how many of a tool. */
@@ -36,7 +37,7 @@ function addParams(found: Map<string, ParamHeader>, schema: unknown, path: reado
     if (isObject(property) && ANNOTATION in property) {
       const { [ANNOTATION]: name, type } = property
       if (typeof name !== 'string' || !HEADER_TOKEN.test(name) || !ANNOTATED_TYPES.has(type)) return false
-      const header = PREFIX + name.toLowerCase()
+      const header = PARAM_PREFIX + name.toLowerCase()
       if (found.has(header) || found.size >= MAX_PARAMS) return false
       found.set(header, { header, path: at })
     }
@@ -54,7 +55,7 @@ export function paramHeaderValues(params: readonly ParamHeader[], toolArguments:
 
 /** Whether any of these headers repeats an argument. */
 export function repeatsArguments(headers: Readonly<Record<string, string>>): boolean {
-  return Object.keys(headers).some((name) => name.startsWith(PREFIX))
+  return Object.keys(headers).some((name) => name.startsWith(PARAM_PREFIX))
 }
 
 /** What is wrong with the headers of a call, if anything: an argument that is not there, or is null, has none. (HD10, HD13) */

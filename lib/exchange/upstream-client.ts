@@ -12,6 +12,9 @@ import { type Fault, type Message, notificationOf, requestOf, responseText } fro
 import { readResponse } from './read-response.ts'
 import { drainReply, type Handle, type Reply } from './reply.ts'
 
+/** How long a refusal to be listened to may take, once it has begun. */
+const REFUSAL_MS = 10_000
+
 interface ClientParts {
   readonly handle: Handle
   /** The exchange whose server, principal, request and config the client uses. */
@@ -89,23 +92,36 @@ export class UpstreamClient {
     drainReply(await this.#send({ kind: 'response', era: this.#parts.era, id, ...answer, text }))
   }
 
-  /** Receives the server's own messages until closed. `filter` is for modern servers; legacy ones take none. */
-  async listen(filter: JsonObject, fn: (message: Message) => Awaitable<void>): Promise<{ close(): void }> {
+  /**
+   * Receives the server's own messages until closed. `filter` is for modern servers; legacy ones take none. `onEnd` is
+   * called when the server ends the stream. Throws the server's RpcError, or a GatewayError.
+   */
+  async listen(
+    filter: JsonObject,
+    fn: (message: Message) => Awaitable<void>,
+    onEnd: () => void = () => {},
+  ): Promise<{ close(): void }> {
     const life = this.#life.child()
     const { era, envelope } = this.#parts
     const reply = await (era === 'modern'
       ? this.#send(requestOf(era, `gateway-${(this.#ids += 1)}`, LISTEN_METHOD, { ...filter, _meta: envelope }), life)
       : this.#exchange({ verb: 'GET', message: undefined }, life))
     if (reply.kind !== 'events') {
-      drainReply(reply)
+      const refusal = await readResponse(reply, undefined, { timeoutMs: REFUSAL_MS })
+      if (refusal?.error !== undefined) throw rpcErrorOf(refusal.error)
       throw new GatewayError('upstream_invalid', 'The server answered a listener without a stream')
     }
     const observed = mapMessages(reply, { methods: () => true, responses: true }, async (message) => {
       await fn(message)
       return 'drop' as const
     })
-    if (observed.kind === 'events') observed.body.pipe({ data: () => true, end: () => {} })
-    return { close: () => life.stop(new GatewayError('bad_request', 'Nobody listens any more')) }
+    if (observed.kind === 'events') observed.body.pipe({ data: () => true, end: onEnd })
+    return {
+      close() {
+        life.stop(new GatewayError('bad_request', 'Nobody listens any more'))
+        life.end()
+      },
+    }
   }
 
   /** Stops all requests in progress and ends the session with the upstream, if one was opened. Never rejects. */

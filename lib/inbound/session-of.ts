@@ -8,6 +8,7 @@ import { ANY_UPSTREAM } from '../session/session-record.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Awaitable, ServerConfig } from '../types.ts'
 import type { Eras } from '../upstream/eras.ts'
+import { bridgesSessions } from '../upstream/server-kind.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { andThen } from '../util/awaitable.ts'
 import { checkVersion } from './accept.ts'
@@ -57,7 +58,9 @@ export async function ownSession(
     checkVersion(inbound.header(HEADER.protocolVersion), session.record.protocolVersion)
     return session
   }
-  if (parts.eras.isModernOnly(config, parts.upstreams.of(inbound.server, config).id)) {
+  const isModernOnly = parts.eras.isModernOnly(config, parts.upstreams.of(inbound.server, config).id)
+  // A session that a bridge has ended was one all the same.
+  if (isModernOnly && (id === undefined || !bridgesSessions(config))) {
     throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
   }
   if (id !== undefined) throw new GatewayError('session_not_found', 'Session not found')
@@ -100,8 +103,9 @@ function find(
   { sessions, upstreams }: SessionParts,
 ): Awaitable<ClientSession> {
   return andThen(sessions.find(id, server, principal?.id ?? ''), (session) => {
-    const { upstream } = session.record.upstream
-    if (upstream === ANY_UPSTREAM || upstream === upstreams.of(server, config!).id) return session
+    const { upstream, bridge } = session.record.upstream
+    const isHere = upstream === ANY_UPSTREAM || upstream === upstreams.of(server, config!).id
+    if (isHere && (!bridge || bridgesSessions(config!))) return session
     throw new GatewayError('session_not_found', 'Session not found')
   })
 }

@@ -9,7 +9,9 @@ import type { Lifetime } from '../exchange/lifetime.ts'
 import { drainReply, type Handle, type Reply } from '../exchange/reply.ts'
 import { HEADER, negotiatedVersionHeader } from '../protocol.ts'
 import type { Quota } from '../session/quota.ts'
+import { needsSession } from '../session/upstream-session.ts'
 import type { ServerConfig } from '../types.ts'
+import { bridgesSessions, isPipeServer, isSseServer } from '../upstream/server-kind.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { within } from '../util/timeout.ts'
 
@@ -59,7 +61,7 @@ export class EarlyListen implements Layer {
 
   /** Upstreams other than HTTP buffer early messages themselves. */
   applies(config: ServerConfig): boolean {
-    return 'url' in config
+    return (!isPipeServer(config) && !isSseServer(config)) || bridgesSessions(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
@@ -87,10 +89,11 @@ export class EarlyListen implements Layer {
   }
 
   #isWorthIt(exchange: Exchange, sessionId: string): boolean {
-    const { state } = exchange
-    if (state?.id === undefined || state.silent || this.#seen.has(sessionId) || this.#held.size >= MAX_HELD)
-      return false
-    const { id } = this.#upstreamOf(exchange.path.at(-1)!, exchange.config)
+    const { state, config, path } = exchange
+    if (!state || !needsSession(state) || state.silent) return false
+    if (this.#seen.has(sessionId) || this.#held.size >= MAX_HELD) return false
+    if (isPipeServer(config) && !state.bridge) return false
+    const { id } = this.#upstreamOf(path.at(-1)!, config)
     return (this.#refusals.get(id) ?? 0) <= performance.now()
   }
 

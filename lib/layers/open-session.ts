@@ -7,7 +7,7 @@ import type { SessionWatch } from '../observe/session-watch.ts'
 import type { SessionHabits } from '../session/session-habits.ts'
 import { isTooMuch } from '../session/session-record.ts'
 import type { Sessions } from '../session/sessions.ts'
-import { hasSession, type UpstreamContext, type UpstreamSessions } from '../session/upstream-session.ts'
+import { needsSession, type UpstreamContext, type UpstreamSessions } from '../session/upstream-session.ts'
 import type { SessionRecord, UpstreamState } from '../types.ts'
 
 interface OpenSessionParts {
@@ -42,9 +42,9 @@ export class OpenSession implements Layer {
     const reply = await next(exchange)
     if (!reply.opened) return reply
     const { alwaysSessions, sessionHabits } = this.#parts
-    const serverHasSession = hasSession(reply.opened)
-    sessionHabits.learn(reply.opened.upstream, serverHasSession)
-    if (!serverHasSession && !alwaysSessions) return reply
+    const isNeeded = needsSession(reply.opened)
+    sessionHabits.learn(reply.opened.upstream, isNeeded)
+    if (!isNeeded && !alwaysSessions) return reply
     const sessionId = await this.#keep(reply.opened, exchange, reply)
     this.#watch(sessionId, reply.opened, exchange)
     if (exchange.origin.isGone) await this.#abandon(sessionId, reply.opened, exchange)
@@ -79,7 +79,8 @@ export class OpenSession implements Layer {
   /** If a store refuses the record with its client state, the record is stored without it, and cannot be recovered. */
   async #create(record: SessionRecord, exchange: Exchange): Promise<string> {
     const { client, ...upstream } = record.upstream
-    if (!client) return this.#parts.sessions.open(record)
+    // A bridge cannot do without its client state.
+    if (!client || upstream.bridge) return this.#parts.sessions.open(record)
     // The client state from the handshake has the same size limit as what later requests add to it.
     if (isTooMuch(client)) return this.#parts.sessions.open({ ...record, upstream })
     try {

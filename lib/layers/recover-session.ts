@@ -2,7 +2,7 @@
 import { GatewayError, isCode, isElsewhere } from '../errors.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
-import type { Lifetime } from '../exchange/lifetime.ts'
+import { unlessStopped } from '../exchange/lifetime.ts'
 import { mapMessages } from '../exchange/map-messages.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
 import { peekInTime } from '../exchange/read-response.ts'
@@ -108,14 +108,6 @@ async function replay(client: UpstreamClient, method: string, params: JsonObject
   })
 }
 
-/** Settles like the promise, or rejects as soon as the lifetime is stopped. */
-function unlessStopped<T>(life: Lifetime, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const off = life.onStop(reject)
-    work.then(resolve, reject).finally(off)
-  })
-}
-
 /** The state as the store has it now, which may be newer than the one that the request read. */
 async function latestState({ origin, state }: Exchange): Promise<UpstreamState | undefined> {
   let latest = state
@@ -131,7 +123,7 @@ function withClient(state: UpstreamState, change: (client: ClientState) => Clien
 
 /** The change that a request makes to the upstream state, once the server has accepted it. */
 function changeOf(message: Message | undefined): ((state: UpstreamState) => UpstreamState) | undefined {
-  const change = message?.kind === 'request' ? CHANGES.get(message.method) : undefined
+  const change = message?.kind === 'request' ? CLIENT_CHANGES.get(message.method) : undefined
   if (!change || message?.kind !== 'request') return undefined
   return (state) => withClient(state, (client) => change(client, message.params ?? {}))
 }
@@ -157,7 +149,7 @@ function recordBatch({ items }: BatchMessage, session: ClientSession, reply: Rep
 type Change = (client: ClientState, params: JsonObject) => ClientState
 
 /** The changes to the client state, by the method of the request. */
-const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
+const CLIENT_CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
   ['logging/setLevel', (client, params) => ({ ...client, logLevel: params })],
   [
     'resources/subscribe',

@@ -67,7 +67,7 @@ export class SplitBatch implements Layer {
           if (exchange.life.stopped) throw exchange.life.stopped
           // The session is gone for every message, and only the HTTP status 404 tells the client so. (SS3, SS8)
           if (isCode(error, 'session_not_found')) throw error
-          if (message.kind !== 'request') return undefined
+          if (message.kind !== 'request' || exchange.origin.awaited([message.id]).length === 0) return undefined
           return error instanceof GatewayError ? error.toJsonRpc(message.id) : noAnswer(message.id)
         }
       }),

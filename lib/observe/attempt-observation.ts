@@ -5,10 +5,19 @@ import type { BatchMessage, Message } from '../exchange/message.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import type { AuditRecord } from '../types.ts'
 import { isObject, member } from '../util/json.ts'
-import { endingByFault, endingByStop, ObservedMessage, OK, settleWith } from './endings.ts'
+import {
+  endingByFault,
+  endingByStop,
+  type ObservedMessage,
+  observedMessages,
+  OK,
+  resultReaderOf,
+  settleWith,
+} from './endings.ts'
 import { clientOf, idOfMessage, methodOf, serverOf, sessionDigest, messageTarget, versionOfMessage } from './facts.ts'
-import { InboundObservation, type ObservationParts, safely } from './inbound-observation.ts'
+import { InboundObservation, type ObservationParts } from './inbound-observation.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import { safely } from './safely.ts'
 import type { AttemptSpan, Ending, TelemetryObserver, TraceFields } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
 
@@ -26,8 +35,7 @@ export class AttemptObservation {
   constructor(exchange: Exchange, parts: ObservationParts) {
     this.#exchange = exchange
     this.#parts = parts
-    const { message } = exchange
-    this.#items = (message?.kind === 'batch' ? message.items : [message]).map((each) => new ObservedMessage(each))
+    this.#items = observedMessages(exchange.message)
   }
 
   async send(send: Handle): Promise<Reply> {
@@ -36,7 +44,7 @@ export class AttemptObservation {
     const { span } = this.#items[0]!
     try {
       const reply = await (span ? span.run(() => send(sent)) : send(sent))
-      return this.#watch(reply)
+      return this.watch(reply)
     } catch (error) {
       this.#finish(endingByFault(error, this.#exchange.life.stopped))
       throw error
@@ -51,9 +59,11 @@ export class AttemptObservation {
     const first = traces.find((trace) => trace !== undefined)
     if (!first) return exchange
     const message = withTraces(exchange.message!, traces)
-    const { tracestate: _, ...headers } = exchange.headers
-    const { traceparent, tracestate } = first
-    return exchange.with({ message, headers: { ...headers, traceparent, ...(tracestate && { tracestate }) } })
+    const headers: Record<string, string> = Object.assign({}, exchange.headers)
+    headers['traceparent'] = first.traceparent
+    if (first.tracestate !== undefined) headers['tracestate'] = first.tracestate
+    else if (headers['tracestate'] !== undefined) delete headers['tracestate']
+    return exchange.with({ message, headers })
   }
 
   #spanOf(item: ObservedMessage, telemetry: TelemetryObserver): AttemptSpan | undefined {
@@ -71,24 +81,18 @@ export class AttemptObservation {
 
   readonly #report = (error: unknown): void => this.#parts.report(error, this.#exchange.origin)
 
-  #watch(reply: Reply): Reply {
+  /** The reply, read on its way. */
+  watch(reply: Reply): Reply {
     if (reply.kind === 'empty') {
       this.#finish(endingOfStatus(reply.status))
       return reply
     }
-    const { isOwn } = this.#exchange
-    const isWatched = isOwn || this.#parts.telemetry !== undefined || reply.kind === 'events'
-    if (!isWatched) return reply
-    const wanting = this.#items.filter(({ span }) => span?.wantsResult === true)
-    this.#readsResults = wanting.length > 0
-    const onResponse = (id: unknown, result: unknown): void => {
-      for (const { message, span } of wanting)
-        if (message?.kind === 'request' && message.id === id) span!.onResult(result)
-    }
+    const onResponse = resultReaderOf(this.#items)
+    this.#readsResults = onResponse !== undefined
     return watchReply(reply, {
       onMessage: (scanned) => this.#onMessage(scanned),
       onEnd: () => this.#finish(this.#endingOf(reply)),
-      onResponse: this.#readsResults ? onResponse : undefined,
+      onResponse,
     })
   }
 
@@ -123,50 +127,52 @@ export class AttemptObservation {
     }
   }
 
-  #tellOwn({ message, ending, span }: ObservedMessage, durationMs: number): void {
-    const { outcome, code } = ending!
+  #tellOwn(item: ObservedMessage, durationMs: number): void {
+    const { message } = item
     this.#tell({
-      ...this.#common(),
-      durationMs,
+      ...this.#recordOf('gateway', new Date(this.#receivedAt), durationMs, item.span?.traceId),
       client: clientOf(message),
-      from: 'gateway',
       method: message ? methodOf(message) : this.#exchange.verb,
       target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
       id: message ? idOfMessage(message) : undefined,
-      outcome,
-      by: undefined,
-      code,
-      traceId: span?.traceId,
+      outcome: item.ending!.outcome,
+      code: item.ending!.code,
     })
   }
 
   #tellServerMessage({ method, id }: ScannedMessage): void {
-    this.#tell({
-      ...this.#common(),
-      time: new Date().toISOString(),
-      durationMs: 0,
-      client: undefined,
-      from: 'server',
-      method,
-      target: undefined,
-      id: id ?? undefined,
-      outcome: 'ok',
-      by: undefined,
-      code: undefined,
-      traceId: this.#items[0]!.span?.traceId,
-    })
+    if (!this.#parts.audit) return
+    const record = this.#recordOf('server', new Date(), 0, this.#items[0]!.span?.traceId)
+    record.method = method
+    record.id = id ?? undefined
+    this.#tell(record)
   }
 
-  #common(): Pick<AuditRecord, 'time' | 'server' | 'principal' | 'address' | 'session' | 'protocolVersion'> {
+  #recordOf(
+    from: AuditRecord['from'],
+    time: Date,
+    durationMs: number,
+    traceId: string | undefined,
+  ): { -readonly [key in keyof AuditRecord]: AuditRecord[key] } {
     const { origin, state, message } = this.#exchange
     const { principal, session } = origin
     return {
-      time: new Date(this.#receivedAt).toISOString(),
+      time: time.toISOString(),
+      durationMs,
       server: serverOf(this.#exchange),
       principal,
       address: undefined,
+      client: undefined,
       session: sessionDigest(session?.id),
       protocolVersion: versionOfMessage(message, state?.protocolVersion, undefined),
+      from,
+      method: undefined,
+      target: undefined,
+      id: undefined,
+      outcome: 'ok',
+      by: undefined,
+      code: undefined,
+      traceId,
     }
   }
 
@@ -190,10 +196,11 @@ function withTraces(message: Message, traces: readonly (TraceFields | undefined)
   return batch
 }
 
-function withTrace<M extends Message>(message: M, trace: TraceFields | undefined): M {
-  if (!trace || !('params' in message)) return message
+function withTrace<M extends Message>(message: M, { traceparent, tracestate }: Partial<TraceFields> = {}): M {
+  if (traceparent === undefined || !('params' in message)) return message
   const before = member(message.params, '_meta')
-  const meta = { ...(isObject(before) && before), traceparent: trace.traceparent, tracestate: trace.tracestate }
-  const params = { ...message.params, _meta: meta }
+  // To what a spread has made V8 adds members slowly.
+  const meta = Object.assign({}, isObject(before) ? before : undefined, { traceparent, tracestate })
+  const params = Object.assign({}, message.params, { _meta: meta })
   return { ...message, params, text: patchObject(message.text, { params }) }
 }

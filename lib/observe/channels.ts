@@ -6,7 +6,9 @@ import type { AuditRecord, Principal } from '../types.ts'
  * What subscribers of `express-mcp-gateway:request` get: with `start` what is known of a message as it comes in, with
  * `asyncEnd` the same object with all of its record. `error` is what it was refused or failed with here.
  */
-export type RequestContext = { -readonly [key in keyof AuditRecord]?: AuditRecord[key] } & { error?: unknown }
+export type RequestContext = { -readonly [key in keyof AuditRecord]?: AuditRecord[key] | undefined } & {
+  error?: unknown
+}
 
 /** What subscribers of `express-mcp-gateway:session` get. */
 export interface SessionEvent {

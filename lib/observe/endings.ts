@@ -1,7 +1,7 @@
 /** How messages ended: by the responses that were seen, or by what came in place of them. */
 import { GatewayError } from '../errors.ts'
 import type { Message } from '../exchange/message.ts'
-import type { AuditDecider } from '../types.ts'
+import type { AuditDecider, RequestId } from '../types.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import type { Ending, ObservedSpan } from './telemetry.ts'
 
@@ -27,6 +27,10 @@ export class ObservedMessage {
     return this.message?.kind === 'request'
   }
 
+  get requestId(): RequestId | undefined {
+    return this.message?.kind === 'request' ? this.message.id : undefined
+  }
+
   settle(ending: Ending): void {
     if (this.ending) return
     this.ending = ending
@@ -34,14 +38,27 @@ export class ObservedMessage {
   }
 }
 
+/** A message, or each of a batch, under observation. */
+export function observedMessages(message: Message | undefined): readonly ObservedMessage[] {
+  if (message?.kind !== 'batch') return [new ObservedMessage(message)]
+  return message.items.map((each) => new ObservedMessage(each))
+}
+
+/** Hands results to the spans that want to read them; `undefined` where none does. */
+export function resultReaderOf(
+  items: readonly ObservedMessage[],
+): ((id: unknown, result: unknown) => void) | undefined {
+  if (!items.some(({ span }) => span?.wantsResult === true)) return undefined
+  return (id, result) => {
+    for (const { requestId, span } of items) if (requestId === id && span?.wantsResult === true) span.onResult(result)
+  }
+}
+
 /** A response was seen. One without an id is for the only request that waits for one. */
 export function settleWith(items: readonly ObservedMessage[], scanned: ScannedMessage): void {
   const waiting = items.filter(({ isRequest, ending }) => isRequest && !ending)
   const { id } = scanned
-  const item =
-    id === null || id === undefined
-      ? onlyOf(waiting)
-      : waiting.find(({ message }) => message?.kind === 'request' && message.id === id)
+  const item = id === null || id === undefined ? onlyOf(waiting) : waiting.find(({ requestId }) => requestId === id)
   item?.settle(endingOf(scanned))
 }
 

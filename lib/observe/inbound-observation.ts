@@ -9,7 +9,18 @@ import type { InboundRequest } from '../inbound/inbound-request.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
 import type { Audit, AuditReport } from './audit.ts'
 import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
-import { CANCELLED, deciderOf, endingBy, endingByStop, ObservedMessage, OK, PENDING, settleWith } from './endings.ts'
+import {
+  CANCELLED,
+  deciderOf,
+  endingBy,
+  endingByStop,
+  ObservedMessage,
+  observedMessages,
+  OK,
+  PENDING,
+  resultReaderOf,
+  settleWith,
+} from './endings.ts'
 import {
   addressOf,
   clientOf,
@@ -21,6 +32,7 @@ import {
   versionOfMessage,
 } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import { safely } from './safely.ts'
 import type { SessionWatch } from './session-watch.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
@@ -41,7 +53,7 @@ export class InboundObservation implements Observed {
   readonly #receivedAt = Date.now()
   readonly #startedAt = performance.now()
   readonly #address: string | undefined
-  readonly #contexts = new Map<ObservedMessage, RequestContext>()
+  #contexts: Map<ObservedMessage, RequestContext> | undefined
   #verb: Verb | undefined
   #items: readonly ObservedMessage[] = []
   #exchange: Exchange | undefined
@@ -60,7 +72,7 @@ export class InboundObservation implements Observed {
   /** What the request is, and what is done for it, in the contexts of whoever observes. */
   received<T>(verb: Verb, message: Message | undefined, work: () => T): T {
     this.#verb = verb
-    this.#items = (message?.kind === 'batch' ? message.items : [message]).map((each) => new ObservedMessage(each))
+    this.#items = observedMessages(message)
     const { telemetry } = this.#parts
     if (telemetry) for (const item of this.#items) item.span = this.#spanOf(item, telemetry)
     const { span } = this.#items[0]!
@@ -81,27 +93,23 @@ export class InboundObservation implements Observed {
   /** The span of the message with this id, or the first: what an attempt is made for. */
   spanFor(message: Message | undefined): ObservedSpan | undefined {
     const id = message && 'id' in message ? message.id : undefined
-    const own = id === undefined ? undefined : this.#items.find((item) => requestIdOf(item) === id)
+    const own = id === undefined ? undefined : this.#items.find((item) => item.requestId === id)
     return (own ?? this.#items[0])?.span
   }
 
   decided(by: AuditDecider, id?: RequestId): void {
-    for (const item of this.#items) if (id === undefined || requestIdOf(item) === id) item.by = by
+    for (const item of this.#items) if (id === undefined || item.requestId === id) item.by = by
   }
 
   watch(reply: Reply): Reply {
     this.#reply = reply
     if (reply.kind === 'empty') return reply
-    const wanting = this.#items.filter(({ span }) => span?.wantsResult === true)
-    const onResponse = (id: unknown, result: unknown): void => {
-      for (const item of wanting) if (requestIdOf(item) === id) item.span!.onResult(result)
-    }
     return watchReply(reply, {
       onMessage: (message: ScannedMessage) => {
         if (message.method === undefined) settleWith(this.#items, message)
       },
       onEnd: (end) => (this.#end = end),
-      onResponse: wanting.length > 0 ? onResponse : undefined,
+      onResponse: resultReaderOf(this.#items),
     })
   }
 
@@ -115,6 +123,8 @@ export class InboundObservation implements Observed {
     const by = deciderOf(error, stage)
     const stopped = this.#exchange?.life.stopped
     const ending = this.#isGone ? CANCELLED : stopped === error ? endingByStop(error) : endingBy(error, by)
+    // Until its stack is read an error keeps the functions on it, and they the body of the message.
+    void error.stack
     if (this.#items.length === 0) this.#items = [new ObservedMessage(undefined)]
     for (const item of this.#items) if (ending.outcome === 'refused') item.by ??= by
     this.#finish((item) => (item.by === undefined ? ending : asRefused(ending)), error)
@@ -129,7 +139,7 @@ export class InboundObservation implements Observed {
     if (this.#isOver) return
     this.#isOver = true
     for (const item of this.#items) {
-      item.settle(endingOf(item))
+      if (!item.ending) item.settle(endingOf(item))
       this.#tell(item, error)
     }
   }
@@ -151,17 +161,15 @@ export class InboundObservation implements Observed {
 
   #tell(item: ObservedMessage, error: GatewayError | undefined): void {
     const { audit } = this.#parts
-    const context = this.#contexts.get(item)
+    const context = this.#contexts?.get(item)
     const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
-    const common = this.#common(item)
-    const { protocolVersion, session } = common
     const durationMs = this.#durationOf(item)
+    const record = this.#recordOf(item, ending, durationMs) as AuditRecord
     const { span } = item
     if (span) {
+      const { protocolVersion, session } = record
       safely(() => span.end({ ending, durationMs, protocolVersion, session }), this.#report)
     }
-    const { outcome, code } = ending
-    const record: AuditRecord = { ...common, durationMs, outcome, by: item.by, code }
     audit?.tell(record, this.#inbound.request)
     if (context) endRequest(Object.assign(context, record, error && { error }))
   }
@@ -172,15 +180,17 @@ export class InboundObservation implements Observed {
     return until - this.#startedAt
   }
 
-  #common(item: ObservedMessage): Omit<AuditRecord, 'durationMs' | 'outcome' | 'by' | 'code'> {
-    const { server, principal, request } = this.#inbound
-    const { message } = item
+  /** One literal: of a spread with further members V8 makes a dictionary, which costs more than all the rest. */
+  #recordOf(item: ObservedMessage, ending: Ending | undefined, durationMs: number | undefined): RequestContext {
+    const { server, principal, request, id } = this.#inbound
+    const { message, by, span } = item
     const session = this.#session
-    const sessionId = session?.id ?? this.#reply?.sessionId
-    const method = message ? methodOf(message) : this.#verb === 'POST' ? undefined : this.#verb
-    const negotiated = session?.record.protocolVersion ?? this.#reply?.opened?.protocolVersion
+    const reply = this.#reply
+    const sessionId = session?.id ?? reply?.sessionId
+    const negotiated = session?.record.protocolVersion ?? reply?.opened?.protocolVersion
     return {
       time: new Date(this.#receivedAt).toISOString(),
+      durationMs,
       server,
       principal,
       address: this.#address,
@@ -188,10 +198,13 @@ export class InboundObservation implements Observed {
       session: sessionDigest(sessionId),
       protocolVersion: versionOfMessage(message, negotiated, request),
       from: 'client',
-      method,
+      method: message ? methodOf(message) : this.#verb === 'POST' ? undefined : this.#verb,
       target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
-      id: message ? idOfMessage(message) : this.#inbound.id,
-      traceId: item.span?.traceId ?? traceIdOf(message, request),
+      id: message ? idOfMessage(message) : id,
+      outcome: ending?.outcome,
+      by,
+      code: ending?.code,
+      traceId: span?.traceId ?? traceIdOf(message, request),
     }
   }
 
@@ -206,10 +219,11 @@ export class InboundObservation implements Observed {
   }
 
   #traced<T>(work: () => T): T {
+    const contexts = (this.#contexts = new Map<ObservedMessage, RequestContext>())
     let run = work
     for (const item of this.#items) {
-      const context: RequestContext = { ...this.#common(item) }
-      this.#contexts.set(item, context)
+      const context = this.#recordOf(item, undefined, undefined)
+      contexts.set(item, context)
       const inner = run
       run = () => traceRequest(context, inner)
     }
@@ -217,24 +231,8 @@ export class InboundObservation implements Observed {
   }
 }
 
-/** Whoever observes may fail, and changes nothing by it. */
-export function safely<T>(work: () => T, report: (error: unknown) => void): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    report(error)
-    return undefined
-  }
-}
-
-function requestIdOf({ message }: ObservedMessage): RequestId | undefined {
-  return message?.kind === 'request' ? message.id : undefined
-}
-
 /** Whether a client can have the rest where its stream ended. */
-function canResume(reply: Reply | undefined): boolean {
-  return reply?.kind === 'events' && reply.resumeAfter() !== undefined
-}
+const canResume = (reply: Reply | undefined): boolean => reply?.kind === 'events' && reply.resumeAfter() !== undefined
 
 /** What something here decided, in place of the server, has not failed: it was refused. */
 function asRefused(ending: Ending): Ending {

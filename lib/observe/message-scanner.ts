@@ -1,7 +1,8 @@
 /** Reads from the bytes of JSON-RPC messages what they are and how a request ended, without parsing them. */
 import type { RequestId } from '../types.ts'
-import { closingQuote, isEscapedAt } from '../util/json-bytes.ts'
 import { COLON, COMMA, CR, DOUBLE_QUOTE, LF, SPACE, TAB } from '../util/ascii.ts'
+import { closingQuote, isEscapedAt } from '../util/json-bytes.ts'
+import { hasEscape, isTextAt, parsedLiteral, stringOf } from './scanned-text.ts'
 
 /** What a message is. Of its content nothing is kept but the message of an error. */
 export interface ScannedMessage {
@@ -22,8 +23,24 @@ const CLOSE_OBJECT = 0x7d
 /** A key, an id or the message of an error is read up to this length, in bytes. */
 const MAX_TEXT_BYTES = 1_024
 
-/** The values that are read, by the keys that lead to them. */
-const WANTED: ReadonlySet<string> = new Set(['id', 'method', 'result isError', 'error code', 'error message'])
+/** The keys of a message that tell what it is, and those of its result and of its error. */
+type FactKey = 'id' | 'method' | 'result' | 'error' | 'isError' | 'code' | 'message'
+
+const MESSAGE_KEYS: readonly FactKey[] = ['id', 'method', 'result', 'error']
+const RESULT_KEYS: readonly FactKey[] = ['isError']
+const ERROR_KEYS: readonly FactKey[] = ['code', 'message']
+const NO_KEYS: readonly FactKey[] = []
+
+/** What was read of a message so far. */
+interface Facts {
+  id?: unknown
+  method?: unknown
+  hasResult: boolean
+  hasError: boolean
+  isError?: unknown
+  code?: unknown
+  message?: unknown
+}
 
 /**
  * Takes valid JSON in chunks of any size; memory does not grow with the message. Several messages follow one another or
@@ -31,64 +48,58 @@ const WANTED: ReadonlySet<string> = new Set(['id', 'method', 'result isError', '
  */
 export class MessageScanner {
   readonly #onMessage: (message: ScannedMessage) => void
-  /** How many brackets are open, and how many of them are around the message: one in a batch. */
-  #depth = 0
-  #around = 0
+  /** How deep in a message the scanner stands: 1 is among the members of the message itself. */
+  #level = 0
   #isInString = false
   /** Whether the last byte was a backslash that escapes the next one. */
   #isEscaped = false
-  /** Whether the next string at this level is a key; only levels 1 and 2 of a message are told apart. */
+  /** Whether the next string at this level is a key. */
   #expectsKey = false
-  /** The key on the first level of the message, and the path to the value that comes. */
-  #section = ''
-  #path = ''
   /** Whether what stands on the second level is an object. */
   #isObject = false
-  /** Whether the string that goes on is a key or a value that is wanted, and what earlier chunks had of it. */
-  #isWanted = false
+  /** The keys that count on the second level. */
+  #keys: readonly FactKey[] = NO_KEYS
+  /** The key of the value that comes, if that is to be read. */
+  #key: FactKey | undefined
+  /** Whether the string that goes on is to be read, and what earlier chunks had of it. */
+  #isRead = false
   #pieces: Buffer[] | undefined
   #pieceBytes = 0
-  /** A number or another literal that is wanted, as far as it goes. */
+  /** A number or another literal that is to be read, as far as it goes. */
   #literal = ''
-  readonly #values = new Map<string, unknown>()
+  #facts: Facts = { hasResult: false, hasError: false }
 
   constructor(onMessage: (message: ScannedMessage) => void) {
     this.#onMessage = onMessage
   }
 
   see(chunk: Buffer): void {
+    const { length } = chunk
     let at = 0
-    while (at < chunk.length) {
-      if (this.#isInString) {
-        at = this.#readString(chunk, at)
-        continue
+    while (at < length) {
+      if (this.#isInString) at = this.#readString(chunk, at)
+      else {
+        this.#readByte(chunk[at]!)
+        at += 1
       }
-      this.#readByte(chunk[at]!)
-      at += 1
     }
   }
 
   /** What comes next begins anew, whether or not what came before was whole. */
   reset(): void {
-    this.#depth = 0
-    this.#around = 0
+    this.#level = 0
     this.#isInString = false
     this.#isEscaped = false
-    this.#isWanted = false
+    this.#isRead = false
     this.#pieces = undefined
     this.#clear()
-  }
-
-  /** How deep in a message the scanner stands: 1 is among the members of the message itself. */
-  get #level(): number {
-    return this.#depth - this.#around
   }
 
   #readByte(byte: number): void {
     switch (byte) {
       case DOUBLE_QUOTE:
         this.#isInString = true
-        this.#isWanted = this.#expectsKey || (this.#level <= 2 && WANTED.has(this.#path))
+        this.#isRead = this.#expectsKey || (this.#key !== undefined && this.#level <= 2)
         return
       case OPEN_OBJECT:
       case OPEN_ARRAY:
@@ -101,7 +112,8 @@ export class MessageScanner {
         return
       case COMMA:
         this.#endLiteral()
-        this.#expectsKey = this.#level === 1 || (this.#level === 2 && this.#isObject)
+        this.#expectsKey = this.#level === 1 || (this.#level === 2 && this.#isObject && this.#keys !== NO_KEYS)
+        if (this.#level <= 2) this.#key = undefined
         return
       case COLON:
       case SPACE:
@@ -111,32 +123,29 @@ export class MessageScanner {
         this.#endLiteral()
         return
       default:
-        if (this.#level > 2 || this.#literal.length > MAX_TEXT_BYTES || !WANTED.has(this.#path)) return
+        if (this.#key === undefined || this.#level > 2 || this.#literal.length > MAX_TEXT_BYTES) return
         this.#literal += String.fromCharCode(byte)
     }
   }
 
   #open(isObject: boolean): void {
-    if (this.#depth === 0 && !isObject) {
-      this.#around = 1
-      this.#depth = 1
-      return
-    }
-    this.#depth += 1
-    const level = this.#level
-    if (level > 2) return
-    if (level === 2) this.#isObject = isObject
-    this.#expectsKey = isObject
+    // A batch.
+    if (this.#level === 0 && !isObject) return
+    this.#level += 1
+    if (this.#level > 2) return
+    this.#isObject = isObject
+    this.#expectsKey = isObject && (this.#level === 1 || this.#keys !== NO_KEYS)
+    this.#key = undefined
   }
 
   #close(): void {
-    this.#depth -= 1
-    const level = this.#level
-    if (level === 1) this.#section = ''
+    if (this.#level === 0) return this.reset()
+    this.#level -= 1
+    if (this.#level > 1) return
+    this.#keys = NO_KEYS
     this.#expectsKey = false
-    this.#path = ''
-    if (level === 0) this.#finish()
-    else if (this.#depth <= 0) this.reset()
+    this.#key = undefined
+    if (this.#level === 0) this.#finish()
   }
 
   /** The index behind the string that goes on at `from`, or the length of a chunk in which it does not end. */
@@ -146,12 +155,14 @@ export class MessageScanner {
     const end = closingQuote(chunk, start)
     if (end === -1) {
       this.#isEscaped = isEscapedAt(chunk, chunk.length, start)
-      if (this.#isWanted) this.#keep(chunk.subarray(from))
+      if (this.#isRead) this.#keep(chunk.subarray(from))
       return chunk.length
     }
     this.#isInString = false
-    if (this.#isWanted)
-      this.#endString(this.#pieces ? this.#join(chunk.subarray(from, end)) : chunk.toString('utf8', from, end))
+    if (!this.#isRead) return end + 1
+    if (this.#pieces) this.#endText(this.#join(chunk.subarray(from, end)))
+    else if (this.#expectsKey) this.#endKey(chunk, from, end)
+    else this.#endText(chunk.toString('utf8', from, end))
     return end + 1
   }
 
@@ -169,69 +180,71 @@ export class MessageScanner {
     return text
   }
 
-  #endString(raw: string): void {
-    const text = stringOf(raw)
-    if (!this.#expectsKey) return void this.#values.set(this.#path, text)
-    this.#expectsKey = false
-    if (this.#level === 2) this.#path = `${this.#section} ${text}`
-    else {
-      this.#section = text
-      this.#path = text
-      if (text === 'result' || text === 'error') this.#values.set(text, true)
+  /** Compared byte by byte, which is cheaper than a string. A key in escapes may be any. */
+  #endKey(chunk: Buffer, from: number, end: number): void {
+    for (const key of this.#level === 1 ? MESSAGE_KEYS : this.#keys) {
+      if (key.length === end - from && isTextAt(chunk, from, key)) return this.#expectValue(key)
     }
+    if (hasEscape(chunk, from, end)) this.#endText(chunk.toString('utf8', from, end))
+    else this.#expectValue(undefined)
+  }
+
+  #endText(raw: string): void {
+    const text = stringOf(raw)
+    if (this.#expectsKey) {
+      const keys = this.#level === 1 ? MESSAGE_KEYS : this.#keys
+      this.#expectValue(keys.find((key) => key === text))
+    } else this.#set(text)
+  }
+
+  #expectValue(key: FactKey | undefined): void {
+    this.#expectsKey = false
+    this.#key = key
+    if (this.#level !== 1) return
+    this.#keys = key === 'result' ? RESULT_KEYS : key === 'error' ? ERROR_KEYS : NO_KEYS
+    if (key === 'result') this.#facts.hasResult = true
+    if (key === 'error') this.#facts.hasError = true
+  }
+
+  #set(value: unknown): void {
+    const key = this.#key!
+    if (key !== 'result' && key !== 'error') this.#facts[key] = value
+    this.#key = undefined
   }
 
   #endLiteral(): void {
     if (this.#literal === '') return
-    this.#values.set(this.#path, parsedLiteral(this.#literal))
+    const literal = this.#literal
     this.#literal = ''
+    this.#set(parsedLiteral(literal))
   }
 
   #finish(): void {
-    const values = this.#values
-    const id = values.get('id')
-    const method = values.get('method')
-    const code = values.get('error code')
-    const message = values.get('error message')
-    const isKnown = values.size > 0
-    const scanned: ScannedMessage = {
-      id: typeof id === 'string' || typeof id === 'number' || id === null ? id : undefined,
-      method: typeof method === 'string' ? method : undefined,
-      error: values.has('error')
-        ? {
-            code: typeof code === 'number' ? code : undefined,
-            message: typeof message === 'string' ? message : '',
-          }
-        : undefined,
-      isToolError: values.get('result isError') === true,
-    }
+    const { id, method, hasResult, hasError, isError, code, message } = this.#facts
+    const isMessage = hasResult || hasError || method !== undefined
+    const hasId = typeof id === 'string' || typeof id === 'number' || id === null
     this.#clear()
-    if (isKnown) this.#onMessage(scanned)
+    if (!isMessage) return
+    this.#onMessage({
+      id: hasId ? id : undefined,
+      method: typeof method === 'string' ? method : undefined,
+      error: hasError ? scannedError(code, message) : undefined,
+      isToolError: isError === true,
+    })
   }
 
   #clear(): void {
-    this.#values.clear()
+    this.#facts = { hasResult: false, hasError: false }
     this.#literal = ''
-    this.#section = ''
-    this.#path = ''
+    this.#keys = NO_KEYS
+    this.#key = undefined
     this.#expectsKey = false
   }
 }
 
-/** Hardly one has an escape; one that was cut is what is there of it. */
-function stringOf(text: string): string {
-  if (!text.includes('\\')) return text
-  try {
-    return JSON.parse(`"${text}"`) as string
-  } catch {
-    return text
-  }
-}
-
-function parsedLiteral(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
+function scannedError(code: unknown, message: unknown): ScannedMessage['error'] {
+  return {
+    code: typeof code === 'number' ? code : undefined,
+    message: typeof message === 'string' ? message : '',
   }
 }

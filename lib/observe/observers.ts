@@ -1,5 +1,7 @@
 /** What observes the messages of a gateway: made once for each, and free while nobody observes. */
+import type { Exchange } from '../exchange/exchange.ts'
 import type { Attempt } from '../exchange/observed.ts'
+import type { Handle, Reply } from '../exchange/reply.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
 import { AttemptObservation } from './attempt-observation.ts'
 import { Audit, type AuditReport } from './audit.ts'
@@ -22,9 +24,8 @@ export class Observers {
     this.sessions = new SessionWatch(telemetry, audit !== undefined)
     const parts = { audit, telemetry, sessions: this.sessions, report }
     this.#parts = parts
-    if (this.#always) {
-      this.attempt = (exchange, send) => new AttemptObservation(exchange, parts).send(send)
-    }
+    if (telemetry) this.attempt = (exchange, send) => new AttemptObservation(exchange, parts).send(send)
+    else if (audit) this.attempt = (exchange, send) => heard(exchange, send, parts)
   }
 
   /** Begins to observe a request of a client, if anybody wants to know. */
@@ -36,4 +37,12 @@ export class Observers {
   async close(deadline: number): Promise<void> {
     await this.#parts.audit?.close(deadline)
   }
+}
+
+/** An auditor is told of what the gateway itself says, and of what servers say on their streams: of nothing else here. */
+function heard(exchange: Exchange, send: Handle, parts: ObservationParts): Promise<Reply> {
+  if (exchange.isOwn) return new AttemptObservation(exchange, parts).send(send)
+  return send(exchange).then((reply) =>
+    reply.kind === 'events' ? new AttemptObservation(exchange, parts).watch(reply) : reply,
+  )
 }

@@ -3,7 +3,7 @@ import { boundedSet } from '../util/bounded-map.ts'
 import { member } from '../util/json.ts'
 
 /** How many names are known of a server, and of how many servers. */
-const MAX_NAMES = 1_000
+const MAX_NAMES_KEPT = 1_000
 const MAX_NAMED_SERVERS = 1_000
 
 /** The lists, and the members of their results. */
@@ -29,7 +29,7 @@ export class KnownNames {
     boundedSet(this.#names, MAX_NAMED_SERVERS, key, names)
     for (const item of items as unknown[]) {
       const name = member(item, 'name')
-      if (typeof name === 'string' && names.size < MAX_NAMES) names.add(name)
+      if (typeof name === 'string' && names.size < MAX_NAMES_KEPT) names.add(name)
     }
   }
 

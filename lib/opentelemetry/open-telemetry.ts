@@ -7,6 +7,7 @@ import {
   type Link,
   type Span,
   SpanKind,
+  type SpanOptions,
   trace,
   type Tracer,
 } from '@opentelemetry/api'
@@ -19,13 +20,14 @@ import type {
   TelemetryObserver,
   TraceFields,
 } from '../observe/telemetry.ts'
-import type { ServerConfig, Telemetry } from '../types.ts'
+import type { Telemetry } from '../types.ts'
 import { isObject, kindOf, member } from '../util/json.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import { ATTRIBUTE, SCOPE_NAME } from './conventions.ts'
 import { Durations } from './durations.ts'
 import { KnownNames } from './known-names.ts'
-import { MessageSpan, type Side, spanName, startAttributes, subjectOf, versionAttribute } from './message-span.ts'
+import { addStart, addVersion, MessageSpan, type Side, spanName, subjectOf } from './message-span.ts'
+import { endpointOf, networkOf, overHttp, overPipe } from './network.ts'
 import { fieldsOf, parentOf } from './trace-fields.ts'
 
 /** The options of `openTelemetry()`. */
@@ -88,21 +90,19 @@ class OpenTelemetry implements TelemetryObserver {
     const network = overHttp(request.httpVersion)
     const client = { [ATTRIBUTE.clientAddress]: address, [ATTRIBUTE.clientPort]: request.socket.remotePort }
     const links = named ? linksTo(ambient) : []
-    const start = { startTime: receivedAt, links, attributes: client as Attributes }
+    const start: SpanStart = { startTime: receivedAt, links, attributes: client }
     return this.#observe('server', { message, server, report }, parent, network, start)
   }
 
   attempted({ message, exchange, server, parent, report }: AttemptedMessage): AttemptSpan {
     const from = parent instanceof MessageSpan ? parent.context : context.active()
-    const network = {
-      ...transportOf(exchange.config),
-      ...endpointOf('url' in exchange.config ? exchange.config.url : undefined),
-    }
-    return this.#observe('client', { message, server, report }, from, network, {})
+    const network = networkOf(exchange.config)
+    return this.#observe('client', { message, server, report }, from, network, NO_START)
   }
 
   sessionEnded({ server, protocolVersion, durationMs, upstream }: EndedSession): void {
-    const shared = { ...versionAttribute(protocolVersion), [ATTRIBUTE.server]: server }
+    const shared: Attributes = { [ATTRIBUTE.server]: server }
+    addVersion(shared, protocolVersion)
     this.#durations.record('serverSession', durationMs, { ...shared, ...overHttp(undefined) })
     if (!upstream) return
     const network = upstream.url === undefined ? overPipe() : { ...overHttp(undefined), ...endpointOf(upstream.url) }
@@ -114,15 +114,16 @@ class OpenTelemetry implements TelemetryObserver {
     { message, server, report }: Pick<ReceivedMessage, 'message' | 'server' | 'report'>,
     parent: Context,
     network: Attributes,
-    { attributes, ...start }: { startTime?: number; links?: Link[]; attributes?: Attributes },
+    { attributes, startTime, links }: SpanStart,
   ): MessageSpan {
     const subject = subjectOf(message)
     const hasSpan = message.kind === 'request' || this.#options.notifications === true
-    const all = hasSpan ? { ...attributes, ...network, ...startAttributes(message, subject) } : {}
+    const all: Attributes = Object.assign({}, network, attributes)
+    if (hasSpan) addStart(all, message, subject)
     const kind = side === 'server' ? SpanKind.SERVER : SpanKind.CLIENT
-    const span = hasSpan
-      ? this.#tracer.startSpan(spanName(message.method, subject), { kind, ...start, attributes: all }, parent)
-      : undefined
+    const options: SpanOptions = { kind, links, attributes: all }
+    if (startTime !== undefined) options.startTime = startTime
+    const span = hasSpan ? this.#tracer.startSpan(spanName(message.method, subject), options, parent) : undefined
     const contentOf = span?.isRecording() === true ? this.#contentOf(report) : undefined
     if (message.method === 'tools/call') {
       const given = contentOf?.(member(message.params, 'arguments'), 'arguments')
@@ -181,31 +182,17 @@ function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
   return options
 }
 
+/** What a span of one side alone has. */
+interface SpanStart {
+  readonly startTime: number | undefined
+  readonly links: Link[]
+  readonly attributes: Attributes | undefined
+}
+
+const NO_START: SpanStart = { startTime: undefined, links: [], attributes: undefined }
+
 /** The span that an app's instrumentation has begun for the HTTP request. */
 function linksTo(ambient: Context): Link[] {
   const span = trace.getSpanContext(ambient)
   return span && isSpanContextValid(span) ? [{ context: span }] : []
-}
-
-function overHttp(version: string | undefined): Attributes {
-  return {
-    [ATTRIBUTE.transport]: 'tcp',
-    [ATTRIBUTE.protocolName]: 'http',
-    ...(version !== undefined && { [ATTRIBUTE.httpVersion]: version }),
-  }
-}
-
-function overPipe(): Attributes {
-  return { [ATTRIBUTE.transport]: 'pipe' }
-}
-
-function transportOf(config: ServerConfig): Attributes {
-  return 'url' in config ? overHttp('1.1') : overPipe()
-}
-
-function endpointOf(url: string | URL | undefined): Attributes {
-  if (url === undefined) return {}
-  const { hostname, port, protocol } = new URL(url)
-  const known = protocol === 'https:' ? 443 : 80
-  return { [ATTRIBUTE.serverAddress]: hostname, [ATTRIBUTE.serverPort]: port === '' ? known : Number(port) }
 }

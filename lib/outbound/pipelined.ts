@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** By connection, the responses that were queued behind another one when they were registered. */
+/** By connection, the responses that were waiting for an earlier one when they were registered. */
 const queues = new WeakMap<Socket, Set<ServerResponse>>()
 
 /** Ensures that a response emits `close` with its connection, even while it is queued. */

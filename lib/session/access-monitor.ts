@@ -6,7 +6,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { Flight, InFlight } from '../exchange/in-flight.ts'
 import type { Awaitable, ErrorContext, ServerLookup } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
-import { inTime } from '../util/timeout.ts'
+import { inTime, MAX_TIMER_MS } from '../util/timeout.ts'
 import { endOf, expired } from './expiry.ts'
 import { foundServer } from './found-server.ts'
 import { recordOf } from './session-record.ts'
@@ -16,9 +16,6 @@ import type { UpstreamSessions } from './upstream-session.ts'
 /** How many calls of lookups and stores run at a time, and the time limit of each. */
 const AT_A_TIME = 8
 const ANSWER_MS = 10_000
-
-/** The longest delay that `setTimeout` accepts. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 interface AccessMonitorParts {
   readonly inFlight: InFlight

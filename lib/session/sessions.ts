@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import type { ClientSession, UpstreamState } from '../exchange/exchange.ts'
-import { VISIBLE_ASCII } from '../protocol.ts'
+import { MAX_SESSION_ID_LENGTH, VISIBLE_ASCII } from '../protocol.ts'
 import type { Awaitable, SessionRecord, SessionStore } from '../types.ts'
 import { andThen, isPromise } from '../util/awaitable.ts'
 import { boundedSet } from '../util/bounded-map.ts'
@@ -44,11 +44,14 @@ class FoundSession implements ClientSession {
 /** Called when a store ended a session by itself. */
 type OnExpired = (id: string, record: SessionRecord) => void
 
-/** Longer ids are not looked up, in characters. */
-const MAX_ID_LENGTH = 4096
-
 /** The most sessions whose changed state is kept at this node, of 64 KiB at most each. */
 const MAX_OWN_STATES = 1_000
+
+/** The stores of open gateways that end sessions by themselves: such a store tells one gateway what it ends. */
+const attachedStores = new WeakSet<SessionStore>()
+
+const ONE_GATEWAY =
+  '"sessions" is the store of another gateway, which alone would hear what it ends: give each a store of its own'
 
 export class Sessions {
   readonly #store: SessionStore
@@ -60,6 +63,8 @@ export class Sessions {
   constructor(store: SessionStore, activity: Activity, onExpired: OnExpired) {
     this.#store = store
     this.#activity = activity
+    if (attachedStores.has(store)) throw new TypeError(ONE_GATEWAY)
+    if (store.attach) attachedStores.add(store)
     store.attach?.({
       inUse: () => activity.sessions(),
       ended: (id, record) => {
@@ -72,6 +77,11 @@ export class Sessions {
   /** Whether the store reports the sessions that it ends by itself. */
   get endByThemselves(): boolean {
     return this.#store.attach !== undefined
+  }
+
+  /** Whether what changes in a session is kept for all nodes. */
+  get areShared(): boolean {
+    return this.#store.update !== undefined
   }
 
   /** Keeps a new session. The id becomes the client's `Mcp-Session-Id`. Throws `unavailable` when the store fails. */
@@ -87,7 +97,7 @@ export class Sessions {
    * principal or of another server: a client cannot tell which.
    */
   find(id: string, server: string, principal: string): Awaitable<ClientSession> {
-    if (id.length > MAX_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
+    if (id.length > MAX_SESSION_ID_LENGTH || !VISIBLE_ASCII.test(id)) throw notFound()
     const check = (found: SessionRecord | undefined): ClientSession => {
       if (found?.server !== server || !isOf(found, principal)) throw notFound()
       return new FoundSession(id, this.#current(id, found), this.#changeState)
@@ -109,6 +119,7 @@ export class Sessions {
   }
 
   async close(): Promise<void> {
+    attachedStores.delete(this.#store)
     await this.#call(() => this.#store.close?.())
   }
 

@@ -113,6 +113,11 @@ export function gatewayOrigin({ server, principal, request }: Omit<UpstreamConte
   return new Origin({ server, principal, request, era, session: undefined, accepts, response: undefined })
 }
 
+/** Whether a client has a session because of what stands behind: a session there, or a bridge. */
+export function needsSession({ id, bridge, members = {} }: UpstreamState): boolean {
+  return id !== undefined || bridge !== undefined || Object.values(members).some(needsSession)
+}
+
 /** Whether a server, or a member of it, has a session of its own. */
 export function hasSession({ id, members = {} }: UpstreamState): boolean {
   return id !== undefined || Object.values(members).some(hasSession)

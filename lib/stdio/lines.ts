@@ -1,5 +1,4 @@
 /** Bytes -> lines, each of a bounded length. */
-import { StringDecoder } from 'node:string_decoder'
 import { ChunkList } from '../util/chunk-list.ts'
 
 const NEWLINE = 0x0a
@@ -29,6 +28,6 @@ export class Lines {
 
 /** Characters of several bytes are whole in a line, and a carriage return before its end is none of it. */
 function textOfLine(bytes: Buffer): string {
-  const text = new StringDecoder().end(bytes)
+  const text = bytes.toString()
   return text.endsWith('\r') ? text.slice(0, -1) : text
 }

@@ -97,7 +97,13 @@ export function stdio<P extends Principal = Principal>(options: StdioOptions<P>)
     const tell = onStderr && ((line: string, pid: number | undefined) => onStderr(line, { ...context, pid }))
     return ChildPipe.spawn({ command, args, env: variables, cwd, maxMessageBytes, onStderr: tell })
   }
-  const sharedBy = async (context: PipeContext<P>): Promise<string> => contentDigest(await variablesFor(context))
+  // Reading `process.env` is slow: without a function to ask, the answer is made once.
+  let digest: string | undefined
+  const sharedBy = async (context: PipeContext<P>): Promise<string> => {
+    if (typeof env === 'function') return contentDigest(await variablesFor(context))
+    digest ??= contentDigest(environmentOf(env, inheritEnv))
+    return digest
+  }
   // Two functions of one source may answer differently: their servers are told apart by name, or by a `key` of one's own.
   const content = typeof env === 'function' ? undefined : contentDigest({ command, args, cwd, env, inheritEnv })
   const key = options.key ?? content

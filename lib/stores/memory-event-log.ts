@@ -1,6 +1,7 @@
 /** An event log in the memory of this process, bounded in events, bytes and age. */
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
 import { SizeClasses } from '../util/size-classes.ts'
+import { streamKey } from '../util/stream-key.ts'
 import { Queue } from './queue.ts'
 
 export interface MemoryEventLogOptions {
@@ -40,6 +41,17 @@ interface Lease {
 /** The approximate memory of an event besides its text. */
 const OVERHEAD_BYTES = 200
 
+/**
+ * Keeps the events of sessions in the memory of this process, so that clients can resume streams at this node.
+ *
+ * @example
+ * ```js
+ * mcpGateway({ servers, authenticate, events: new MemoryEventLog() })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for an option that is not a positive number.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
+ */
 export class MemoryEventLog implements EventLog {
   readonly #maxEvents: number
   readonly #maxBytes: number
@@ -72,7 +84,7 @@ export class MemoryEventLog implements EventLog {
       this.#note(largest)
     }
     this.#arm()
-    this.#wake(keyOf(name))
+    this.#wake(streamKey(name))
     return true
   }
 
@@ -80,7 +92,7 @@ export class MemoryEventLog implements EventLog {
     const found = this.#find(name, after)
     return found.length > 0 || waitMs === 0
       ? found
-      : this.#wait(keyOf(name), waitMs).then(() => this.#find(name, after))
+      : this.#wait(streamKey(name), waitMs).then(() => this.#find(name, after))
   }
 
   last({ session, stream }: EventStreamName): LoggedEvent | undefined {
@@ -88,7 +100,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   claim(name: EventStreamName, writer: string, leaseMs: number): boolean {
-    const key = keyOf(name)
+    const key = streamKey(name)
     const lease = this.#leases.get(key)
     if (lease && lease.writer !== writer && lease.until > performance.now()) return false
     this.#leases.set(key, { writer, until: performance.now() + leaseMs })
@@ -97,7 +109,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   release(name: EventStreamName, writer: string): void {
-    const key = keyOf(name)
+    const key = streamKey(name)
     if (this.#leases.get(key)?.writer === writer) this.#leases.delete(key)
   }
 
@@ -200,10 +212,6 @@ export class MemoryEventLog implements EventLog {
     clearInterval(this.#timer)
     this.#timer = undefined
   }
-}
-
-function keyOf({ session, stream }: EventStreamName): string {
-  return `${session} ${stream}`
 }
 
 function positive(option: string, value: number): number {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import type { SessionHost, SessionRecord, SessionStore } from '../types.ts'
+import { MAX_TIMER_MS } from '../util/timeout.ts'
 
 export interface MemorySessionStoreOptions {
   /** How long a session lives without use, in milliseconds. An open stream counts as use. Defaults to 30 minutes. */
@@ -22,21 +23,29 @@ export interface MemorySessionStoreOptions {
   readonly maxSessionsPerPrincipal?: number | undefined
 }
 
-/** The longest delay that `setTimeout` accepts. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-
-interface Entry {
+interface StoredSession {
   readonly record: SessionRecord
   readonly endsAt: number
   usedAt: number
 }
 
+/**
+ * Keeps sessions in the memory of this process, with sliding expiry. It is the default of the option `sessions`. Sessions
+ * are lost on a restart, and other nodes do not see them.
+ *
+ * @example
+ * ```js
+ * mcpGateway({ servers, authenticate, sessions: new MemorySessionStore({ ttlMs: 10 * 60_000 }) })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for an option that is not a positive number.
+ */
 export class MemorySessionStore implements SessionStore {
   readonly #ttlMs: number
   readonly #lifetimeMs: number
   readonly #maxSessions: number
   readonly #maxPerPrincipal: number
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, StoredSession>()
   /** How many sessions each principal has. */
   readonly #owned = new Map<string, number>()
   #host: SessionHost | undefined
@@ -100,12 +109,12 @@ export class MemorySessionStore implements SessionStore {
     return this.#host?.inUse() ?? new Set()
   }
 
-  #end(id: string, entry: Entry): void {
+  #end(id: string, entry: StoredSession): void {
     this.#forget(id, entry)
     this.#host?.ended(id, entry.record)
   }
 
-  #forget(id: string, { record: { principal } }: Entry): void {
+  #forget(id: string, { record: { principal } }: StoredSession): void {
     this.#entries.delete(id)
     const left = (this.#owned.get(principal) ?? 0) - 1
     if (left > 0) this.#owned.set(principal, left)
@@ -143,7 +152,7 @@ export class MemorySessionStore implements SessionStore {
   /** Over the total cap it ends an idle session, the principal's own first; over the principal's cap one of theirs. */
   #makeRoomFor(principal: string, pastOwnCap: boolean): void {
     const inUse = this.#inUse()
-    let victim: [string, Entry] | undefined
+    let victim: [string, StoredSession] | undefined
     let isPreferred = false
     for (const [id, entry] of this.#entries) {
       const isOwn = entry.record.principal === principal
@@ -158,7 +167,12 @@ export class MemorySessionStore implements SessionStore {
   }
 }
 
-function goesBefore(one: Entry, isPreferred: boolean, other: Entry, isOtherPreferred: boolean): boolean {
+function goesBefore(
+  one: StoredSession,
+  isPreferred: boolean,
+  other: StoredSession,
+  isOtherPreferred: boolean,
+): boolean {
   return isPreferred === isOtherPreferred ? one.usedAt < other.usedAt : isPreferred
 }
 

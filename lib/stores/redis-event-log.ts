@@ -56,7 +56,23 @@ return 1`
 
 const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
 
-/** Events are deleted by expiry alone, not when a session ends. Requires a single Redis server, not a cluster. */
+/**
+ * Keeps the events of sessions in Redis Streams, so that clients can resume streams at any node. Events are deleted by
+ * expiry alone, not when a session ends. Requires a single Redis server, not a cluster.
+ *
+ * @example
+ * ```js
+ * const client = await createClient({ url }).connect()
+ * const blocking = await client.duplicate().connect()
+ * const events = new RedisEventLog({
+ *   sendCommand: (...args) => client.sendCommand(args),
+ *   sendBlockingCommand: (...args) => blocking.sendCommand(args),
+ * })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for a missing command, and for a number that is not a positive integer.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
+ */
 export class RedisEventLog implements EventLog {
   readonly #send: SendCommand
   readonly #watch: StreamWatch
@@ -100,7 +116,7 @@ export class RedisEventLog implements EventLog {
 
   async last(name: EventStreamName): Promise<LoggedEvent | undefined> {
     const answer = await this.#command('XREVRANGE', this.#key(name), '+', '-', 'COUNT', '1')
-    return eventsOf(answer)[0]
+    return loggedEvents(answer)[0]
   }
 
   async claim(name: EventStreamName, writer: string, leaseMs: number): Promise<boolean> {
@@ -116,7 +132,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async #range(name: EventStreamName, after: number): Promise<LoggedEvent[]> {
-    return eventsOf(await this.#command('EVAL', READ, '1', this.#key(name), `(${after}-0`, PORTION, PORTION_BYTES))
+    return loggedEvents(await this.#command('EVAL', READ, '1', this.#key(name), `(${after}-0`, PORTION, PORTION_BYTES))
   }
 
   #key({ session, stream }: EventStreamName): string {
@@ -133,7 +149,7 @@ export class RedisEventLog implements EventLog {
 }
 
 /** [[id, [field, value]], ...] */
-function eventsOf(answer: unknown): LoggedEvent[] {
+function loggedEvents(answer: unknown): LoggedEvent[] {
   if (!Array.isArray(answer)) throw new Error('Redis answered with no list of events')
   return (answer as [unknown, [unknown, unknown]][]).map(([id, [, text]]) => ({
     position: Number.parseInt(String(id), 10),

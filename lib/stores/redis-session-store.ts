@@ -58,8 +58,18 @@ end
 return kept`
 
 /**
- * One round trip per request. Keys are hashes of ids, so that read access to the database gives no access to sessions.
- * Redis does not report expired sessions, so their upstream sessions are not ended.
+ * Keeps sessions in Redis 6.2 or later, with one round trip per request. Keys are hashes of ids, so that read access to
+ * the database gives no access to sessions. Redis does not report expired sessions, so the sessions at their servers are
+ * not ended.
+ *
+ * @example
+ * ```js
+ * const client = await createClient({ url }).connect()
+ * const sessions = new RedisSessionStore({ sendCommand: (...args) => client.sendCommand(args) })
+ * mcpGateway({ servers, authenticate, sessions })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for a missing `sendCommand`, and for a number that is not a positive integer.
  */
 export class RedisSessionStore implements SessionStore {
   readonly #send: SendCommand

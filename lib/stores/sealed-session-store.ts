@@ -1,5 +1,6 @@
 /** A session store that stores nothing: the id is the record itself, encrypted and authenticated. */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+import { MAX_SESSION_ID_LENGTH } from '../protocol.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
 import { SizeClasses } from '../util/size-classes.ts'
 
@@ -51,17 +52,21 @@ const HEAD_BYTES = NAME_BYTES + IV_BYTES
 const MAX_REMEMBERED = 10_000
 const MAX_DELETED = 100_000
 
-/** The longest id that is issued, in characters: longer ones are never looked up. */
-const MAX_ID_LENGTH = 4096
-
 /** How many characters of an id encode its key name and its iv. */
 const KEY_LENGTH = Math.floor((HEAD_BYTES * 4) / 3)
 
 const PURPOSE = 'express-mcp-gateway session'
 
 /**
- * Every node can decrypt the ids of all nodes, without any infrastructure. In return `delete()` takes effect at this
- * node only, and a record cannot be changed.
+ * Keeps each session in its own id, encrypted with AES-256-GCM, so that every node with the keys can serve it without any
+ * infrastructure. In return `delete()` takes effect at this node only, and a record cannot be changed.
+ *
+ * @example
+ * ```js
+ * mcpGateway({ servers, authenticate, sessions: new SealedSessionStore({ keys: [process.env.SESSION_KEY] }) })
+ * ```
+ *
+ * @throws {TypeError} from the constructor, for keys shorter than 32 bytes or characters, and for an invalid `ttlMs`.
  */
 export class SealedSessionStore implements SessionStore {
   readonly #keys: readonly Key[]
@@ -89,7 +94,7 @@ export class SealedSessionStore implements SessionStore {
   create(record: SessionRecord): string {
     const expiresAt = Date.now() + this.#ttlMs
     const id = seal(this.#keys[0]!, JSON.stringify([expiresAt, record])).toString('base64url')
-    if (id.length <= MAX_ID_LENGTH) return id
+    if (id.length <= MAX_SESSION_ID_LENGTH) return id
     throw new RangeError(`A session id of ${id.length} characters is too long to be sent: ${longestPart(record)}`)
   }
 
@@ -139,7 +144,7 @@ export class SealedSessionStore implements SessionStore {
   }
 
   #open(id: string): Opened | undefined {
-    const opened = parse(open(this.#keys, Buffer.from(id, 'base64url'), id))
+    const opened = openedOf(open(this.#keys, Buffer.from(id, 'base64url'), id))
     if (!opened) return undefined
     if (this.#opened.size >= MAX_REMEMBERED) {
       const [first] = this.#opened.keys()
@@ -188,7 +193,7 @@ function open(keys: readonly Key[], sealed: Buffer, id: string): string | undefi
 }
 
 /** Not validated further: the authentication tag proves that `create` wrote it. */
-function parse(text: string | undefined): Opened | undefined {
+function openedOf(text: string | undefined): Opened | undefined {
   if (text === undefined) return undefined
   const [expiresAt, record, ...old] = JSON.parse(text) as [number, SessionRecord | string, ...(string | null)[]]
   return { expiresAt, record: typeof record === 'object' ? record : recordOf01(record, old) }

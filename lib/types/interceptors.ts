@@ -69,7 +69,8 @@ export interface ToolResult extends Json {
   readonly isError?: boolean
 }
 
-type MessagePart<M, Part extends 'params' | 'result' | 'from'> = M extends keyof McpMethods
+/** The parameters, the result or the sender of a method's messages. */
+export type MessagePart<M, Part extends 'params' | 'result' | 'from'> = M extends keyof McpMethods
   ? McpMethods[M][Part]
   : Part extends 'from'
     ? 'client' | 'server'

@@ -23,7 +23,7 @@ export interface ServerInfo {
 }
 
 /** The configuration of a server: behind HTTP, or at the other end of a pipe. Further kinds will extend this union. */
-export type ServerConfig<P extends Principal = Principal> = HttpServer<P> | PipeServer<P>
+export type ServerConfig<P extends Principal = Principal> = HttpServer<P> | SseServer<P> | PipeServer<P>
 
 /**
  * A server that speaks Streamable HTTP, in the form of an entry of `mcpServers` JSON.
@@ -51,15 +51,39 @@ export interface HttpServer<P extends Principal = Principal> extends ServerInfo 
     | undefined
   /**
    * The eras that the server speaks. With `legacy`, modern messages get an error that makes a client fall back to the
-   * handshake; with `modern`, a handshake gets an error with the supported revisions. Defaults to `auto`: the server
-   * itself answers.
+   * handshake; with `modern`, a handshake is bridged, or, with `bridge: false`, gets an error with the supported
+   * revisions. Defaults to `auto`: the server itself answers.
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
+  /**
+   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
+   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   */
+  readonly bridge?: false | undefined
   /**
    * Opens a new session at the server, unnoticed by the client, when the server has lost the session (404), and restores
    * the client's handshake, log level and resource subscriptions. Any other state that the server had in the session is
    * lost. Requires a session store with `update()`. Defaults to `false`: the client gets the 404.
    */
+  readonly recover?: boolean | undefined
+}
+
+/**
+ * A server of HTTP+SSE, the transport of 2024-11-05 that Streamable HTTP has replaced: for servers that have nothing
+ * else. A session is an event stream, which is at this node alone: its clients need sticky sessions.
+ *
+ * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
+ */
+export interface SseServer<P extends Principal = Principal> extends ServerInfo {
+  readonly type: 'sse'
+  /** The absolute `http:` or `https:` URL of the event stream. The endpoint for messages must be of the same origin. */
+  readonly url: string | URL
+  /**
+   * As with `HttpServer`, for the stream and for each message; `request` is always `undefined`, since a stream outlives
+   * it. A session keeps the `headers` that it was opened with; a function is asked each time.
+   */
+  readonly headers?: HttpServer<P>['headers']
+  /** Opens a new stream behind the client's back when that of its session has broken, as with `HttpServer`. */
   readonly recover?: boolean | undefined
 }
 
@@ -123,6 +147,11 @@ export interface PipeServer<P extends Principal = Principal> extends ServerInfo 
    * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
+  /**
+   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
+   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   */
+  readonly bridge?: false | undefined
   /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
   readonly recover?: boolean | undefined
   /**

@@ -26,10 +26,18 @@ export interface UpstreamState {
   readonly id?: string
   /** Present if neither side declared a capability that lets the server send messages outside of a response stream. */
   readonly silent?: true
-  /** What `recover` needs to open the session again; absent without that option. */
+  /** What `recover` needs to open the session again, or a bridge to speak for the client; absent without both. */
   readonly client?: ClientState
+  /** Present if the client has a session and the server supports none: a bridge translates. */
+  readonly bridge?: BridgeState
   /** The states of the members of an aggregate, by name. */
   readonly members?: Readonly<Record<string, UpstreamState>>
+}
+
+/** What a bridge knows of a session, beside its client. */
+export interface BridgeState {
+  /** The capabilities that the client was told of. The session ends when the server no longer has all of them. */
+  readonly offers: readonly string[]
 }
 
 /** The state that a client set up in its session, to be restored when the server has lost the session. */

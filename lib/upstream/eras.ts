@@ -5,6 +5,7 @@ import { HEADER, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { member } from '../util/json.ts'
+import { bridgesSessions, protocolOf } from './server-kind.ts'
 
 /** How long a lesson lasts, in milliseconds. */
 const MEMORY_MS = 5 * 60_000
@@ -36,22 +37,29 @@ export class Eras {
   readonly #modernOnly = new Map<string, number>()
 
   /** Whether an upstream is known to have no sessions. */
-  isModernOnly({ protocol = 'auto' }: ServerConfig, upstreamId: string): boolean {
+  isModernOnly(config: ServerConfig, upstreamId: string): boolean {
+    const protocol = protocolOf(config)
     if (protocol !== 'auto') return protocol === 'modern'
     return (this.#modernOnly.get(upstreamId) ?? 0) > performance.now()
   }
 
   /**
-   * Throws for a message of an era that the config excludes: `bad_request`, which makes a client of both eras fall back
-   * to the handshake, or `unsupported_version`, which lists the supported revisions. (CL10)
+   * Throws for a message of an era that the config excludes and no bridge serves: `bad_request`, which makes a client of
+   * both eras fall back to the handshake, or `unsupported_version`, which lists the supported revisions. (CL10)
    */
-  check({ protocol = 'auto' }: ServerConfig, message: Message): void {
-    if (protocol === 'auto' || protocol === message.era) return
+  check(config: ServerConfig, message: Message): void {
+    const protocol = protocolOf(config)
+    if (protocol === 'auto' || protocol === message.era || (message.era === 'legacy' && bridgesSessions(config))) return
     if (protocol === 'legacy') throw handshakeNeeded()
     const requested = message.kind === 'request' ? member(message.params, 'protocolVersion') : undefined
     throw new GatewayError('unsupported_version', 'Unsupported protocol version', {
       data: { supported: MODERN_VERSIONS, requested },
     })
+  }
+
+  /** Forgets what was learnt of an upstream: it has turned out to be wrong. */
+  unlearn(upstreamId: string): void {
+    this.#modernOnly.delete(upstreamId)
   }
 
   /**

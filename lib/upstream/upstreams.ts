@@ -7,9 +7,11 @@ import { HttpTransport, type HttpTransportParts } from './http/http-transport.ts
 import { HttpUpstreams } from './http/http-upstream.ts'
 import type { LoopGuard } from './http/loop-guard.ts'
 import { targetOf } from './http/target.ts'
-import { isPipeServer, pipeTargetOf } from './pipe/pipe-target.ts'
+import { type PipeTarget, pipeTargetOf } from './pipe/pipe-target.ts'
 import { PipeUpstream } from './pipe/pipe-upstream.ts'
 import { Pipes } from './pipe/pipes.ts'
+import { isPipeServer, isSseServer } from './server-kind.ts'
+import { checkSseServer, sseTargetOf } from './sse/sse-server.ts'
 
 interface UpstreamsParts extends HttpTransportParts {
   /** The servers by name, unless they are looked up. */
@@ -35,8 +37,12 @@ export class Upstreams {
 
   /** The same upstream for the same config. Throws a TypeError that names the fault and the cure. */
   readonly of: UpstreamOf = (server, config): Upstream => {
-    if (!isPipeServer(config)) return this.#http.of(server, config)
-    const target = pipeTargetOf(server, config, this.#isLookedUp)
+    if (isPipeServer(config)) return this.#pipe(pipeTargetOf(server, config, this.#isLookedUp))
+    if (isSseServer(config)) return this.#pipe(sseTargetOf(server, config, this.#transport))
+    return this.#http.of(server, config)
+  }
+
+  #pipe(target: PipeTarget): PipeUpstream {
     const { attempt, outcome } = this.#transport
     return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome, attempt })
   }
@@ -59,5 +65,6 @@ export class Upstreams {
 /** Throws a TypeError, which names the fault and the cure, for a server of a record that cannot work. */
 export function checkServer(server: string, config: ServerConfig): void {
   if (isPipeServer(config)) pipeTargetOf(server, config, false)
+  else if (isSseServer(config)) checkSseServer(server, config)
   else targetOf(server, config)
 }

@@ -27,6 +27,12 @@ export function member(value: unknown, key: string): unknown {
   return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 }
 
+/** A member that is a text; `undefined` for an empty one, too. */
+export function nonEmptyText(value: unknown, key: string): string | undefined {
+  const text = member(value, key)
+  return typeof text === 'string' && text !== '' ? text : undefined
+}
+
 /** Whether a text may be a JSON-RPC message, by its first and last characters: cheaper than a SyntaxError. */
 export function mayBeMessage(text: string): boolean {
   const last = text.trimEnd().at(-1)

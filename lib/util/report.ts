@@ -1,6 +1,7 @@
 /** Reports errors to the `onError` of the embedder, or prints them. */
 import { GatewayError } from '../errors.ts'
 import type { ErrorContext, GatewayOptions } from '../types.ts'
+import { anchorOf } from './anchors.ts'
 import { inspect } from './option-checks.ts'
 
 /** Calls `onError`; never throws. */
@@ -21,10 +22,11 @@ export function reporting(onError: GatewayOptions['onError'] = print): ReportErr
   return (thrown, { server, principal, request } = {}) => void tell(thrown, { server, principal, request })
 }
 
-/** The default `onError`: prints one line for a GatewayError, and an unexpected error with its stack. */
+/** The default `onError`: prints one line for a GatewayError, which ends with its anchor in the docs, and an unexpected error with its stack. */
 function print(error: Error, { server }: ErrorContext): void {
   const where = server === undefined ? '' : ` (server ${inspect(server)})`
-  const what = error instanceof GatewayError ? `${error.code}: ${reasons(error).join(': ')}` : error
+  const what =
+    error instanceof GatewayError ? `${error.code}: ${reasons(error).join(': ')} (${anchorOf(error.code)})` : error
   console.error(`express-mcp-gateway${where}:`, what)
 }
 

@@ -1,4 +1,7 @@
-/** Timeouts for promises. */
+/** Timeouts for promises, and the limit of timers. */
+
+/** The longest delay that `setTimeout` accepts. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1
 
 /** Settles as the promise does; rejects with an Error of this message when that takes more than `ms` milliseconds. */
 export async function inTime<T>(ms: number, promise: Promise<T>, message: string): Promise<T> {

@@ -353,7 +353,7 @@ describe('a configuration that cannot work says so', () => {
     ['"offline_access"', { issuer: issuerUrl, scopes: ['offline_access'] }],
     ['"clockToleranceS" must be', { issuer: issuerUrl, clockToleranceS: -1 }],
     ['"principal" must be', { issuer: issuerUrl, principal: {} }],
-    ['"audiences" is not an option; there are: issuer, audience', { issuer: issuerUrl, audiences: [] }],
+    ['"jwtBearer.audiences" is not an option; did you mean "audience"?', { issuer: issuerUrl, audiences: [] }],
   ])('%s: %j', (reason, options) => {
     const make = (): unknown => jwtBearer(options as JwtBearerOptions)
     expect(make).toThrow(TypeError)

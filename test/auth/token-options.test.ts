@@ -14,7 +14,7 @@ const { publicKey } = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedC
 describe.each(['clientCredentials', 'tokenExchange'] as const)('%s', (grant) => {
   test.each([
     ['nothing', undefined, 'takes an object'],
-    ['an unknown option', { ...good, audience: 'x' }, '"audience" is not an option; there are: issuer, clientId'],
+    ['an unknown option', { ...good, audience: 'x' }, '.audience" is not an option; there are: issuer, clientId'],
     ['no issuer', { ...good, issuer: undefined }, '"issuer" must be an https: URL'],
     ['an issuer without TLS (SC4)', { ...good, issuer: 'http://login.example.com' }, '"issuer" must be'],
     [
@@ -42,7 +42,7 @@ describe.each(['clientCredentials', 'tokenExchange'] as const)('%s', (grant) => 
   ])('%s', (_, options, message) => {
     const construct = (): unknown => make[grant](options as typeof good)
     expect(construct).toThrow(TypeError)
-    expect(construct).toThrow(`${grant}: `)
+    expect(construct).toThrow(grant)
     expect(construct).toThrow(message)
     if (options !== undefined) expect(construct).not.toThrow('s3cret')
   })

@@ -42,7 +42,7 @@ export class Columns {
     const outcome =
       this.#direct.get(name) ??
       this.#run(name, suiteOf(leg), async (lane) => ({
-        options: server === 'suite' ? command('client.mjs') : ['--url', await lane.server(server)],
+        options: server === 'suite' ? command('client.mjs') : ['--url', (await lane.server(server)).url],
       }))
     this.#direct.set(name, outcome)
     return outcome
@@ -93,8 +93,8 @@ export class Columns {
  */
 async function behind(lane, name) {
   if (isPipeName(name)) return PIPES[name]
-  const url = await lane.server(name)
-  return () => ({ url })
+  const { entry } = await lane.server(name)
+  return () => entry
 }
 
 /** The suite has a shell run it. @param {string} program @param {string[]} words */

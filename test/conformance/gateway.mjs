@@ -8,9 +8,12 @@ import { createServer } from 'node:http'
 import { GATEWAYS } from './gateways.mjs'
 import { resourceServer } from './resource-server.mjs'
 
-/** @typedef {typeof import('../../lib/index.ts') & typeof import('../../lib/stdio/index.ts')} Lib */
+/** @typedef {typeof import('../../lib/index.ts') & typeof import('../../lib/stdio/index.ts') &
+ *   typeof import('../../lib/opentelemetry/index.ts')} Lib */
 
-const BUILT = ['index.js', 'stdio/index.js'].map((file) => new URL(`../../dist/${file}`, import.meta.url))
+const BUILT = ['index.js', 'stdio/index.js', 'opentelemetry/index.js'].map(
+  (file) => new URL(`../../dist/${file}`, import.meta.url),
+)
 
 /**
  * @param {import('./servers.mjs').Behind} behind

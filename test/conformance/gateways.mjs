@@ -2,6 +2,7 @@
 // The kinds of gateway that legs run through, by name: what each is given beside the server behind.
 
 import { randomBytes } from 'node:crypto'
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 
 /**
  * @typedef {import('./gateway.mjs').Lib} Lib
@@ -28,6 +29,11 @@ export const GATEWAYS = {
     servers: { everything: { ...server, intercept: PASS } },
     events: new MemoryEventLog(),
   }),
+  observed: (_server, { openTelemetry }) => {
+    // Without an SDK nothing would be said of traces.
+    new NodeTracerProvider().register()
+    return { audit: () => {}, telemetry: openTelemetry({ notifications: true, content: () => undefined }) }
+  },
 }
 
 /** @param {string} name @returns {name is GatewayName} */

@@ -11,11 +11,11 @@ class Lane {
   /** @type {Map<ServerName, ReturnType<typeof startServer>>} */
   #servers = new Map()
 
-  /** @param {ServerName} name @returns {Promise<string>} its URL; it is started when it is first asked for */
-  async server(name) {
+  /** @param {ServerName} name @returns {ReturnType<typeof startServer>} it is started when it is first asked for */
+  server(name) {
     const running = this.#servers.get(name) ?? startServer(name)
     this.#servers.set(name, running)
-    return (await running).url
+    return running
   }
 
   async close() {

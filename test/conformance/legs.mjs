@@ -21,7 +21,10 @@
  * @property {{ scenarios: number, checks: number }} expected the least that must pass, directly and through a gateway
  */
 
-/** Made of servers that answer in event streams, which is theirs to choose: what a pipe answers at once is JSON. */
+/**
+ * Checks of servers that answer in event streams, which is theirs to choose: what a pipe, or a server of 2026-07-28, answers
+ * at once is JSON, and the suite passes over them.
+ */
 const WITHOUT_STREAMS = [
   'server-sse-multiple-streams / server-sse-streams-functional / ServerSSEStreamsFunctional: direct SUCCESS, gateway absent',
   'server-sse-polling / server-sse-priming-event / ServerSendsPrimingEvent: direct SUCCESS, gateway absent',
@@ -50,10 +53,25 @@ const OF_A_SERVER = /** @type {const} */ ([
 /** Another kind of gateway, or another server, is a line here, and one where its name is explained. @type {readonly Leg[]} */
 export const LEGS = [
   ...OF_A_SERVER.map((leg) => /** @type {const} */ ({ ...leg, server: 'dual-era' })),
+  // With a record and spans of each message, and the trace context that a server gets of them.
+  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'observed' },
+  { revision: '2026-07-28', suite: 'required', server: 'dual-era', gateway: 'observed' },
   ...OF_A_SERVER.map((leg) => onPipe('in process', leg)),
   ...OF_A_SERVER.map((leg) => onPipe('stdio', leg)),
+  // That transport has no revision of its own: sessions are all that it serves.
+  { revision: '2025-06-18', suite: 'all', server: 'sse', gateway: 'plain', direct: 'dual-era' },
 
-  { revision: '2025-11-25', suite: 'required', server: 'dual-era', gateway: 'intercept + log' },
+  // Through a bridge: what a server of both eras answers directly is what one of 2026-07-28 alone is to answer.
+  ...[OF_A_SERVER[0], OF_A_SERVER[1], OF_A_SERVER[4], OF_A_SERVER[5]].map(bridged),
+
+  // Its response goes on without the disconnection: the gateway itself comes back for the rest, past no interceptor.
+  {
+    revision: '2025-11-25',
+    suite: 'required',
+    server: 'dual-era',
+    gateway: 'intercept + log',
+    differences: WITHOUT_STREAMS.slice(-1),
+  },
   { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'intercept' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'intercept + log' },
 
@@ -147,9 +165,27 @@ export function nameOf({ revision, suite, server, gateway }) {
  */
 function onPipe(server, leg) {
   const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
-  // Each session of `stdio` is a process, which takes its time; and what is done with sessions, older revisions share.
-  const isRare = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  // Each session of `stdio` is a process, which takes its time; what is done with sessions, older revisions share; and
+  // what is required of the modern one is hardly more than all of it.
+  const isVariant = leg.gateway !== 'plain' && (server === 'stdio' || leg.revision === '2025-06-18')
+  const isRare = isVariant || (leg.revision === '2026-07-28' && leg.suite === 'required')
   return { ...leg, server, direct: 'dual-era', differences, ...(isRare && { byHand: true }) }
+}
+
+/**
+ * A leg through a bridge.
+ * @param {Omit<Leg, 'server'>} leg
+ * @returns {Leg}
+ */
+function bridged(leg) {
+  const differences = leg.revision === '2025-11-25' ? WITHOUT_STREAMS : []
+  return {
+    ...leg,
+    server: 'modern-only',
+    direct: 'dual-era',
+    differences,
+    ...(leg.gateway !== 'plain' && { byHand: true }),
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 // The table of conformance legs is sound, and what it knows to differ must go on to differ: without the suite itself.
 import { type Leg, LEGS, nameOf, suiteOf } from './legs.mjs'
+import { isPipeName } from './servers.mjs'
 import type { Outcome } from './suite.mjs'
 import { directFaults, gatewayFaults } from './verdict.mjs'
 
@@ -21,6 +22,15 @@ test('each leg has a name of its own and a suite', () => {
   expect(new Set(LEGS.map(nameOf)).size).toBe(LEGS.length)
   for (const leg of LEGS) expect(suiteOf(leg).runs).not.toHaveLength(0)
   expect(() => suiteOf({ ...LEG, revision: '2024-11-05' })).toThrow('The suite "all" is not run in revision 2024-11-05')
+})
+
+test('a server without a URL is compared with one that has one, in every revision and in every run', () => {
+  const onPipes = LEGS.filter(({ server }) => isPipeName(server))
+  expect(onPipes.filter(({ direct }) => direct === undefined)).toEqual([])
+  const usual = onPipes.filter(({ byHand }) => !byHand).map(({ server, revision }) => `${server}, ${revision}`)
+  const revisions = ['2025-06-18', '2025-11-25', '2026-07-28']
+  const expected = ['in process', 'stdio'].flatMap((server) => revisions.map((revision) => `${server}, ${revision}`))
+  expect([...new Set(usual)].toSorted()).toEqual(expected)
 })
 
 test('what is usual is not part of a name', () => {

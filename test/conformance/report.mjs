@@ -72,7 +72,7 @@ function byCheck({ scenarios }) {
 }
 
 /** @param {{ direct: Totals | string, gateway: Totals | string, name: string }} row */
-export const formatRow = ({ name, direct, gateway }) => `${name.padEnd(42)}${cell(direct)}${cell(gateway)}`.trimEnd()
+export const formatRow = ({ name, direct, gateway }) => `${name.padEnd(48)}${cell(direct)}${cell(gateway)}`.trimEnd()
 
 const WIDTH = 48
 

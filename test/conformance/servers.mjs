@@ -18,9 +18,12 @@ import { servePipe } from '../fixtures/dual-era-pipe.mjs'
 
 const FIXTURES = join(import.meta.dirname, '../fixtures')
 
-/** Each a program below test/fixtures that prints its URL, with its arguments. @satisfies {Record<string, string[]>} */
+/** Each a program below test/fixtures that prints its URL, and the kind of server that it is. */
 const SERVERS = {
-  'dual-era': ['dual-era-server.mjs'],
+  'dual-era': { program: 'dual-era-server.mjs', options: [], type: /** @type {const} */ ('http') },
+  'modern-only': { program: 'dual-era-server.mjs', options: ['--modern-only'], type: /** @type {const} */ ('http') },
+  // The same fixture behind the transport of 2024-11-05, at which the suite asks nothing directly.
+  sse: { program: 'dual-era-sse.mjs', options: [], type: /** @type {const} */ ('sse') },
 }
 
 /** The same fixture without a URL, so that what is asked directly is another one. @satisfies {Record<string, Behind>} */
@@ -34,7 +37,7 @@ export const isPipeName = (name) => Object.hasOwn(PIPES, name)
 
 /** @param {ServerName} name */
 export async function startServer(name) {
-  const [program = '', ...options] = SERVERS[name]
+  const { program, options, type } = SERVERS[name]
   const child = spawn(process.execPath, [join(FIXTURES, program), ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close')
   const lines = createInterface({ input: child.stdout })
@@ -44,6 +47,8 @@ export async function startServer(name) {
   ])
   return {
     url: String(url),
+    /** The entry of `servers` that a gateway is given. */
+    entry: { type, url: String(url) },
     async close() {
       child.kill()
       await closed

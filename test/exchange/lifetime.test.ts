@@ -21,7 +21,7 @@ describe('a lifetime that is stopped', () => {
     expect(life.stopped).toBe(closing)
   })
 
-  test('is stopped once: the first reason stays, and nobody is told twice', () => {
+  test('is stopped once: the first reason stays, and no listener is called twice', () => {
     const life = new Lifetime()
     const log: string[] = []
     listen(life, log, 'one')
@@ -81,7 +81,7 @@ describe('a listener that was taken back', () => {
     expect(log).toEqual(['second: closing'])
   })
 
-  test('that was registered twice is told of the other registration', () => {
+  test('that was registered twice is called for the other registration', () => {
     const life = new Lifetime()
     const log: string[] = []
     const listener = (): void => void log.push('told')
@@ -121,7 +121,7 @@ describe('a child', () => {
     expect([new Lifetime().child().isDetached, new Lifetime(true).child().isDetached]).toEqual([false, true])
   })
 
-  test('is told in its turn: what was registered after it comes first', () => {
+  test('is called in its turn: listeners registered after it run first', () => {
     const life = new Lifetime()
     const log: string[] = []
     listen(life, log, 'before')
@@ -147,7 +147,7 @@ describe('a lifetime of its own', () => {
     expect(orphan.stopped).toBe(closing)
   })
 
-  test('goes on when it was let go before', () => {
+  test('continues when it was released before', () => {
     const [life, orphan] = [new Lifetime(), new Lifetime(true)]
     const letGo = life.adopt(orphan)
     letGo()

@@ -91,7 +91,7 @@ describe('the ids of events (SE6)', () => {
     )
   })
 
-  test('are the same ones behind which the stream goes on', () => {
+  test('are the same ones after which the stream is resumed', () => {
     const { source, reply, sink } = mapped(prefixed, () => undefined)
     expect(reply.resumeAfter()).toBe('weather~7')
     source.body.end({ how: 'poll', after: '7', retryMs: 10 })
@@ -104,7 +104,7 @@ describe('the ids of events (SE6)', () => {
     expect(sink.ends).toEqual([{ how: 'complete' }])
   })
 
-  test('stay as they are where nobody maps them', () => {
+  test('are unchanged without a mapping', () => {
     const { source, reply, sink } = mapped(all, () => undefined)
     expect(reply.resumeAfter()).toBe('7')
     source.break(new Error('reset'), '7')
@@ -144,7 +144,7 @@ describe('a function that takes its time', () => {
     expect(source.body.isFull).toBe(false)
   })
 
-  test('does not let on a source whose reader had enough meanwhile', async () => {
+  test('does not resume a source whose reader has paused since', async () => {
     const { source, sink, waiting } = slow()
     sink.flows = false
     source.say(eventOf(progress(1)))
@@ -153,7 +153,7 @@ describe('a function that takes its time', () => {
     expect(source.body.isFull).toBe(true)
   })
 
-  test('says nothing behind the end of a reply that broke meanwhile', async () => {
+  test('emits nothing after the end of a reply that has broken', async () => {
     const { source, sink, waiting } = slow()
     source.say(eventOf(progress(1)))
     source.say('x'.repeat(4 * 1024 * 1024 + 1), false)
@@ -163,7 +163,7 @@ describe('a function that takes its time', () => {
     expect(bytesOf(sink)).toBe('')
   })
 
-  test('says nothing any more to a reader that has gone, and is asked nothing more', async () => {
+  test('emits nothing to a reader that has cancelled, and is not called again', async () => {
     const { source, seen, sink, waiting, reply } = slow()
     source.say(eventOf(progress(1)) + eventOf(progress(2)))
     reply.body.cancel()

@@ -21,7 +21,7 @@ afterEach(() => {
 })
 
 describe('a stream that breaks before its response (SE7, UC6)', () => {
-  test('goes on behind its last event, by GET with Last-Event-ID, in the session it was asked in', async () => {
+  test('is resumed after its last event, by GET with Last-Event-ID, in the session of the request', async () => {
     const second = new Source()
     const exchange = exchangeOf({ headers: { 'mcp-protocol-version': '2025-11-25' } })
     const { first, next, sink } = begin({ answers: [second.reply()], exchange })
@@ -49,7 +49,7 @@ describe('a stream that breaks before its response (SE7, UC6)', () => {
     expect([body.pending(), sink.ends, second.isCancelled]).toEqual([[], [{ how: 'complete' }], true])
   })
 
-  test('goes on more than once, each time behind what came last', async () => {
+  test('is resumed more than once, each time after the last event', async () => {
     const [second, third] = [new Source(), new Source()]
     const { first, next, sink } = begin({ answers: [second.reply(), third.reply()] })
     first.break(reset, '7', 200)
@@ -93,7 +93,7 @@ describe('a stream that breaks before its response (SE7, UC6)', () => {
     expect(next.asked).toHaveLength(2)
   })
 
-  test('is asked for in the async context of its client, not in that of a timer', async () => {
+  test('is requested in the async context of its client, not in that of a timer', async () => {
     const context = new AsyncLocalStorage<string>()
     const exchange = context.run('ada', () => exchangeOf({ origin: originOf() }))
     const seen: unknown[] = []
@@ -161,7 +161,7 @@ describe('cancelling', () => {
     expect([next.asked, sink.ends]).toEqual([[], []])
   })
 
-  test('while it asks stops what it asked for, and closes what comes all the same', async () => {
+  test('during a request stops that request, and closes a reply that still arrives', async () => {
     const second = new Source()
     let answer: (reply: Reply) => void
     const asked: Exchange[] = []

@@ -1,5 +1,6 @@
 // Misuse that 0.1.0 takes in silence, or answers with an error that names nothing: each must name the option and the cure.
 import express from 'express'
+import { jwtBearer } from '../../lib/auth/index.ts'
 import {
   type Gateway,
   type GatewayOptions,
@@ -54,7 +55,7 @@ describe('A1: the config of a server', () => {
     ['"header" for "headers"', { header: { 'x-key': 'k' } }, /"header"/],
     ['a key of no meaning', { retries: 3 }, /"retries"/],
     ['"command", and "stdio" is the cure', { url: undefined, command: 'npx', args: [] }, /^(?=.*"command").*stdio/s],
-    ["type: 'sse', and Streamable HTTP is the cure", { type: 'sse' }, /^(?=.*"sse").*(?:Streamable HTTP|2024-11-05)/is],
+    ["type: 'sse' with a protocol", { type: 'sse', protocol: 'auto' }, /"protocol" is not a key of an HTTP\+SSE/],
   ]
   const misuse = (config: object): ServerConfig => ({ url: upstream.url, ...config })
 
@@ -220,6 +221,52 @@ describe('A1: a session store', () => {
     expect(await post(gateway.url('a'), { jsonrpc: '2.0', id: 1, method: 'ping' }, unknown)).toMatchObject({
       status: 404,
     })
+  })
+})
+
+describe('two gateways on one store', () => {
+  test('are refused where the store ends sessions by itself: it would tell one of them alone', () => {
+    const sessions = new MemorySessionStore()
+    expect(constructing({ sessions })).toBeUndefined()
+    expect(constructing({ sessions })).toMatch(/"sessions".*another gateway.*of its own/)
+  })
+
+  test('one after the other are taken', async () => {
+    const sessions = new MemorySessionStore()
+    const options = { servers: { a: { url: upstream.url } }, authenticate: false, sessions } as const
+    await mcpGateway(options).close({ graceMs: 0 })
+    expect(constructing({ sessions })).toBeUndefined()
+  })
+
+  test('keep apart what each of them opened, where the store ends nothing by itself', async () => {
+    const elsewhere = await startUpstream()
+    cleanups.push(elsewhere.close)
+    const kept = new MemorySessionStore()
+    cleanups.push(() => kept.close())
+    const sessions = (): SessionStore => ({
+      create: (record) => kept.create(record),
+      get: (id) => kept.get(id),
+      delete: (id) => kept.delete(id),
+    })
+    const one = await start({ sessions: sessions() })
+    const other = await start({ sessions: sessions(), servers: { a: { url: elsewhere.url } } })
+    const session = { 'mcp-session-id': (await initialize(one.url('a'))).id }
+    expect((await post(other.url('a'), { jsonrpc: '2.0', id: 1, method: 'ping' }, session)).status).toBe(404)
+    expect(elsewhere.requests()).toEqual([])
+    expect((await post(one.url('a'), { jsonrpc: '2.0', id: 1, method: 'ping' }, session)).status).toBe(200)
+  })
+})
+
+describe('behind a proxy without "publicUrl"', () => {
+  test('on the same machine is 403, and "publicUrl" is named', async () => {
+    const gateway = await start({})
+    expect(await knock(gateway, { host: 'app.example.com' })).toBe(403)
+    expect(told(gateway)).toMatch(/"publicUrl"/)
+  })
+
+  test('the tokens of jwtBearer() cannot be for a server: it is refused, and "publicUrl" is named', () => {
+    const authenticate = jwtBearer({ issuer: 'https://login.example.com' })
+    expect(constructing({ authenticate })).toMatch(/"publicUrl"/)
   })
 })
 

@@ -283,35 +283,41 @@ describe('one principal', () => {
     expect((await heldBytes()) - before).toBeLessThan(100 * MiB)
   })
 
-  test('Also: with 24 long calls that are not answered holds less than they have brought (SC6)', async () => {
-    const CALLS = 24
-    let progress = 0
-    // An upstream that keeps nothing of what it is told.
-    const forgetful = await listen((req, res) => {
-      const isLong = Number(req.headers['content-length']) > MiB
-      const isHandshake = req.headers['mcp-session-id'] === undefined
-      req.resume().once('end', () => {
-        progress += 1
-        if (isLong) return
-        const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'u' } }
-        const body = isHandshake ? JSON.stringify({ jsonrpc: '2.0', id: 'init', result }) : ''
-        const headers = { 'content-type': 'application/json', 'mcp-session-id': 'u-1' }
-        res.writeHead(isHandshake ? 200 : 202, headers).end(body)
+  test.each([
+    ['', {}],
+    [', which are observed,', { audit: () => {} }],
+  ])(
+    'Also: with 24 long calls that are not answered%s holds less than they have brought (SC6)',
+    async (_, observing) => {
+      const CALLS = 24
+      let progress = 0
+      // An upstream that keeps nothing of what it is told.
+      const forgetful = await listen((req, res) => {
+        const isLong = Number(req.headers['content-length']) > MiB
+        const isHandshake = req.headers['mcp-session-id'] === undefined
+        req.resume().once('end', () => {
+          progress += 1
+          if (isLong) return
+          const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'u' } }
+          const body = isHandshake ? JSON.stringify({ jsonrpc: '2.0', id: 'init', result }) : ''
+          const headers = { 'content-type': 'application/json', 'mcp-session-id': 'u-1' }
+          res.writeHead(isHandshake ? 200 : 202, headers).end(body)
+        })
       })
-    })
-    cleanups.push(forgetful.close)
-    await start({ servers: { a: { url: forgetful.origin } } })
-    const session = await initialize(gateway.url('a'), as('ann'))
-    const before = await heldBytes()
-    for (let id = 0; id < CALLS; id += 1) {
-      const first = `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"x","arguments":{"text":"`
-      const length = first.length + 15 * PIECE.length + 4
-      const wired = connect(head(session.url, { ...session.headers, 'content-length': length }) + first)
-      void fill(wired, 15 * PIECE.length, () => (progress += 1)).then(() => wired.socket.write('"}}}'))
-    }
-    await quiet(() => progress + arrivedMiB())
-    expect((await heldBytes()) - before).toBeLessThan(100 * MiB)
-  })
+      cleanups.push(forgetful.close)
+      await start({ servers: { a: { url: forgetful.origin } }, ...observing })
+      const session = await initialize(gateway.url('a'), as('ann'))
+      const before = await heldBytes()
+      for (let id = 0; id < CALLS; id += 1) {
+        const first = `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"x","arguments":{"text":"`
+        const length = first.length + 15 * PIECE.length + 4
+        const wired = connect(head(session.url, { ...session.headers, 'content-length': length }) + first)
+        void fill(wired, 15 * PIECE.length, () => (progress += 1)).then(() => wired.socket.write('"}}}'))
+      }
+      await quiet(() => progress + arrivedMiB())
+      expect((await heldBytes()) - before).toBeLessThan(100 * MiB)
+    },
+  )
 
   const PIPELINED = 300
   const heads: Record<string, (session: Session) => (id: number) => string> = {

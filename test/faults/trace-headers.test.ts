@@ -1,52 +1,13 @@
 // With OpenTelemetry's own instrumentation in the app the server gets one of each trace header, and its span belongs to
 // the client's trace. (governance.md E1 and E4, behaviour 43) The instrumentation patches modules as node loads them,
 // which jest does by itself: so the app is a process of its own.
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
-import { createJournal, type Journal } from '../support/journal.ts'
 import { initialize, type Session } from '../support/rpc.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
+import { startApp, type TracedApp } from '../support/traced-app.ts'
 import type { TracedAppConfig } from '../fixtures/traced-app.mjs'
 import { call, note, soon } from './support-seam.ts'
 
-interface Span {
-  readonly kind: 'SERVER' | 'CLIENT' | 'INTERNAL'
-  readonly traceId: string
-  readonly spanId: string
-  readonly parentId: string | undefined
-}
-
-interface App {
-  readonly spans: Journal<Span>
-  url(server: string): string
-  close(): Promise<void>
-}
-
 type Watching = Omit<TracedAppConfig, 'url'>
-
-async function startApp(config: TracedAppConfig): Promise<App> {
-  const script = join(import.meta.dirname, '..', 'fixtures', 'traced-app.mjs')
-  const child = fork(script, [JSON.stringify(config)], { execArgv: [] })
-  const exited = once(child, 'exit')
-  const spans = createJournal<Span>()
-  const ports = createJournal<number>()
-  child.on('message', ({ port, span }: { port?: number; span?: Span }) => {
-    if (port !== undefined) ports.record(port)
-    if (span !== undefined) spans.record(span)
-  })
-  const early = exited.then(([code]) => Promise.reject(new Error(`The app exited with ${String(code)}`)))
-  const port = await Promise.race([ports.next(), early])
-  early.catch(() => {})
-  return {
-    spans,
-    url: (server) => `http://127.0.0.1:${port}/mcp/${server}/mcp`,
-    async close() {
-      child.send('close')
-      expect(await exited).toEqual([0, null])
-    },
-  }
-}
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const PARENT = 'b7ad6b7169203331'
@@ -71,7 +32,7 @@ function parentOf(exchange: Exchange): { traceId: string; spanId: string } {
 }
 
 let upstream: Upstream
-let app: App
+let app: TracedApp
 let session: Session
 
 /** An app of its own for each group of tests, since what is instrumented stays so. */

@@ -1,4 +1,5 @@
 // Revision 2026-07-28 before upstreams of all kinds: those that refuse, fail, break off, or speak one era alone.
+import type { HttpServer } from '../../lib/index.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
 import { startGateway } from '../support/gateway.ts'
 import { META, MODERN, modernNotification, modernRequest, openModern, postModern } from '../support/modern.ts'
@@ -171,9 +172,10 @@ describe('a stream of the upstream that breaks', () => {
 describe('an upstream of one era', () => {
   const probe = () => modernRequest('server/discover', {}, 'probe')
 
-  async function behind(options: Parameters<typeof startDualEraServer>[0], protocol?: 'auto' | 'legacy' | 'modern') {
+  /** Without a bridge, unless a test is about one. */
+  async function behind(options: Parameters<typeof startDualEraServer>[0], config: Partial<HttpServer> = {}) {
     const server = await startDualEraServer(options)
-    await start({ servers: { raw: { url: server.url, ...(protocol && { protocol }) } } })
+    await start({ servers: { raw: { url: server.url, bridge: false, ...config } } })
     return server
   }
 
@@ -210,6 +212,19 @@ describe('an upstream of one era', () => {
     await server.close()
   })
 
+  test('RT4 SS3 modern alone, bridged: GET and DELETE without a session are 405, with one that has ended 404', async () => {
+    const server = await behind({ legacy: 'reject' }, { protocol: 'modern', bridge: undefined })
+    const session = await initialize(url)
+    expect((await session.request('ping')).message).toMatchObject({ result: {} })
+    const withId = { accept: 'text/event-stream', 'mcp-session-id': session.id }
+    expect((await send('DELETE', url, withId)).status).toBe(200)
+    for (const method of ['GET', 'DELETE']) {
+      expect((await send(method, url, { accept: 'text/event-stream' })).status).toBe(405)
+      expect((await send(method, url, withId)).status).toBe(404)
+    }
+    await server.close()
+  })
+
   test('RT3 SS2 both eras: GET and DELETE without a session are 400, before and after a handshake', async () => {
     const server = await behind({})
     const both = async () => [
@@ -224,7 +239,7 @@ describe('an upstream of one era', () => {
   })
 
   test('UC3 an upstream of which it was learnt that it is modern alone may open sessions later', async () => {
-    await start()
+    await start({ servers: { raw: { url: upstream.url, bridge: false } } })
     openSessions()
     upstream.once('initialize', (exchange) => exchange.error(-32_022, 'not yet', 400))
     expect((await post(url, initializeMessage())).status).toBe(400)
@@ -235,7 +250,7 @@ describe('an upstream of one era', () => {
   })
 
   test('CL9 protocol auto: both eras at once on one URL, as without it', async () => {
-    const server = await behind({}, 'auto')
+    const server = await behind({}, { protocol: 'auto' })
     const session = await initialize(url)
     const modern = await postModern(url, modernRequest('tools/list'))
     const legacy = await session.request('tools/list')
@@ -268,7 +283,7 @@ describe('an upstream of one era', () => {
   })
 
   test('CL9 CL10 RT4 protocol modern: a legacy message is told the revisions and never reaches the upstream', async () => {
-    await start({ servers: { raw: { url: upstream.url, protocol: 'modern' } } })
+    await start({ servers: { raw: { url: upstream.url, protocol: 'modern', bridge: false } } })
     for (const message of [initializeMessage(), { jsonrpc: '2.0', id: 'init', method: 'tools/list' }]) {
       const answer = await post(url, message)
       expect(answer).toMatchObject({ status: 400, message: { id: 'init', error: { code: -32_022 } } })

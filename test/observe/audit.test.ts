@@ -1,6 +1,7 @@
 // `audit`: one record of each message, however it ended. (governance.md 4: behaviours 14, 38, 39, 40)
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type AuditRecord, GatewayError, type GatewayOptions, MemoryEventLog } from '../../lib/index.ts'
+import { type AuditRecord, GatewayError, type GatewayOptions, MemoryEventLog, tools } from '../../lib/index.ts'
+import { Audit } from '../../lib/observe/audit.ts'
 import { createJournal, type Journal } from '../support/journal.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { envelope } from '../support/modern.ts'
@@ -79,7 +80,9 @@ test('a call is one plain record: who, where, what, and how it ended', async () 
 test('a modern call is a record with the revision and the program of its envelope', async () => {
   await start()
   upstream.on('tools/call', (exchange) => exchange.result({ resultType: 'complete', content: [] }))
-  const message = { ...call(), params: { ...call().params, _meta: envelope } }
+  const program = { name: 'agent', version: '2.0.0' }
+  const meta = { ...envelope, 'io.modelcontextprotocol/clientInfo': program }
+  const message = { ...call(), params: { ...call().params, _meta: meta } }
   await post(gateway.url('crm'), message, {
     'mcp-protocol-version': '2026-07-28',
     'mcp-method': 'tools/call',
@@ -89,11 +92,11 @@ test('a modern call is a record with the revision and the program of its envelop
     outcome: 'ok',
     session: undefined,
     protocolVersion: '2026-07-28',
-    client: envelope['io.modelcontextprotocol/clientInfo'] as object,
+    client: program,
   })
 })
 
-test('no token, no session id, no argument, no result and no URI query that was not asked for is in any record', async () => {
+test('no token, no session id, no argument and no result is in any record', async () => {
   await start({ authenticate: () => ({ id: 'ada' }) })
   const session = await open()
   upstream.on('tools/call', (exchange) => exchange.result({ content: [{ type: 'text', text: 'the result' }] }))
@@ -432,4 +435,41 @@ test('an error of a hook with a status of its own is told with its code', async 
   })
   await post(gateway.url('crm'), call())
   expect(await records.next()).toMatchObject({ outcome: 'refused', by: 'authenticate', code: 'forbidden' })
+})
+
+test('what a layer refuses, or answers in place of the server, was decided by it', async () => {
+  await start({
+    intercept: [
+      tools({ deny: ['hidden'] }),
+      {
+        'tools/call': ({ params }, next) => {
+          if (params.name === 'withheld') throw new GatewayError('forbidden', 'No')
+          return params.name === 'made' ? { content: [] } : next()
+        },
+      },
+    ],
+  })
+  const session = await open()
+  for (const name of ['hidden', 'withheld', 'made', 'echo']) await session.post(call(1, name))
+  expect(await of('tools/call')).toMatchObject({ target: 'hidden', outcome: 'refused', by: 'intercept', code: -32602 })
+  expect(await of('tools/call')).toMatchObject({ target: 'withheld', outcome: 'refused', by: 'intercept' })
+  expect(await of('tools/call')).toMatchObject({ target: 'made', outcome: 'ok', by: 'intercept' })
+  expect(await of('tools/call')).toMatchObject({ target: 'echo', outcome: 'ok', by: undefined })
+})
+
+test('so many records are being written and no more: what is lost is told, and so is how much', async () => {
+  const reported: string[] = []
+  const writers: Array<() => void> = []
+  const write = (): Promise<void> => new Promise((resolve) => void writers.push(resolve))
+  const audit = new Audit(write, (error) => reported.push((error as Error).message))
+  const record = { server: 'crm' } as AuditRecord
+  for (let count = 0; count < 10_003; count += 1) audit.tell(record, undefined)
+  expect(writers).toHaveLength(10_000)
+  expect(reported).toEqual(['Audit records are lost, from now on: 10000 are being written'])
+  for (const resolve of writers.splice(0)) resolve()
+  await new Promise(setImmediate)
+  audit.tell(record, undefined)
+  expect(reported.at(-1)).toBe('Audit records are lost, 3 so far: 10000 are being written')
+  for (const resolve of writers) resolve()
+  await audit.close(performance.now() + 1_000)
 })

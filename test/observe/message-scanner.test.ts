@@ -89,9 +89,10 @@ test('cut anywhere, in pieces of any size, every message is told the same', () =
   fc.assert(
     fc.property(json, fc.array(fc.nat(), { maxLength: 12 }), (message, cuts) => {
       const text = JSON.stringify(message)
-      expect(scan(text, MessageScanner, cuts)).toEqual([told(message)])
+      const once = ['method', 'result', 'error'].some((key) => key in message) ? [told(message)] : []
+      expect(scan(text, MessageScanner, cuts)).toEqual(once)
       const events = `: hello\r\nid: 1\r\n\r\nevent: message\ndata: ${text}\n\ndata\n\ndata:${text}\r\rretry: 5\n\n`
-      expect(scan(events, EventScanner, cuts)).toEqual([told(message), told(message)])
+      expect(scan(events, EventScanner, cuts)).toEqual([...once, ...once])
     }),
     { numRuns: 300 },
   )

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api'
 import { AlwaysOffSampler, type ReadableSpan } from '@opentelemetry/sdk-trace-node'
-import type { GatewayOptions } from '../../lib/index.ts'
+import { type GatewayOptions, inProcess } from '../../lib/index.ts'
 import { openTelemetry, type OpenTelemetryOptions } from '../../lib/opentelemetry/index.ts'
 import { envelope } from '../support/modern.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
@@ -429,7 +429,7 @@ describe('metrics', () => {
       { ...network, ...version, ...endpoint, ...tool, 'rpc.response.status_code': '-32602', 'error.type': '-32602' },
     ])
     expect(pointsOf('mcp.server.session.duration')).toEqual([network])
-    expect(pointsOf('mcp.client.session.duration')).toEqual([{ ...network, ...endpoint }])
+    expect(pointsOf('mcp.client.session.duration')).toEqual([{ ...network, ...version, ...endpoint }])
     expect(pointsOf('mcp.server.operation.duration', 'notifications/initialized')).toHaveLength(1)
   })
 
@@ -472,4 +472,45 @@ test.each([
   [{ propagate: 'no' }, '"propagate" must be "always" or "never"'],
 ])('the options %p are a TypeError that says the cure', (options, message) => {
   expect(() => openTelemetry(options as never)).toThrow(message)
+})
+
+test('a server at the end of a pipe has spans and trace context, too', async () => {
+  const seen: unknown[] = []
+  const answers = (message: { id?: number; method?: string; params?: Record<string, unknown> }): object | undefined => {
+    if (message.id === undefined) return undefined
+    if (message.method === 'tools/call') seen.push(message.params?.['_meta'])
+    const result =
+      message.method === 'initialize'
+        ? { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'p', version: '1' } }
+        : { content: [] }
+    return { jsonrpc: '2.0', id: message.id, result }
+  }
+  const server = inProcess(async (transport) => {
+    transport.onmessage = (message) => {
+      const answer = answers(message as Parameters<typeof answers>[0])
+      if (answer) void transport.send(answer)
+    }
+    await transport.start()
+  })
+  await start({ gateway: { servers: { crm: server } } })
+  const session = await initialize(gateway.url('crm'))
+  await session.post(call())
+  const { client } = await both()
+  expect(client.attributes).toMatchObject({ 'network.transport': 'pipe', 'gen_ai.tool.name': 'echo' })
+  expect(client.attributes).not.toHaveProperty(['server.address'])
+  const { traceId, spanId } = client.spanContext()
+  expect(seen).toEqual([{ traceparent: `00-${traceId}-${spanId}-01` }])
+})
+
+test('an SDK that throws changes nothing for the client, and onError is told', async () => {
+  const broken = {
+    shouldSample: () => {
+      throw new Error('The sampler is broken')
+    },
+    toString: () => 'broken',
+  }
+  await start({ sdk: startSdk(broken) })
+  const session = await initialize(gateway.url('crm'))
+  expect((await session.post(call())).message?.result).toBeDefined()
+  expect((await gateway.reported.next()).error.message).toBe('The sampler is broken')
 })

@@ -9,6 +9,7 @@ import { stdio, type StdioOptions } from '../../lib/stdio/index.ts'
 import { type Connect, connectSdkV1, connectSdkV2, connectV1, type TestClient, textOf } from '../support/clients.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { throughMcpRemote } from '../support/mcp-remote.ts'
+import { startEverything } from '../support/servers.ts'
 
 type Calls = readonly (readonly [tool: string, args: Record<string, unknown>])[]
 
@@ -138,6 +139,19 @@ test.each(clients)(
   },
   30_000,
 )
+
+test('server-everything behind HTTP+SSE is what it is on stdio', async () => {
+  const { everything } = SERVERS
+  const behind = await startEverything('sse')
+  const old = await startGateway({ servers: { everything: { type: 'sse', url: behind.url } } })
+  const client = await connectSdkV1(old.url('everything'))
+  expect(await tour(everything!, client)).toEqual(direct.get('everything'))
+  await client.endSession()
+  await client.close()
+  await old.close()
+  await behind.close()
+  expect(old.reported.entries).toEqual([])
+}, 30_000)
 
 test('@ai-sdk/mcp lists the tools of each and calls one', async () => {
   await Promise.all(

@@ -7,6 +7,7 @@ import type { Layer } from '../../lib/exchange/layer.ts'
 import { Lifetime } from '../../lib/exchange/lifetime.ts'
 import { type Message, messageOf, type RequestMessage, requestOf } from '../../lib/exchange/message.ts'
 import { Authorize } from '../../lib/layers/authorize.ts'
+import { Bridge } from '../../lib/layers/bridge/bridge.ts'
 import { Cache } from '../../lib/layers/cache/cache.ts'
 import { CancelOnStop } from '../../lib/layers/cancel-on-stop.ts'
 import { EventLogLayer } from '../../lib/layers/event-log/event-log-layer.ts'
@@ -26,6 +27,7 @@ import { UpstreamSessions } from '../../lib/session/upstream-session.ts'
 import { MemoryEventLog } from '../../lib/stores/memory-event-log.ts'
 import { MemorySessionStore } from '../../lib/stores/memory-session-store.ts'
 import type { ClientState, EventLog, Principal, ServerConfig, SessionStore } from '../../lib/types.ts'
+import { Eras } from '../../lib/upstream/eras.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { MemoryClient } from './memory-client.ts'
 import { MemoryUpstream } from './memory-upstream.ts'
@@ -36,8 +38,9 @@ export const LAYERS = {
   open: 'client',
   log: 'client',
   said: 'gateway',
+  split: 'gateway',
   sent: 'member',
-  split: 'member',
+  bridge: 'farewell',
   cache: 'farewell',
   recover: 'farewell',
   resume: 'farewell',
@@ -85,6 +88,7 @@ export function fixture({
   const upstreamSessions = new UpstreamSessions((each) => pipeline.handleOf(each, 'farewell'), report)
   const sessions = new Sessions(store, inFlight, (id, record) => upstreamSessions.expired(id, record.upstream))
   const upstreamOf = (): MemoryUpstream => upstream
+  const eras = new Eras()
   const log = new EventLogLayer(eventLog, { report, inFlight })
   const made: Readonly<Record<LayerName, Layer>> = {
     open: new OpenSession({
@@ -98,6 +102,13 @@ export function fixture({
     said: new Authorize('said', []),
     sent: new Authorize('sent', []),
     split: new SplitBatch({ of: () => true, for: () => true }),
+    bridge: new Bridge({
+      eras,
+      upstreamOf,
+      sessionsAreShared: sessions.areShared,
+      mailbox: layers.includes('log') ? log.mailbox : undefined,
+      responseMs: 0,
+    }),
     cache: new Cache(upstreamOf, 1024 * 1024),
     recover: new RecoverSession(),
     resume: new ResumeUpstream(),
@@ -157,6 +168,7 @@ export function fixture({
     sessions,
     upstreamSessions,
     inFlight,
+    eras,
     /** What was reported to `onError`. */
     reported,
     exchange,

@@ -13,10 +13,10 @@ export interface ChildServer {
 }
 
 /** Starts @modelcontextprotocol/server-everything in a process of its own. */
-export async function startEverything(): Promise<ChildServer> {
+export async function startEverything(transport: 'streamableHttp' | 'sse' = 'streamableHttp'): Promise<ChildServer> {
   const script = fileURLToPath(new URL('../fixtures/everything-server.mjs', import.meta.url))
   // Its tool `get-env` shows its environment to any client: it gets none of ours.
-  const child = fork(script, { env: {}, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+  const child = fork(script, [transport], { env: {}, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   const exited = once(child, 'exit')
   const [message] = (await Promise.race([
     once(child, 'message'),

@@ -125,7 +125,7 @@ mcpGateway({ servers: {}, authenticate: true })
 // @ts-expect-error a principal has an id
 mcpGateway({ servers: {}, authenticate: () => ({ name: 'ada' }) })
 // @ts-expect-error an unknown transport
-mcpGateway({ authenticate: false, servers: { weather: { type: 'sse', url } } })
+mcpGateway({ authenticate: false, servers: { weather: { type: 'ws', url } } })
 // @ts-expect-error a server has a URL
 mcpGateway({ authenticate: false, servers: { weather: {} } })
 // @ts-expect-error an option nobody knows

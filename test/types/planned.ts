@@ -12,10 +12,7 @@ import type {
 } from '../../lib/index.ts'
 
 /** What joins each kind of server. */
-export interface PlannedServerInfo {
-  /** `undefined`: clients of 2025 are served by servers of 2026-07-28 alone; `true` both ways, `false` neither. */
-  readonly bridge?: boolean | { readonly sessions?: number; readonly questionMs?: number; readonly rounds?: number }
-}
+export interface PlannedServerInfo {}
 
 export interface SseServer extends ServerInfo, PlannedServerInfo {
   readonly type: 'sse'

@@ -58,9 +58,15 @@ describe('what the config says', () => {
 
   test.each(['legacy', 'modern'] as const)('CL9 with %s the messages of that era pass and no other', (protocol) => {
     for (const message of messages) {
-      const check = () => new Eras().check({ url, protocol }, message)
+      const check = () => new Eras().check({ url, protocol, bridge: false }, message)
       if (message.era === protocol) expect(check).not.toThrow()
       else expect(check).toThrow(GatewayError)
+    }
+  })
+
+  test('CL9 with modern the messages of sessions pass, too, where a bridge serves them', () => {
+    for (const message of messages) {
+      expect(() => new Eras().check({ url, protocol: 'modern' }, message)).not.toThrow()
     }
   })
 
@@ -73,7 +79,7 @@ describe('what the config says', () => {
 
   test('CL10 with modern a handshake gets -32022 with what is supported and what it asked for', () => {
     const initialize = request('legacy', 'initialize', { protocolVersion: '2025-06-18' })
-    const error = caught(() => new Eras().check({ url, protocol: 'modern' }, initialize))
+    const error = caught(() => new Eras().check({ url, protocol: 'modern', bridge: false }, initialize))
     expect(error.status).toBe(400)
     expect(JSON.parse(error.toJsonRpc(1))).toMatchObject({
       id: 1,
@@ -82,7 +88,9 @@ describe('what the config says', () => {
   })
 
   test('CL10 with modern a message that asks for no version gets none made up', () => {
-    const error = caught(() => new Eras().check({ url, protocol: 'modern' }, request('legacy', 'tools/list')))
+    const error = caught(() =>
+      new Eras().check({ url, protocol: 'modern', bridge: false }, request('legacy', 'tools/list')),
+    )
     expect((JSON.parse(error.toJsonRpc(1)) as { error: { data: unknown } }).error.data).toEqual({
       supported: ['2026-07-28'],
     })
@@ -131,6 +139,13 @@ describe('what an upstream has answered', () => {
     expect(eras.isModernOnly(auto, ID)).toBe(false)
     eras.learn(ID, refusal(-32022))
     eras.learn(ID, answer)
+    expect(eras.isModernOnly(auto, ID)).toBe(false)
+  })
+
+  test('UC3 what has turned out to be wrong is forgotten at once', () => {
+    const eras = new Eras()
+    eras.learn(ID, refusal(-32022))
+    eras.unlearn(ID)
     expect(eras.isModernOnly(auto, ID)).toBe(false)
   })
 

@@ -7,6 +7,7 @@ import type {
   ProtectedResource,
 } from '../../types.ts'
 import { inHookTime } from '../../util/hook-timeout.ts'
+import { rejectUnknown } from '../../util/unknown-key.ts'
 import type { ChallengeInfo } from './challenge.ts'
 import { compileResource } from './resource.ts'
 import { checkScopes } from './scopes.ts'
@@ -55,11 +56,7 @@ function isBearer(authenticate: Authenticate): authenticate is BearerAuthenticat
 
 function checkOption(option: Partial<ProtectedResource>, authenticate: GatewayOptions['authenticate']): void {
   const fault = (name: string, what: string): TypeError => new TypeError(`"protectedResource${name}" ${what}`)
-  if (typeof option !== 'object') throw fault('', `must be an object with ${Object.keys(OPTIONS).join(', ')}`)
-  for (const name of Object.keys(option)) {
-    if (!Object.hasOwn(OPTIONS, name))
-      throw fault(`.${name}`, `is not an option; there are: ${Object.keys(OPTIONS).join(', ')}`)
-  }
+  rejectUnknown(option, OPTIONS, 'protectedResource.')
   if (authenticate === false) throw fault('', 'is of no use with "authenticate: false", which asks for no token')
   const { authorizationServers = [], scopes = [], scopesSupported = [], documentationUrl, has } = option
   if (!Array.isArray(authorizationServers) || !authorizationServers.every((url) => URL.canParse(String(url)))) {

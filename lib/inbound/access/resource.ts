@@ -18,6 +18,7 @@ function canonical(uri: string): string {
   return withoutSlash(uri.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, (start) => start.toLowerCase()))
 }
 
-function withoutSlash(uri: string): string {
+/** A URI or path without the slash at its end. */
+export function withoutSlash(uri: string): string {
   return uri.endsWith('/') ? uri.slice(0, -1) : uri
 }

@@ -91,12 +91,12 @@ export class Cache implements Layer {
   async #answer(key: CacheKey, exchange: Exchange, next: Handle): Promise<Reply> {
     const [id] = exchange.requestIds as [RequestId]
     const shared = this.#results.get(key.key)
-    if (shared) return replyOf(shared, id)
+    if (shared) return replyFromCache(shared, id)
     const own = await privateKey(key, exchange)
     const find = (): CachedResult | undefined =>
       this.#results.get(key.key) ?? (own === undefined ? undefined : this.#results.get(own))
     const kept = find() ?? (await this.#awaitOther(key, exchange, find))
-    if (kept) return replyOf(kept, id)
+    if (kept) return replyFromCache(kept, id)
     return this.#send(
       { id, key, own, sentAt: performance.now(), lastDrop: this.#lastDrops.get(key.upstream) },
       exchange,
@@ -187,7 +187,7 @@ export class Cache implements Layer {
 }
 
 /** The client gets the remaining `ttlMs`, not the original one. (ST14) */
-function replyOf({ beforeTtl, afterTtl, freshUntil }: CachedResult, id: RequestId): Reply {
+function replyFromCache({ beforeTtl, afterTtl, freshUntil }: CachedResult, id: RequestId): Reply {
   const remainingMs = Math.max(0, Math.floor(freshUntil - performance.now()))
   const result = `${beforeTtl}${remainingMs}${afterTtl}`
   return jsonReply(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`)

@@ -11,8 +11,8 @@ const CACHEABLE: ReadonlySet<string> = new Set([
   'resources/read',
 ])
 
-/** The methods whose results a change notification invalidates. (ST14) */
-const CHANGES: ReadonlyMap<unknown, readonly string[]> = new Map([
+/** The methods whose results are invalidated by each change notification. (ST14) */
+const INVALIDATED_BY: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['notifications/tools/list_changed', ['tools/list']],
   ['notifications/prompts/list_changed', ['prompts/list']],
   ['notifications/resources/list_changed', ['resources/list', 'resources/templates/list']],
@@ -39,14 +39,14 @@ export function freshness(result: unknown): { readonly ttlMs: number; readonly i
 
 /** Whether a notification of this upstream invalidates a cached result. */
 export function isStale(target: CacheTarget, upstream: string, notification: unknown): boolean {
-  if (target.upstream !== upstream || !CHANGES.get(member(notification, 'method'))?.includes(target.method))
+  if (target.upstream !== upstream || !INVALIDATED_BY.get(member(notification, 'method'))?.includes(target.method))
     return false
   return target.method !== 'resources/read' || target.uri === member(member(notification, 'params'), 'uri')
 }
 
 /** Whether a message is a change notification. */
 export function isChange(notification: unknown): boolean {
-  return CHANGES.has(member(notification, 'method'))
+  return INVALIDATED_BY.has(member(notification, 'method'))
 }
 
 /** A cheap test on the bytes of an event, so that only possible responses are parsed. */

@@ -9,6 +9,7 @@ import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../../ty
 import { within } from '../../util/timeout.ts'
 import { decode, eventsGone, parseEventId, possiblyUnanswered, wantsPriming } from './entry.ts'
 import { EventLogBody } from './event-log-body.ts'
+import { LogMailbox } from './mailbox.ts'
 import { Reader } from './reader.ts'
 import { Replay } from './replay.ts'
 import { detachedExchange, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
@@ -22,6 +23,8 @@ export class EventLogLayer implements Layer {
   readonly #log: TimedEventLog
   readonly #report: EventLogParts['report']
   readonly #registry: StreamRegistry
+  /** Where answers of clients wait for another node. */
+  readonly mailbox: LogMailbox
   readonly #own = `${randomBytes(9).toString('base64url')}-`
   #streams = 0
 
@@ -29,6 +32,7 @@ export class EventLogLayer implements Layer {
     this.#log = new TimedEventLog(log)
     this.#report = parts.report
     this.#registry = new StreamRegistry(this.#log, parts)
+    this.mailbox = new LogMailbox(this.#log, digestOf)
   }
 
   applies(): boolean {

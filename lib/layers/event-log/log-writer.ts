@@ -132,7 +132,7 @@ export class LogWriter {
   }
 
   /**
-   * Marks the stream in the log as incomplete after a failure, behind the event whose append failed. Does nothing if
+   * Marks the stream in the log as incomplete after a failure, following the event whose append failed. Does nothing if
    * another node has written since. Call it only while holding the lease.
    */
   async writeGap(): Promise<void> {
@@ -194,7 +194,7 @@ export class LogWriter {
   }
 
   /**
-   * Moves the queue behind the announcements. The last reader announced wins, unless the queue announces a later one.
+   * Continues after the announcements, by giving queued events new positions. The last reader announced wins, unless the queue announces a later one.
    */
   #continueAfter(announced: readonly LoggedEvent[]): void {
     const newest = announced.at(-1)!

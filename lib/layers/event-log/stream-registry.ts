@@ -8,6 +8,7 @@ import { eventIdHeader } from '../../exchange/sse.ts'
 import { HEADER } from '../../protocol.ts'
 import type { EventStreamName, LoggedEvent } from '../../types.ts'
 import { KeyedMutex } from '../../util/keyed-mutex.ts'
+import { streamKey } from '../../util/stream-key.ts'
 import { decode, eventsGone } from './entry.ts'
 import type { EventLogBody } from './event-log-body.ts'
 import { Leases } from './leases.ts'
@@ -66,7 +67,7 @@ export class StreamRegistry {
 
   /** The recorder that writes a stream on this node, if any. */
   of(name: EventStreamName): Recorder | undefined {
-    return this.#recorders.get(keyOf(name))
+    return this.#recorders.get(streamKey(name))
   }
 
   /** Makes this node write a stream. The exchange must be detached, so that it outlives the client's request. */
@@ -80,7 +81,7 @@ export class StreamRegistry {
     const { report } = this.#parts
     const tools = { log: this.#log, next, report, onOver: (recorder: Recorder) => this.#onOver(recorder) }
     const recorder = new Recorder({ ...parts, name, exchange }, tools)
-    this.#recorders.set(keyOf(name), recorder)
+    this.#recorders.set(streamKey(name), recorder)
     const flight = this.#parts.inFlight.add(exchange)
     flight.onCancel = (id) => recorder.cancel(id)
     this.#flights.set(recorder, flight)
@@ -94,7 +95,7 @@ export class StreamRegistry {
 
   /** Serializes tasks on the same stream, so that a second one finds the recorder that the first has opened. */
   inTurn<T>(name: EventStreamName, task: () => Promise<T>): Promise<T> {
-    return this.#opening.run(keyOf(name), task)
+    return this.#opening.run(streamKey(name), task)
   }
 
   /**
@@ -103,7 +104,7 @@ export class StreamRegistry {
    */
   async inListenTurn<T>(name: EventStreamName, task: () => Promise<T>): Promise<T> {
     const takeTurn = (): void => {
-      const earlier = this.#unanswered.get(keyOf(name))
+      const earlier = this.#unanswered.get(streamKey(name))
       const leftMs = earlier ? earlier.since + LISTEN_TURN_MS - performance.now() : LISTEN_TURN_MS
       if (leftMs <= 0) earlier?.life.stop(listensElsewhere())
       timer = setTimeout(takeTurn, leftMs > 0 ? Math.ceil(leftMs) : LISTEN_TURN_MS).unref()
@@ -128,7 +129,7 @@ export class StreamRegistry {
     next: Handle,
     { position, resumed, tail, reader }: ListenParts,
   ): Promise<Reply | undefined> {
-    const key = keyOf(name)
+    const key = streamKey(name)
     this.#unanswered.set(key, { life: listening.life, since: performance.now() })
     try {
       const reply = await next(listening)
@@ -193,7 +194,7 @@ export class StreamRegistry {
   }
 
   #onOver(recorder: Recorder): void {
-    this.#recorders.delete(keyOf(recorder.name))
+    this.#recorders.delete(streamKey(recorder.name))
     const flight = this.#flights.get(recorder)
     this.#flights.delete(recorder)
     if (flight) this.#parts.inFlight.delete(flight)
@@ -224,8 +225,4 @@ export function detachedExchange(exchange: Exchange, resumed: LoggedEvent | unde
 /** The error for a listening request that a later one replaces. */
 function listensElsewhere(): GatewayError {
   return new GatewayError('bad_request', 'The session listens on another connection now', { status: 409 })
-}
-
-function keyOf({ session, stream }: EventStreamName): string {
-  return `${session} ${stream}`
 }

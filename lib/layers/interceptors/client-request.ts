@@ -6,8 +6,9 @@ import type { Lifetime } from '../../exchange/lifetime.ts'
 import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
 import { paramHeadersOf, paramHeaderValues, repeatsArguments } from '../../exchange/param-headers.ts'
 import { readResponse } from '../../exchange/read-response.ts'
-import type { Reply } from '../../exchange/reply.ts'
-import type { Json, RequestId } from '../../types.ts'
+import { drainReply, type Reply } from '../../exchange/reply.ts'
+import { negotiatedVersionHeader } from '../../protocol.ts'
+import type { Json, RequestId, UpstreamState } from '../../types.ts'
 import { isObject, type JsonObject, member } from '../../util/json.ts'
 import { runChain } from './chain.ts'
 import { type InnerRight, innerRightsOf, withInnerRights } from './inner-rights.ts'
@@ -41,13 +42,13 @@ export class ClientRequest {
   }
 
   reply(): Promise<Reply> {
-    const { deadlines, timeoutMs, report, findTool, next } = this.#around
+    const { deadlines, timeoutMs, report, findTool } = this.#around
     const call = new InterceptedCall({
       exchange: this.#exchange,
       message: this.#message,
       entries: this.#entries,
       findTool,
-      next,
+      endSession: (opened) => this.#endSession(opened),
       deadlines,
       timeoutMs,
       report,
@@ -74,6 +75,14 @@ export class ClientRequest {
     if (isSame && id === undefined) return next(own)
     const paramHeaders = isSame ? undefined : await this.#paramHeaders(params)
     return next(own.rewrite({ ...(!isSame && { params }), ...(id !== undefined && { id }) }, paramHeaders))
+  }
+
+  #endSession(opened: UpstreamState): void {
+    if (opened.id === undefined) return
+    const headers = negotiatedVersionHeader(opened.protocolVersion)
+    const farewell = { verb: 'DELETE', message: undefined, state: opened, headers } as const
+    const ending = this.#exchange.fork(farewell, this.#exchange.life.detach())
+    void this.#around.next(ending).then(drainReply, () => {})
   }
 
   /** Headers that repeat arguments follow them; which those are, only the tool's schema says. (HD13) */

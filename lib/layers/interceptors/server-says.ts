@@ -121,7 +121,7 @@ async function screenedMessage(message: RequestMessage | NotificationMessage, pa
     if (message.kind === 'request') await respond(message, parts, { result: said.result })
   } catch (error) {
     if (!(error instanceof RpcError)) parts.report(error)
-    if (message.kind === 'request') await respond(message, parts, { error: errorOf(error) })
+    if (message.kind === 'request') await respond(message, parts, { error: errorAnswerOf(error) })
   }
   return 'drop'
 }
@@ -153,7 +153,7 @@ export async function decide(
   return { result }
 }
 
-function errorOf(error: unknown): typeof NOT_ANSWERED {
+function errorAnswerOf(error: unknown): typeof NOT_ANSWERED {
   return error instanceof RpcError ? { code: error.code, message: error.message } : NOT_ANSWERED
 }
 

@@ -25,8 +25,8 @@ export function checkResponse(
   { expects, era, inSession }: Expected,
   { status, headers }: Head,
 ): GatewayError | undefined {
-  const type = mediaType(single(headers['content-type']))
-  const encoding = single(headers['content-encoding']) ?? 'identity'
+  const type = mediaType(joined(headers['content-type']))
+  const encoding = joined(headers['content-encoding']) ?? 'identity'
   if (encoding !== 'identity') return invalid(`content-encoding ${encoding}, though identity was asked for`)
   if (status < 300)
     return fits(expects, status, type) ? undefined : invalid(`${status} ${type || 'without a content type'}`)
@@ -57,11 +57,11 @@ function fits(expects: Expected['expects'], status: number, type: string): boole
 
 /** Replaces an error page, which an MCP client cannot read, by an error with its status. A 5xx stays a server fault. */
 function refused(answered: number, headers: Head['headers'], status: number = answered): GatewayError {
-  const retryAfter = single(headers['retry-after']) ?? (status === 503 ? '1' : undefined)
+  const retryAfter = joined(headers['retry-after']) ?? (status === 503 ? '1' : undefined)
   return new GatewayError('upstream_refused', `The server answered ${answered}`, {
     status: status < 500 || status === 503 || status === 504 ? status : 502,
     headers: {
-      ...(status === 405 && { allow: single(headers['allow']) ?? 'POST, DELETE' }),
+      ...(status === 405 && { allow: joined(headers['allow']) ?? 'POST, DELETE' }),
       ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
     },
   })
@@ -71,6 +71,7 @@ function invalid(what: string): GatewayError {
   return new GatewayError('upstream_invalid', `The server answered ${what}`)
 }
 
-function single(value: string | string[] | undefined): string | undefined {
+/** A header as one value. */
+export function joined(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value
 }

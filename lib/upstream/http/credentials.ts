@@ -3,6 +3,7 @@
  */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
+import { unlessStopped } from '../../exchange/lifetime.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import type { Awaitable, HttpServer } from '../../types.ts'
 import { isPromise } from '../../util/awaitable.ts'
@@ -32,7 +33,7 @@ export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, 
     } catch (error) {
       if (!(error instanceof RefusedCredentials)) throw error
       const answer = call(headers)
-      const better = checkHeaders(server, isPromise(answer) ? await unlessStopped(exchange, answer) : answer)
+      const better = checkHeaders(server, isPromise(answer) ? await unlessStopped(exchange.life, answer) : answer)
       // Unchanged headers would be refused again, so the server's 401 is final.
       if (better.length === sent.length && better.every((part, index) => part === sent[index])) throw error
       return send(better)
@@ -40,7 +41,7 @@ export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, 
   }
 
   const answer = call(undefined)
-  return isPromise(answer) ? unlessStopped(exchange, answer).then(attempt) : attempt(answer)
+  return isPromise(answer) ? unlessStopped(exchange.life, answer).then(attempt) : attempt(answer)
 }
 
 /** The headers that the server's config gives for this exchange on the first attempt. */
@@ -51,16 +52,8 @@ export function credentialsOf(exchange: Exchange): Awaitable<Headers | undefined
   if (typeof headers !== 'function') return headers
   const { principal, request, server } = exchange.origin
   const answer = headers({ principal, request, server, url: new URL(url).href, refused: undefined })
-  return isPromise(answer) ? unlessStopped(exchange, answer) : answer
+  return isPromise(answer) ? unlessStopped(exchange.life, answer) : answer
 }
 
 /** The server refused the gateway's credentials with 401, and has not processed the request. */
 export class RefusedCredentials extends GatewayError {}
-
-/** Settles like the promise, or rejects as soon as the exchange is stopped, however long the function takes. */
-function unlessStopped<T>({ life }: Exchange, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const off = life.onStop(reject)
-    promise.then(resolve, reject).finally(off)
-  })
-}

@@ -15,6 +15,7 @@ export interface HttpTransportParts {
 
 export class HttpTransport {
   readonly eras: Eras
+  readonly connectMs: number
   readonly responseMs: number
   readonly attempt: Attempt | undefined
   readonly deadlines: Deadlines
@@ -28,6 +29,7 @@ export class HttpTransport {
 
   constructor({ connectMs, responseMs, attempt }: HttpTransportParts, eras: Eras) {
     this.eras = eras
+    this.connectMs = connectMs
     this.responseMs = responseMs
     this.attempt = attempt
     this.deadlines = new Deadlines(responseMs)

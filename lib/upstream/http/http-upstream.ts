@@ -8,7 +8,7 @@ import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { EVENT_STREAM_TYPE, HEADER, JSON_TYPE, mediaType } from '../../protocol.ts'
 import type { HttpServer, UpstreamState } from '../../types.ts'
 import { isOrdinaryHandshake } from '../eras.ts'
-import { checkResponse, type Expected } from './check-response.ts'
+import { checkResponse, type Expected, joined } from './check-response.ts'
 import { RefusedCredentials, sendWith } from './credentials.ts'
 import { readHandshake, sessionIdOf, stateOf } from './handshake.ts'
 import type { HttpTransport } from './http-transport.ts'
@@ -153,7 +153,7 @@ function replyOf(exchange: Exchange, raw: UpstreamReply): Reply {
     raw.drain()
     return { kind: 'empty', status: 202, headers: {} }
   }
-  if (mediaType(single(headers['content-type'])) !== EVENT_STREAM_TYPE)
+  if (mediaType(joined(headers['content-type'])) !== EVENT_STREAM_TYPE)
     return { kind: 'json', status, headers, body: raw }
   const isLegacy = (exchange.message?.era ?? 'legacy') === 'legacy'
   const canResume = isLegacy && (exchange.verb === 'POST' || exchange.headers[HEADER.lastEventId] !== undefined)
@@ -173,8 +173,4 @@ function faultOf(error: Error, isSent: boolean): GatewayError {
   return isSent
     ? new GatewayError('upstream_broken', 'The connection to the server broke before it answered', { cause: error })
     : new GatewayError('upstream_unreachable', 'The server cannot be reached', { cause: error })
-}
-
-function single(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value.join(', ') : value
 }

@@ -6,6 +6,7 @@ import type { HttpServer } from '../../types.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
 import { isDictionary, kindOf } from '../../util/json.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
+import { faultOfBridge } from '../server-kind.ts'
 import { OWN_HEADERS } from './headers.ts'
 
 /** The endpoint of a server, and the headers of every request as a flat list: name, value, name, value ... */
@@ -32,6 +33,7 @@ const SERVER_KEYS: Readonly<Record<keyof HttpServer, true>> = {
   url: true,
   headers: true,
   protocol: true,
+  bridge: true,
   recover: true,
   scopes: true,
   intercept: true,
@@ -50,7 +52,6 @@ const RUN_BY_STDIO =
 /** What to use in place of a transport that is not supported here. */
 const CURES: Readonly<Record<string, string>> = {
   stdio: RUN_BY_STDIO,
-  sse: 'that is the transport of revision 2024-11-05; most servers answer over Streamable HTTP too, at another "url"',
 }
 
 /** Throws a TypeError that names the fault and the cure. A config object is checked again only if it has changed. */
@@ -59,25 +60,21 @@ export function targetOf(server: string, config: HttpServer): Target {
   if (before && before.url === config.url && before.headers === config.headers) return before.target
   const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
   checkKeys(config, fault)
-  const { type = 'http', url: given, headers, protocol = 'auto', recover = false } = config
+  const { type = 'http', url: given, headers, protocol = 'auto', recover = false, bridge } = config
   if (type !== 'http' && type !== 'streamable-http') {
     const cure = CURES[String(type)]
-    const not = `"type" must be "http" or "streamable-http", not ${JSON.stringify(type)}`
+    const not = `"type" must be "http", "streamable-http" or "sse", not ${JSON.stringify(type)}`
     throw fault(cure === undefined ? not : `${not}: ${cure}`)
   }
   if (protocol !== 'auto' && protocol !== 'legacy' && protocol !== 'modern') {
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
-  const url = URL.canParse(String(given)) ? new URL(given) : undefined
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(withoutCredentials(given))}`)
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw fault('"url" may not hold credentials; put them into "headers"')
-  }
+  const wrong = faultOfBridge(bridge)
+  if (wrong !== undefined) throw fault(wrong)
+  const url = checkUrl(given, fault)
   const target: Target = {
-    id: idOf(url.href),
+    id: upstreamIdOf(url.href),
     url: url.href,
     origin: url.origin,
     path: url.pathname + url.search,
@@ -88,6 +85,18 @@ export function targetOf(server: string, config: HttpServer): Target {
   }
   known.set(config, { url: given, headers, target })
   return target
+}
+
+/** Parses the URL of a server. Credentials in it are an error. */
+export function checkUrl(given: unknown, fault: (what: string) => TypeError): URL {
+  const url = URL.canParse(String(given)) ? new URL(String(given)) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw fault(`"url" must be an absolute http: or https: URL, not ${JSON.stringify(withoutCredentials(given))}`)
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw fault('"url" may not hold credentials; put them into "headers"')
+  }
+  return url
 }
 
 /** Unknown keys are an error, because a misspelt one may be the key that restricts access. */
@@ -105,7 +114,7 @@ const MAX_IDS = 1_000
 const ids = new Map<string, string>()
 
 /** A digest, because the query of the URL may contain secrets. */
-function idOf(url: string): string {
+function upstreamIdOf(url: string): string {
   const before = ids.get(url)
   if (before !== undefined) return before
   const id = createHash('sha256').update(url).digest('base64url').slice(0, 22)

@@ -6,37 +6,45 @@ import type { PipeTarget } from './pipe-target.ts'
 /** How many pipes a gateway has in all, whatever their servers. */
 const MAX_PIPES = 10_000
 
+/** The key of all pipes, whatever their servers: no upstream has this id. */
+const ALL = ''
+
 export class Capacity {
   /** By upstream id, and by upstream id and principal: those that are being opened or closed too. */
   readonly #counts = new Map<string, number>()
-  #total = 0
 
   /** Throws `unavailable` when there is no room. A principal takes no more than it leaves to the others. */
   reserve({ id, maxPipes }: PipeTarget, principal: Principal | undefined): void {
-    const count = this.#counts.get(id) ?? 0
-    if (count >= maxPipes || this.#total >= MAX_PIPES) {
-      throw new GatewayError('unavailable', 'The server has no room for another session now')
-    }
-    const own = principal && ownKey(id, principal)
-    const owned = (own !== undefined && this.#counts.get(own)) || 0
-    if (owned > 0 && owned >= maxPipes - count) {
-      throw new GatewayError('unavailable', 'You have as many sessions of this server as there is room for now')
-    }
-    this.#count(id, 1)
-    if (own !== undefined) this.#count(own, 1)
-    this.#total += 1
+    this.#check(id, maxPipes, principal)
+    this.#check(ALL, MAX_PIPES, principal)
+    this.#count(id, principal, 1)
+    this.#count(ALL, principal, 1)
   }
 
   free({ id }: PipeTarget, principal: Principal | undefined): void {
-    this.#count(id, -1)
-    if (principal) this.#count(ownKey(id, principal), -1)
-    this.#total -= 1
+    this.#count(id, principal, -1)
+    this.#count(ALL, principal, -1)
   }
 
-  #count(key: string, by: 1 | -1): void {
-    const count = (this.#counts.get(key) ?? 0) + by
-    if (count > 0) this.#counts.set(key, count)
-    else this.#counts.delete(key)
+  #check(id: string, max: number, principal: Principal | undefined): void {
+    const left = max - this.#of(id)
+    if (left <= 0) throw new GatewayError('unavailable', 'The server has no room for another session now')
+    const owned = principal ? this.#of(ownKey(id, principal)) : 0
+    if (owned > 0 && owned >= left) {
+      throw new GatewayError('unavailable', 'You have as many sessions of this server as there is room for now')
+    }
+  }
+
+  #of(key: string): number {
+    return this.#counts.get(key) ?? 0
+  }
+
+  #count(id: string, principal: Principal | undefined, by: 1 | -1): void {
+    for (const key of principal ? [id, ownKey(id, principal)] : [id]) {
+      const count = this.#of(key) + by
+      if (count > 0) this.#counts.set(key, count)
+      else this.#counts.delete(key)
+    }
   }
 }
 

@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import type { OpenPipe, PipeServer } from '../../types.ts'
 import { kindOf } from '../../util/json.ts'
+import { MAX_TIMER_MS } from '../../util/timeout.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
+import { faultOfBridge } from '../server-kind.ts'
 
 /** How the pipes of a server are opened, and how many there are for how long. */
 export interface PipeTarget {
@@ -13,12 +15,15 @@ export interface PipeTarget {
   readonly maxPipes: number
   readonly idleMs: number
   readonly graceMs: number
+  /** Whether a pipe that ends again and again waits to be opened anew. */
+  readonly backsOff: boolean
 }
 
 /** Kept complete by the compiler. */
 const PIPE_KEYS: Readonly<Record<keyof PipeServer, true>> = {
   pipe: true,
   protocol: true,
+  bridge: true,
   recover: true,
   maxPipes: true,
   idleMs: true,
@@ -31,17 +36,10 @@ const PIPE_KEYS: Readonly<Record<keyof PipeServer, true>> = {
   version: true,
 }
 
-/** The longest delay a timer takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-
 const PROTOCOLS: ReadonlySet<unknown> = new Set(['auto', 'legacy', 'modern'])
 
 /** By config object, and by the name of the server, of which the id may be made. */
 const knownPipes = new WeakMap<PipeServer, { readonly server: string; readonly target: PipeTarget }>()
-
-export function isPipeServer(config: unknown): config is PipeServer {
-  return typeof config === 'object' && config !== null && 'pipe' in config
-}
 
 /**
  * Throws a TypeError that names the fault and the cure. `isLookedUp` is true where `servers` is a function: it may make
@@ -66,6 +64,7 @@ export function pipeTargetOf(server: string, config: PipeServer, isLookedUp: boo
     maxPipes: checkNumber(fault, 'maxPipes', maxPipes, 1, Number.MAX_SAFE_INTEGER),
     idleMs: checkNumber(fault, 'idleMs', idleMs, 1, MAX_TIMER_MS),
     graceMs: checkNumber(fault, 'graceMs', graceMs, 0, MAX_TIMER_MS),
+    backsOff: true,
   }
   knownPipes.set(config, { server, target })
   return target
@@ -76,7 +75,7 @@ function checkShape(config: PipeServer, fault: (what: string) => TypeError): voi
   if (unknown !== undefined) {
     throw fault(`${JSON.stringify(unknown)} is not a key of a pipe's config; ${alternatives(unknown, PIPE_KEYS)}`)
   }
-  const { pipe, protocol = 'auto', recover = false } = config
+  const { pipe, protocol = 'auto', recover = false, bridge } = config
   if (typeof pipe !== 'function') {
     throw fault(`"pipe" must be a function that opens a pipe, as inProcess() and stdio() make it, not ${kindOf(pipe)}`)
   }
@@ -87,6 +86,8 @@ function checkShape(config: PipeServer, fault: (what: string) => TypeError): voi
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
+  const wrong = faultOfBridge(bridge)
+  if (wrong !== undefined) throw fault(wrong)
 }
 
 function checkNumber(

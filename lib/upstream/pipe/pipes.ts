@@ -6,7 +6,9 @@ import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { OnChange } from '../../exchange/layer.ts'
 import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
 import { member } from '../../util/json.ts'
+import { within } from '../../util/timeout.ts'
 import { handshakeNeeded } from '../eras.ts'
+import { protocolOf } from '../server-kind.ts'
 import { BackOff } from './back-off.ts'
 import { Capacity } from './capacity.ts'
 import { Channel } from './channel.ts'
@@ -86,7 +88,7 @@ export class Pipes {
     const name = nameOf(target, key)
     const before = this.#shared.get(name)
     if (before) return before
-    const isAuto = (exchange.config.protocol ?? 'auto') === 'auto'
+    const isAuto = protocolOf(exchange.config) === 'auto'
     const era = isAuto ? this.#eras.of(name) : 'modern'
     if (era === 'legacy') throw handshakeNeeded()
     const forget = (): void => {
@@ -106,7 +108,9 @@ export class Pipes {
     try {
       if ((await this.#eras.probe(name, channel, exchange)) === 'legacy') throw handshakeNeeded()
     } catch (error) {
-      void this.close(channel)
+      // A client comes back at once with a handshake, for which there may be room only when this one has ended.
+      const { graceMs } = entry?.target ?? { graceMs: 0 }
+      await within(performance.now() + 2 * graceMs, this.close(channel))
       throw this.#isClosed ? hasClosed() : error
     }
     if (entry) entry.isProbe = false
@@ -188,7 +192,7 @@ export class Pipes {
         const entry = this.#open.get(channel)
         void this.close(channel)
         if (entry?.isProbe) return
-        if (entry && cause) this.#noteEnd(entry)
+        if (entry && cause && target.backsOff) this.#noteEnd(entry)
         this.#parts.outcome(target.id, false, exitOf(cause))
         // Whoever waited has been answered with it.
         if (cause && !hadCalls) report(new GatewayError('upstream_broken', 'The server ended', { cause }), where)

@@ -1,5 +1,5 @@
 /** Ids of clients <-> ids of a pipe, in the text of messages: all else stays byte for byte. Pure. */
-import { replaceValues, valueText } from '../../exchange/json-text.ts'
+import { replaceValues, valueTexts } from '../../exchange/json-text.ts'
 import { META } from '../../protocol.ts'
 
 const ID_PATH = ['id']
@@ -16,7 +16,8 @@ export interface ClientIds {
 }
 
 export function clientIdsOf(request: string): ClientIds {
-  return { id: valueText(request, ID_PATH) ?? 'null', progressToken: valueText(request, TOKEN_OF_REQUEST) }
+  const [id = 'null', progressToken] = valueTexts(request, [ID_PATH, TOKEN_OF_REQUEST])
+  return { id, progressToken }
 }
 
 /** A request as the pipe gets it. Its progress token is the id, too: both are unique there. */
@@ -51,5 +52,5 @@ export function subscribedToClient(text: string, { id }: ClientIds): string {
 
 /** The id of a server's own request, as it stands. */
 export function questionId(text: string): string {
-  return valueText(text, ID_PATH) ?? 'null'
+  return valueTexts(text, [ID_PATH])[0] ?? 'null'
 }

@@ -66,7 +66,7 @@ function answering(result: Record<string, unknown>): (exchange: Exchange) => voi
 const timesOf = ({ message }: Answer): unknown => (message?.result as { times?: number } | undefined)?.times
 const fresh = { ttlMs: MINUTE_MS, cacheScope: 'public' }
 
-test('ST12: a public result is asked for once and shared by all principals', async () => {
+test('ST12: a public result is requested once and shared by all principals', async () => {
   upstream.on('tools/list', answering(fresh))
   const answers = [await ask('tools/list', { token: 'ada' }), await ask('tools/list', { token: 'bob', id: 'x' })]
   expect(answers.map(timesOf)).toEqual([1, 1])
@@ -233,7 +233,7 @@ test('ST11: a key that stands twice is another question than its last value: the
   expect(timesOf(await post(url, twice, headers))).toBe(2)
 })
 
-test('a question whose asker leaves goes on for those who wait for its answer', async () => {
+test('a request whose client leaves continues for the clients that wait for its result', async () => {
   let release: (() => void) | undefined
   const held = new Promise<void>((resolve) => (release = resolve))
   const answer = answering(fresh)
@@ -259,7 +259,7 @@ test('a question whose asker leaves goes on for those who wait for its answer', 
   expect(upstream.requests('tools/list')).toHaveLength(1)
 })
 
-test('ST12: a private result is kept for nobody whose principal cannot be compared', async () => {
+test('ST12: a private result is not cached for a principal that cannot be compared', async () => {
   const authenticate = () => ({ id: 'ada', may: () => true })
   const opaque = await startGateway({ servers: { a: { url: upstream.url } }, authenticate, cache: true })
   try {
@@ -272,7 +272,7 @@ test('ST12: a private result is kept for nobody whose principal cannot be compar
   }
 })
 
-test('a question whose asker leaves is asked again by those who wait for its answer', async () => {
+test('a request whose client leaves is sent again by the clients that wait for its result', async () => {
   upstream.once('tools/list', () => {})
   upstream.on('tools/list', answering(fresh))
   const { url, message, headers } = envelope('tools/list', {})
@@ -344,7 +344,7 @@ test('ST14: a result that was on its way when its list changed is not kept', asy
   stream.close()
 })
 
-test('AU9: whoever may not ask gets nothing from the cache either', async () => {
+test('AU9: a client without access gets nothing from the cache either', async () => {
   upstream.on('tools/list', answering(fresh))
   await ask('tools/list')
   expect((await ask('tools/list', { token: '' })).status).toBe(401)

@@ -277,7 +277,7 @@ describe('a session that listens', () => {
     expect(upstream.requests('GET')).toHaveLength(1)
   })
 
-  test('comes back without an id to what happens from then on', async () => {
+  test('reconnects without an id and gets only later events', async () => {
     const { session, client, get } = await listening()
     await get.stream().send(progress(1))
     await take(client)
@@ -289,7 +289,7 @@ describe('a session that listens', () => {
     expect(upstream.requests('GET')).toHaveLength(1)
   })
 
-  test('has one stream: who opens it again takes it over (SE10)', async () => {
+  test('has one stream: a client that opens it again takes it over (SE10)', async () => {
     const { session, client, get } = await listening()
     const again = await session.listen()
     expect(await rest(client)).toEqual([])
@@ -304,7 +304,7 @@ describe('a session that listens', () => {
     expect(upstream.requests('GET')).toHaveLength(1)
   })
 
-  test('does not wait for what the upstream withholds: who asked before is told after half a second (SE10)', async () => {
+  test('does not wait for a withheld answer: the earlier request is answered after half a second (SE10)', async () => {
     const session = await initialize(gateway.url('a'))
     upstream.once('GET', () => {})
     const first = session.listen()
@@ -316,7 +316,7 @@ describe('a session that listens', () => {
     expect(upstream.requests('GET')).toHaveLength(2)
   })
 
-  test('listens anew when the upstream has ended it, behind the last event', async () => {
+  test('listens again after the last event when the upstream has ended the stream', async () => {
     const { session, client, get } = await listening()
     await get.stream().send(progress(1), { id: 'u-1' })
     const [id] = await take(client)
@@ -329,7 +329,7 @@ describe('a session that listens', () => {
     expect(await again.nextMessage()).toEqual(progress(2))
   })
 
-  test('is told what the upstream says to it, when it does not want to be listened to', async () => {
+  test('gets the answer of an upstream that refuses the stream', async () => {
     upstream.on('GET', (exchange) => exchange.status(405))
     const session = await initialize(gateway.url('a'))
     expect(await session.listen()).toMatchObject({ status: 405 })

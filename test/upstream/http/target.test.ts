@@ -25,11 +25,6 @@ describe('targetOf', () => {
     ['a websocket URL', { url: 'ws://127.0.0.1/' }, '"url" must be an absolute'],
     ['credentials in the URL', { url: 'http://user:hunter2@127.0.0.1/mcp' }, '"headers"'],
     ['type stdio', { type: 'stdio', url }, '"type" must be'],
-    [
-      'type sse',
-      { type: 'sse', url },
-      '"type" must be "http" or "streamable-http", not "sse": that is the transport of',
-    ],
     ['a command', { command: 'npx', args: [] }, 'no plain entry starts a process: stdio({ command, args })'],
     ['a misspelt key', { url, scope: {} }, '"scope" is not a key of a server\'s config; did you mean "scopes"?'],
     ['a URL alone', url, 'must be an object such as { url }, not a string'],

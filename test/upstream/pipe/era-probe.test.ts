@@ -1,5 +1,6 @@
 // `protocol: 'auto'` of a pipe: who asks it in the modern era, what its answer means, and what becomes of a legacy one.
 import { jest } from '@jest/globals'
+import { internalsOf } from '../../../lib/exchange/gateway-internals.ts'
 import type { Principal } from '../../../lib/index.ts'
 import { type RunningGateway, startGateway } from '../../support/gateway.ts'
 import { modernRequest, postModern } from '../../support/modern.ts'
@@ -72,6 +73,8 @@ test.each([
   async (_what, discovered) => {
     const server = scriptedServer({ discovered })
     const gateway = await gatewayOf(server)
+    const outcomes: boolean[] = []
+    internalsOf(gateway.gateway)!.watch((_id, hasAnswered) => outcomes.push(hasAnswered))
     const reply = await postModern(gateway.url('here'), echo)
     expect(reply).toMatchObject({ status: 400, message: { error: { code: 400 } } })
     expect(server.pipes.entries[0]!.isClosed).toBe(true)
@@ -84,6 +87,8 @@ test.each([
     expect((await postModern(gateway.url('here'), echo)).status).toBe(400)
     expect(server.pipes.entries).toHaveLength(2)
     expect(gateway.reported.entries).toEqual([])
+    // The end of a probe is no failure.
+    expect(outcomes).not.toContain(false)
   },
 )
 

@@ -1,0 +1,114 @@
+/** Which headers the tools of a server want, as its lists say to each principal. (HD13, ST27, ST28) */
+import { GatewayError } from '../../../errors.ts'
+import type { Exchange } from '../../../exchange/exchange.ts'
+import type { Lifetime } from '../../../exchange/lifetime.ts'
+import type { RequestMessage } from '../../../exchange/message.ts'
+import type { Handle } from '../../../exchange/reply.ts'
+import { type ParamHeader, paramHeaderValues } from '../../../exchange/param-headers.ts'
+import { UpstreamClient } from '../../../exchange/upstream-client.ts'
+import { RpcError } from '../../../rpc-error.ts'
+import { boundedSet } from '../../../util/bounded-map.ts'
+import { member } from '../../../util/json.ts'
+import { clientEnvelopeOf } from './modern-request.ts'
+import { annotationsOf } from './tool-annotations.ts'
+
+/** How long a list is believed, in milliseconds. */
+const BELIEVED_MS = 5 * 60_000
+
+/** For how many principals lists are remembered, and how many tools with headers, and pages, of each. */
+const MAX_KNOWN_LISTS = 1_000
+const MAX_ANNOTATED = 500
+const MAX_TOOL_PAGES = 50
+
+/** What is known of the tools that a principal sees. */
+interface Known {
+  readonly until: number
+  /** Those with headers, by name; while all pages have not been seen another tool may have some, too. */
+  readonly annotated: Map<string, readonly ParamHeader[]>
+  isComplete: boolean
+}
+
+export class KnownTools {
+  /** By upstream and principal. */
+  readonly #lists = new Map<string, Known>()
+
+  /** Learns from a page of a list that goes by. */
+  learn(exchange: Exchange, upstreamId: string, result: unknown): void {
+    const key = keyOfList(exchange, upstreamId)
+    const isFirst = member((exchange.message as RequestMessage).params, 'cursor') === undefined
+    const before = this.#lists.get(key)
+    const known =
+      isFirst || !before ? { ...UNSEEN, until: performance.now() + BELIEVED_MS, annotated: new Map() } : before
+    addPage(known, result)
+    known.isComplete = known.isComplete || (isFirst && member(result, 'nextCursor') === undefined)
+    boundedSet(this.#lists, MAX_KNOWN_LISTS, key, known)
+  }
+
+  /** The headers of a call. A tool of which nothing is known is looked up: somebody between may go by them. */
+  async headersOf(
+    exchange: Exchange,
+    upstreamId: string,
+    next: Handle,
+    life: Lifetime,
+  ): Promise<Record<string, string>> {
+    const { params } = exchange.message as RequestMessage
+    const name = member(params, 'name') as string
+    const key = keyOfList(exchange, upstreamId)
+    const before = this.#lists.get(key)
+    const isKnown = before && before.until > performance.now() && (before.isComplete || before.annotated.has(name))
+    const known = isKnown ? before : await this.#fetch(exchange, key, next, life)
+    return paramHeaderValues(known.annotated.get(name) ?? [], member(params, 'arguments'))
+  }
+
+  /** What was known has turned out to be wrong. */
+  forget(exchange: Exchange, upstreamId: string): void {
+    this.#lists.delete(keyOfList(exchange, upstreamId))
+  }
+
+  /** A server that does not say has no headers to its tools: it will say so if it wants any. */
+  async #fetch(exchange: Exchange, key: string, next: Handle, life: Lifetime): Promise<Known> {
+    const known: Known = { ...UNSEEN, until: performance.now() + BELIEVED_MS, annotated: new Map(), isComplete: true }
+    const own = life.child()
+    const parent = exchange.fork({ state: undefined, message: undefined }, own)
+    const client = new UpstreamClient({
+      handle: next,
+      parent,
+      era: 'modern',
+      envelope: clientEnvelopeOf(exchange),
+      state: undefined,
+    })
+    try {
+      let cursor: unknown
+      for (let page = 0; page < MAX_TOOL_PAGES; page += 1) {
+        const result = await client.request('tools/list', cursor === undefined ? {} : { cursor })
+        addPage(known, result)
+        cursor = result['nextCursor']
+        if (typeof cursor !== 'string') break
+      }
+    } catch (error) {
+      if (life.stopped) throw life.stopped
+      if (!(error instanceof RpcError) && !(error instanceof GatewayError)) throw error
+    } finally {
+      own.end()
+    }
+    boundedSet(this.#lists, MAX_KNOWN_LISTS, key, known)
+    return known
+  }
+}
+
+const UNSEEN = { isComplete: false }
+
+function addPage({ annotated }: Known, result: unknown): void {
+  const tools = member(result, 'tools')
+  if (!Array.isArray(tools)) return
+  for (const tool of tools as unknown[]) {
+    const name = member(tool, 'name')
+    const headers = annotationsOf(tool) ?? []
+    if (typeof name !== 'string' || headers.length === 0) continue
+    boundedSet(annotated, MAX_ANNOTATED, name, headers)
+  }
+}
+
+function keyOfList({ origin: { principal } }: Exchange, upstreamId: string): string {
+  return JSON.stringify([upstreamId, principal?.id ?? null])
+}

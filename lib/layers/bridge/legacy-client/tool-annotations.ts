@@ -1,0 +1,70 @@
+/** Which parameters of a tool stand in `Mcp-Param-*` headers too, by its schema. Pure. (2026-07-28, Schema Extension; ST27) */
+import {
+  ANNOTATED_TYPES,
+  ANNOTATION,
+  HEADER_TOKEN,
+  PARAM_PREFIX,
+  type ParamHeader,
+} from '../../../exchange/param-headers.ts'
+import { isObject, type JsonObject, member } from '../../../util/json.ts'
+
+/** Keywords whose value is data, not a schema. */
+const DATA: ReadonlySet<string> = new Set(['const', 'default', 'enum', 'examples'])
+
+/** Keywords whose value is a map from names to schemas. */
+const MAPS: ReadonlySet<string> = new Set(['$defs', 'definitions', 'dependentSchemas', 'patternProperties'])
+
+/** A schema nested deeper is not looked into: its tool is not offered. */
+const MAX_SCHEMA_DEPTH = 64
+
+class InvalidAnnotation extends Error {}
+
+/** The annotated parameters of a tool; `undefined` when an annotation breaks the rules, and the tool is not to be offered. */
+export function annotationsOf(tool: unknown): readonly ParamHeader[] | undefined {
+  const found = new Map<string, ParamHeader>()
+  try {
+    collect(member(tool, 'inputSchema'), { path: [], isReachable: true, depth: 0 }, found)
+    return [...found.values()]
+  } catch (error) {
+    if (error instanceof InvalidAnnotation) return undefined
+    throw error
+  }
+}
+
+/** Where a schema stands in another one. */
+interface Position {
+  readonly path: readonly string[]
+  /** Whether nothing but `properties` leads there. */
+  readonly isReachable: boolean
+  readonly depth: number
+}
+
+function collect(schema: unknown, { path, isReachable, depth }: Position, found: Map<string, ParamHeader>): void {
+  if (depth > MAX_SCHEMA_DEPTH) throw new InvalidAnnotation()
+  if (Array.isArray(schema)) {
+    for (const each of schema) collect(each, { path, isReachable: false, depth: depth + 1 }, found)
+  }
+  if (!isObject(schema)) return
+  if (Object.hasOwn(schema, ANNOTATION)) {
+    if (!isReachable || path.length === 0) throw new InvalidAnnotation()
+    note(schema, path, found)
+  }
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (DATA.has(keyword) || keyword === ANNOTATION) continue
+    const isMap = keyword === 'properties' || MAPS.has(keyword)
+    if (!isMap || !isObject(value)) collect(value, { path, isReachable: false, depth: depth + 1 }, found)
+    else {
+      for (const [name, each] of Object.entries(value)) {
+        const isStep = keyword === 'properties' && isReachable
+        collect(each, { path: [...path, name], isReachable: isStep, depth: depth + 1 }, found)
+      }
+    }
+  }
+}
+
+function note(schema: JsonObject, path: readonly string[], found: Map<string, ParamHeader>): void {
+  const { [ANNOTATION]: name, type } = schema
+  const isGood = typeof name === 'string' && HEADER_TOKEN.test(name) && ANNOTATED_TYPES.has(type)
+  if (!isGood || found.has(name.toLowerCase())) throw new InvalidAnnotation()
+  found.set(name.toLowerCase(), { path, header: PARAM_PREFIX + name.toLowerCase() })
+}

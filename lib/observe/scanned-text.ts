@@ -1,0 +1,33 @@
+/** Texts and literals of JSON, as a scanner finds them in bytes. */
+import { REVERSE_SOLIDUS } from '../util/ascii.ts'
+
+/** Whether this text of ASCII stands at an index. */
+export function isTextAt(chunk: Buffer, from: number, text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) if (chunk[from + at] !== text.charCodeAt(at)) return false
+  return true
+}
+
+/** Whether any character between two indices is escaped. */
+export function hasEscape(chunk: Buffer, from: number, end: number): boolean {
+  for (let at = from; at < end; at += 1) if (chunk[at] === REVERSE_SOLIDUS) return true
+  return false
+}
+
+/** What a string of JSON says, given what stands between its quotes: hardly one has an escape. One that was cut off is as it is. */
+export function stringOf(text: string): string {
+  if (!text.includes('\\')) return text
+  try {
+    return JSON.parse(`"${text}"`) as string
+  } catch {
+    return text
+  }
+}
+
+/** A number, `true`, `false` or `null`. */
+export function parsedLiteral(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,32 @@
+/** Bytes of an event stream -> its events, each of a bounded length. */
+import { Framer } from '../../exchange/framer.ts'
+import { type EventFields, eventsOf, parseEvent } from '../../exchange/sse.ts'
+
+/** The longest event, in bytes: as long as a line of a process may be. */
+const MAX_EVENT_BYTES = 16 * 1024 * 1024
+
+export class EventReader {
+  readonly #framer = new Framer()
+  #pieces: Buffer[] = []
+  #bytes = 0
+
+  /** The events that end in these bytes. Throws for one that is too long. */
+  feed(chunk: Buffer): EventFields[] {
+    const events: EventFields[] = []
+    this.#framer.feed(chunk, (piece, atBoundary) => {
+      this.#pieces.push(piece)
+      this.#bytes += piece.length
+      if (atBoundary) events.push(...this.#take())
+    })
+    if (this.#bytes > MAX_EVENT_BYTES) throw new Error('An event of the server is longer than 16 MiB')
+    return events
+  }
+
+  #take(): EventFields[] {
+    const [first] = this.#pieces
+    const stretch = this.#pieces.length === 1 ? first! : Buffer.concat(this.#pieces)
+    this.#pieces = []
+    this.#bytes = 0
+    return Array.from(eventsOf(stretch), (event) => parseEvent(event.toString()))
+  }
+}

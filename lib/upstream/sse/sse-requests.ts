@@ -1,0 +1,94 @@
+/** The two requests of HTTP+SSE, with the headers of the server's config: the stream's GET, and a message's POST. */
+import type { Dispatcher } from 'undici'
+import { GatewayError } from '../../errors.ts'
+import { EVENT_STREAM_TYPE, JSON_TYPE } from '../../protocol.ts'
+import type { PipeContext, SseServer } from '../../types.ts'
+import { inHookTime } from '../../util/hook-timeout.ts'
+import type { HttpTransport } from '../http/http-transport.ts'
+import { checkHeaders } from '../http/target.ts'
+
+type SentHeaders = Readonly<Record<string, string>>
+type Response = Dispatcher.ResponseData
+
+export class SseRequests {
+  readonly #server: string
+  readonly #url: URL
+  readonly #headers: SseServer['headers']
+  readonly #transport: HttpTransport
+
+  constructor(server: string, url: URL, headers: SseServer['headers'], transport: HttpTransport) {
+    this.#server = server
+    this.#url = url
+    this.#headers = headers
+    this.#transport = transport
+  }
+
+  get connectMs(): number {
+    return this.#transport.connectMs
+  }
+
+  /** Opens the stream, over a connection of its own. */
+  listen(context: PipeContext, signal: AbortSignal): Promise<Response> {
+    const { origin, pathname, search } = this.#url
+    return this.#send(context, async (headers) => {
+      const dispatcher = this.#transport.dispatcherFor(origin, true)
+      try {
+        const own = ['accept', EVENT_STREAM_TYPE, 'accept-encoding', 'identity']
+        return await dispatcher.request({
+          origin,
+          path: pathname + search,
+          method: 'GET',
+          headers: [...own, ...headers],
+          signal,
+        })
+      } catch (error) {
+        this.#transport.abandon(dispatcher)
+        throw error
+      }
+    })
+  }
+
+  post(path: string, body: string, context: PipeContext, signal: AbortSignal): Promise<Response> {
+    const { origin } = this.#url
+    const own = ['content-type', JSON_TYPE, 'accept-encoding', 'identity']
+    return this.#send(context, (headers) =>
+      this.#transport
+        .dispatcherFor(origin, false)
+        .request({ origin, path, method: 'POST', headers: [...own, ...headers], body, signal }),
+    )
+  }
+
+  /**
+   * The path that messages go to. Throws for one of another origin: the server would have the gateway send what it is
+   * told, with its credentials, wherever it likes.
+   */
+  endpointOf(data: string): string {
+    const endpoint = URL.canParse(data, this.#url.href) ? new URL(data, this.#url) : undefined
+    if (endpoint?.origin === this.#url.origin) return endpoint.pathname + endpoint.search
+    throw new GatewayError('upstream_invalid', 'The server named an endpoint of another origin')
+  }
+
+  /** A function that has other headers to offer is asked once more when the server refuses these. */
+  async #send(context: PipeContext, send: (headers: readonly string[]) => Promise<Response>): Promise<Response> {
+    const headers = await this.#ask(context)
+    const sent = this.#flat(headers)
+    const response = await send(sent)
+    if (response.statusCode !== 401 || typeof this.#headers !== 'function') return response
+    const better = this.#flat(await this.#ask(context, headers))
+    if (better.join('\n') === sent.join('\n')) return response
+    await response.body.dump()
+    return send(better)
+  }
+
+  #flat(headers: SentHeaders): string[] {
+    return [...checkHeaders(this.#server, headers), 'via', this.#transport.loopGuard.viaOf(undefined)]
+  }
+
+  /** Without the client's request, which a stream outlives. */
+  async #ask({ principal }: PipeContext, refused?: SentHeaders): Promise<SentHeaders> {
+    const headers = this.#headers ?? {}
+    if (typeof headers !== 'function') return headers
+    const context = { principal, request: undefined, server: this.#server, url: this.#url.href, refused }
+    return inHookTime(headers(context), '"headers"')
+  }
+}

@@ -1,0 +1,66 @@
+/** An HTTP+SSE server's config -> where its event stream is and how its pipes are opened, checked. (2024-11-05 transports) */
+import { createHash } from 'node:crypto'
+import type { SseServer } from '../../types.ts'
+import { alternatives, unknownKey } from '../../util/unknown-key.ts'
+import type { HttpTransport } from '../http/http-transport.ts'
+import { checkHeaders, checkUrl } from '../http/target.ts'
+import type { PipeTarget } from '../pipe/pipe-target.ts'
+import { SsePipe } from './sse-pipe.ts'
+import { SseRequests } from './sse-requests.ts'
+
+/** Kept complete by the compiler. */
+const SSE_KEYS: Readonly<Record<keyof SseServer, true>> = {
+  type: true,
+  url: true,
+  headers: true,
+  recover: true,
+  scopes: true,
+  intercept: true,
+  title: true,
+  description: true,
+  tags: true,
+  version: true,
+}
+
+const MAX_STREAMS = 1_000
+const IDLE_MS = 30 * 60_000
+const GRACE_MS = 2_000
+
+/** Where the stream of a server is. Throws a TypeError that names the fault and the cure. */
+export function checkSseServer(server: string, config: SseServer): URL {
+  const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
+  const unknown = unknownKey(config, SSE_KEYS)
+  if (unknown !== undefined) {
+    throw fault(
+      `${JSON.stringify(unknown)} is not a key of an HTTP+SSE server's config; ${alternatives(unknown, SSE_KEYS)}`,
+    )
+  }
+  const { url, headers, recover = false } = config
+  if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
+  if (headers !== undefined && typeof headers !== 'function') checkHeaders(server, headers)
+  return checkUrl(url, fault)
+}
+
+/** By config object, for as long as it says the same. */
+const knownSse = new WeakMap<SseServer, Pick<SseServer, 'url' | 'headers'> & { readonly target: PipeTarget }>()
+
+/** A stream for each session, whose messages are POSTed with the `headers` of the config that it was opened by. */
+export function sseTargetOf(server: string, config: SseServer, transport: HttpTransport): PipeTarget {
+  const { url, headers } = config
+  const before = knownSse.get(config)
+  if (before && before.url === url && before.headers === headers) return before.target
+  const stream = checkSseServer(server, config)
+  const requests = new SseRequests(server, stream, headers, transport)
+  const target: PipeTarget = {
+    id: createHash('sha256').update(`sse ${stream.href}`).digest('base64url').slice(0, 22),
+    label: stream.host,
+    open: (context) => SsePipe.open(requests, context),
+    maxPipes: MAX_STREAMS,
+    idleMs: IDLE_MS,
+    graceMs: GRACE_MS,
+    // What breaks is a connection, and not for having been opened.
+    backsOff: false,
+  }
+  knownSse.set(config, { url, headers, target })
+  return target
+}
