@@ -108,9 +108,12 @@ export class Pipes {
     try {
       if ((await this.#eras.probe(name, channel, exchange)) === 'legacy') throw handshakeNeeded()
     } catch (error) {
-      // A client comes back at once with a handshake, for which there may be room only when this one has ended.
-      const { graceMs } = entry?.target ?? { graceMs: 0 }
-      await within(performance.now() + 2 * graceMs, this.close(channel))
+      const closing = this.close(channel)
+      // A client comes back at once with a handshake, for which there may be no room until this one has ended.
+      const { target, context } = entry ?? {}
+      if (target && !this.#capacity.hasRoom(target, context?.principal)) {
+        await within(performance.now() + 2 * target.graceMs, closing)
+      }
       throw this.#isClosed ? hasClosed() : error
     }
     if (entry) entry.isProbe = false
