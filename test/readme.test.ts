@@ -112,7 +112,8 @@ describe('the programs of the README', () => {
       child.kill()
       await closed
     }
-  })
+    // The server does not heed the end of its input, so it has two seconds before it is told to end.
+  }, 20_000)
 
   test('the store has 15 lines and keeps the contract, which runs as the README says', () => {
     expect(linesOf(store)).toHaveLength(15)

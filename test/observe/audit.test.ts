@@ -183,6 +183,18 @@ describe('how a message ended', () => {
     expect(records.entries.filter(({ method }) => method === 'tools/call')).toHaveLength(2)
   })
 
+  test('what its client has cancelled, and its server therefore does not answer, is cancelled', async () => {
+    await start()
+    const session = await open()
+    upstream.on('tools/call', (exchange) => void exchange.stream())
+    const stream = await session.stream(call(5))
+    const behind = await upstream.nextRequest('tools/call')
+    await session.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 5 } })
+    behind.stream().end()
+    await stream.over
+    expect(await of('tools/call')).toMatchObject({ outcome: 'cancelled', code: undefined })
+  })
+
   test('a gateway that closes ends what goes on, and refuses what comes', async () => {
     await start()
     const session = await open()
@@ -363,6 +375,18 @@ describe('what the gateway and the server say', () => {
   })
 })
 
+test('what is read on its way and given back is told once', async () => {
+  await start()
+  upstream.once('initialize', async (exchange) => {
+    const stream = exchange.stream({ 'mcp-session-id': 's-1' })
+    upstream.sessions.add('s-1')
+    await stream.send({ method: 'notifications/message', params: { level: 'info', data: 'hello' } })
+    stream.finish({ protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'u', version: '1' } })
+  })
+  await open()
+  expect(records.entries.filter(({ from }) => from === 'server')).toHaveLength(1)
+})
+
 describe('the hook', () => {
   test('runs in the async context of the request', async () => {
     const storage = new AsyncLocalStorage<string>()
@@ -470,6 +494,10 @@ test('so many records are being written and no more: what is lost is told, and s
   await new Promise(setImmediate)
   audit.tell(record, undefined)
   expect(reported.at(-1)).toBe('Audit records are lost, 3 so far: 10000 are being written')
+  let isClosed = false
+  const closing = audit.close(performance.now() + 60_000).then(() => (isClosed = true))
+  await new Promise(setImmediate)
+  expect(isClosed).toBe(false)
   for (const resolve of writers) resolve()
-  await audit.close(performance.now() + 1_000)
+  await closing
 })

@@ -269,6 +269,8 @@ describe('trace context', () => {
     const other = await calling(session)
     expect(other.server.parentSpanContext).toMatchObject(ambient)
     expect(other.server.links).toEqual([])
+    const nobody = await calling(session, { traceparent: `00-${'0'.repeat(32)}-${PARENT}-01` })
+    expect([nobody.server.parentSpanContext, nobody.server.links]).toEqual([ambient, []])
   })
 
   test.each(['00-nonsense', `ff-${TRACE}-${PARENT}-01`, `00-${'0'.repeat(32)}-${PARENT}-01`, `${traceparent}-more`, 7])(
@@ -284,6 +286,13 @@ describe('trace context', () => {
       })
     },
   )
+
+  test('a tracestate that belongs to another parent does not go on', async () => {
+    await start()
+    const session = await initialize(gateway.url('crm'))
+    await session.post(call({ traceparent }), { tracestate: 'vendor=9' })
+    expect((await upstream.nextRequest('tools/call')).headers['tracestate']).toBeUndefined()
+  })
 
   test('all else of a message stays byte for byte', async () => {
     await start()

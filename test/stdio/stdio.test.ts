@@ -87,7 +87,7 @@ test('a modern client that finds a legacy process goes on with a handshake, thou
   const client = await use(connectSdkV2(gateway.url('here'), { mode: 'auto' }))
   expect(client.sessionId).toBeDefined()
   expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
-})
+}, 20_000)
 
 test('the directory shows it, starts nothing to do so, and says what it offers when it is asked', async () => {
   let opens = 0

@@ -14,11 +14,16 @@ export class Capacity {
   readonly #counts = new Map<string, number>()
 
   /** Throws `unavailable` at the limit, or when a principal would have more pipes than remain free for the others. */
-  reserve({ id, maxPipes }: PipeTarget, principal: Principal | undefined): void {
-    this.#check(id, maxPipes, principal)
-    this.#check(ALL, MAX_PIPES, principal)
-    this.#count(id, principal, 1)
+  reserve(target: PipeTarget, principal: Principal | undefined): void {
+    const refusal = this.#refusalOf(target, principal)
+    if (refusal !== undefined) throw new GatewayError('unavailable', refusal)
+    this.#count(target.id, principal, 1)
     this.#count(ALL, principal, 1)
+  }
+
+  /** Whether the principal may have another one. */
+  hasRoom(target: PipeTarget, principal: Principal | undefined): boolean {
+    return this.#refusalOf(target, principal) === undefined
   }
 
   free({ id }: PipeTarget, principal: Principal | undefined): void {
@@ -26,13 +31,14 @@ export class Capacity {
     this.#count(ALL, principal, -1)
   }
 
-  #check(id: string, max: number, principal: Principal | undefined): void {
-    const left = max - this.#of(id)
-    if (left <= 0) throw new GatewayError('unavailable', 'The server has no room for another session now')
-    const owned = principal ? this.#of(ownKey(id, principal)) : 0
-    if (owned > 0 && owned >= left) {
-      throw new GatewayError('unavailable', 'You have as many sessions of this server as there is room for now')
+  #refusalOf({ id, maxPipes }: PipeTarget, principal: Principal | undefined): string | undefined {
+    for (const [key, max] of [[id, maxPipes] as const, [ALL, MAX_PIPES] as const]) {
+      const left = max - this.#of(key)
+      if (left <= 0) return 'The server has no room for another session now'
+      const owned = principal ? this.#of(ownKey(key, principal)) : 0
+      if (owned > 0 && owned >= left) return 'You have as many sessions of this server as there is room for now'
     }
+    return undefined
   }
 
   #of(key: string): number {

@@ -108,9 +108,12 @@ export class Pipes {
     try {
       if ((await this.#eras.probe(name, channel, exchange)) === 'legacy') throw handshakeNeeded()
     } catch (error) {
-      // Close before rejecting: the client sends a handshake next, which may need the place of this pipe.
-      const { graceMs } = entry?.target ?? { graceMs: 0 }
-      await within(performance.now() + 2 * graceMs, this.close(channel))
+      const closing = this.close(channel)
+      // The client sends a handshake next, for which there may be no room until this pipe has closed.
+      const { target, context } = entry ?? {}
+      if (target && !this.#capacity.hasRoom(target, context?.principal)) {
+        await within(performance.now() + 2 * target.graceMs, closing)
+      }
       throw this.#isClosed ? hasClosed() : error
     }
     if (entry) entry.isProbe = false
