@@ -24,7 +24,7 @@ export interface MessageSpanParts {
   readonly server: string
   /** The context that is active while the message is handled. */
   readonly context: Context
-  /** `undefined` for a notification without one. */
+  /** `undefined` for a notification, unless notifications have spans. */
   readonly span: Span | undefined
   /** Attributes of both the span and the metrics. */
   readonly network: Attributes
