@@ -1,4 +1,4 @@
-/** Redacts the secrets that were sent to a server from the error description that it answers with. */
+/** Redacts the secrets that were sent to a server from the error description that it returns. */
 
 /** A match of this many characters with a sent value is a leak, not a coincidence. */
 const PART_LENGTH = 8

@@ -35,7 +35,7 @@ export interface JwtBearerOptions<P extends object = object> {
   /** The tolerated difference between the clocks of the issuer and of the gateway, in seconds. Defaults to 30. */
   readonly clockToleranceS?: number | undefined
   /**
-   * Answers members to add to the principal or to replace: `id`, `scopes` (an array), an earlier `expiresAt` in seconds
+   * Returns members to add to the principal or to replace: `id`, `scopes` (an array), an earlier `expiresAt` in seconds
    * since the epoch, or members of your own. Called once per token, not for each request; `undefined` refuses the token
    * with 401.
    */

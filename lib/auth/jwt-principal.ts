@@ -1,4 +1,4 @@
-/** Makes a principal of the claims of a verified JWT and of what the option `principal` answers. */
+/** Makes a principal of the claims of a verified JWT and of what the option `principal` returns. */
 import type { JWTPayload } from 'jose'
 import { subjectId } from '../inbound/access/principal.ts'
 import type { Principal } from '../types.ts'
@@ -20,8 +20,9 @@ export interface JwtPrincipal extends Principal {
 }
 
 /**
- * The `id` is empty where neither the token nor the option names a subject. Throws a TypeError for an invalid answer of
- * the option: the gateway would otherwise look for scopes in the substrings of a text, or take `null` for consent.
+ * The `id` is empty where neither the token nor the option names a subject. Throws a TypeError for an invalid result of
+ * the option: the gateway would otherwise match scopes to substrings of a text, or accept a token for which the option
+ * returned `null`.
  */
 export function principalOf(claims: JwtClaims, expiresAt: number, own: unknown): JwtPrincipal {
   check(isObject(own), 'an object, or undefined to refuse the token')

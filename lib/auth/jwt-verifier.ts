@@ -60,7 +60,7 @@ export class JwtVerifier {
     })
     if (!isAccessToken(protectedHeader.typ)) throw invalidToken('This is no access token')
     checkClaims(payload)
-    // RFC 9449 section 7.1, RFC 8705 section 3: such a token is worth nothing without its proof.
+    // Such a token must not be accepted without its proof. (RFC 9449 section 7.1, RFC 8705 section 3)
     if (payload['cnf'] !== undefined) throw invalidToken('The access token is bound to a key, and is no bearer token')
     return payload
   }

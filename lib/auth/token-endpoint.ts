@@ -131,7 +131,7 @@ function isAnswer(error: unknown): error is ResponseBodyError | WWWAuthenticateC
   return error instanceof ResponseBodyError || error instanceof WWWAuthenticateChallengeError
 }
 
-/** A temporary failure is 503, so that the client tries again; a refusal is 502, for the operator to mend. */
+/** A temporary failure is 503, so that the client tries again; a refusal is 502, which the operator has to fix. */
 function refusal(error: unknown, sent: readonly string[]): GatewayError {
   return error instanceof Unavailable
     ? new GatewayError('unavailable', "The server's authorization server does not answer", { cause: error })

@@ -11,8 +11,8 @@ import { Tokens } from './tokens.ts'
 /** The options of `tokenExchange()`. */
 export interface TokenExchangeOptions<P extends Principal = Principal> extends TokenOptions {
   /**
-   * Answers the token of the principal, to be exchanged. Defaults to the Bearer token of the client's request; an app
-   * with a login of its own answers the token from that login. `undefined` fails with `upstream_unauthorized`.
+   * Returns the principal's token that is exchanged. Defaults to the Bearer token of the client's request; an app with a
+   * login of its own returns the token from that login. `undefined` fails with `upstream_unauthorized`.
    */
   readonly subjectToken?: Hook<[context: HeadersContext<P>], Awaitable<string | undefined>> | undefined
   /** The type of that token. Defaults to `urn:ietf:params:oauth:token-type:access_token`. */

@@ -2,7 +2,7 @@
 import type { Awaitable } from '../types.ts'
 import type { Grant } from './token-endpoint.ts'
 
-/** The answer of a `headers` function: the same object as long as the token is the same. */
+/** The result of a `headers` function: the same object as long as the token is the same. */
 type Headers = Readonly<Record<'authorization', string>>
 
 interface Token {

@@ -1,4 +1,4 @@
-/** The cache of verified tokens: cleared when the issuer's keys change, and bounded, where the least recently used one goes. */
+/** The cache of verified tokens: an LRU cache of bounded size, cleared when the issuer's keys change. */
 import { LRUCache } from 'lru-cache'
 import type { IssuerKeys } from './issuer-keys.ts'
 import type { JwtPrincipal } from './jwt-principal.ts'
@@ -14,7 +14,7 @@ export interface Verified {
 /** The limit of the cache. Tokens may be large: some issuers list all groups of a user in each. */
 const MAX_VERIFIED_BYTES = 16 * 1024 * 1024
 
-/** What a kept token counts for at least, so that short ones are limited in number, to 10 000. */
+/** The least size that a cached token counts for, which limits the number of tokens to 10 000. */
 const MIN_BYTES = Math.ceil(MAX_VERIFIED_BYTES / 10_000)
 const countedBytes = ({ length }: Verified): number => Math.max(length, MIN_BYTES)
 

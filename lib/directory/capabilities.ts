@@ -99,7 +99,7 @@ function details(item: JsonObject, marks: readonly string[], more: readonly Html
   </details>`
 }
 
-/** The server's own annotations of a tool: hints for people, which the server may not keep to. */
+/** The server's own annotations of a tool: hints for people, which nothing enforces. */
 function hints(annotations: unknown): string[] {
   const is = (hint: string, value: boolean): boolean => member(annotations, hint) === value
   if (is('readOnlyHint', true)) return ['read-only']

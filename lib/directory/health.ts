@@ -7,7 +7,7 @@ export interface HealthStatus {
   readonly status: 'answering' | 'failing' | 'unknown'
   /** When that was, in ISO 8601; absent while the status is unknown. */
   readonly at?: string
-  /** How the server's process ended by itself, while it has not been asked again. */
+  /** How the server's process ended by itself; absent after the next successful request. */
   readonly process?: { readonly exitCode: number } | { readonly signal: string }
 }
 

@@ -11,7 +11,7 @@ import { sizeOf, truncate, withoutDeepMembers } from './json-size.ts'
 /** The `clientInfo` of the directory. */
 const CLIENT_INFO: JsonObject = { name: 'express-mcp-gateway-directory', version: '1' }
 
-/** One of a server's lists, or as much of it as was taken. */
+/** One of a server's lists, or the part of it that fits the limits. */
 export interface CapabilityList {
   readonly items: readonly JsonObject[]
   /** Whether the server has more items than these. */
@@ -101,7 +101,7 @@ async function introspectAnyEra(gateway: GatewayInternals, connection: Connectio
 
 function isLegacySign(error: unknown): boolean {
   if (error instanceof RpcError) return !MODERN_ERRORS.has(error.code)
-  // A pipe's era is found out by the gateway, which refuses then as the server of an endpoint does.
+  // For a pipe the gateway itself detects the era, and refuses a modern request to a legacy server with this code.
   if (isCode(error, 'bad_request')) return true
   return error instanceof GatewayError && error.code === 'upstream_refused' && error.status < 500
 }

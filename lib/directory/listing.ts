@@ -91,8 +91,8 @@ export class Listing {
   }
 
   /**
-   * A server may answer differently to each principal and to different credentials, so the cache key has both.
-   * `undefined` where one of them cannot be compared: then nothing is cached.
+   * The key has both the principal and the credentials, because a server may answer differently to each of them.
+   * `undefined` if one of them cannot be compared; then nothing is cached.
    */
   async #cacheKey(subject: Subject): Promise<string | undefined> {
     const { server, config, principal } = subject
@@ -105,7 +105,7 @@ export class Listing {
     return whose === undefined ? undefined : JSON.stringify([server, gateway.upstreamId(server, config), whose])
   }
 
-  /** The servers that `list` answers for this visitor. */
+  /** The servers that `list` returns for this visitor. */
   async configs({ principal, request }: Pick<Visitor, 'principal' | 'request'>): Promise<Record<string, ServerConfig>> {
     const servers = await inHookTime(this.#settings.list(principal, { request }), '"list"')
     if (isByName(servers)) return servers
@@ -129,7 +129,7 @@ export class Listing {
   }
 }
 
-/** Whether an answer of `list` has servers by name: arrays, maps and sets have not. */
+/** Whether the result of `list` is a record of servers by name, and not an array, a Map or a Set. */
 function isByName(servers: unknown): servers is Record<string, ServerConfig> {
   return isDictionary(servers) && Object.values(servers).every(isObject)
 }

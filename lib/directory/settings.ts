@@ -5,7 +5,7 @@ import { isDictionary } from '../util/json.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import type { Awaitable, Gateway, GatewayRequest, Hook, Principal, ServerConfig } from '../types.ts'
 
-/** Answers the servers that a principal may use, by name. `principal` is `undefined` with `authenticate: false`. */
+/** Returns the servers that a principal may use, by name. `principal` is `undefined` with `authenticate: false`. */
 export type ListServers<P extends Principal = Principal> = Hook<
   [principal: P | undefined, context: { readonly request: GatewayRequest }],
   Awaitable<Readonly<Record<string, ServerConfig<P>>>>
@@ -16,7 +16,7 @@ export interface ServerDirectoryOptions<P extends Principal = Principal> {
   /** The gateway that `mcpGateway()` returned. Its `authenticate`, `Host` and `Origin` checks apply here too. Required. */
   readonly gateway: Gateway
   /**
-   * Answers the servers that a principal may use. Defaults to all servers of the gateway's record; required when its
+   * Returns the servers that a principal may use. Defaults to all servers of the gateway's record; required when its
    * `servers` is a function. It decides what the list shows, not who has access: requests go through the gateway's
    * own lookup.
    */
@@ -37,7 +37,7 @@ export interface ServerDirectoryOptions<P extends Principal = Principal> {
   readonly namespace?: string | undefined
   /**
    * Serves the server cards and the catalog without authentication and to pages of any origin, for the servers that
-   * `list` answers without a principal. Requires the gateway's `publicUrl`, since caches may keep public cards and these
+   * `list` returns without a principal. Requires the gateway's `publicUrl`, since caches may keep public cards and these
    * must not name a host taken from a request. Defaults to `false`: only principals that may use a server see its card.
    */
   readonly publicCards?: boolean | undefined

@@ -90,7 +90,7 @@ function readBytes(request: GatewayRequest, maxBytes: number, meter: BodyMeter |
     }
     const chunks = new ChunkList()
     let length = 0
-    // Its listeners would keep the body for as long as somebody keeps the request: it is read once.
+    // Listeners left on the request would keep the body in memory for as long as the request is referenced.
     const settle = (): void => {
       request.off('data', onData).off('end', onEnd).off('close', onClose)
     }

@@ -5,7 +5,7 @@ import { META } from '../protocol.ts'
 const FOLDING = /[\u017f\u212a\u0130\u0131]/g
 const FOLDED: Readonly<Record<string, string>> = { '\u017f': 's', '\u212a': 'k', '\u0130': 'i', '\u0131': 'i' }
 
-/** Most keys are: a test is cheaper than folding them. */
+/** Matches keys that folding leaves unchanged, as nearly all are: the test is cheaper than folding. */
 const FOLDED_ALREADY = /^[a-z0-9_/.-]*$/
 
 /** A key as parsers read it that ignore case or stop at a NUL. (the class of CVE-2026-27896) */

@@ -1,4 +1,4 @@
-/** One HTTP request at the gateway, with what earlier steps have found out about it. */
+/** One HTTP request at the gateway, with the results of the steps so far. */
 import type { ServerResponse } from 'node:http'
 import { HEADER } from '../protocol.ts'
 import type { Charge } from '../session/quota.ts'
@@ -24,7 +24,7 @@ export class InboundRequest {
   charge: Charge | undefined
   /** The id of the JSON-RPC request, which an error response repeats. */
   id: RequestId | undefined
-  /** What decides about it now; `undefined` in the pipeline. */
+  /** The step that checks the request now, which a refusal names in the audit record; `undefined` in the pipeline. */
   stage: AuditDecider | undefined = 'host'
 
   constructor(request: GatewayRequest, response: ServerResponse, server: string) {

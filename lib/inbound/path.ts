@@ -5,7 +5,7 @@ import type { GatewayRequest } from '../types.ts'
 /** Finds the server's name in a request path; `undefined` when the path is not the gateway's. */
 export type ServerPath = (url: string | undefined) => string | undefined
 
-/** The name of the one server of a `path` without `:name`, where `servers` is a function and names none. */
+/** The name of the only server of a `path` without `:name`, when `servers` is a function. */
 export const ONLY_SERVER = 'default'
 
 /**

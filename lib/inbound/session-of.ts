@@ -59,7 +59,7 @@ export async function ownSession(
     return session
   }
   const isModernOnly = parts.eras.isModernOnly(config, parts.upstreams.of(inbound.server, config).id)
-  // A session that a bridge has ended was one all the same.
+  // A bridged server has had sessions, so the id of an ended one gets 404, on which its client starts over.
   if (isModernOnly && (id === undefined || !bridgesSessions(config))) {
     throw new GatewayError('method_not_allowed', 'Method not allowed', { headers: { allow: 'POST' } })
   }
@@ -69,9 +69,9 @@ export async function ownSession(
 }
 
 /**
- * Throws `session_required` for a message without a session id at a server that is known to have sessions. Any other
- * server decides itself: a node that has not seen a handshake knows nothing of it. Without `MCP-Protocol-Version` the
- * revision is the one that has no such header. (HD5)
+ * Throws `session_required` for a message without a session id at a server that is known to have sessions. Other
+ * messages are forwarded and the server decides, because a node that has seen no handshake cannot tell. Without
+ * `MCP-Protocol-Version` the revision is the one that has no such header. (HD5)
  */
 function checkSessionless(inbound: InboundRequest, message: Message | undefined, parts: SessionParts): void {
   const { alwaysSessions, sessionHabits, upstreams } = parts
@@ -96,7 +96,7 @@ async function liveSession(
   }
 }
 
-/** A session is valid only for the upstream where it was opened: the server's name may have another one by now. */
+/** Finds a session, which is valid only for the upstream where it was opened: the name's config may have changed. */
 function find(
   { server, principal, config }: InboundRequest,
   id: string,

@@ -1,4 +1,4 @@
-/** One attempt at an upstream under observation: what is sent, until the answer is there. */
+/** Observes one attempt: a message sent to an upstream, until its response or failure. */
 import type { Exchange } from '../exchange/exchange.ts'
 import { patchObject } from '../exchange/json-patch.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
@@ -21,14 +21,16 @@ import { safely } from './safely.ts'
 import type { AttemptSpan, Ending, TelemetryObserver, TraceFields } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
 
-/** An attempt, which an auditor or a tracer observes. What the server says of its own accord is told as it comes. */
+/**
+ * An attempt that audit or telemetry observes. Messages that the server sends by itself are recorded as they arrive.
+ */
 export class AttemptObservation {
   readonly #parts: ObservationParts
   readonly #exchange: Exchange
   readonly #receivedAt = Date.now()
   readonly #startedAt = performance.now()
   readonly #items: readonly ObservedMessage[]
-  /** Whether there is more to be read than that the response has come. */
+  /** Whether results must be read, so that the response alone does not end the observation. */
   #readsResults = false
   #isOver = false
 
@@ -51,7 +53,7 @@ export class AttemptObservation {
     }
   }
 
-  /** The exchange with the trace context of each span in its message, and that of the first in its headers. */
+  /** The exchange with each span's trace context in its message, and the first one's in the headers. */
   #traced(telemetry: TelemetryObserver): Exchange {
     const exchange = this.#exchange
     const spans = this.#items.map((item) => this.#spanOf(item, telemetry))
@@ -81,7 +83,7 @@ export class AttemptObservation {
 
   readonly #report = (error: unknown): void => this.#parts.report(error, this.#exchange.origin)
 
-  /** The reply, read on its way. */
+  /** The same reply, whose body is scanned while it is forwarded. */
   watch(reply: Reply): Reply {
     if (reply.kind === 'empty') {
       this.#finish(endingOfStatus(reply.status))
@@ -103,7 +105,7 @@ export class AttemptObservation {
     if (this.#items.every(({ ending, isRequest }) => !isRequest || ending !== undefined)) this.#finish(OK)
   }
 
-  /** Of what the answer did not come for. A listener's stream ends well. */
+  /** The ending of requests without a response. The stream of a listener ends normally. */
   #endingOf(reply: Reply): Ending {
     const { life, verb, listens } = this.#exchange
     if (reply.status >= 400) return endingOfStatus(reply.status)
@@ -176,7 +178,7 @@ export class AttemptObservation {
     }
   }
 
-  /** It is told in the async context of the request, since servers speak in that of a pooled connection. */
+  /** Binds the record to the request's async context, because server messages arrive in that of a pooled connection. */
   #tell(record: AuditRecord): void {
     const { audit } = this.#parts
     const { origin } = this.#exchange
@@ -199,7 +201,7 @@ function withTraces(message: Message, traces: readonly (TraceFields | undefined)
 function withTrace<M extends Message>(message: M, { traceparent, tracestate }: Partial<TraceFields> = {}): M {
   if (traceparent === undefined || !('params' in message)) return message
   const before = member(message.params, '_meta')
-  // To what a spread has made V8 adds members slowly.
+  // `Object.assign()`, because V8 adds new members to the result of a spread slowly.
   const meta = Object.assign({}, isObject(before) ? before : undefined, { traceparent, tracestate })
   const params = Object.assign({}, message.params, { _meta: meta })
   return { ...message, params, text: patchObject(message.text, { params }) }

@@ -1,11 +1,11 @@
-/** Hands records to the embedder's `audit` hook: in order, without waiting, and never more at a time than a limit. */
+/** Calls the embedder's `audit` hook for each record: in order, without waiting, and with a limit of pending calls. */
 import { GatewayError } from '../errors.ts'
 import type { AuditRecord, Awaitable, ErrorContext, GatewayRequest } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import { within } from '../util/timeout.ts'
 
-/** How many records may be being written. */
+/** How many calls of the hook may be pending. */
 const MAX_PENDING = 10_000
 
 export type AuditHook = (record: AuditRecord) => Awaitable<void>
@@ -16,7 +16,7 @@ export class Audit {
   readonly #hook: AuditHook
   readonly #report: AuditReport
   readonly #pending = new Set<Promise<void>>()
-  /** How many records were lost since one was last handed over. */
+  /** How many records were dropped since the last one that was passed on. */
   #lost = 0
 
   constructor(hook: AuditHook, report: AuditReport) {
@@ -24,7 +24,7 @@ export class Audit {
     this.#report = report
   }
 
-  /** Calls the hook, in the async context of the caller. Never throws. */
+  /** Calls the hook in the async context of the caller. Never throws. */
   tell(record: AuditRecord, request: GatewayRequest | undefined): void {
     if (this.#pending.size >= MAX_PENDING) return this.#lose()
     if (this.#lost > 0) this.#reportLost(record.server)
@@ -40,7 +40,7 @@ export class Audit {
     }
   }
 
-  /** Resolves when all records are written, at the latest at the deadline. */
+  /** Resolves when all pending calls have settled, at the latest at the deadline. */
   async close(deadline: number): Promise<void> {
     await within(deadline, Promise.all(this.#pending))
     if (this.#lost > 0) this.#reportLost(undefined)
@@ -51,7 +51,7 @@ export class Audit {
     void writing.finally(() => this.#pending.delete(writing))
   }
 
-  /** The first is told of at once, how many there were as soon as there is room again. */
+  /** Reports the first dropped record at once, and their number when the hook accepts records again. */
   #lose(): void {
     this.#lost += 1
     if (this.#lost === 1) this.#report(lost('from now on'), {})

@@ -1,16 +1,17 @@
-/** The diagnostics channels: what `audit` is told, for whoever subscribes. (node:diagnostics_channel) */
+/** The diagnostics channels, which publish audit records to any subscriber. (node:diagnostics_channel) */
 import { channel, tracingChannel } from 'node:diagnostics_channel'
 import type { AuditRecord, Principal } from '../types.ts'
 
 /**
- * What subscribers of `express-mcp-gateway:request` get: with `start` what is known of a message as it comes in, with
- * `asyncEnd` the same object with all of its record. `error` is what it was refused or failed with here.
+ * The context that subscribers of `express-mcp-gateway:request` receive: with `start` what is known of a message when
+ * it arrives, with `asyncEnd` the same object completed to its record. `error` is the error with which the gateway
+ * refused or failed it.
  */
 export type RequestContext = { -readonly [key in keyof AuditRecord]?: AuditRecord[key] | undefined } & {
   error?: unknown
 }
 
-/** What subscribers of `express-mcp-gateway:session` get. */
+/** The event that subscribers of `express-mcp-gateway:session` receive. */
 export interface SessionEvent {
   readonly event: 'opened' | 'ended'
   /** A digest of the session's id. */
@@ -18,7 +19,7 @@ export interface SessionEvent {
   readonly server: string
   readonly principal: Principal | undefined
   readonly protocolVersion: string
-  /** How long it lasted, in milliseconds, where it was opened at this node. */
+  /** How long it lasted, in milliseconds; absent if it was opened at another node. */
   readonly durationMs?: number | undefined
 }
 
@@ -26,13 +27,15 @@ const requests = tracingChannel<unknown, RequestContext>('express-mcp-gateway:re
 const sessions = channel('express-mcp-gateway:session')
 const parts = [requests.start, requests.end, requests.asyncStart, requests.asyncEnd, requests.error]
 
-/** Whether anybody is told of messages. (`TracingChannel.hasSubscribers` is not there in all of Node 20.) */
+/**
+ * Whether any channel of messages has a subscriber. (`TracingChannel.hasSubscribers` is missing in part of Node 20.)
+ */
 export function hasRequestSubscribers(): boolean {
   for (const part of parts) if (part.hasSubscribers) return true
   return false
 }
 
-/** Begins to trace a message: a store that is bound to `start` holds while `work` and what it causes run. */
+/** Publishes `start` and runs `work`; a store bound to `start` is active in `work` and in all that it starts. */
 export function traceRequest<T>(context: RequestContext, work: () => T): T {
   return requests.start.runStores(context, () => {
     try {
@@ -43,7 +46,7 @@ export function traceRequest<T>(context: RequestContext, work: () => T): T {
   })
 }
 
-/** A message is over: its context has become its record. */
+/** Publishes the end of a message, whose context is now its complete record. */
 export function endRequest(context: RequestContext): void {
   if (context.error !== undefined) requests.error.publish(context)
   requests.asyncStart.publish(context)

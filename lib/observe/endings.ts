@@ -1,4 +1,4 @@
-/** How messages ended: by the responses that were seen, or by what came in place of them. */
+/** How observed messages ended: by a response that was scanned, or by what replaced it. */
 import { GatewayError } from '../errors.ts'
 import type { Message } from '../exchange/message.ts'
 import type { AuditDecider, RequestId } from '../types.ts'
@@ -10,12 +10,12 @@ export const CANCELLED: Ending = { outcome: 'cancelled', code: undefined }
 export const PENDING: Ending = { outcome: 'pending', code: undefined }
 const TOOL_ERROR: Ending = { outcome: 'tool_error', code: undefined }
 
-/** One message under observation, or a GET or DELETE, until it has ended. */
+/** One observed message, or a GET or DELETE, until it has ended. */
 export class ObservedMessage {
   readonly message: Message | undefined
   span: ObservedSpan | undefined
   by: AuditDecider | undefined
-  /** How it ended, and when, once its response was seen. */
+  /** How and when it ended; `undefined` until its response was scanned or it failed. */
   ending: Ending | undefined
   endedAt: number | undefined
 
@@ -38,13 +38,13 @@ export class ObservedMessage {
   }
 }
 
-/** A message, or each of a batch, under observation. */
+/** The observed message, or each message of a batch. */
 export function observedMessages(message: Message | undefined): readonly ObservedMessage[] {
   if (message?.kind !== 'batch') return [new ObservedMessage(message)]
   return message.items.map((each) => new ObservedMessage(each))
 }
 
-/** Hands results to the spans that want to read them; `undefined` where none does. */
+/** A reader that passes results to the spans that need them; `undefined` if none does. */
 export function resultReaderOf(
   items: readonly ObservedMessage[],
 ): ((id: unknown, result: unknown) => void) | undefined {
@@ -71,7 +71,7 @@ function endingOf({ error, isToolError }: ScannedMessage): Ending {
   return isToolError ? TOOL_ERROR : OK
 }
 
-/** What decides with these codes, wherever they are thrown. */
+/** The codes that identify the deciding part by themselves, wherever they are thrown. */
 const DECIDERS: { readonly [code in GatewayError['code']]?: AuditDecider } = {
   host_not_allowed: 'host',
   origin_not_allowed: 'host',
@@ -85,14 +85,14 @@ export function deciderOf(error: GatewayError, stage: AuditDecider | undefined):
   return DECIDERS[error.code] ?? stage
 }
 
-/** The ending of what the gateway answers with an error. A hook that fails refuses nothing: it failed. */
+/** The ending of a message that the gateway answers with an error. A hook that fails is an error, not a refusal. */
 export function endingBy(error: GatewayError, by: AuditDecider | undefined): Ending {
   const hasFailed = by === undefined || (error.status >= 500 && DECIDERS[error.code] === undefined)
   const outcome = hasFailed ? 'error' : 'refused'
   return { outcome, code: error.code, rpcCode: rpcCodeOf(error), message: error.message }
 }
 
-/** The ending of what was stopped before its response came. */
+/** The ending of a message that was stopped before its response arrived. */
 export function endingByStop(reason: GatewayError): Ending {
   return { outcome: 'cancelled', code: reason.code, message: reason.message }
 }
@@ -101,7 +101,7 @@ function rpcCodeOf(error: GatewayError): number {
   return (JSON.parse(error.toJsonRpc()) as { readonly error: { readonly code: number } }).error.code
 }
 
-/** Whatever was thrown, as an ending of an attempt. */
+/** The ending of an attempt that threw. */
 export function endingByFault(error: unknown, stopped: GatewayError | undefined): Ending {
   if (stopped) return endingByStop(stopped)
   if (error instanceof GatewayError) return { outcome: 'error', code: error.code, message: error.message }

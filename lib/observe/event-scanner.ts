@@ -1,4 +1,4 @@
-/** Reads the messages in the events of a stream, in chunks of any size. (WHATWG HTML, 9.2) */
+/** Scans the messages in the events of a stream, in chunks of any size. (WHATWG HTML, 9.2) */
 import { MessageScanner, type ScannedMessage } from './message-scanner.ts'
 import { CR, LF, SPACE } from '../util/ascii.ts'
 
@@ -8,9 +8,9 @@ const LINE_BREAK = Buffer.from('\n')
 
 export class EventScanner {
   readonly #messages: MessageScanner
-  /** Where in its line the next byte stands: within `data:`, right behind it, in its value, or in a line without data. */
+  /** The state within the line: matching `data:`, just after it, in its value, or in a line of another field. */
   #at: 'field' | 'colon' | 'value' | 'other' = 'field'
-  /** How much of `data:` the line has so far. */
+  /** How many bytes of `data:` the line has matched. */
   #matched = 0
   #isFirst = true
   #isEmptyLine = true
@@ -55,7 +55,7 @@ export class EventScanner {
     if (at < to) this.#messages.see(chunk.subarray(at, to))
   }
 
-  /** A blank line ends an event; several lines of data are one text. */
+  /** Handles a line end: a blank line ends the event, and further `data` lines continue the same text. */
   #endLine(): void {
     if (this.#isEmptyLine) this.#messages.reset()
     else if (this.#at === 'value') this.#messages.see(LINE_BREAK)

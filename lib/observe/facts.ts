@@ -1,4 +1,4 @@
-/** What a record says of a message besides how it ended: who, where, what. Never its content. */
+/** The facts of a message for records and spans: principal, server, method and target, never its content. */
 import { hash } from 'node:crypto'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
@@ -7,13 +7,13 @@ import type { AuditRecord, GatewayRequest, RequestId } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { isObject, member } from '../util/json.ts'
 
-/** What a client may make longer, in characters: the rest of it is cut off. */
+/** The limit in characters of facts whose length a client controls; longer ones are cut. */
 const MAX_FACT_CHARS = 1_024
 
-/** How many digests of session ids are remembered. */
+/** How many digests of session ids are cached. */
 const MAX_DIGESTS = 1_000
 
-/** The parameters that name what a message is about, where no header repeats them. */
+/** The parameters that name what a message is about, where the protocol has no header for them. */
 const ALSO_NAMED_BY: ReadonlyMap<string, string> = new Map([
   ['resources/subscribe', 'uri'],
   ['resources/unsubscribe', 'uri'],
@@ -21,10 +21,10 @@ const ALSO_NAMED_BY: ReadonlyMap<string, string> = new Map([
   ['tasks/result', 'taskId'],
 ])
 
-/** Version, trace, span and flags; ff is no version. (W3C Trace Context, 3.2.2) */
+/** Version, trace id, parent id and flags; version ff is invalid. (W3C Trace Context, 3.2.2) */
 export const TRACEPARENT: RegExp = /^(?!ff)([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:-.*)?$/
 
-/** The name of the tool or prompt, the URI, the id of the task. */
+/** The name of the tool or prompt, the URI of the resource, or the id of the task. */
 export function messageTarget(method: string, params: unknown): string | undefined {
   const parameter = NAMED_BY.get(method) ?? ALSO_NAMED_BY.get(method)
   if (parameter !== undefined) return cut(member(params, parameter))
@@ -33,18 +33,18 @@ export function messageTarget(method: string, params: unknown): string | undefin
   return cut(member(ref, 'name') ?? member(ref, 'uri'))
 }
 
-/** The method of a message, `response` of one that has none. */
+/** The method of a message, or `response`. */
 export function methodOf(message: Message): string {
   return 'method' in message ? message.method.slice(0, MAX_FACT_CHARS) : 'response'
 }
 
-/** An id, which a client may make as long as a body. */
+/** The id of a message, cut to the limit, because a client may send one as long as a body. */
 export function idOfMessage(message: Message): RequestId | undefined {
   if (!('id' in message) || message.id === null) return undefined
   return typeof message.id === 'string' ? message.id.slice(0, MAX_FACT_CHARS) : message.id
 }
 
-/** `undefined` for what is no text. */
+/** The cut text; `undefined` for any other type. */
 function cut(value: unknown): string | undefined {
   return typeof value === 'string' ? value.slice(0, MAX_FACT_CHARS) : undefined
 }
@@ -54,7 +54,7 @@ export function metaOfMessage(message: Message | undefined): unknown {
   return message && 'params' in message ? member(message.params, '_meta') : undefined
 }
 
-/** How a program introduces itself in a handshake, or in the envelope of a modern message. */
+/** The client's name and version, from the handshake or from the `_meta` of a modern message. */
 export function clientOf(message: Message | undefined): AuditRecord['client'] {
   if (!message || !('params' in message)) return undefined
   const info = message.era === 'modern' ? member(metaOfMessage(message), META.clientInfo) : clientInfoOf(message)
@@ -66,7 +66,7 @@ function clientInfoOf(message: Message): unknown {
   return 'method' in message && message.method === 'initialize' ? member(message.params, 'clientInfo') : undefined
 }
 
-/** The revision that a message is in: the session's, the envelope's, or what a header claims. */
+/** The revision of a message: the session's, that in `_meta`, or else that in the header. */
 export function versionOfMessage(
   message: Message | undefined,
   negotiated: string | undefined,
@@ -85,21 +85,21 @@ export function traceIdOf(message: Message | undefined, request: GatewayRequest 
   return typeof text === 'string' ? TRACEPARENT.exec(text)?.[2] : undefined
 }
 
-/** The client's address: as the host has found it out, or the other end of the connection. */
+/** The client's address: Express's `request.ip`, which follows `trust proxy`, else the address of the socket. */
 export function addressOf(request: GatewayRequest): string | undefined {
   try {
-    // In Express a getter, behind which an embedder's function may stand.
+    // In Express a getter, which may call the embedder's `trust proxy` function.
     const { ip } = request as { readonly ip?: unknown }
     if (typeof ip === 'string') return ip
   } catch {
-    // What is to be said of that is said where the host reads it.
+    // The same error is thrown where the app itself reads it.
   }
   return request.socket.remoteAddress
 }
 
 const digests = new Map<string, string>()
 
-/** Names a session to whoever may not use it. */
+/** A digest that identifies a session in records, but cannot be used as its id. */
 export function sessionDigest(id: string | undefined): string | undefined {
   if (id === undefined) return undefined
   const known = digests.get(id)
@@ -109,7 +109,7 @@ export function sessionDigest(id: string | undefined): string | undefined {
   return digest
 }
 
-/** The name of the server that an exchange is for: behind an aggregate's, its member's. */
+/** The name of the server that an exchange is for, with that of the member if the server is an aggregate. */
 export function serverOf({ path }: Exchange): string {
   return path.length === 1 ? path[0]! : path.join('/')
 }

@@ -1,4 +1,4 @@
-/** One HTTP request of a client under observation: from when it comes in until nothing of it is left to do. */
+/** Observes one HTTP request of a client, from its arrival until it is completely handled. */
 import type { GatewayError } from '../errors.ts'
 import type { End } from '../exchange/body.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
@@ -37,7 +37,7 @@ import type { SessionWatch } from './session-watch.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
 
-/** What observing takes of the gateway. */
+/** The parts of the gateway that an observation uses. */
 export interface ObservationParts {
   readonly audit: Audit | undefined
   readonly telemetry: TelemetryObserver | undefined
@@ -69,7 +69,7 @@ export class InboundObservation implements Observed {
     this.#address = addressOf(inbound.request)
   }
 
-  /** What the request is, and what is done for it, in the contexts of whoever observes. */
+  /** Starts spans and traces for the messages of the request, and runs `work` in their contexts. */
   received<T>(verb: Verb, message: Message | undefined, work: () => T): T {
     this.#verb = verb
     this.#items = observedMessages(message)
@@ -80,7 +80,7 @@ export class InboundObservation implements Observed {
     return hasRequestSubscribers() ? this.#traced(inSpan) : inSpan()
   }
 
-  /** It is in this session, and goes no further. */
+  /** Called when the session is known but the request is not sent to the server. */
   inSession(session: ClientSession): void {
     this.#session = session
   }
@@ -90,7 +90,7 @@ export class InboundObservation implements Observed {
     this.#session = exchange.origin.session
   }
 
-  /** The span of the message with this id, or the first: what an attempt is made for. */
+  /** The span of the message with this id, else the first: the parent of an attempt's span. */
   spanFor(message: Message | undefined): ObservedSpan | undefined {
     const id = message && 'id' in message ? message.id : undefined
     const own = id === undefined ? undefined : this.#items.find((item) => item.requestId === id)
@@ -113,17 +113,18 @@ export class InboundObservation implements Observed {
     })
   }
 
-  /** Nothing of it is left to do. */
+  /** Called when the request is completely handled. */
   over(): void {
     this.#finish((item) => this.#endingOf(item), undefined)
   }
 
-  /** It is answered with an error. */
+  /** Called when the request is answered with an error. */
   failed(error: GatewayError, stage: AuditDecider | undefined): void {
     const by = deciderOf(error, stage)
     const stopped = this.#exchange?.life.stopped
     const ending = this.#isGone ? CANCELLED : stopped === error ? endingByStop(error) : endingBy(error, by)
-    // Until its stack is read an error keeps the functions on it, and they the body of the message.
+    // V8 formats `stack` on first access; until then the error keeps its functions alive, and with them the message's
+    // body.
     void error.stack
     if (this.#items.length === 0) this.#items = [new ObservedMessage(undefined)]
     for (const item of this.#items) if (ending.outcome === 'refused') item.by ??= by
@@ -144,7 +145,7 @@ export class InboundObservation implements Observed {
     }
   }
 
-  /** What is to be said of a message whose response was not seen. */
+  /** The ending of a message whose response was not scanned. */
   #endingOf({ message, isRequest }: ObservedMessage): Ending {
     const stopped = this.#exchange?.life.stopped
     const reply = this.#reply
@@ -174,13 +175,13 @@ export class InboundObservation implements Observed {
     if (context) endRequest(Object.assign(context, record, error && { error }))
   }
 
-  /** In a batch, until its own response was there. */
+  /** The duration; in a batch, that until the message's own response. */
   #durationOf({ endedAt }: ObservedMessage): number {
     const until = this.#items.length > 1 && endedAt !== undefined ? endedAt : performance.now()
     return until - this.#startedAt
   }
 
-  /** One literal: of a spread with further members V8 makes a dictionary, which costs more than all the rest. */
+  /** Builds the record as one literal, because V8 makes a slow dictionary of a spread with further members. */
   #recordOf(item: ObservedMessage, ending: Ending | undefined, durationMs: number | undefined): RequestContext {
     const { server, principal, request, id } = this.#inbound
     const { message, by, span } = item
@@ -231,10 +232,10 @@ export class InboundObservation implements Observed {
   }
 }
 
-/** Whether a client can have the rest where its stream ended. */
+/** Whether a client can resume the stream after it ended. */
 const canResume = (reply: Reply | undefined): boolean => reply?.kind === 'events' && reply.resumeAfter() !== undefined
 
-/** What something here decided, in place of the server, has not failed: it was refused. */
+/** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
 function asRefused(ending: Ending): Ending {
   return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
 }

@@ -1,17 +1,17 @@
-/** Reads from the bytes of JSON-RPC messages what they are and how a request ended, without parsing them. */
+/** Scans the bytes of JSON-RPC messages for their kind and outcome, without parsing them. */
 import type { RequestId } from '../types.ts'
 import { COLON, COMMA, CR, DOUBLE_QUOTE, LF, SPACE, TAB } from '../util/ascii.ts'
 import { closingQuote, isEscapedAt } from '../util/json-bytes.ts'
 import { hasEscape, isTextAt, parsedLiteral, stringOf } from './scanned-text.ts'
 
-/** What a message is. Of its content nothing is kept but the message of an error. */
+/** The facts of a scanned message. Of its content only an error's message is kept. */
 export interface ScannedMessage {
-  /** `null` or absent where it has none. */
+  /** `null` or absent if the message has none. */
   readonly id: RequestId | null | undefined
-  /** Of requests and notifications. */
+  /** The method of requests and notifications. */
   readonly method: string | undefined
   readonly error: { readonly code: number | undefined; readonly message: string } | undefined
-  /** Whether it is the result of a tool that failed. */
+  /** Whether it is a result with `isError`. */
   readonly isToolError: boolean
 }
 
@@ -20,10 +20,10 @@ const CLOSE_ARRAY = 0x5d
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 
-/** A key, an id or the message of an error is read up to this length, in bytes. */
+/** The limit in bytes of keys, ids, methods and error messages that are read. */
 const MAX_TEXT_BYTES = 1_024
 
-/** The keys of a message that tell what it is, and those of its result and of its error. */
+/** The keys of a message that determine its kind, and those read in its result and its error. */
 type FactKey = 'id' | 'method' | 'result' | 'error' | 'isError' | 'code' | 'message'
 
 const MESSAGE_KEYS: readonly FactKey[] = ['id', 'method', 'result', 'error']
@@ -31,7 +31,7 @@ const RESULT_KEYS: readonly FactKey[] = ['isError']
 const ERROR_KEYS: readonly FactKey[] = ['code', 'message']
 const NO_KEYS: readonly FactKey[] = []
 
-/** What was read of a message so far. */
+/** The facts read of a message so far. */
 interface Facts {
   id?: unknown
   method?: unknown
@@ -43,29 +43,29 @@ interface Facts {
 }
 
 /**
- * Takes valid JSON in chunks of any size; memory does not grow with the message. Several messages follow one another or
- * stand in an array, as a batch. Of a key that stands twice the last one counts, as in `JSON.parse`.
+ * Scans valid JSON in chunks of any size; memory does not grow with the message. Messages may follow one another, or be
+ * items of an array (a batch). Of a duplicate key the last one counts, as in `JSON.parse`.
  */
 export class MessageScanner {
   readonly #onMessage: (message: ScannedMessage) => void
-  /** How deep in a message the scanner stands: 1 is among the members of the message itself. */
+  /** The depth in a message; at 1 the scanner is among the members of the message itself. */
   #level = 0
   #isInString = false
   /** Whether the last byte was a backslash that escapes the next one. */
   #isEscaped = false
   /** Whether the next string at this level is a key. */
   #expectsKey = false
-  /** Whether what stands on the second level is an object. */
+  /** Whether the value at the second level is an object. */
   #isObject = false
-  /** The keys that count on the second level. */
+  /** The keys that are read on the second level. */
   #keys: readonly FactKey[] = NO_KEYS
-  /** The key of the value that comes, if that is to be read. */
+  /** The key of the next value, if that is read. */
   #key: FactKey | undefined
-  /** Whether the string that goes on is to be read, and what earlier chunks had of it. */
+  /** Whether the current string is read, and its bytes from earlier chunks. */
   #isRead = false
   #pieces: Buffer[] | undefined
   #pieceBytes = 0
-  /** A number or another literal that is to be read, as far as it goes. */
+  /** The number or other literal that is being read. */
   #literal = ''
   #facts: Facts = { hasResult: false, hasError: false }
 
@@ -85,7 +85,7 @@ export class MessageScanner {
     }
   }
 
-  /** What comes next begins anew, whether or not what came before was whole. */
+  /** Starts a new message, whether or not the previous one was complete. */
   reset(): void {
     this.#level = 0
     this.#isInString = false
@@ -129,7 +129,7 @@ export class MessageScanner {
   }
 
   #open(isObject: boolean): void {
-    // A batch.
+    // The array of a batch is no level.
     if (this.#level === 0 && !isObject) return
     this.#level += 1
     if (this.#level > 2) return
@@ -148,7 +148,7 @@ export class MessageScanner {
     if (this.#level === 0) this.#finish()
   }
 
-  /** The index behind the string that goes on at `from`, or the length of a chunk in which it does not end. */
+  /** The index after the string that continues at `from`; the chunk's length if it does not end there. */
   #readString(chunk: Buffer, from: number): number {
     const start = this.#isEscaped ? from + 1 : from
     this.#isEscaped = false
@@ -180,7 +180,7 @@ export class MessageScanner {
     return text
   }
 
-  /** Compared byte by byte, which is cheaper than a string. A key in escapes may be any. */
+  /** Compares bytes, which is cheaper than making a string. A key with escapes is decoded first. */
   #endKey(chunk: Buffer, from: number, end: number): void {
     for (const key of this.#level === 1 ? MESSAGE_KEYS : this.#keys) {
       if (key.length === end - from && isTextAt(chunk, from, key)) return this.#expectValue(key)

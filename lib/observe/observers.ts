@@ -1,4 +1,6 @@
-/** What observes the messages of a gateway: made once for each, and free while nobody observes. */
+/**
+ * Creates the observations of a gateway's messages; without observers nothing is created, and a message costs nothing.
+ */
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Attempt } from '../exchange/observed.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
@@ -12,10 +14,10 @@ import { SessionWatch } from './session-watch.ts'
 
 export class Observers {
   readonly sessions: SessionWatch
-  /** Told of each message that goes to a server; `undefined` where nobody wants to know. */
+  /** Wraps each message sent to a server; `undefined` if neither audit nor telemetry is on. */
   readonly attempt: Attempt | undefined
   readonly #parts: ObservationParts
-  /** Whether every message is observed, whether or not anybody listens to the channels. */
+  /** Whether every message is observed, even without subscribers of the channels. */
   readonly #always: boolean
 
   constructor({ audit: hook, telemetry }: Observation, report: AuditReport) {
@@ -28,18 +30,21 @@ export class Observers {
     else if (audit) this.attempt = (exchange, send) => heard(exchange, send, parts)
   }
 
-  /** Begins to observe a request of a client, if anybody wants to know. */
+  /** Starts observing a client's request, if there is an observer. */
   begin(inbound: InboundRequest): InboundObservation | undefined {
     return this.#always || hasRequestSubscribers() ? new InboundObservation(inbound, this.#parts) : undefined
   }
 
-  /** Resolves when everything was told, at the latest at the deadline. */
+  /** Resolves when all records were passed on, at the latest at the deadline. */
   async close(deadline: number): Promise<void> {
     await this.#parts.audit?.close(deadline)
   }
 }
 
-/** An auditor is told of what the gateway itself says, and of what servers say on their streams: of nothing else here. */
+/**
+ * For audit alone an attempt is observed only if the gateway sent it itself or the reply is a stream with server
+ * messages.
+ */
 function heard(exchange: Exchange, send: Handle, parts: ObservationParts): Promise<Reply> {
   if (exchange.isOwn) return new AttemptObservation(exchange, parts).send(send)
   return send(exchange).then((reply) =>

@@ -1,6 +1,6 @@
-/** Whoever observes may fail, and changes nothing by it. */
+/** Calls observers so that their errors are reported and never affect the messages. */
 
-/** What a function answers; `undefined` when it throws, which is reported. */
+/** Returns the function's result; `undefined` when it throws, which is reported. */
 export function safely<T>(work: () => T, report: (error: unknown) => void): T | undefined {
   try {
     return work()

@@ -1,7 +1,7 @@
-/** Texts and literals of JSON, as a scanner finds them in bytes. */
+/** Strings and literals of JSON, as a scanner finds them in bytes. */
 import { REVERSE_SOLIDUS } from '../util/ascii.ts'
 
-/** Whether this text of ASCII stands at an index. */
+/** Whether the chunk has this ASCII text at an index. */
 export function isTextAt(chunk: Buffer, from: number, text: string): boolean {
   for (let at = 0; at < text.length; at += 1) if (chunk[from + at] !== text.charCodeAt(at)) return false
   return true
@@ -13,7 +13,9 @@ export function hasEscape(chunk: Buffer, from: number, end: number): boolean {
   return false
 }
 
-/** What a string of JSON says, given what stands between its quotes: hardly one has an escape. One that was cut off is as it is. */
+/**
+ * Decodes a JSON string, given the text between its quotes. A text that was cut within an escape is returned as it is.
+ */
 export function stringOf(text: string): string {
   if (!text.includes('\\')) return text
   try {
@@ -23,7 +25,7 @@ export function stringOf(text: string): string {
   }
 }
 
-/** A number, `true`, `false` or `null`. */
+/** Parses a number, `true`, `false` or `null`. */
 export function parsedLiteral(text: string): unknown {
   try {
     return JSON.parse(text)

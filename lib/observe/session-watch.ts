@@ -1,26 +1,26 @@
-/** When sessions were opened and ended at this node, and which programs opened them. */
+/** Remembers the sessions opened at this node: when, by which client, for which server. */
 import type { AuditRecord, Principal, ServerConfig, SessionRecord } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { hasSessionSubscribers, publishSession } from './channels.ts'
 import { sessionDigest } from './facts.ts'
 import type { TelemetryObserver } from './telemetry.ts'
 
-/** How many sessions are remembered: of one that was forgotten no duration is told. */
+/** How many sessions are remembered. The end of a session that was evicted is not published. */
 const MAX_SESSIONS = 10_000
 
-/** A session that was opened here. */
+/** A session that was opened at this node. */
 interface SessionOpening {
   readonly at: number
   readonly server: string
   readonly principal: Principal | undefined
   readonly protocolVersion: string
   readonly client: AuditRecord['client']
-  /** Whether its server has a session of its own behind it. */
+  /** Whether the server has a session of its own. */
   readonly hasUpstream: boolean
   readonly url: string | URL | undefined
 }
 
-/** A session as it is opened. */
+/** The facts of a session that is being opened. */
 export interface OpenedSession extends Omit<SessionOpening, 'at' | 'hasUpstream' | 'url'> {
   readonly record: Pick<SessionRecord, 'upstream'>
   readonly config: ServerConfig
@@ -28,7 +28,7 @@ export interface OpenedSession extends Omit<SessionOpening, 'at' | 'hasUpstream'
 
 export class SessionWatch {
   readonly #telemetry: TelemetryObserver | undefined
-  /** Whether sessions are remembered although nobody listens to the channel. */
+  /** Whether sessions are remembered even without subscribers of the channel. */
   readonly #isAudited: boolean
   readonly #opened = new Map<string, SessionOpening>()
 
@@ -37,7 +37,7 @@ export class SessionWatch {
     this.#isAudited = isAudited
   }
 
-  /** The program that opened a session here. */
+  /** The client that opened a session at this node. */
   clientOf(id: string | undefined): AuditRecord['client'] {
     return id === undefined ? undefined : this.#opened.get(id)?.client
   }
@@ -57,7 +57,10 @@ export class SessionWatch {
     publishSession({ event: 'opened', session: sessionDigest(id)!, server, principal, protocolVersion })
   }
 
-  /** Called once or several times for a session that has ended. Only one that was opened here is told of. */
+  /**
+   * May be called several times for a session that has ended. Only a session opened at this node is published, and
+   * once.
+   */
   ended(id: string): void {
     const session = this.#opened.get(id)
     if (!session) return

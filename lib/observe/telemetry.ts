@@ -1,9 +1,9 @@
-/** What the gateway and `openTelemetry()` say to each other: one observer with two ends, and one for sessions. */
+/** The interface between the gateway and `openTelemetry()`: observers of received messages, attempts and sessions. */
 import type { Exchange } from '../exchange/exchange.ts'
 import type { NotificationMessage, RequestMessage } from '../exchange/message.ts'
 import type { AuditRecord, GatewayRequest, Telemetry } from '../types.ts'
 
-/** How something that is observed has ended. */
+/** How an observed message has ended. */
 export interface Ending {
   readonly outcome: AuditRecord['outcome']
   readonly code: string | number | undefined
@@ -13,10 +13,10 @@ export interface Ending {
   readonly message?: string | undefined
 }
 
-/** Told what an embedder's function has thrown. */
+/** Called with what an embedder's function has thrown. */
 export type TelemetryReport = (error: unknown) => void
 
-/** A client's message, as it comes in. */
+/** A message that was received from a client. */
 export interface ReceivedMessage {
   readonly message: RequestMessage | NotificationMessage
   readonly server: string
@@ -27,18 +27,18 @@ export interface ReceivedMessage {
   readonly receivedAt: number
 }
 
-/** A message on its way to an upstream. */
+/** A message that is sent to an upstream. */
 export interface AttemptedMessage {
   readonly message: RequestMessage | NotificationMessage
   readonly exchange: Exchange
-  /** The name of the server; behind an aggregate that of its member. */
+  /** The name of the server; that of the member if the server is an aggregate. */
   readonly server: string
-  /** The client's message that it is sent for. */
+  /** The span of the client's message that it is sent for. */
   readonly parent: ObservedSpan | undefined
   readonly report: TelemetryReport
 }
 
-/** What was found out about a message by the time it is over. */
+/** The facts of a message that are known when it is over. */
 export interface SpanFacts {
   readonly ending: Ending
   readonly durationMs: number
@@ -47,10 +47,10 @@ export interface SpanFacts {
   readonly session: string | undefined
 }
 
-/** A message under observation. */
+/** The span of an observed message. */
 export interface ObservedSpan {
   readonly traceId: string | undefined
-  /** Whether the result is to be read, with `onResult()`. */
+  /** Whether `onResult()` must be called with the result. */
   readonly wantsResult: boolean
   /** Calls a function in the async context of this message. */
   run<T>(work: () => T): T
@@ -59,35 +59,35 @@ export interface ObservedSpan {
   end(facts: SpanFacts): void
 }
 
-/** The trace context that a server gets, in the formats of W3C. */
+/** The trace context that is sent to a server. (W3C Trace Context) */
 export interface TraceFields {
   readonly traceparent: string
-  /** `undefined` where there is none: then one that the client gave goes. */
+  /** `undefined` if there is none; the client's is then removed. */
   readonly tracestate: string | undefined
 }
 
 export interface AttemptSpan extends ObservedSpan {
-  /** `undefined` where what the client gave stays. */
+  /** `undefined` if the client's trace context is forwarded unchanged. */
   readonly trace: TraceFields | undefined
 }
 
-/** A session that was opened and has ended at this node. */
+/** A session that was opened at this node and has ended. */
 export interface EndedSession {
   readonly server: string
   readonly protocolVersion: string
   readonly durationMs: number
-  /** Where the server has a session of its own: its URL, if it has one. */
+  /** The server's own session, if it has one, with the server's URL if it has one. */
   readonly upstream: { readonly url: string | URL | undefined } | undefined
 }
 
-/** Its methods never throw for what is in a message. */
+/** Its methods never throw because of a message's content. */
 export interface TelemetryObserver extends Telemetry {
   received(received: ReceivedMessage): ObservedSpan
   attempted(attempted: AttemptedMessage): AttemptSpan
   sessionEnded(session: EndedSession): void
 }
 
-/** Whether a value is what `openTelemetry()` makes. */
+/** Whether a value was returned by `openTelemetry()`. */
 export function isTelemetry(value: unknown): value is TelemetryObserver {
   if (typeof value !== 'object' || value === null) return false
   const { telemetry, received, attempted, sessionEnded } = value as Partial<TelemetryObserver>

@@ -1,4 +1,4 @@
-/** A reply under observation: its bytes go on as they are, and are read on their way. */
+/** Scans the body of a reply while it is forwarded unchanged. */
 import { StringDecoder } from 'node:string_decoder'
 import type { Body, End, Sink } from '../exchange/body.ts'
 import type { EventsReply, JsonReply } from '../exchange/reply.ts'
@@ -8,19 +8,19 @@ import { isObject, parseJson } from '../util/json.ts'
 import { EventScanner } from './event-scanner.ts'
 import { MessageScanner, type ScannedMessage } from './message-scanner.ts'
 
-/** A result longer than this is not read, in bytes. */
+/** The largest result that is read, in bytes. */
 const MAX_RESULT_BYTES = 4 * 1024 * 1024
 
-/** What is told of a reply. */
+/** The callbacks of a scanned reply. */
 export interface Watcher {
   onMessage(message: ScannedMessage): void
-  /** Its bytes are over; `undefined` when they are not wanted any more. Called once. */
+  /** Called once at the end of the body; with `undefined` if it was cancelled or drained. */
   onEnd(end: End | undefined): void
-  /** Where results are to be read: each response, parsed. */
+  /** Called with each parsed response, if results are read. */
   readonly onResponse?: ((id: unknown, result: unknown) => void) | undefined
 }
 
-/** The same reply, watched. */
+/** The same reply, whose body calls the watcher. */
 export function watchReply<R extends JsonReply | EventsReply>(reply: R, watcher: Watcher): R {
   return { ...reply, body: new WatchedBody(reply.body, reply.kind === 'events', watcher) }
 }
@@ -30,7 +30,7 @@ class WatchedBody implements Body {
   readonly #watcher: Watcher
   readonly #scanner: MessageScanner | EventScanner
   readonly #reader: { see(chunk: Buffer): void; end(): void } | undefined
-  /** How many of the bytes to come were looked at before they were given back. */
+  /** How many of the next bytes were scanned before they were unread, and must not be scanned again. */
   #seen = 0
   #isOver = false
 

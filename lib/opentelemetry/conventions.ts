@@ -4,7 +4,7 @@
  * development). Those of `@opentelemetry/semantic-conventions` are deprecated since they moved there.
  */
 
-/** The scope of the tracer and of the meter. */
+/** The instrumentation scope of the tracer and of the meter. */
 export const SCOPE_NAME = 'express-mcp-gateway'
 
 export const ATTRIBUTE = {
@@ -27,7 +27,7 @@ export const ATTRIBUTE = {
   clientPort: 'client.port',
   serverAddress: 'server.address',
   serverPort: 'server.port',
-  /** Our own: the name of the server, as the gateway is configured. */
+  /** An attribute of our own: the name of the server in the gateway's configuration. */
   server: 'mcp_gateway.server',
 } as const
 
@@ -37,7 +37,7 @@ export const EXECUTE_TOOL = 'execute_tool'
 /** The value of `error.type` for a result with `isError`. */
 export const TOOL_ERROR_TYPE = 'tool_error'
 
-/** What stands in place of a name of which there might be any number. */
+/** Replaces names that a client may choose freely, which bounds the cardinality. */
 export const OTHER = '_OTHER'
 
 /** All four are histograms of seconds. */
@@ -52,10 +52,10 @@ export const UNIT = 's'
 
 export const BUCKETS: number[] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 
-/** Codes that say that the caller is at fault: to whoever serves the request they are no errors. */
+/** Error codes that the caller caused; on the SERVER span they are not errors. */
 export const CALLER_FAULTS: ReadonlySet<number | undefined> = new Set([-32700, -32600, -32601, -32602, -32002])
 
-/** The methods of all revisions. Any other is `_OTHER` in the name of a span, and in metrics. */
+/** The methods of all revisions. Any other is `_OTHER` in span names and metrics. */
 export const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'completion/complete',
   'elicitation/create',

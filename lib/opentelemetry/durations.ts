@@ -1,4 +1,4 @@
-/** The four histograms. */
+/** The four histograms of durations. */
 import { type Attributes, type Histogram, metrics, type MeterProvider } from '@opentelemetry/api'
 import { BUCKETS, METRIC, SCOPE_NAME, UNIT } from './conventions.ts'
 
@@ -11,7 +11,10 @@ const DESCRIPTIONS: Readonly<Record<Which, string>> = {
   clientSession: 'The duration of an MCP session behind the gateway.',
 }
 
-/** A provider may be registered later than `openTelemetry()` is called: the API has no proxy for meters. */
+/**
+ * Looks up the meter provider on each call: it may be registered after `openTelemetry()`, and the API has no proxy for
+ * it.
+ */
 export class Durations {
   #provider: MeterProvider | undefined
   #histograms = new Map<Which, Histogram>()

@@ -1,3 +1,3 @@
-/** Spans and metrics by OpenTelemetry: needs `@opentelemetry/api`, an optional peer dependency that nothing else loads. */
+/** OpenTelemetry spans and metrics. Only this entry point loads `@opentelemetry/api`, an optional peer dependency. */
 export { openTelemetry, type OpenTelemetryOptions } from './open-telemetry.ts'
 export type { Telemetry } from '../types.ts'

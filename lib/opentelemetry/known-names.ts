@@ -1,12 +1,12 @@
-/** The names of tools and prompts that lists have: a client that makes names up makes no time series. */
+/** Stores the names of tools and prompts from lists, so that a client cannot create time series with invented names. */
 import { boundedSet } from '../util/bounded-map.ts'
 import { member } from '../util/json.ts'
 
-/** How many names are known of a server, and of how many servers. */
+/** How many names are stored per server, and for how many servers. */
 const MAX_NAMES_KEPT = 1_000
 const MAX_NAMED_SERVERS = 1_000
 
-/** The lists, and the members of their results. */
+/** The list methods, and the member of their results that holds the items. */
 const NAME_LISTS: ReadonlyMap<string, string> = new Map([
   ['tools/list', 'tools'],
   ['prompts/list', 'prompts'],
@@ -19,7 +19,7 @@ export function isList(method: string): boolean {
 export class KnownNames {
   readonly #names = new Map<string, Set<string>>()
 
-  /** A list has come by. */
+  /** Stores the names in a list's result. */
   learn(server: string, method: string, result: unknown): void {
     const kind = NAME_LISTS.get(method)!
     const items = member(result, kind)

@@ -1,4 +1,4 @@
-/** One message as a span and a measurement, from the side that serves it or from the side that sends it. */
+/** The span and the measurement of one message, on the side that serves it or on the side that sends it. */
 import { type Attributes, type Context, context, type Span, SpanStatusCode } from '@opentelemetry/api'
 import { LISTEN_METHOD, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { NotificationMessage, RequestMessage } from '../exchange/message.ts'
@@ -10,7 +10,7 @@ import { isList, type KnownNames } from './known-names.ts'
 
 export type Side = 'server' | 'client'
 
-/** What a message is about, by the names of the conventions. */
+/** The tool, prompt or resource of a message, as the conventions name it. */
 export interface MessageSubject {
   readonly tool: string | undefined
   readonly prompt: string | undefined
@@ -22,16 +22,16 @@ export interface MessageSpanParts {
   readonly message: RequestMessage | NotificationMessage
   readonly subject: MessageSubject
   readonly server: string
-  /** Active while the message is worked on. */
+  /** The context that is active while the message is handled. */
   readonly context: Context
-  /** `undefined` for a notification without one. */
+  /** `undefined` for a notification, unless notifications have spans. */
   readonly span: Span | undefined
-  /** Of the span and of the metrics alike. */
+  /** Attributes of both the span and the metrics. */
   readonly network: Attributes
   readonly trace: TraceFields | undefined
   readonly durations: Durations
   readonly names: KnownNames
-  /** Makes the attribute of a tool's result; `undefined` where none is recorded. */
+  /** Makes the attribute of a tool's result; `undefined` if results are not recorded. */
   readonly contentOf: ((value: unknown, what: 'result') => string | undefined) | undefined
 }
 
@@ -66,7 +66,7 @@ export class MessageSpan implements AttemptSpan {
 
   end(facts: SpanFacts): void {
     const { side, message, network, durations, server } = this.#parts
-    // To what a spread has made V8 adds members slowly.
+    // `Object.assign()`, because V8 adds new members to the result of a spread slowly.
     const shared: Attributes = Object.assign({}, network)
     addVersion(shared, facts.protocolVersion)
     addOutcome(shared, facts.ending, side)
@@ -91,7 +91,7 @@ export class MessageSpan implements AttemptSpan {
     span.end()
   }
 
-  /** What is measured by: nothing that a client can make up. */
+  /** Adds the attributes of metrics, with no value that a client can choose freely. */
   #addMeasured(attributes: Attributes): void {
     const { message, subject, server, names } = this.#parts
     const { tool, prompt } = subject
@@ -111,7 +111,7 @@ export function subjectOf({ method, params }: RequestMessage | NotificationMessa
   }
 }
 
-/** Adds the attributes of a span as it starts, by which samplers decide. */
+/** Adds the attributes that a span has from its start, because samplers decide by them. */
 export function addStart(
   attributes: Attributes,
   message: RequestMessage | NotificationMessage,
@@ -125,13 +125,13 @@ export function addStart(
   if (message.method === 'tools/call') attributes[ATTRIBUTE.operationName] = EXECUTE_TOOL
 }
 
-/** `{method} {target}`; never a URI. */
+/** The span name, `{method} {target}`; never a URI, which would have too many values. */
 export function spanName(method: string, { tool, prompt }: MessageSubject): string {
   const target = tool ?? prompt
   return target === undefined ? lowCardinality(method) : `${method} ${target}`
 }
 
-/** Of versions a client may claim any; those that exist are recorded. */
+/** Adds the revision only if it exists, because a client may send any text. */
 export function addVersion(attributes: Attributes, version: string | undefined): void {
   if (version === undefined) return
   if (LEGACY_VERSIONS.includes(version) || MODERN_VERSIONS.includes(version)) {
@@ -148,12 +148,12 @@ function textMember(params: unknown, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** What the caller did wrong is an error for who called, and none for who serves. */
+/** Adds the outcome. An error that the caller caused is an error on the CLIENT span, not on the SERVER span. */
 function addOutcome(attributes: Attributes, { outcome, code, rpcCode }: Ending, side: Side): void {
   if (outcome === 'tool_error') attributes[ATTRIBUTE.errorType] = TOOL_ERROR_TYPE
   if (outcome === 'ok' || outcome === 'pending' || outcome === 'tool_error') return
   if (outcome === 'cancelled' && code === undefined) return
-  // Codes of the gateway's own say more than the HTTP statuses that stand for them in JSON-RPC.
+  // The gateway's own codes are more precise than the HTTP statuses that stand for them in JSON-RPC.
   const type = rpcCode !== undefined && rpcCode < 0 ? rpcCode : (code ?? rpcCode)
   const isCallers = side === 'server' && CALLER_FAULTS.has(rpcCode)
   if (!isCallers) attributes[ATTRIBUTE.errorType] = type === undefined ? OTHER : String(type)

@@ -1,20 +1,20 @@
-/** Attributes of connections: made once for each server, since parsing a URL costs more than a span. */
+/** Attributes of connections, cached per URL, because parsing a URL costs more than a span. */
 import type { Attributes } from '@opentelemetry/api'
 import type { ServerConfig } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { ATTRIBUTE } from './conventions.ts'
 
-/** How many URLs are remembered. */
+/** How many URLs are cached. */
 const MAX_ENDPOINTS = 1_000
 
 const endpoints = new Map<string, Attributes>()
 
-/** Over which connection a server is reached. */
+/** The attributes of the connection to a server. */
 export function networkOf(config: ServerConfig): Attributes {
   return 'url' in config ? endpointOf(config.url) : overPipe()
 }
 
-/** The connection to a URL. */
+/** The attributes of the connection to a URL. */
 export function endpointOf(url: string | URL): Attributes {
   const key = String(url)
   const known = endpoints.get(key)
@@ -26,7 +26,7 @@ export function endpointOf(url: string | URL): Attributes {
   return network
 }
 
-/** `version` is that of HTTP; the sessions of clients have none, since each request has its own. */
+/** `version` is that of HTTP; a client's session has none, because each of its requests has its own. */
 export function overHttp(version: string | undefined): Attributes {
   const attributes: Attributes = { [ATTRIBUTE.transport]: 'tcp', [ATTRIBUTE.protocolName]: 'http' }
   if (version !== undefined) attributes[ATTRIBUTE.httpVersion] = version

@@ -1,4 +1,4 @@
-/** openTelemetry(): what observes messages for OpenTelemetry, in the words of its conventions for MCP. */
+/** openTelemetry(): spans and metrics of messages, by the semantic conventions of OpenTelemetry for MCP. */
 import {
   type Attributes,
   type Context,
@@ -33,8 +33,9 @@ import { fieldsOf, parentOf } from './trace-fields.ts'
 /** The options of `openTelemetry()`. */
 export interface OpenTelemetryOptions {
   /**
-   * Makes the attributes `gen_ai.tool.call.arguments` and `gen_ai.tool.call.result` of what a tool was given and gave:
-   * a text, or anything that JSON can say. They may be about people. `undefined` records nothing. Defaults to none.
+   * Makes the attributes `gen_ai.tool.call.arguments` and `gen_ai.tool.call.result` from a tool's arguments and result:
+   * a text, or any value that JSON can represent. They may contain personal data. `undefined` records nothing. Defaults
+   * to none.
    *
    * @example
    * ```js
@@ -42,19 +43,19 @@ export interface OpenTelemetryOptions {
    * ```
    */
   readonly content?: ((value: unknown, what: 'arguments' | 'result') => unknown) | undefined
-  /** Whether notifications have spans. They are measured either way. Defaults to `false`. */
+  /** Whether notifications have spans. They are part of the metrics either way. Defaults to `false`. */
   readonly notifications?: boolean | undefined
   /**
-   * Whether a server gets the trace context of its span, as `_meta.traceparent` and as the header `traceparent`. With
-   * `never` a message goes on as its client wrote it. Defaults to `always`.
+   * Whether a server receives the trace context of its span, as `_meta.traceparent` and as the header `traceparent`.
+   * With `never` the client's trace context is forwarded unchanged. Defaults to `always`.
    */
   readonly propagate?: 'always' | 'never' | undefined
 }
 
 /**
- * Spans and metrics of OpenTelemetry, for the option `telemetry`: a SERVER span for each message of a client, a CLIENT
+ * Spans and metrics of OpenTelemetry, for the option `telemetry`: a SERVER span for each request of a client, a CLIENT
  * span for each time it is sent to a server, and four histograms, by the semantic conventions for MCP. It uses the SDK
- * that the app has registered; without one it does nothing.
+ * that the app has registered; without one it records nothing.
  *
  * @example
  * ```js
@@ -75,14 +76,14 @@ class OpenTelemetry implements TelemetryObserver {
   readonly #options: OpenTelemetryOptions
   readonly #tracer: Tracer = trace.getTracer(SCOPE_NAME)
   readonly #durations = new Durations()
-  /** As clients know them, and as servers do. */
+  /** Names learnt from lists as clients receive them, and as servers send them. */
   readonly #names: Readonly<Record<Side, KnownNames>> = { server: new KnownNames(), client: new KnownNames() }
 
   constructor(options: OpenTelemetryOptions) {
     this.#options = options
   }
 
-  /** The parent is what the message names; the HTTP request that it came in is linked then. */
+  /** The parent is the trace context in `_meta`; the span of the HTTP request is then a link. */
   received({ message, server, request, address, receivedAt, report }: ReceivedMessage): ObservedSpan {
     const ambient = context.active()
     const named = parentOf(message.params)
@@ -144,7 +145,7 @@ class OpenTelemetry implements TelemetryObserver {
     })
   }
 
-  /** Without an SDK a span is its parent once more: then what the client wrote stays. */
+  /** Without an SDK a span has its parent's context; the client's trace context is then forwarded unchanged. */
   #traceOf(span: Span | undefined, parent: Context): TraceFields | undefined {
     const own = span?.spanContext()
     if (this.#options.propagate === 'never' || !own || !isSpanContextValid(own)) return undefined
@@ -182,7 +183,7 @@ function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
   return options
 }
 
-/** What a span of one side alone has. */
+/** The options that only one of the two kinds of spans has at its start. */
 interface SpanStart {
   readonly startTime: number | undefined
   readonly links: Link[]
@@ -191,7 +192,7 @@ interface SpanStart {
 
 const NO_START: SpanStart = { startTime: undefined, links: [], attributes: undefined }
 
-/** The span that an app's instrumentation has begun for the HTTP request. */
+/** A link to the span that the app's instrumentation started for the HTTP request. */
 function linksTo(ambient: Context): Link[] {
   const span = trace.getSpanContext(ambient)
   return span && isSpanContextValid(span) ? [{ context: span }] : []

@@ -1,16 +1,16 @@
-/** Trace context in `_meta`, in the formats of W3C. (SEP-414) */
+/** Trace context in `_meta`, in the W3C formats. (SEP-414) */
 import { createTraceState, isSpanContextValid, type SpanContext } from '@opentelemetry/api'
 import { TRACEPARENT } from '../observe/facts.ts'
 import type { TraceFields } from '../observe/telemetry.ts'
 import { isObject, member } from '../util/json.ts'
 
-/** The length of a `traceparent` of version 00; later ones may have more fields. */
+/** The length of a `traceparent` of version 00; later versions may have more fields. */
 const TRACEPARENT_CHARS = 55
 
-/** A longer `tracestate` is not read, in characters: propagators take 512. */
+/** The longest `tracestate` that is read, in characters; propagators accept 512. */
 const MAX_TRACESTATE_CHARS = 8 * 1024
 
-/** The context that a message names as its parent; `undefined` where it names none, or none that can be read. */
+/** The trace context in a message's `_meta`; `undefined` if there is none or it is invalid. */
 export function parentOf(params: unknown): SpanContext | undefined {
   const meta = member(params, '_meta')
   if (!isObject(meta)) return undefined
@@ -29,7 +29,7 @@ export function parentOf(params: unknown): SpanContext | undefined {
   return isSpanContextValid(parent) ? parent : undefined
 }
 
-/** A context for a server to read. */
+/** A span context as the fields that are sent to a server. */
 export function fieldsOf({ traceId, spanId, traceFlags, traceState }: SpanContext): TraceFields {
   const flags = (traceFlags & 0xff).toString(16).padStart(2, '0')
   const tracestate = traceState?.serialize()

@@ -1,4 +1,4 @@
-/** A child process as a pipe: a message is a line, on stdin and on stdout. */
+/** A child process as a pipe: each line on stdin and stdout is a message. */
 import type { ChildProcess } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
@@ -17,7 +17,7 @@ export interface ChildOptions {
   readonly onStderr: ((line: string, pid: number | undefined) => void) | undefined
 }
 
-/** How long stdout is read on when its process has ended: what was written before may be on its way. */
+/** How long stdout is read after the process has exited, in milliseconds, to receive what it wrote before. */
 const LAST_WORDS_MS = 100
 
 export class ChildPipe implements Pipe {
@@ -34,14 +34,14 @@ export class ChildPipe implements Pipe {
   #isOver = false
   #closed: Promise<void> | undefined
 
-  /** Throws where the process cannot even be tried. */
+  /** Throws when the arguments are invalid; a program that cannot be started is reported by `onClose`. */
   static spawn(options: ChildOptions): ChildPipe {
     const { command, args, env, cwd } = options
     const child = crossSpawn(command, [...args], {
       env,
       cwd,
       stdio: ['pipe', 'pipe', 'pipe'],
-      // A group of its own, so that whatever it starts can be ended with it.
+      // The process leads a group of its own, so that its descendants can be ended with it.
       detached: process.platform !== 'win32',
       windowsHide: true,
       shell: false,
@@ -58,12 +58,12 @@ export class ChildPipe implements Pipe {
     this.#stderr = new StderrLines(onStderr && ((line) => onStderr(line, pid)))
     if (pid !== undefined) led(pid)
     child.once('error', (cause) => {
-      // It may come before anybody listens.
+      // The event may be emitted before a listener for `onClose` is set.
       setImmediate(() => this.#end(new Error(`"${command}" cannot be started: is it in PATH?`, { cause })))
     })
     child.once('exit', (code, signal) => this.#onExit(command, code === null ? { signal } : { exitCode: code }))
     stdin!.on('drain', () => this.onDrain?.())
-    // What was written to a process that has ended is lost with it: its exit says so.
+    // A write to a process that has exited fails; its exit already ends the pipe.
     stdin!.on('error', () => {})
     stdout!.on('data', (chunk: Buffer) => this.#onData(chunk))
     stdout!.on('error', () => {})
@@ -94,7 +94,7 @@ export class ChildPipe implements Pipe {
     return this.#closed
   }
 
-  /** Its output is read away, so that a process that writes its last words is not held up by them. */
+  /** Discards its output while it ends, because a process whose stdout is full would block instead of exiting. */
   async #close(graceMs: number): Promise<void> {
     this.#ready = []
     this.#stdin.end()
@@ -123,7 +123,7 @@ export class ChildPipe implements Pipe {
     }
   }
 
-  /** The process decides, not its stdout: something that it started may hold that open. */
+  /** The exit ends the pipe, not the end of stdout, which a descendant may hold open. */
   #onExit(command: string, exit: { readonly exitCode: number } | { readonly signal: string | null }): void {
     const { pid } = this.#child
     if (this.#isOver) return
@@ -146,7 +146,7 @@ export class ChildPipe implements Pipe {
   }
 }
 
-/** White space between the tokens of JSON may be line ends; in its strings there are none. */
+/** Replaces line breaks, which JSON has only between its tokens, by spaces: on stdio a message is one line. */
 function onOneLine(message: string): string {
   return /[\r\n]/.test(message) ? message.replaceAll(/[\r\n]+/g, ' ') : message
 }

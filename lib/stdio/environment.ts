@@ -1,9 +1,9 @@
-/** The environment of a server's process: a few variables of the gateway, and what its config says. */
+/** The environment of a server's process: a few variables of the gateway, and those of its config. */
 import { isDictionary } from '../util/json.ts'
 
 export type EnvironmentVariables = Readonly<Record<string, string>>
 
-/** What programs need to run at all, and no secret among it: as the SDKs have it. */
+/** Variables that programs need to run at all, none of them secret; the same list as in the MCP SDKs. */
 const INHERITED: readonly string[] =
   process.platform === 'win32'
     ? [
@@ -30,7 +30,7 @@ export function environmentOf(own: EnvironmentVariables, inheritEnv: readonly st
   const environment: Record<string, string> = {}
   for (const name of [...INHERITED, ...inheritEnv]) {
     const value = process.env[name]
-    // A shell would take such a value for a function of its own.
+    // A shell would take such a value for the definition of a function.
     if (value !== undefined && !value.startsWith('()')) environment[name] = value
   }
   return { ...environment, ...own }

@@ -1,3 +1,3 @@
-/** `express-mcp-gateway/stdio`: servers that are child processes. An app that does not import it has no code that spawns. */
+/** `express-mcp-gateway/stdio`: servers that are child processes. Only this entry point can start processes. */
 export type { EnvironmentVariables } from './environment.ts'
 export { stdio, type StderrContext, type StdioContext, type StdioOptions } from './stdio.ts'

@@ -1,4 +1,4 @@
-/** Bytes -> lines, each of a bounded length. */
+/** Splits bytes into lines of bounded length. */
 import { ChunkList } from '../util/chunk-list.ts'
 
 const NEWLINE = 0x0a
@@ -11,7 +11,7 @@ export class Lines {
     this.#maxBytes = maxBytes
   }
 
-  /** The lines that end in these bytes, without their ends; `undefined` when one is too long. */
+  /** Returns the lines that are complete with these bytes, without line ends; `undefined` when one is too long. */
   feed(chunk: Buffer): string[] | undefined {
     const lines: string[] = []
     let from = 0
@@ -26,7 +26,7 @@ export class Lines {
   }
 }
 
-/** Characters of several bytes are whole in a line, and a carriage return before its end is none of it. */
+/** Decodes a whole line, so no multi-byte character is split. A carriage return before the line feed is removed. */
 function textOfLine(bytes: Buffer): string {
   const text = bytes.toString()
   return text.endsWith('\r') ? text.slice(0, -1) : text

@@ -1,21 +1,21 @@
-/** Ends a process with all that it has started: end of input, SIGTERM, SIGKILL. */
+/** Ends a process and its descendants: end of input, then SIGTERM, then SIGKILL. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const IS_WINDOWS = process.platform === 'win32'
 
-/** How often it is looked whether anything of a group is left, in milliseconds. */
+/** How often the end of a group is checked, in milliseconds. */
 const POLL_MS = 20
 
-/** How long a killed group is waited for, in milliseconds. */
+/** How long the end of a killed process is awaited, in milliseconds. */
 const KILLED_MS = 1_000
 
-/** Groups that may have a process left, by the id of the process that leads them. */
+/** Process groups that may still have a process, by the pid of their leader. */
 const alive = new Set<number>()
 
 let isWatching = false
 
-/** A gateway whose process ends without closing it leaves nothing behind. */
+/** Kills all groups when this process exits, so that a gateway that was not closed leaves no processes behind. */
 function watchExit(): void {
   if (isWatching) return
   isWatching = true
@@ -24,16 +24,16 @@ function watchExit(): void {
   })
 }
 
-/** Says that a process leads a group of its own. */
+/** Registers a process as the leader of a group. */
 export function led(pid: number): void {
   watchExit()
   alive.add(pid)
 }
 
 /**
- * Ends a process whose input has ended, and its group. What a process leaves behind that has ended by itself is told to
- * end, too. Resolves when nothing of it is left that can be waited for: of a process that another one has adopted nobody
- * here learns for certain.
+ * Ends a process whose stdin was closed, and its group. SIGTERM is also sent to descendants that a process leaves
+ * behind when it exits by itself. Resolves when no process of the group is left, or after SIGKILL when the leader has
+ * exited: descendants are reaped by another parent, so their end cannot be observed reliably.
  */
 export async function endGroup(pid: number, child: ChildProcess, graceMs: number): Promise<void> {
   const hasEnded = (): boolean => hasExited(child)
@@ -49,7 +49,7 @@ export async function endGroup(pid: number, child: ChildProcess, graceMs: number
   alive.delete(pid)
 }
 
-/** Ends at once what the leader of a group has left behind. */
+/** Kills at once what the leader of a group has left running. */
 export function reap(pid: number): void {
   if (!IS_WINDOWS) signal(pid, 'SIGKILL')
   alive.delete(pid)
@@ -68,7 +68,7 @@ async function waitUntil(test: () => boolean, ms: number): Promise<boolean> {
   return true
 }
 
-/** Whether there was anybody to take the signal. */
+/** Returns whether a process received the signal. */
 function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
     if (!IS_WINDOWS) return process.kill(-pid, name)

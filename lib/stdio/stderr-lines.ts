@@ -1,10 +1,10 @@
-/** What a process says on stderr: its lines for whoever wants them, at a bounded rate, and the end of it for an error. */
+/** Splits stderr into lines for `onStderr`, at a bounded rate, and keeps its last characters for an error message. */
 
-/** The longest line that is told, in characters, and how many of them in a second. */
+/** The longest line that is passed on, in characters, and how many lines per second. */
 const MAX_LINE_CHARS = 8 * 1024
 const LINES_PER_SECOND = 100
 
-/** How much of the end is kept, in characters. */
+/** How many of the last characters are kept. */
 const TAIL_CHARS = 4 * 1024
 
 type Tell = (line: string) => void
@@ -13,7 +13,7 @@ export class StderrLines {
   readonly #tell: Tell | undefined
   #tail = ''
   #line = ''
-  /** Whether the line goes on that was told already, since it is too long. */
+  /** Whether the current line was passed on already, because it is too long; the rest of it is dropped. */
   #isCut = false
   #second = 0
   #told = 0
@@ -71,7 +71,7 @@ export class StderrLines {
     this.#say(line)
   }
 
-  /** What the embedder's function throws may not end the gateway. */
+  /** Catches what the embedder's function throws, which would otherwise end the gateway's process. */
   #say(line: string): void {
     try {
       this.#tell?.(line)

@@ -6,51 +6,54 @@ import { rejectUnknown } from '../util/unknown-key.ts'
 import { ChildPipe } from './child-pipe.ts'
 import { checkVariables, environmentOf, type EnvironmentVariables } from './environment.ts'
 
-/** Whom a process is started for. */
+/** The principal, server and era that a process is started for. */
 export type StdioContext<P extends Principal = Principal> = PipeContext<P>
 
-/** Whose line on stderr it is. */
+/** The process that wrote a line on stderr. */
 export interface StderrContext<P extends Principal = Principal> extends PipeContext<P> {
   readonly pid: number | undefined
 }
 
 export interface StdioOptions<P extends Principal = Principal> {
-  /** The program: a path, or a name that is looked for in `PATH`. It is run by itself, never by a shell. */
+  /** The program: a path, or a name that is looked up in `PATH`. It is started directly, never by a shell. */
   readonly command: string
   readonly args?: readonly string[] | undefined
   /**
-   * Variables beside the few that every server gets (`PATH`, `HOME` and the like): never the gateway's own. A function
-   * is asked for every session and every modern request; processes are shared by those with the same answer.
+   * Variables in addition to the few that every server gets (`PATH`, `HOME` and the like), never all of the gateway's.
+   * A function is called for every session and every modern request; those with the same result share a process.
    */
   readonly env?: EnvironmentVariables | ((context: StdioContext<P>) => Awaitable<EnvironmentVariables>) | undefined
-  /** Names of variables of the gateway that the server gets, too, say `HTTPS_PROXY`. */
+  /** Names of the gateway's variables that the server gets in addition, for example `HTTPS_PROXY`. */
   readonly inheritEnv?: readonly string[] | undefined
-  /** Where it runs. Defaults to where the gateway does. */
+  /** The working directory. Defaults to that of the gateway. */
   readonly cwd?: string | undefined
   /**
-   * How many processes there are of it at most. Past that a new session is 503, also for a principal who has as many
-   * already as are left. Defaults to 32.
+   * The most processes of this server at a time. At the limit new sessions are refused with 503, also for a principal
+   * who already has as many as remain free. Defaults to 32.
    */
   readonly maxProcesses?: number | undefined
-  /** How long a process lives without use, in milliseconds. Defaults to 30 minutes. */
+  /** How long a process may be unused before it is ended, in milliseconds. Defaults to 30 minutes. */
   readonly idleMs?: number | undefined
-  /** How long a process may take to end when its stdin has, in milliseconds, and again after SIGTERM. Defaults to 2 000. */
+  /**
+   * How long a process may take to exit after its stdin is closed, and again after SIGTERM, in milliseconds. Defaults
+   * to 2 000.
+   */
   readonly graceMs?: number | undefined
   /** The longest message, in bytes. A process that sends a longer one is ended. Defaults to 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
-   * Told the lines on stderr, up to 100 a second, each of 8 KiB at most. By default nothing is told, and the last 4 KiB
-   * stand in the error when the process ends by itself.
+   * Called with the lines on stderr, at most 100 a second, each cut at 8 KiB. By default they are not passed on, and
+   * the last 4 KiB are part of the error when the process exits by itself.
    */
   readonly onStderr?: ((line: string, context: StderrContext<P>) => void) | undefined
   /**
-   * Names the server. Needed where both `servers` and `env` are functions, since nothing tells then whether two answers
-   * are the same server; otherwise the command, its arguments, variables and directory are its name.
+   * Identifies the server. Required when both `servers` and `env` are functions, since the gateway cannot tell then
+   * whether two results mean the same server; otherwise derived from command, arguments, variables and directory.
    */
   readonly key?: string | undefined
 }
 
-/** Kept complete by the compiler. */
+/** The type makes the compiler require every key. */
 const STDIO_OPTIONS: Readonly<Record<keyof StdioOptions, true>> = {
   command: true,
   args: true,
@@ -68,18 +71,18 @@ const STDIO_OPTIONS: Readonly<Record<keyof StdioOptions, true>> = {
 const DEFAULT_MESSAGE_BYTES = 16 * 1024 * 1024
 
 /**
- * A server that is a child process. A legacy client's session has a process of its own; modern requests share one with
- * whoever would get the same command, arguments, variables and directory.
+ * A server that is a child process. A legacy client's session has a process of its own; modern requests with the same
+ * command, arguments, variables and directory share one.
  *
  * @example
  * servers: { files: stdio({ command: 'npx', args: ['-y', '@modelcontextprotocol/server-filesystem', '/srv'] }) }
- * @throws TypeError for an option that there is not, or that cannot work.
+ * @throws TypeError for an unknown option, or a wrong value.
  */
 export function stdio<P extends Principal = Principal>(options: StdioOptions<P>): PipeServer<P> {
   checkStdioOptions(options)
   const { command, args = [], env = {}, inheritEnv = [], cwd, onStderr } = options
   const { maxProcesses = 32, idleMs, graceMs, maxMessageBytes = DEFAULT_MESSAGE_BYTES } = options
-  // Of one context: what says whose process it is also starts it, so that both have the same answer.
+  // By context: `sharedBy` and `open` both need the variables, and must get the same ones.
   const answers = new WeakMap<PipeContext<P>, Promise<EnvironmentVariables>>()
   const variablesFor = (context: PipeContext<P>): Promise<EnvironmentVariables> => {
     const before = answers.get(context)
@@ -97,14 +100,14 @@ export function stdio<P extends Principal = Principal>(options: StdioOptions<P>)
     const tell = onStderr && ((line: string, pid: number | undefined) => onStderr(line, { ...context, pid }))
     return ChildPipe.spawn({ command, args, env: variables, cwd, maxMessageBytes, onStderr: tell })
   }
-  // Reading `process.env` is slow: without a function to ask, the answer is made once.
+  // Reading `process.env` is slow, so without an `env` function the digest is computed once.
   let digest: string | undefined
   const sharedBy = async (context: PipeContext<P>): Promise<string> => {
     if (typeof env === 'function') return contentDigest(await variablesFor(context))
     digest ??= contentDigest(environmentOf(env, inheritEnv))
     return digest
   }
-  // Two functions of one source may answer differently: their servers are told apart by name, or by a `key` of one's own.
+  // Two functions with the same source may return different variables, so `env` functions are no part of the identity.
   const content = typeof env === 'function' ? undefined : contentDigest({ command, args, cwd, env, inheritEnv })
   const key = options.key ?? content
   return {
@@ -139,7 +142,7 @@ function checkTexts(option: string, list: unknown): void {
   throw new TypeError(`"${option}" must be an array of texts`)
 }
 
-/** Variables hold secrets: what is kept of them to compare is a digest. */
+/** A digest, because variables hold secrets and are kept only for comparison. */
 function contentDigest(value: object): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('base64url')
 }

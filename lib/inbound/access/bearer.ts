@@ -6,7 +6,7 @@ const TOKEN = /^Bearer +([\w.~+/-]+=*) *$/i
 const SCHEME = /^Bearer(?: |$)/i
 
 /**
- * Reads the Bearer token of a request, for an `authenticate` hook of your own. Answers `undefined` when there is no
+ * Reads the Bearer token of a request, for an `authenticate` hook of your own. Returns `undefined` when there is no
  * `Authorization` header, or one of another scheme. (AU9)
  *
  * @example

@@ -1,7 +1,7 @@
 /** The `WWW-Authenticate` header of a refusal. (RFC 6750 section 3, RFC 9728 section 5.1; AU3, AU7) */
 import type { GatewayError } from '../../errors.ts'
 
-/** What a challenge says of a server. */
+/** The parts of a challenge that depend on the server. */
 export interface ChallengeInfo {
   /** Where the server's metadata is (RFC 9728); `undefined` where it has none. */
   readonly metadataUrl: string | undefined

@@ -1,4 +1,4 @@
-/** Calls the embedder's `authenticate` and `servers` hooks, and checks what they answer. */
+/** Calls the embedder's `authenticate` and `servers` hooks, and checks what they return. */
 import { checkExpiry } from '../../session/expiry.ts'
 import { foundServer } from '../../session/found-server.ts'
 import type { Authenticate, Awaitable, GatewayRequest, Principal, ServerConfig, ServerLookup } from '../../types.ts'
@@ -8,7 +8,7 @@ import { principalOf } from './principal.ts'
 import type { ProtectedServers } from './protected-resource.ts'
 import { requireScopes } from './scopes.ts'
 
-/** The embedder's hooks, with what their answers are checked against. */
+/** The embedder's hooks, with what their results are checked against. */
 export interface AccessHooks {
   readonly authenticate: Authenticate | false
   readonly lookup: ServerLookup
@@ -31,7 +31,7 @@ export function authenticate(
   })
 }
 
-/** The config of this name that the lookup answers for this principal. Throws `not_found` where it answers none. */
+/** The config that the lookup returns for this name and principal. Throws `not_found` when it returns none. */
 export function lookUpServer(
   request: GatewayRequest,
   server: string,

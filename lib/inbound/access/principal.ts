@@ -1,4 +1,4 @@
-/** Makes a principal of what an `authenticate` hook answered. */
+/** Makes a principal of what an `authenticate` hook returned. */
 import { hash } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import type { AuthInfo, GatewayRequest, Principal } from '../../types.ts'
@@ -6,7 +6,7 @@ import { showsToken } from './bearer.ts'
 import { isAudience } from './resource.ts'
 import { grantedScopes } from './scopes.ts'
 
-/** Throws `unauthorized` for `undefined`, and a TypeError for an answer that is no principal. */
+/** Throws `unauthorized` for `undefined`, and a TypeError for any other value that is not a principal. */
 export function principalOf(answer: unknown, request: GatewayRequest, resource: string | undefined): Principal {
   if (answer === undefined) throw unauthorized(request)
   if (hasId(answer)) return withScopes(answer)
@@ -20,7 +20,7 @@ function withScopes(principal: Principal): Principal {
   return principal
 }
 
-/** A client that sent a token is told that the token is invalid, any other that it needs one. (RFC 6750, section 3.1) */
+/** The challenge says `invalid_token` only to a client that sent a token. (RFC 6750, section 3.1) */
 function unauthorized(request: GatewayRequest): GatewayError {
   return showsToken(request)
     ? new GatewayError('unauthorized', 'The access token is not valid', { challenge: { error: 'invalid_token' } })

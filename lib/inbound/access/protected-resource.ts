@@ -104,7 +104,7 @@ export class ProtectedServers {
     return server === '' ? this.#mount : this.#uriOf?.(server)
   }
 
-  /** What a challenge says of this server. */
+  /** The parts of a challenge that depend on this server. */
   asked(server: string): ChallengeInfo {
     return { metadataUrl: server === '' ? undefined : this.#urlOf?.(server), scopes: this.scopes }
   }

@@ -1,17 +1,17 @@
-/** Has whoever opens pipes wait that end by themselves again and again: 1, 2, 4, 8, 16 s. */
+/** Delays opening a pipe whose predecessors ended unexpectedly in a row: by 1, 2, 4, 8, then 16 s. */
 import { GatewayError } from '../../errors.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
 
-/** A pipe that has lived for so long, in milliseconds, ends without consequences. */
+/** A pipe that lived at least this long, in milliseconds, resets the back-off when it ends. */
 const LONG_LIFE_MS = 60_000
 
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 16_000
 
-/** How many loops are remembered. */
+/** How many back-off states are kept. */
 const MAX_LOOPS = 1_000
 
-/** Of pipes that ended soon, each within a minute after the wait for the one before. */
+/** A series of unexpected ends, each within a minute after the wait for the one before. */
 interface Loop {
   readonly ends: number
   readonly endedAt: number
@@ -19,10 +19,10 @@ interface Loop {
 }
 
 export class BackOff {
-  /** By whatever would be opened again. */
+  /** By the name of what would be opened again. */
   readonly #loops = new Map<string, Loop>()
 
-  /** Throws `unavailable` while it is too early to open another pipe. */
+  /** Throws `unavailable` while opening another pipe has to wait. */
   check(name: string): void {
     const waitMs = (this.#loops.get(name)?.openAgainAt ?? 0) - performance.now()
     if (waitMs <= 0) return
@@ -33,8 +33,8 @@ export class BackOff {
   }
 
   /**
-   * A pipe has ended by itself. The first one in a row may be opened again at once. Of pipes that were open together and
-   * end together one counts: only what is opened again and ends again is a loop.
+   * Records that a pipe ended by itself. After the first end a pipe may be opened again at once. Pipes that were open
+   * at the same time and end together count once, because only reopening and ending again is a loop.
    */
   ended(name: string, openedAt: number): void {
     const now = performance.now()

@@ -1,19 +1,19 @@
-/** How many pipes there are, and whether a principal may have another one. */
+/** Counts the pipes, and limits how many there are and how many a principal may have. */
 import { GatewayError } from '../../errors.ts'
 import type { Principal } from '../../types.ts'
 import type { PipeTarget } from './pipe-target.ts'
 
-/** How many pipes a gateway has in all, whatever their servers. */
+/** How many pipes a gateway has in all, over all servers. */
 const MAX_PIPES = 10_000
 
-/** The key of all pipes, whatever their servers: no upstream has this id. */
+/** The key under which the pipes of all servers are counted; no upstream has this id. */
 const ALL = ''
 
 export class Capacity {
-  /** By upstream id, and by upstream id and principal: those that are being opened or closed too. */
+  /** By upstream id, and by upstream id and principal. Pipes that are being opened or closed are counted too. */
   readonly #counts = new Map<string, number>()
 
-  /** Throws `unavailable` when there is no room. A principal takes no more than it leaves to the others. */
+  /** Throws `unavailable` at the limit, or when a principal would have more pipes than remain free for the others. */
   reserve(target: PipeTarget, principal: Principal | undefined): void {
     const refusal = this.#refusalOf(target, principal)
     if (refusal !== undefined) throw new GatewayError('unavailable', refusal)

@@ -1,4 +1,6 @@
-/** One open pipe: gives every request an id of its own there, and brings what comes back to whom it belongs. */
+/**
+ * One open pipe: assigns each request an id that is unique on the pipe, and routes incoming messages to their requests.
+ */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { OnChange } from '../../exchange/layer.ts'
@@ -14,30 +16,32 @@ import { PipeCall } from './pipe-call.ts'
 import { cancelToPipe, requestToPipe } from './renaming.ts'
 import { ToolParams } from './tool-params.ts'
 
-/** How many requests of clients are under way on one pipe. */
+/** The limit of client requests that are in flight on one pipe. */
 const MAX_CALLS = 1_000
 
-/** How many requests are remembered that were stopped and not answered, so that they can be cancelled by their id. */
+/**
+ * How many stopped, unanswered requests are remembered, so that a later cancellation can still name them by pipe id.
+ */
 const MAX_STOPPED = 1_000
 
 export const ACCEPTED: Reply = { kind: 'empty', status: 202, headers: {} }
 
 export interface ChannelParts {
   readonly pipe: Pipe
-  /** Whether several clients have requests on it. */
+  /** Whether requests of several clients share it. */
   readonly isShared: boolean
   readonly responseMs: number
   readonly idleMs: number
-  /** Nothing goes on, and nothing has for `idleMs`. */
+  /** Called when the pipe has had no traffic for `idleMs` and has no request or listener. */
   readonly onIdle: () => void
-  /** It has ended by itself; `hadCalls` says whether anybody was told so. */
+  /** Called when the pipe ended by itself; `hadCalls` tells whether any request was rejected with the cause. */
   readonly onEnd: (cause: unknown, hadCalls: boolean) => void
-  /** Told what a server says that is no message. */
+  /** Called when the server sends something that is not a message. */
   readonly report: (error: GatewayError) => void
   readonly onChange: OnChange
 }
 
-/** A stopped request, by what its cancellation can be told by. */
+/** A stopped request, with what is needed to cancel it on the pipe. */
 type Stopped = Pick<PipeCall, 'pipeId' | 'exchange'>
 
 export class Channel implements Flow {
@@ -83,12 +87,12 @@ export class Channel implements Flow {
     return this.#isOver
   }
 
-  /** Whether any response has come. */
+  /** Whether the server has sent any response. */
   get hasAnswered(): boolean {
     return this.#incoming.hasAnswered
   }
 
-  /** A message of a client, or its listener. Throws a GatewayError for what cannot be taken. */
+  /** Sends a message of a client, or opens its listener. Throws a GatewayError when the pipe cannot accept it. */
   send(exchange: Exchange): Promise<Reply> {
     if (this.#isOver) throw new GatewayError('upstream_broken', 'The server ended')
     this.#idle.refresh()
@@ -100,7 +104,7 @@ export class Channel implements Flow {
     return Promise.resolve(ACCEPTED)
   }
 
-  /** Ends the pipe; resolves when nothing of it is left. Calling again gives the same promise. */
+  /** Closes the pipe; resolves when it has closed. Repeated calls return the same promise. */
   close(graceMs: number): Promise<void> {
     this.#closed ??= (async () => inHookTime(this.#pipe.close(graceMs), '"close" of a pipe'))()
     this.#finish(new GatewayError('session_not_found', 'The session has ended'))
@@ -117,7 +121,7 @@ export class Channel implements Flow {
     if (this.#slow.delete(stream) && this.#slow.size === 0 && !this.#isOver) this.#tell(() => this.#pipe.resume())
   }
 
-  /** What a pipe throws is the end of it, and of nothing else. */
+  /** Ends the pipe when it throws, so that the error reaches only the requests on this pipe. */
   #tell(action: () => void): void {
     try {
       action()
@@ -126,7 +130,9 @@ export class Channel implements Flow {
     }
   }
 
-  /** A response is for the server only if it asked: of a client's other responses it can make nothing. */
+  /**
+   * Forwards a client's response only if the server sent a request with its id; a server cannot use any other response.
+   */
   #mayBeSaid(kind: string, { message }: Exchange): boolean {
     return kind === 'notification' || (message?.kind === 'response' && this.#incoming.answered(message.id))
   }
@@ -139,7 +145,7 @@ export class Channel implements Flow {
     const pipeId = (this.#pipeIds += 1)
     const outgoing = outgoingOf(exchange, requestToPipe(message.text, pipeId))
     const onGone = (): void => {
-      // Its response, should it come, is nobody's; the layer that cancels it does so by what is remembered here.
+      // A later response is dropped. The layer that cancels the request finds its pipe id in `#stopped`.
       if (!this.#calls.delete(pipeId) || this.#outbox.withdraw(outgoing)) return
       boundedSet(this.#stopped, MAX_STOPPED, pipeId, { pipeId, exchange })
     }
@@ -164,14 +170,20 @@ export class Channel implements Flow {
     return call.reply
   }
 
-  /** On a pipe of several principals a message without a reference may be about anybody's request. */
+  /**
+   * Notes whether several principals use the pipe: a message without a reference may then be about any of their
+   * requests.
+   */
   #noteOwner({ origin }: Exchange): void {
     const { id = '' } = origin.principal ?? {}
     this.#owner ??= id
     if (this.#owner !== id) this.#hasOneOwner = false
   }
 
-  /** A cancellation of the gateway names the very request by its origin; a client's may name any of its session. */
+  /**
+   * Forwards a cancellation with the pipe's id. The gateway's own finds its request by origin; a client's, by id in its
+   * session.
+   */
   #cancel(exchange: Exchange): void {
     const { message, origin } = exchange
     if (message?.kind !== 'notification') return
@@ -202,7 +214,7 @@ export class Channel implements Flow {
     else this.#parts.onIdle()
   }
 
-  /** The pipe has ended by itself, or has thrown: whoever waits hears of it at once. */
+  /** Rejects all requests in flight at once, because the pipe has ended by itself or has thrown. */
   #end(cause: unknown): void {
     if (this.#isOver) return
     const hadCalls = this.#calls.size > 0

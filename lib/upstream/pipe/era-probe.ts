@@ -1,4 +1,6 @@
-/** Finds out whether a pipe speaks the modern era: by what it answers, or by time. (2026-07-28 stdio, Backward Compatibility) */
+/**
+ * Detects whether a pipe speaks the modern era, by a probe with a timeout. (2026-07-28 stdio, Backward Compatibility)
+ */
 import { GatewayError, isCode } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { UpstreamClient } from '../../exchange/upstream-client.ts'
@@ -12,11 +14,14 @@ import type { Channel } from './channel.ts'
 /** How long a server may take to answer the probe: a program that is installed on its first start takes seconds. */
 const PROBE_MS = 10_000
 
-/** How long a verdict holds, in milliseconds, and one by silence: the next start may be a quicker one. */
+/**
+ * How long a verdict is kept, in milliseconds. One that follows from a timeout is kept shorter: the next start may be
+ * faster.
+ */
 const ANSWER_MEMORY_MS = 5 * 60_000
 const SILENCE_MEMORY_MS = 60_000
 
-/** How many verdicts are remembered. */
+/** How many verdicts are kept. */
 const MAX_VERDICTS = 1_000
 
 const PROBE_INFO = { name: 'express-mcp-gateway', version: '1' }
@@ -29,13 +34,13 @@ interface ProbeVerdict {
 export class PipeEras {
   readonly #verdicts = new Map<string, { readonly era: Era; readonly until: number }>()
 
-  /** The era of whatever has this name, if it is known. */
+  /** The era of the pipes with this name, if it is known. */
   of(name: string): Era | undefined {
     const verdict = this.#verdicts.get(name)
     return verdict && verdict.until > performance.now() ? verdict.era : undefined
   }
 
-  /** Asks a pipe. Rejects with a GatewayError when nothing can be learnt from what became of that. */
+  /** Sends the probe. Rejects with a GatewayError when its outcome says nothing about the era. */
   async probe(name: string, channel: Channel, exchange: Exchange): Promise<Era> {
     const { era, memoryMs } = await probeVerdictOf(channel, exchange)
     boundedSet(this.#verdicts, MAX_VERDICTS, name, { era, until: performance.now() + memoryMs })
@@ -43,7 +48,9 @@ export class PipeEras {
   }
 }
 
-/** In the name of whoever came first, but in a lifetime of its own: others wait for the answer, too. */
+/**
+ * Probes as the principal of the first request, but detached from its lifetime, because other requests wait for it too.
+ */
 async function probeVerdictOf(channel: Channel, exchange: Exchange): Promise<ProbeVerdict> {
   const life = exchange.life.detach()
   const late = new GatewayError('upstream_timeout', 'The server did not say in time which revisions it speaks')
@@ -65,7 +72,7 @@ function discovered(result: unknown): ProbeVerdict {
   return { era: Array.isArray(versions) && hasModern(versions) ? 'modern' : 'legacy', memoryMs: ANSWER_MEMORY_MS }
 }
 
-/** An error of the modern era is modern, unless it names nothing but other revisions; any other is legacy. */
+/** A modern error code means modern, unless it lists legacy revisions only; any other error means legacy. */
 function refusedDiscovery({ code, data }: RpcError): ProbeVerdict {
   const supported = member(data, 'supported')
   const isModern = MODERN_ERRORS.has(code) && (!Array.isArray(supported) || hasModern(supported))

@@ -1,24 +1,24 @@
-/** inProcess(): a server in this very process, at the other end of a pair of transports. */
+/** inProcess(): a server in this process, connected by a pair of in-memory transports. */
 import type { PipeContext, PipeServer, Principal } from '../../types.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
 import { MemoryTransport } from './memory-transport.ts'
 
-/** Who sends a message, as handlers of an SDK server find it in `authInfo`. */
+/** The sender of a message, which handlers of an SDK server receive as `authInfo`. */
 export interface InProcessAuthInfo {
-  /** Empty: the client's token is the gateway's alone. */
+  /** Empty, because the gateway never passes on the client's token. */
   readonly token: string
   /** The principal's id. */
   readonly clientId: string
   readonly scopes: string[]
   /** In seconds since the epoch. */
   readonly expiresAt?: number
-  /** With the principal itself as `principal`. */
+  /** Holds the principal itself as `principal`. */
   readonly extra: Record<string, unknown>
 }
 
-/** The least that an SDK server asks of a transport; it is the server who sets the listeners. */
+/** The part of the SDK's transport interface that servers use; the server sets the listeners. */
 export interface ServerTransport {
-  // Each SDK has types of its own for messages and listeners; what crosses is JSON in any case.
+  // The SDKs have different types for messages and listeners; the messages are JSON with either.
   // oxlint-disable-next-line typescript/no-explicit-any
   onmessage?: ((message: any, extra?: any) => void) | undefined
   onclose?: (() => void) | undefined
@@ -31,26 +31,26 @@ export interface ServerTransport {
 }
 
 export interface InProcessOptions {
-  /** Names the server. Defaults to its name in the record of `servers`; with a lookup function it is required. */
+  /** Identifies the server. Defaults to its name in the record of `servers`; required when `servers` is a function. */
   readonly key?: string | undefined
   /** Whether modern requests of all principals share one instance; by default each principal has one. */
   readonly isShared?: boolean | undefined
-  /** How many instances there are at most. Past that new sessions are 503. Defaults to 10 000. */
+  /** The most instances at a time. At the limit new sessions are refused with 503. Defaults to 10 000. */
   readonly maxInstances?: number | undefined
-  /** How long an instance lives without use, in milliseconds. Defaults to 30 minutes. */
+  /** How long an instance may be unused before it is closed, in milliseconds. Defaults to 30 minutes. */
   readonly idleMs?: number | undefined
 }
 
 /**
- * A server in this process, without a port: an `McpServer` of either generation of the SDK, or anything that connects to
- * a transport. It is asked for a server per session of a legacy client, and one per principal for modern requests.
+ * A server in this process, without a port: an `McpServer` of either SDK generation, or anything that connects to a
+ * transport. The function is called once per session of a legacy client, and once per principal for modern requests.
  *
  * @example
  * servers: {
  *   cart: inProcess((transport, { principal }) => makeCart(principal).connect(transport)),
  *   notes: inProcess((transport) => serveStdio(makeNotes, { transport })),
  * }
- * @throws TypeError for what is no function, and for an option that there is not.
+ * @throws TypeError if `connect` is not a function, or for an unknown option.
  */
 export function inProcess<P extends Principal = Principal>(
   connect: (transport: ServerTransport, context: PipeContext<P>) => unknown,

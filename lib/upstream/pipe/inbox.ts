@@ -1,10 +1,10 @@
-/** What a server says outside of any request: to the session's listener, and kept for it while there is none. */
+/** Messages of a server outside of any request: sent to the session's listener, and buffered while there is none. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import { type Flow, MessageStream } from './message-stream.ts'
 
-/** How many messages are kept for a listener, and how many characters of them. */
+/** How many messages are buffered for a listener, and how many characters of them. */
 const MAX_KEPT = 256
 const MAX_KEPT_CHARS = 1024 * 1024
 
@@ -22,7 +22,7 @@ export class Inbox {
     return this.#stream !== undefined
   }
 
-  /** The listener's stream; there is one at a time. */
+  /** Opens the listener's stream; a session has one at a time. */
   open({ life }: Exchange): Reply {
     if (this.#stream) {
       throw new GatewayError('upstream_refused', 'The session has its stream open already', { status: 409 })
@@ -39,7 +39,7 @@ export class Inbox {
     return stream.reply(() => [], true)
   }
 
-  /** `false` when there is no room to keep it. */
+  /** Returns `false`, and drops the message, when the buffer is full. */
   say(text: string): boolean {
     if (this.#stream) {
       this.#stream.say(text)

@@ -1,4 +1,4 @@
-/** What comes over a pipe: responses to their requests, and everything else to whoever it may be for. */
+/** Routes what a pipe receives: responses to their requests, other messages to a request's stream or the listener. */
 import { GatewayError } from '../../errors.ts'
 import { itemTexts } from '../../exchange/json-text.ts'
 import type { OnChange } from '../../exchange/layer.ts'
@@ -16,33 +16,33 @@ import type { Flow } from './message-stream.ts'
 import type { PipeCall } from './pipe-call.ts'
 import { progressToClient, questionId, responseToClient, subscribedToClient } from './renaming.ts'
 
-/** How many questions of a server are open at a time. */
+/** How many requests of a server may wait for a response at a time. */
 const MAX_QUESTIONS = 100
 
-/** What belongs to a running request, if there is one; lists that change belong to none. */
+/** Notifications that belong to a running request, if there is one; list changes belong to none. */
 const OF_A_CALL: ReadonlySet<string> = new Set(['notifications/message', 'notifications/cancelled'])
 
-/** What says that something has changed which the server offers. */
+/** Notifications that something has changed which the server offers. */
 const CHANGED = /^notifications\/(?:\w+\/list_changed|resources\/updated)$/
 
 interface IncomingParts {
-  /** The requests under way, by their id on the pipe. */
+  /** The requests in flight, by their id on the pipe. */
   readonly calls: ReadonlyMap<number, PipeCall>
   readonly flow: Flow
-  /** Says something to the server. */
+  /** Sends a message to the server. */
   readonly say: (text: string) => void
   readonly report: (error: GatewayError) => void
   readonly onChange: OnChange
-  /** Whether all the requests on the pipe so far are of one principal. */
+  /** Whether all requests on the pipe so far belong to one principal. */
   readonly hasOneOwner: () => boolean
-  /** Told the results of `tools/list`. */
+  /** Called with the results of `tools/list`. */
   readonly onTools: (result: unknown) => void
 }
 
 export class Incoming {
   readonly inbox: Inbox
   readonly #parts: IncomingParts
-  /** The server's requests to the client without a response, with the request on whose stream each was put. */
+  /** The server's unanswered requests, each with the client's request whose stream carried it. */
   readonly #questions = new Map<RequestId | null, PipeCall | undefined>()
   #hasReported = false
   #hasAnswered = false
@@ -52,12 +52,12 @@ export class Incoming {
     this.inbox = new Inbox(parts.flow)
   }
 
-  /** Whether any response has come. */
+  /** Whether the server has sent any response. */
   get hasAnswered(): boolean {
     return this.#hasAnswered
   }
 
-  /** A client has answered: whether it was asked. */
+  /** Records a client's response; returns whether the server had sent a request with this id. */
   answered(id: RequestId | null): boolean {
     return this.#questions.delete(id)
   }
@@ -93,8 +93,8 @@ export class Incoming {
   }
 
   /**
-   * A server asks its client: on the stream of the request that is running, if there is one alone, else on the
-   * listener's. In the modern era no server asks, and no response is ever sent to it. (2026-07-28 stdio)
+   * Forwards a server's request: on the stream of the client's request if only one is running, else on the listener's.
+   * A modern server sends no requests, so one on a shared pipe is dropped. (2026-07-28 stdio)
    */
   #ask(question: RequestMessage): void {
     if (this.#parts.flow.isShared) return
@@ -117,7 +117,7 @@ export class Incoming {
     if (CHANGED.test(method)) onChange(method, changedUri(params))
     if (method === 'notifications/progress') {
       const call = calls.get(member(params, 'progressToken') as number)
-      // Without a token of the client's it asked for no progress.
+      // A request that the client sent without a progress token gets no progress.
       if (call?.ids.progressToken !== undefined) call.say(progressToClient(text, call.ids))
       return
     }
@@ -127,7 +127,7 @@ export class Incoming {
     this.#notifySession(notification)
   }
 
-  /** A log message names no request: it may be about another principal's, so it is said only where there is none. */
+  /** Forwards a log message, which names no request, only if it cannot concern another principal's request. */
   #notifyShared({ method, params, text }: NotificationMessage): void {
     if (method === 'notifications/cancelled') {
       const ended = this.#parts.calls.get(member(params, 'requestId') as number)
@@ -148,13 +148,16 @@ export class Incoming {
     else this.inbox.say(text)
   }
 
-  /** The request that a message without a reference belongs to: the one that runs, or the last one if nobody listens. */
+  /**
+   * The request that a message without a reference belongs to: the only one in flight, or without a listener the
+   * latest.
+   */
   #onlyCall(): PipeCall | undefined {
     const running = [...this.#parts.calls.values()].filter(({ takesMessages }) => takesMessages)
     return running.length === 1 || !this.inbox.isOpen ? running.at(-1) : undefined
   }
 
-  /** A banner on stdout is common; a server that says nothing else is told of once. */
+  /** Reports a line that is not a message once per pipe, because servers often print a banner on stdout. */
   #reportOnce(): void {
     if (this.#hasReported) return
     this.#hasReported = true

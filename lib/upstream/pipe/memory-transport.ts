@@ -1,9 +1,12 @@
-/** A transport for a server in this process that is a pipe for the gateway: what crosses is JSON, so nothing is shared. */
+/**
+ * A transport for the server and a pipe for the gateway. Messages are serialized to JSON, so the sides share no
+ * objects.
+ */
 import type { Pipe, PipeContext } from '../../types.ts'
 import { isObject, parseJson } from '../../util/json.ts'
 import type { InProcessAuthInfo, ServerTransport } from './in-process.ts'
 
-/** How many messages of a server wait while the gateway takes none, and how many characters of them. */
+/** How many messages of a server are buffered while the gateway has paused it, and how many characters of them. */
 const MAX_UNTAKEN = 1_000
 const MAX_UNTAKEN_CHARS = 4 * 1024 * 1024
 
@@ -21,7 +24,7 @@ export class MemoryTransport implements Pipe, ServerTransport {
   onMessage?: ((message: string) => void) | undefined
   onDrain?: (() => void) | undefined
   onClose?: ((cause?: Error) => void) | undefined
-  /** What came before the server was ready. */
+  /** Messages that arrived before the server called `start()`. */
   #early: (readonly [text: string, from: PipeContext | undefined])[] | undefined = []
   #waiting: Untaken[] = []
   #chars = 0
@@ -38,7 +41,7 @@ export class MemoryTransport implements Pipe, ServerTransport {
     return Promise.resolve()
   }
 
-  /** Resolves when the gateway has taken it: a server that waits for that is slowed down along with its client. */
+  /** Resolves when the gateway has received the message, so a server that awaits it is slowed down by a slow client. */
   send(message: string, from?: PipeContext): boolean
   send(message: object): Promise<void>
   send(message: string | object, from?: PipeContext): boolean | Promise<void> {
@@ -73,7 +76,7 @@ export class MemoryTransport implements Pipe, ServerTransport {
     }
   }
 
-  // Both: the server has ended, or the gateway ends it.
+  // Called by the server when it ends, and by the gateway to end it.
 
   close(): Promise<void> {
     if (this.#isClosed) return Promise.resolve()
@@ -95,7 +98,7 @@ export class MemoryTransport implements Pipe, ServerTransport {
     return false
   }
 
-  /** What a server's listener throws is the server's to hear of. */
+  /** Reports what the server's listener throws to the server's own `onerror`. */
   #deliver(text: string, from: PipeContext | undefined): void {
     try {
       this.onmessage?.(parseJson(text), extraOf(from))
@@ -113,7 +116,7 @@ function extraOf(from: PipeContext | undefined): Extra {
   return { authInfo: expiresAt === undefined ? authInfo : { ...authInfo, expiresAt } }
 }
 
-/** What JSON cannot say, a circle or a BigInt, is an error response: its request would never be answered. */
+/** Sends an error in place of a result that JSON cannot represent, which would leave its request without a response. */
 function jsonTextOf(message: object): string {
   try {
     return JSON.stringify(message)

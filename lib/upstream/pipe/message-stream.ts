@@ -1,4 +1,7 @@
-/** An event stream of messages out of a pipe, and what becomes of the pipe when its reader is slow. */
+/**
+ * An event stream of messages from a pipe, with backpressure: a slow reader pauses its own pipe, or is cut off a shared
+ * one.
+ */
 import { EVENT_STREAM_TYPE } from '../../protocol.ts'
 import type { RequestId } from '../../types.ts'
 import type { End } from '../../exchange/body.ts'
@@ -6,17 +9,17 @@ import { PushBody } from '../../exchange/push-body.ts'
 import type { EventsReply } from '../../exchange/reply.ts'
 import { messageEvent } from '../../exchange/sse.ts'
 
-/** How many bytes wait for a reader that has had enough: past that the pipe pauses, if it is the reader's own. */
+/** How many unread bytes a reader may have before its own pipe is paused. */
 const PAUSE_BYTES = 64 * 1024
 
-/** How many bytes wait for a reader on a pipe that it shares with others: past that its stream is cut. */
+/** How many unread bytes a reader may have on a shared pipe before its stream is cut off. */
 const CUT_BYTES = 1024 * 1024
 
-/** The pipe, as a stream of it sees it. */
+/** The flow control of a pipe, as its streams use it. */
 export interface Flow {
-  /** Whether others have messages on the same pipe, which one slow reader may not hold up. */
+  /** Whether several clients share the pipe, which one slow reader must not pause for the others. */
   readonly isShared: boolean
-  /** A reader holds the pipe up, until `release()`. */
+  /** Pauses the pipe until `release()`, because the reader of this stream is slow. */
   hold(stream: MessageStream): void
   release(stream: MessageStream): void
 }
@@ -24,10 +27,10 @@ export interface Flow {
 export class MessageStream {
   readonly #body = new PushBody()
   readonly #flow: Flow
-  /** What was said since the reader had enough, in bytes. */
+  /** Bytes pushed since the reader's buffer became full. */
   #unreadBytes = 0
 
-  /** `onGone` is told once when the reader wants no more, or cannot keep up. */
+  /** `onGone` is called once, when the reader disconnects or is cut off. */
   constructor(flow: Flow, onGone: () => void) {
     this.#flow = flow
     this.#body.writer = {
@@ -39,7 +42,9 @@ export class MessageStream {
     }
   }
 
-  /** Says a message. `false` when it is cut, since its reader is too slow for a pipe that others share. */
+  /**
+   * Pushes a message. Returns `false` when the stream was cut off, because its reader is too slow for a shared pipe.
+   */
   say(text: string): boolean {
     const event = messageEvent(text)
     this.#body.push(event)

@@ -1,4 +1,4 @@
-/** Asks an embedder's function for a pipe, and checks what it answers. */
+/** Calls the embedder's function that opens a pipe, and checks what it returns. */
 import { GatewayError } from '../../errors.ts'
 import type { Origin } from '../../exchange/exchange.ts'
 import type { Pipe, PipeContext } from '../../types.ts'
@@ -6,7 +6,7 @@ import { inHookTime } from '../../util/hook-timeout.ts'
 import { kindOf } from '../../util/json.ts'
 import type { PipeTarget } from './pipe-target.ts'
 
-/** Rejects with a GatewayError. A pipe that comes too late is closed. */
+/** Rejects with a GatewayError. Closes a pipe that is returned after the time limit, since nothing would use it. */
 export async function openPipe({ open, graceMs }: PipeTarget, origin: Origin, context: PipeContext): Promise<Pipe> {
   let isLate = false
   try {

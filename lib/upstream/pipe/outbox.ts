@@ -1,15 +1,15 @@
-/** What is sent over a pipe, in order: messages wait while the pipe is full. */
+/** Sends messages over a pipe in order, and buffers them while the pipe is full. */
 import type { Pipe, PipeContext } from '../../types.ts'
 
-/** How many messages wait for a pipe that is full, and how many characters of them. */
+/** How many messages are buffered while a pipe is full, and how many characters of them. */
 const MAX_WAITING = 1_000
 const MAX_WAITING_CHARS = 16 * 1024 * 1024
 
-/** A message on its way out. */
+/** A message that is to be sent. */
 export interface Outgoing {
   readonly text: string
   readonly from: PipeContext | undefined
-  /** Runs the sending in the async context of whoever asked for it. */
+  /** Binds the sending to the async context of the request that it belongs to. */
   readonly bind: (send: () => boolean) => () => boolean
 }
 
@@ -20,13 +20,13 @@ export class Outbox {
   #chars = 0
   #isFull = false
 
-  /** `onFault` is told what the pipe throws: nothing more is sent over it then. */
+  /** `onFault` is called with what the pipe throws; nothing is sent over it afterwards. */
   constructor(pipe: Pipe, onFault: (error: unknown) => void) {
     this.#pipe = pipe
     this.#onFault = onFault
   }
 
-  /** `false` when too much waits already, and the message is not taken. */
+  /** Returns `false`, and drops the message, when the buffer is full. */
   send(outgoing: Outgoing): boolean {
     if (!this.#isFull) {
       this.#hand(outgoing)
@@ -38,7 +38,7 @@ export class Outbox {
     return true
   }
 
-  /** Takes a message back. `false` when it has been sent. */
+  /** Removes a message from the buffer. Returns `false` when it has been sent already. */
   withdraw(outgoing: Outgoing): boolean {
     const at = this.#waiting.indexOf(outgoing)
     if (at === -1) return false
@@ -47,7 +47,7 @@ export class Outbox {
     return true
   }
 
-  /** The pipe takes more again. */
+  /** Sends the buffered messages when the pipe accepts more. */
   drain(): void {
     this.#isFull = false
     while (!this.#isFull) {
@@ -64,7 +64,7 @@ export class Outbox {
   }
 
   #hand({ text, from, bind }: Outgoing): void {
-    // A pipe may drain while it is sent to: what it says last holds.
+    // `send()` may call `onDrain` before it returns, so its return value is applied last.
     this.#isFull = true
     try {
       if (bind(() => this.#pipe.send(text, from))()) this.#isFull = false

@@ -1,4 +1,4 @@
-/** One request of a client on a pipe: its reply is JSON where the response comes first, else an event stream. */
+/** One client request on a pipe. The reply is JSON if the response comes first, else an event stream. */
 import { GatewayError } from '../../errors.ts'
 import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
@@ -10,7 +10,7 @@ import { member } from '../../util/json.ts'
 import { type Flow, MessageStream } from './message-stream.ts'
 import { type ClientIds, clientIdsOf } from './renaming.ts'
 
-/** How long a client waits for the first byte: a stream that has begun is kept alive by heartbeats. (SE15) */
+/** After this wait, in milliseconds, the reply becomes an event stream, which heartbeats keep alive. (SE15) */
 const FIRST_BYTE_MS = 7_500
 
 const UNKNOWN_METHOD = -32601
@@ -20,11 +20,11 @@ const NONE_PENDING: readonly RequestId[] = []
 export interface CallParts {
   readonly pipeId: number
   readonly flow: Flow
-  /** How long the server may say nothing at all. */
+  /** The time limit for the server's first message, in milliseconds; 0 for none. */
   readonly responseMs: number
-  /** Nobody wants the response any more. */
+  /** Called when the client needs no response any more. */
   readonly onGone: () => void
-  /** It has been answered, or never will be. */
+  /** Called when the request is over, with or without a response. */
   readonly onOver: () => void
 }
 
@@ -57,7 +57,7 @@ export class PipeCall {
       this.#reject = reject
     })
     if (this.listens) return
-    // The reply to a handshake opens a session, so its head says whether there is one.
+    // The reply to a handshake must wait for the response, because its headers carry the session id.
     if (!exchange.opens) this.#opening = setTimeout(() => this.#open(), FIRST_BYTE_MS).unref()
     if (responseMs > 0) this.#deadline = setTimeout(() => this.#giveUp(), responseMs).unref()
   }
@@ -70,19 +70,19 @@ export class PipeCall {
     return this.method === LISTEN_METHOD
   }
 
-  /** Whether messages before the response can go along with it. */
+  /** Whether its stream can carry messages before the response. */
   get takesMessages(): boolean {
     return !this.exchange.opens && !this.#isOver
   }
 
-  /** A message before the response. `false` when its stream is cut. */
+  /** Sends a message before the response. Returns `false` when the stream was cut off. */
   say(text: string): boolean {
     clearTimeout(this.#deadline)
     this.#open()
     return this.#stream.say(text)
   }
 
-  /** The response, in the client's words. */
+  /** Sends the response, whose ids are already the client's. */
   finish(text: string, error: unknown): void {
     if (!this.#end()) return
     if (!this.#isOpen) return this.#resolve(jsonReply(text, {}, this.#statusOf(error)))
@@ -90,14 +90,14 @@ export class PipeCall {
     this.#stream.end()
   }
 
-  /** Ends without a response, as a listener's stream may. */
+  /** Ends without a response, as the stream of a listener may. */
   complete(): void {
     if (!this.#end()) return
     this.#open()
     this.#stream.end()
   }
 
-  /** Its client has cancelled it, so that the server answers no more. (LC8) */
+  /** Ends a request that its client has cancelled, because the server sends no response to it. (LC8) */
   cancel(): void {
     const cancelled = new GatewayError('bad_request', 'The client cancelled the request')
     this.finish(cancelled.toJsonRpc(this.#message.id), undefined)
@@ -109,7 +109,7 @@ export class PipeCall {
     if (this.#isOpen) this.#stream.end({ how: 'broken', error })
   }
 
-  /** A modern client reads the status, too. (2026-07-28 transports, HTTP status codes) */
+  /** Modern responses have a status that depends on the error code. (2026-07-28 transports, HTTP status codes) */
   #statusOf(error: unknown): number {
     const code = member(error, 'code')
     if (this.#message.era === 'legacy') return 200
@@ -124,7 +124,10 @@ export class PipeCall {
     this.#resolve(this.#stream.reply(() => (this.#isOver ? NONE_PENDING : [this.#message.id]), this.listens))
   }
 
-  /** Nothing at all has come. A stream that was begun for the heartbeats alone ends by stopping its exchange. */
+  /**
+   * Fails a request without any message in time. If its stream is open, the exchange is stopped so that it is cancelled
+   * too.
+   */
   #giveUp(): void {
     const late = new GatewayError('upstream_timeout', 'The server did not answer in time')
     if (this.#isOpen) return this.exchange.life.stop(late)

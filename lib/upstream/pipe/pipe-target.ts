@@ -1,4 +1,4 @@
-/** A pipe server's config -> how its pipes are opened and bounded, checked. */
+/** Checks a pipe server's config, and derives how its pipes are opened and bounded. */
 import { createHash } from 'node:crypto'
 import type { OpenPipe, PipeServer } from '../../types.ts'
 import { kindOf } from '../../util/json.ts'
@@ -6,20 +6,20 @@ import { MAX_TIMER_MS } from '../../util/timeout.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
 import { faultOfBridge } from '../server-kind.ts'
 
-/** How the pipes of a server are opened, and how many there are for how long. */
+/** How the pipes of a server are opened, their number and their times. */
 export interface PipeTarget {
-  /** Names what is opened. */
+  /** Identifies what is opened. */
   readonly id: string
   readonly label: string
   readonly open: OpenPipe
   readonly maxPipes: number
   readonly idleMs: number
   readonly graceMs: number
-  /** Whether a pipe that ends again and again waits to be opened anew. */
+  /** Whether a pipe that ended unexpectedly several times in a row is reopened with a delay. */
   readonly backsOff: boolean
 }
 
-/** Kept complete by the compiler. */
+/** The type makes the compiler require every key. */
 const PIPE_KEYS: Readonly<Record<keyof PipeServer, true>> = {
   pipe: true,
   protocol: true,
@@ -38,12 +38,12 @@ const PIPE_KEYS: Readonly<Record<keyof PipeServer, true>> = {
 
 const PROTOCOLS: ReadonlySet<unknown> = new Set(['auto', 'legacy', 'modern'])
 
-/** By config object, and by the name of the server, of which the id may be made. */
+/** By config object; the server's name is compared too, because the id may be derived from it. */
 const knownPipes = new WeakMap<PipeServer, { readonly server: string; readonly target: PipeTarget }>()
 
 /**
- * Throws a TypeError that names the fault and the cure. `isLookedUp` is true where `servers` is a function: it may make
- * a new function for each request, and nothing tells that two of them open the same.
+ * Throws a TypeError that names the fault and the cure. `isLookedUp` is true if `servers` is a function: it may return
+ * a new function per request, so a `key` has to tell whether two of them open the same server.
  */
 export function pipeTargetOf(server: string, config: PipeServer, isLookedUp: boolean): PipeTarget {
   const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)

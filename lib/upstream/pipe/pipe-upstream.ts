@@ -13,18 +13,18 @@ import { ACCEPTED, type Channel } from './channel.ts'
 import type { PipeTarget } from './pipe-target.ts'
 import type { Pipes } from './pipes.ts'
 
-/** What the pipes of all servers have in common. */
+/** What all pipe servers share. */
 export interface PipeUpstreamParts {
   readonly pipes: Pipes
   readonly eras: Eras
   readonly outcome: OnOutcome
-  /** Told of each message that is sent, when somebody watches. */
+  /** Wraps the sending of each message when audit or telemetry is on. */
   readonly attempt?: Attempt | undefined
 }
 
 const ENDED: Reply = { kind: 'empty', status: 200, headers: {} }
 
-/** It has no state of its own: a lookup may make one for each request. */
+/** Keeps no state of its own, because a lookup function may create one per request. */
 export class PipeUpstream implements Upstream {
   readonly id: string
   readonly label: string
@@ -62,7 +62,7 @@ export class PipeUpstream implements Upstream {
     return this.#parts.pipes.onChange(this.#target, listener)
   }
 
-  /** A handshake: a session has a pipe of its own, which a handshake that fails takes along. */
+  /** Handles `initialize`: opens a pipe for the new session, and closes it if the handshake fails. */
   async #open(exchange: Exchange): Promise<Reply> {
     const { pipes, eras } = this.#parts
     const { life, message, config } = exchange
@@ -91,7 +91,10 @@ export class PipeUpstream implements Upstream {
     }
   }
 
-  /** In the modern era a client's notifications concern nobody else's requests, and so no pipe that is shared. */
+  /**
+   * Sends a request over a shared pipe. Other messages go to the pipe of their origin's request, since they concern
+   * only it.
+   */
   async #sendShared(exchange: Exchange): Promise<Reply> {
     const { message, origin, life } = exchange
     if (message?.kind !== 'request') {
@@ -120,7 +123,7 @@ export class PipeUpstream implements Upstream {
   }
 }
 
-/** The pipe that the request of an origin went over, so that it can be cancelled there. */
+/** The shared pipe that an origin's request was sent over, so that it can be cancelled there. */
 const shared = new WeakMap<object, Channel>()
 
 function pipeContextOf({ origin, message }: Exchange): PipeContext {

@@ -1,4 +1,4 @@
-/** The open pipes of a gateway: those of sessions by their id, those that requests share by whoever shares them. */
+/** The open pipes of a gateway: session pipes by id, shared pipes by the key of those who share them. */
 import { randomBytes } from 'node:crypto'
 import { GatewayError, isCode, sessionElsewhere } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
@@ -22,24 +22,24 @@ export interface PipesParts {
   readonly outcome: OnOutcome
 }
 
-/** What an open pipe was opened by, and how it is found. */
+/** An open pipe, with what it was opened by and how it is found. */
 interface OpenEntry {
   readonly target: PipeTarget
   readonly context: PipeContext
   readonly channel: Channel
-  /** What would be opened again: of those with the same name, should it end, the next one waits. */
+  /** The name by which the back-off counts: a pipe with the same name would be opened again. */
   readonly name: string
   readonly openedAt: number
-  /** Takes it out of those that requests share. */
+  /** Removes it from the shared pipes. */
   readonly forget: () => void
   sessionId: string | undefined
-  /** It was opened to find out its era, and may well end of that. */
+  /** Whether it still serves to detect the era, which the server may answer by exiting. */
   isProbe: boolean
 }
 
 export class Pipes {
   readonly #parts: PipesParts
-  /** Begins the id of every session here: a session of another node, or of before a restart, has another one. */
+  /** Prefixes every session id of this node, so that ids of other nodes or of before a restart are recognized. */
   readonly #node = randomBytes(9).toString('base64url')
   readonly #open = new Map<Channel, OpenEntry>()
   readonly #sessions = new Map<string, OpenEntry>()
@@ -56,12 +56,12 @@ export class Pipes {
     this.#parts = parts
   }
 
-  /** Opens a pipe for a session; requests that share pipes would share one of this key. */
+  /** Opens a pipe for a session. The key is that by which modern requests would share a pipe. */
   open(target: PipeTarget, key: string, exchange: Exchange, context: PipeContext): Promise<Channel> {
     return this.#openPipe(target, nameOf(target, key), exchange, context, () => {})
   }
 
-  /** Keeps a pipe as that of a session, under the id that is returned. */
+  /** Registers a pipe as a session's, and returns the session id. */
   keep(channel: Channel): string {
     const id = `${this.#node}.${randomBytes(18).toString('base64url')}`
     const entry = this.#open.get(channel)
@@ -72,7 +72,7 @@ export class Pipes {
     return id
   }
 
-  /** The pipe of a session. */
+  /** Returns the pipe of a session. */
   find({ id: upstreamId }: PipeTarget, id: string | undefined): Channel {
     if (!id?.startsWith(`${this.#node}.`)) throw sessionElsewhere()
     const found = this.#sessions.get(id)
@@ -81,8 +81,8 @@ export class Pipes {
   }
 
   /**
-   * The pipe that those with this key share: opened once, however many ask at the same time. Throws `bad_request` where
-   * it turns out to be a legacy one.
+   * Returns the pipe shared by this key; concurrent calls open it once. Rejects with `bad_request` if it turns out to
+   * be legacy.
    */
   share(target: PipeTarget, key: string, exchange: Exchange, context: PipeContext): Promise<Channel> {
     const name = nameOf(target, key)
@@ -101,7 +101,7 @@ export class Pipes {
     return opening
   }
 
-  /** A pipe that proves to be modern is the one to share; any other has served as a probe, and ends. */
+  /** Keeps a pipe that proves to be modern as the shared one; closes any other, which has served its purpose. */
   async #probe(name: string, channel: Channel, exchange: Exchange): Promise<Channel> {
     const entry = this.#open.get(channel)
     if (entry) entry.isProbe = true
@@ -109,7 +109,7 @@ export class Pipes {
       if ((await this.#eras.probe(name, channel, exchange)) === 'legacy') throw handshakeNeeded()
     } catch (error) {
       const closing = this.close(channel)
-      // A client comes back at once with a handshake, for which there may be no room until this one has ended.
+      // The client sends a handshake next, for which there may be no room until this pipe has closed.
       const { target, context } = entry ?? {}
       if (target && !this.#capacity.hasRoom(target, context?.principal)) {
         await within(performance.now() + 2 * target.graceMs, closing)
@@ -120,7 +120,7 @@ export class Pipes {
     return channel
   }
 
-  /** Tells what the servers at the end of these pipes say has changed, whoever hears it besides. */
+  /** Calls the listener with the change notifications of this target's pipes; clients receive them independently. */
   onChange({ id }: PipeTarget, listener: OnChange): () => void {
     const listeners = this.#listeners.get(id) ?? new Set()
     this.#listeners.set(id, listeners.add(listener))
@@ -129,7 +129,10 @@ export class Pipes {
     }
   }
 
-  /** Ends a pipe; resolves when nothing of it is left. What its closing throws is the operator's to know. */
+  /**
+   * Closes a pipe; resolves when it has closed. Errors of closing are reported, not thrown, as no client can act on
+   * them.
+   */
   async close(channel: Channel): Promise<void> {
     const entry = this.#open.get(channel)
     if (!entry) return
@@ -140,14 +143,14 @@ export class Pipes {
       .catch((error: unknown) => this.#parts.report(error, {}))
       .finally(() => {
         this.#closing.delete(closing)
-        // Closing may be asked for several times.
+        // `close()` may be called several times, but its place must be freed once.
         if (this.#open.delete(channel)) this.#capacity.free(entry.target, entry.context.principal)
       })
     this.#closing.add(closing)
     await closing
   }
 
-  /** Ends all of them, and whatever is being opened as soon as it is there. */
+  /** Closes all pipes, including those still being opened once they are open. */
   async closeAll(): Promise<void> {
     this.#isClosed = true
     await Promise.all(Array.from(this.#open.keys(), (channel) => this.close(channel)))
@@ -197,7 +200,7 @@ export class Pipes {
         if (entry?.isProbe) return
         if (entry && cause && target.backsOff) this.#noteEnd(entry)
         this.#parts.outcome(target.id, false, exitOf(cause))
-        // Whoever waited has been answered with it.
+        // If requests were in flight, they were rejected with the cause, which reports it.
         if (cause && !hadCalls) report(new GatewayError('upstream_broken', 'The server ended', { cause }), where)
       },
       report: (error) => report(error, where),
@@ -208,7 +211,9 @@ export class Pipes {
     return channel
   }
 
-  /** What ends before it has answered anything would do so for others, too; later it may be its own client's doing. */
+  /**
+   * An end before any response counts for everybody who would share the pipe; later its own client may have caused it.
+   */
   #noteEnd({ channel, name, context, openedAt }: OpenEntry): void {
     const whose = channel.hasAnswered ? ownNameOf(name, context) : name
     this.#backOff.ended(whose, openedAt)
@@ -223,7 +228,7 @@ function ownNameOf(name: string, { principal }: PipeContext): string {
   return JSON.stringify([name, principal?.id ?? ''])
 }
 
-/** How a process ended, where that is known. */
+/** The exit code or signal of the process, where it is known. */
 function exitOf(cause: unknown): number | string | undefined {
   const exit = member(cause, 'exitCode') ?? member(cause, 'signal')
   return typeof exit === 'number' || typeof exit === 'string' ? exit : undefined

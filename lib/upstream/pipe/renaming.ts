@@ -1,4 +1,4 @@
-/** Ids of clients <-> ids of a pipe, in the text of messages: all else stays byte for byte. Pure. */
+/** Replaces client ids by pipe ids and back in the text of messages; all else stays byte for byte. Pure. */
 import { replaceValues, valueTexts } from '../../exchange/json-text.ts'
 import { META } from '../../protocol.ts'
 
@@ -9,7 +9,7 @@ const TOKEN_OF_PROGRESS = ['params', 'progressToken']
 const SUBSCRIPTION = ['params', '_meta', META.subscriptionId]
 const SUBSCRIPTION_OF_RESULT = ['result', '_meta', META.subscriptionId]
 
-/** What a request of a client was called by it, as the JSON text that stood there. */
+/** The ids that the client gave its request, as the JSON text of each. */
 export interface ClientIds {
   readonly id: string
   readonly progressToken: string | undefined
@@ -20,7 +20,7 @@ export function clientIdsOf(request: string): ClientIds {
   return { id, progressToken }
 }
 
-/** A request as the pipe gets it. Its progress token is the id, too: both are unique there. */
+/** Replaces the id and the progress token of a request by the pipe's id, which is unique on the pipe for both. */
 export function requestToPipe(text: string, pipeId: number): string {
   const value = String(pipeId)
   return replaceValues(text, [
@@ -29,12 +29,12 @@ export function requestToPipe(text: string, pipeId: number): string {
   ])
 }
 
-/** What cancels a request, as the pipe gets it. */
+/** Replaces the id of the cancelled request by the pipe's. */
 export function cancelToPipe(text: string, pipeId: number): string {
   return replaceValues(text, [{ path: CANCELLED_ID, value: String(pipeId) }])
 }
 
-/** A response as its client gets it; that of a listener may name its subscription. */
+/** Restores the client's id in a response, and in its subscription id if it is a listener's. */
 export function responseToClient(text: string, { id }: ClientIds): string {
   return replaceValues(text, [
     { path: ID_PATH, value: id },
@@ -50,7 +50,7 @@ export function subscribedToClient(text: string, { id }: ClientIds): string {
   return replaceValues(text, [{ path: SUBSCRIPTION, value: id }])
 }
 
-/** The id of a server's own request, as it stands. */
+/** The id of a server's own request, as its JSON text. */
 export function questionId(text: string): string {
   return valueTexts(text, [ID_PATH])[0] ?? 'null'
 }

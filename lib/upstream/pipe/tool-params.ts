@@ -1,17 +1,19 @@
-/** A server at the end of a pipe sees no headers, so the gateway compares `Mcp-Param-*` in its place. (HD13) */
+/**
+ * Compares `Mcp-Param-*` headers with the arguments on behalf of a server on a pipe, which receives no headers. (HD13)
+ */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { type ParamHeader, paramHeaderFault, paramHeadersOf } from '../../exchange/param-headers.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
 import { member } from '../../util/json.ts'
 
-/** How many tools with such parameters are known. */
+/** How many tools with such parameters are kept. */
 const MAX_TOOLS = 1_000
 
 export class ToolParams {
   readonly #known = new Map<string, readonly ParamHeader[]>()
 
-  /** The tools of a list that has passed, each as it is now. */
+  /** Stores the header parameters of the tools in a `tools/list` result, and forgets those of tools without any. */
   learn(result: unknown): void {
     const tools = member(result, 'tools')
     if (!Array.isArray(tools)) return
@@ -24,7 +26,7 @@ export class ToolParams {
     }
   }
 
-  /** Throws `header_mismatch`; the client lists the tools anew then, and so does this one. (ST28) */
+  /** Throws `header_mismatch`; the client then lists the tools again, which also updates what is stored here. (ST28) */
   check({ message, headers }: Exchange): void {
     if (this.#known.size === 0 || message?.kind !== 'request') return
     const { name, arguments: toolArguments } = message.params ?? {}

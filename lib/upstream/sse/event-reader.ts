@@ -1,8 +1,8 @@
-/** Bytes of an event stream -> its events, each of a bounded length. */
+/** Splits the bytes of an event stream into events of bounded length. */
 import { Framer } from '../../exchange/framer.ts'
 import { type EventFields, eventsOf, parseEvent } from '../../exchange/sse.ts'
 
-/** The longest event, in bytes: as long as a line of a process may be. */
+/** The longest event, in bytes; equal to the default limit of a line from a process. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 export class EventReader {
@@ -10,7 +10,7 @@ export class EventReader {
   #pieces: Buffer[] = []
   #bytes = 0
 
-  /** The events that end in these bytes. Throws for one that is too long. */
+  /** Returns the events that are complete with these bytes. Throws for one that is too long. */
   feed(chunk: Buffer): EventFields[] {
     const events: EventFields[] = []
     this.#framer.feed(chunk, (piece, atBoundary) => {

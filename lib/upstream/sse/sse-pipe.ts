@@ -1,4 +1,4 @@
-/** HTTP+SSE as a pipe: what the server says comes on one event stream, what it is told is POSTed. (2024-11-05 transports) */
+/** HTTP+SSE as a pipe: messages arrive on one event stream, and are sent by POST. (2024-11-05 transports) */
 import { setMaxListeners } from 'node:events'
 import type { Readable } from 'node:stream'
 import { GatewayError } from '../../errors.ts'
@@ -9,14 +9,16 @@ import { checkResponse } from '../http/check-response.ts'
 import { EventReader } from './event-reader.ts'
 import type { SseRequests } from './sse-requests.ts'
 
-/** How many messages are on their way to the server, and how many characters of them, before it takes no more. */
+/** How many POSTs may be in flight, and how many characters in them, before the pipe is full. */
 const MAX_POSTS = 100
 const MAX_POSTED_CHARS = 4 * 1024 * 1024
 
-/** How long a message waits for a notification before it to be accepted, which may be "initialized". */
+/**
+ * How long a message waits, in milliseconds, for an earlier notification to be accepted, which may be "initialized".
+ */
 const ORDER_MS = 5_000
 
-/** Statuses by which a server says that it knows nothing of the stream's session any more. */
+/** Statuses that mean that the server no longer knows the stream's session. */
 const SESSION_GONE: ReadonlySet<number> = new Set([404, 410])
 
 export class SsePipe implements Pipe {
@@ -24,7 +26,7 @@ export class SsePipe implements Pipe {
   onDrain?: (() => void) | undefined
   onClose?: ((cause?: Error) => void) | undefined
   readonly #requests: SseRequests
-  /** For whom it was opened: who speaks when the gateway itself does. */
+  /** The context that the pipe was opened with; used for messages that the gateway sends itself. */
   readonly #context: PipeContext
   readonly #abort = new AbortController()
   readonly #reader = new EventReader()
@@ -36,10 +38,10 @@ export class SsePipe implements Pipe {
   #posts = 0
   #chars = 0
   #isFull = false
-  /** The last notification on its way. */
+  /** The latest notification in flight. */
   #notified: Promise<void> = Promise.resolve()
 
-  /** Resolves when the server has said where to POST. Rejects with a GatewayError. */
+  /** Resolves when the server has sent its endpoint event. Rejects with a GatewayError. */
   static async open(requests: SseRequests, context: PipeContext): Promise<SsePipe> {
     const pipe = new SsePipe(requests, context)
     const late = new GatewayError('upstream_timeout', 'The server named no endpoint in time')
@@ -59,7 +61,7 @@ export class SsePipe implements Pipe {
   private constructor(requests: SseRequests, context: PipeContext) {
     this.#requests = requests
     this.#context = context
-    // The stream and every POST listen.
+    // The stream and every POST add a listener to the signal.
     setMaxListeners(MAX_POSTS + 1, this.#abort.signal)
   }
 
@@ -120,7 +122,7 @@ export class SsePipe implements Pipe {
     })
   }
 
-  /** What the server says before it has named its endpoint is said to nobody. */
+  /** Buffers messages that arrive before the endpoint event, because nothing receives them until the pipe is open. */
   #onData(chunk: Buffer, onEndpoint: (endpoint: string) => void): void {
     for (const { event = 'message', data } of this.#reader.feed(chunk)) {
       if (event === 'endpoint' && this.#endpoint === undefined) onEndpoint(this.#requests.endpointOf(data))
@@ -137,11 +139,11 @@ export class SsePipe implements Pipe {
     }
   }
 
-  /** Requests overtake each other as they may, but nothing overtakes a notification. */
+  /** Sends requests concurrently, but each message only after the notification before it was accepted. */
   async #post(message: string, from: PipeContext, notified: Promise<void>): Promise<number> {
     await within(performance.now() + ORDER_MS, notified)
     const { statusCode, body } = await this.#requests.post(this.#endpoint!, message, from, this.#abort.signal)
-    // The answer comes on the stream; whatever stands here is nobody's.
+    // The response arrives on the event stream, so the body of this one is discarded.
     await body.dump()
     return statusCode
   }
@@ -157,7 +159,7 @@ export class SsePipe implements Pipe {
     this.onDrain?.()
   }
 
-  /** Nobody else answers a request that has not been taken. */
+  /** Answers a request whose POST was refused, because the server sends no response to it on the stream. */
   #refused(parsed: unknown, status: number): void {
     const id = member(parsed, 'id')
     if (id === undefined || member(parsed, 'method') === undefined) return

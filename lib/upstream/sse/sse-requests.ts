@@ -27,7 +27,7 @@ export class SseRequests {
     return this.#transport.connectMs
   }
 
-  /** Opens the stream, over a connection of its own. */
+  /** Opens the event stream on a connection of its own, because it occupies one for as long as it lives. */
   listen(context: PipeContext, signal: AbortSignal): Promise<Response> {
     const { origin, pathname, search } = this.#url
     return this.#send(context, async (headers) => {
@@ -59,8 +59,8 @@ export class SseRequests {
   }
 
   /**
-   * The path that messages go to. Throws for one of another origin: the server would have the gateway send what it is
-   * told, with its credentials, wherever it likes.
+   * The path to POST messages to. Throws for an endpoint of another origin, to which a server could otherwise redirect
+   * the client's messages and the gateway's credentials.
    */
   endpointOf(data: string): string {
     const endpoint = URL.canParse(data, this.#url.href) ? new URL(data, this.#url) : undefined
@@ -68,7 +68,7 @@ export class SseRequests {
     throw new GatewayError('upstream_invalid', 'The server named an endpoint of another origin')
   }
 
-  /** A function that has other headers to offer is asked once more when the server refuses these. */
+  /** Repeats a request that was refused with 401 once, if the `headers` function returns other headers for it. */
   async #send(context: PipeContext, send: (headers: readonly string[]) => Promise<Response>): Promise<Response> {
     const headers = await this.#ask(context)
     const sent = this.#flat(headers)
@@ -84,7 +84,7 @@ export class SseRequests {
     return [...checkHeaders(this.#server, headers), 'via', this.#transport.loopGuard.viaOf(undefined)]
   }
 
-  /** Without the client's request, which a stream outlives. */
+  /** Passes no client request, because the stream outlives the request that opened it. */
   async #ask({ principal }: PipeContext, refused?: SentHeaders): Promise<SentHeaders> {
     const headers = this.#headers ?? {}
     if (typeof headers !== 'function') return headers

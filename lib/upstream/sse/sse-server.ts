@@ -1,4 +1,4 @@
-/** An HTTP+SSE server's config -> where its event stream is and how its pipes are opened, checked. (2024-11-05 transports) */
+/** Checks an HTTP+SSE server's config, and derives how its pipes are opened. (2024-11-05 transports) */
 import { createHash } from 'node:crypto'
 import type { SseServer } from '../../types.ts'
 import { alternatives, unknownKey } from '../../util/unknown-key.ts'
@@ -8,7 +8,7 @@ import type { PipeTarget } from '../pipe/pipe-target.ts'
 import { SsePipe } from './sse-pipe.ts'
 import { SseRequests } from './sse-requests.ts'
 
-/** Kept complete by the compiler. */
+/** The type makes the compiler require every key. */
 const SSE_KEYS: Readonly<Record<keyof SseServer, true>> = {
   type: true,
   url: true,
@@ -26,7 +26,7 @@ const MAX_STREAMS = 1_000
 const IDLE_MS = 30 * 60_000
 const GRACE_MS = 2_000
 
-/** Where the stream of a server is. Throws a TypeError that names the fault and the cure. */
+/** The URL of the server's event stream. Throws a TypeError that names the fault and the cure. */
 export function checkSseServer(server: string, config: SseServer): URL {
   const fault = (what: string): TypeError => new TypeError(`Server ${JSON.stringify(server)}: ${what}`)
   const unknown = unknownKey(config, SSE_KEYS)
@@ -41,10 +41,10 @@ export function checkSseServer(server: string, config: SseServer): URL {
   return checkUrl(url, fault)
 }
 
-/** By config object, for as long as it says the same. */
+/** By config object; valid while its `url` and `headers` are the same. */
 const knownSse = new WeakMap<SseServer, Pick<SseServer, 'url' | 'headers'> & { readonly target: PipeTarget }>()
 
-/** A stream for each session, whose messages are POSTed with the `headers` of the config that it was opened by. */
+/** Opens an event stream per session; its messages are POSTed with the `headers` of the config that opened it. */
 export function sseTargetOf(server: string, config: SseServer, transport: HttpTransport): PipeTarget {
   const { url, headers } = config
   const before = knownSse.get(config)
@@ -58,7 +58,7 @@ export function sseTargetOf(server: string, config: SseServer, transport: HttpTr
     maxPipes: MAX_STREAMS,
     idleMs: IDLE_MS,
     graceMs: GRACE_MS,
-    // What breaks is a connection, and not for having been opened.
+    // What breaks is a network connection; opening it again does not start a process that may fail again.
     backsOff: false,
   }
   knownSse.set(config, { url, headers, target })
