@@ -18,7 +18,10 @@ function pointAfter(chunks: readonly Buffer[], holdBytes?: number) {
   return { after: point.after, retryMs: point.retryMs, length }
 }
 
-/** By the letter: the last value of each field in lines that have ended. An empty id takes the last one back. */
+/**
+ * By the letter: the last value of each field in lines that have ended. An empty id takes the last one back, and so does
+ * one that `Last-Event-ID` cannot say: a header loses the white space at its ends.
+ */
 function lastFields(stream: Buffer): { after: string | undefined; retryMs: number | undefined } {
   const lines = stream
     .toString()
@@ -29,7 +32,10 @@ function lastFields(stream: Buffer): { after: string | undefined; retryMs: numbe
     return line?.slice(field.length + 1).replace(/^ /, '')
   }
   const [id, retry] = [valueOf('id'), valueOf('retry')]
-  return { after: id === '' ? undefined : id, retryMs: retry === undefined ? undefined : Number(retry) }
+  return {
+    after: id === undefined || id === '' || /^[\t ]|[\t ]$/.test(id) ? undefined : id,
+    retryMs: retry === undefined ? undefined : Number(retry),
+  }
 }
 
 const streams = streamOf(['\n', '\r\n', '\r'])
