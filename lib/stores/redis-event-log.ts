@@ -19,16 +19,16 @@ export interface RedisEventLogOptions {
 }
 
 /**
- * How many events, and how many bytes of them, are read at a time: a client that does not read holds so much memory.
+ * How many events, and how many bytes of them, are read at a time: a slow client occupies this much memory.
  */
 const PORTION = '100'
 const PORTION_BYTES = String(256 * 1024)
 
-/** How much longer than the wait itself Redis remembers who waits. */
+/** How much longer than the wait itself Redis keeps the waiting inboxes. */
 const INBOX_SLACK_MS = 5_000
 
 /**
- * Appends events at given positions, all or none, and returns the inboxes of those who wait for them. Returns 0 for a
+ * Appends events at given positions, all or none, and returns the inboxes of the nodes that wait for them. Returns 0 for a
  * position that is not after the last one, which Redis refuses.
  */
 const APPEND = `
@@ -41,8 +41,8 @@ if #inboxes > 0 then redis.call('DEL', KEYS[2]) end
 return inboxes`
 
 /**
- * Returns the events after a position, up to the byte limit but at least one. Where there are none, the inbox given is
- * told of the next one.
+ * Returns the events after a position, up to the byte limit but at least one. Where there are none, the given inbox is
+ * notified of the next one.
  */
 const READ = `
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
@@ -167,12 +167,12 @@ export class RedisEventLog implements EventLog {
   }
 }
 
-/** The key of the set of inboxes of those who wait for a stream's next event. */
+/** The key of the set of inboxes that wait for a stream's next event. */
 function waitingKey(key: string): string {
   return keyBeside(key, 'waiting')
 }
 
-/** [[id, [field, value]], ...] */
+/** Reads the reply of XRANGE: `[[id, [field, value]], ...]`. */
 function loggedEvents(answer: unknown): LoggedEvent[] {
   if (!Array.isArray(answer)) throw new Error('Redis answered with no list of events')
   return (answer as [unknown, [unknown, unknown]][]).map(([id, [, text]]) => ({

@@ -31,8 +31,8 @@ export interface RedisSentinelClient {
 }
 
 /**
- * Errors of a cluster that is moving a slot, or promoting a replica: nothing was done, and shortly it can be. The pause
- * before the next attempt.
+ * Errors of a cluster that is moving a slot, or promoting a replica. The command was not executed, and is sent again
+ * after a pause.
  */
 const UNSTABLE = /^(?:TRYAGAIN|CLUSTERDOWN) /
 const UNSTABLE_PAUSE_MS = 50
@@ -47,7 +47,7 @@ export class RedisCommands {
   readonly #cluster: RedisClusterClient | undefined
   #isRefreshing = false
 
-  /** @throws {TypeError} for what is no client; `option` and `owner` name it. */
+  /** @throws {TypeError} for a value that is no client; `option` and `owner` are the names in its message. */
   constructor(client: RedisClient, timeoutMs: number, option: string, owner: string) {
     const dispatch = dispatchOf(client)
     if (!dispatch) {
@@ -132,8 +132,8 @@ export function checkPrefix(prefix: unknown, owner: string): void {
 }
 
 /**
- * Checks for the `keyPrefix` of a cluster client of `ioredis`: it would change the slot of a key, but not of that beside
- * it.
+ * Checks for the `keyPrefix` of a cluster client of `ioredis`: it would change the slot of a key, but not that of
+ * `keyBeside()`.
  *
  * @throws {TypeError}
  */
@@ -145,12 +145,12 @@ export function refuseKeyPrefix(client: RedisClient, prefix: string, owner: stri
   )
 }
 
-/** Another key in the slot of a key: by the hash tag in that, or else with the whole of it as the hash tag. */
+/** Makes another key in the slot of `key`: the hash tag is that of `key`, or else the whole of it. */
 export function keyBeside(key: string, name: string): string {
   return key.includes('{') ? `${key}:${name}` : `{${key}}:${name}`
 }
 
-/** `undefined` for what is no client. */
+/** Returns `undefined` for a value that is no client. */
 function dispatchOf(client: RedisClient): Dispatch | undefined {
   if (typeof client !== 'object' || client === null) return undefined
   if (hasMethod(client, 'call')) return async (_key, [command, ...args]) => client.call(command!, ...args)

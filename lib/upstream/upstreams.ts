@@ -1,4 +1,4 @@
-/** A server's config -> the upstream that answers behind it. */
+/** Chooses the upstream for a server's config: over HTTP, HTTP+SSE or a pipe. */
 import type { OnOutcome } from '../exchange/gateway-internals.ts'
 import type { Upstream, UpstreamOf } from '../exchange/layer.ts'
 import type { ErrorContext, ServerConfig } from '../types.ts'
@@ -14,7 +14,7 @@ import { isPipeServer, isSseServer } from './server-kind.ts'
 import { checkSseServer, sseTargetOf } from './sse/sse-server.ts'
 
 interface UpstreamsParts extends HttpTransportParts {
-  /** The servers by name, unless they are looked up. */
+  /** The servers by name; `undefined` where a function looks them up. */
   readonly servers?: ReadonlyMap<string, ServerConfig> | undefined
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
 }
@@ -35,7 +35,7 @@ export class Upstreams {
     this.#pipes = new Pipes({ responseMs, report, outcome: this.#transport.outcome })
   }
 
-  /** The same upstream for the same config. Throws a TypeError that names the fault and the cure. */
+  /** Returns equivalent upstreams for the same config. Throws a TypeError that names the fault and the cure. */
   readonly of: UpstreamOf = (server, config): Upstream => {
     if (isPipeServer(config)) return this.#pipe(pipeTargetOf(server, config, this.#isLookedUp))
     if (isSseServer(config)) return this.#pipe(sseTargetOf(server, config, this.#transport))
@@ -47,12 +47,12 @@ export class Upstreams {
     return new PipeUpstream(target, { pipes: this.#pipes, eras: this.#eras, outcome, attempt })
   }
 
-  /** Tells what has come through here before. */
+  /** Recognizes requests that have passed this gateway before. */
   get loopGuard(): LoopGuard {
     return this.#transport.loopGuard
   }
 
-  /** From now on tells how each exchange with an upstream went, whoever caused it. */
+  /** Reports the outcome of each later exchange with an upstream, including those that the gateway itself starts. */
   watch(onOutcome: OnOutcome): void {
     this.#transport.watch(onOutcome)
   }
@@ -62,7 +62,7 @@ export class Upstreams {
   }
 }
 
-/** Throws a TypeError, which names the fault and the cure, for a server of a record that cannot work. */
+/** Checks a server of the `servers` record. Throws a TypeError that names the fault and the cure. */
 export function checkServer(server: string, config: ServerConfig): void {
   if (isPipeServer(config)) pipeTargetOf(server, config, false)
   else if (isSseServer(config)) checkSseServer(server, config)

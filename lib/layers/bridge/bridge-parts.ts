@@ -1,22 +1,22 @@
-/** What a bridge needs of the gateway. */
+/** The parts of the gateway that the bridge uses. */
 import type { UpstreamOf } from '../../exchange/layer.ts'
 import type { Eras } from '../../upstream/eras.ts'
 
-/** Where answers of clients wait for the node that has asked. */
+/** Carries clients' responses between nodes: a client may answer at another node than the one that sent the request. */
 export interface Mailbox {
-  /** Leaves an answer for whoever takes it. Resolves with `false` when there has been one. */
+  /** Stores a response until it is taken. Resolves with `false` when there is one already. */
   put(sessionId: string, name: string, text: string): Promise<boolean>
-  /** Resolves with the answer, or with `undefined` after a while without one. */
+  /** Resolves with the response, or with `undefined` when none has come in time. */
   take(sessionId: string, name: string): Promise<string | undefined>
 }
 
 export interface BridgeParts {
   readonly eras: Pick<Eras, 'isModernOnly' | 'unlearn'>
   readonly upstreamOf: UpstreamOf
-  /** Whether what changes in a session is kept for all nodes. */
+  /** Whether the session store shows changes of a session to all nodes, without which subscriptions cannot be offered. */
   readonly sessionsAreShared: boolean
-  /** With an event log: its client finds the rest of a stream that it has lost, and its answers find the node that asks. */
+  /** Set with an event log, where a client may resume a stream, and answer a request on it, at another node. */
   readonly mailbox: Mailbox | undefined
-  /** How long a server may take to answer `server/discover`; 0 waits without a limit. */
+  /** How long a server may take to answer `server/discover`, in milliseconds; 0 sets no limit. */
   readonly responseMs: number
 }

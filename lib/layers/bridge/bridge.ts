@@ -1,4 +1,4 @@
-/** Between a client of one era and a server of the other: for clients with sessions where the server has none. */
+/** The layer that translates between legacy clients, which have sessions, and modern servers, which have none. */
 import { GatewayError, isCode } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Layer } from '../../exchange/layer.ts'
@@ -26,14 +26,14 @@ export class Bridge implements Layer {
     const { state, config, message, verb } = exchange
     if (state?.bridge) return this.#legacyClients.handle(exchange, next)
     if (exchange.opens) return this.#open(exchange, next)
-    // A server without sessions makes nothing of it, and its client is to hear what is missing.
+    // A modern server's error would not tell the client that its session id is missing.
     if (protocolOf(config) === 'modern' && verb === 'POST' && message?.era === 'legacy') {
       return Promise.reject(new GatewayError('session_required', 'Mcp-Session-Id is required'))
     }
     return next(exchange)
   }
 
-  /** The server itself says that it has no handshake, and is asked for that again only after a while. (UC3) */
+  /** Sends the handshake to the server, unless that is known to be modern-only; bridges the client if it refuses. (UC3) */
   async #open(exchange: Exchange, next: Handle): Promise<Reply> {
     const refused = this.#isModernOnly(exchange) ? undefined : await next(exchange)
     if (refused && (refused.opened || !this.#isModernOnly(exchange))) return refused
@@ -49,7 +49,7 @@ export class Bridge implements Layer {
     }
   }
 
-  /** It does not speak 2026-07-28 either: what it says to a handshake stands, and is asked for if it is not known yet. */
+  /** `server/discover` failed, so the server is not modern either: its own reply to the handshake is relayed. */
   #relearn(exchange: Exchange, next: Handle, refused: Reply | undefined): Promise<Reply> | Reply {
     this.#parts.eras.unlearn(this.#parts.upstreamOf(exchange.path.at(-1)!, exchange.config).id)
     return refused ?? next(exchange)

@@ -1,4 +1,4 @@
-/** Runs a message through the functions of a chain, each around the next one, and holds them to what they are told. */
+/** Runs a message through a chain of interceptor functions, each around the next one; enforces the rules of `next()`. */
 import { GatewayError } from '../../errors.ts'
 import { RpcError } from '../../rpc-error.ts'
 import type { Json } from '../../types.ts'
@@ -6,22 +6,22 @@ import { isObject, kindOf, member } from '../../util/json.ts'
 import type { ChainEntry } from './interceptor-set.ts'
 import { LayerMessage, type ChainSubject } from './layer-message.ts'
 
-/** What a chain is run for. */
+/** A message and how to send it on. */
 export interface ChainRun {
   readonly entries: readonly ChainEntry[]
   readonly subject: ChainSubject
-  /** Behind the last function; the result, or nothing where no answer can be had here. */
+  /** Called by the last `next()`. Resolves with the result, or with `undefined` for a message that has none here. */
   readonly send: (params: Json) => Promise<unknown>
-  /** What an answer must be; throws. */
+  /** Throws for a return value that cannot be the result of the message. */
   readonly check: (result: unknown, entry: ChainEntry) => void
 }
 
-/** Why an interceptor's error is no answer: what it threw is the cause. */
+/** The `cause` of the error that a client gets when an interceptor fails; its own `cause` is what was thrown. */
 export class InterceptorError extends Error {
   override readonly name = 'InterceptorError'
 }
 
-/** The outcome of the functions from a place on. Rejects with whatever one of them throws. */
+/** Runs the functions from `place` on. Rejects with what `send` does, or with a GatewayError or RpcError of a function. */
 export async function runChain(run: ChainRun, params: Json, place: number = 0): Promise<unknown> {
   const { entries, subject, send, check } = run
   const entry = entries[place]
@@ -36,7 +36,7 @@ export async function runChain(run: ChainRun, params: Json, place: number = 0): 
     if (!isOpen) throw new TypeError('next() was called after the message had been answered')
     if (!isObject(given)) throw new TypeError(`next() takes an object of parameters, not ${kindOf(given)}`)
     passed = runChain(run, given, place + 1)
-    // A function that does not wait for it leaves no unhandled rejection.
+    // A function need not await next(): its rejection must not become an unhandled one.
     passed.catch((error: unknown) => (passedError = error))
     return passed
   }
@@ -54,7 +54,7 @@ export async function runChain(run: ChainRun, params: Json, place: number = 0): 
   }
 }
 
-/** What a function throws on purpose stays; anything else is its embedder's fault, of which a client learns nothing. */
+/** The two public error types are an embedder's answer. Any other error is a fault, which a client must not see. */
 function faultOfHook(error: unknown, method: string, { key }: ChainEntry): Error {
   if (error instanceof GatewayError || error instanceof RpcError) return error
   const where = key === method ? JSON.stringify(key) : `${JSON.stringify(key)} of ${method}`
@@ -62,7 +62,7 @@ function faultOfHook(error: unknown, method: string, { key }: ChainEntry): Error
   return new GatewayError('internal', 'Internal error', { cause })
 }
 
-/** The list that a result must have, by method. */
+/** The array that the result of a list method must have. */
 const LIST_OF: ReadonlyMap<string, string> = new Map([
   ['tools/list', 'tools'],
   ['prompts/list', 'prompts'],
@@ -70,7 +70,7 @@ const LIST_OF: ReadonlyMap<string, string> = new Map([
   ['resources/templates/list', 'resourceTemplates'],
 ])
 
-/** Throws a TypeError for what is no result of a client's request. `own` is the server's own result, which may be anything. */
+/** Throws a TypeError for an invalid result. `own`, the server's result, is relayed unchecked when it was not changed. */
 export function checkResult(method: string, own: unknown, result: unknown): void {
   if (result === own && result !== undefined) return
   if (!isObject(result)) {

@@ -1,4 +1,4 @@
-/** A client's request as interceptors send it on: rewritten, with its rights and its answers, and asked again if need be. */
+/** Sends a client's request on as its interceptors changed it, and retries it where they answered all input requests. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
@@ -85,7 +85,7 @@ export class ClientRequest {
     void this.#around.next(ending).then(drainReply, () => {})
   }
 
-  /** Headers that repeat arguments follow them; which those are, only the tool's schema says. (HD13) */
+  /** `Mcp-Param-*` headers for changed arguments. Only the tool's schema says which arguments they repeat. (HD13) */
   async #paramHeaders(params: Json): Promise<Record<string, string> | undefined> {
     const { method, params: before } = this.#message
     const isCall = method === 'tools/call' && repeatsArguments(this.#exchange.headers)
@@ -98,7 +98,7 @@ export class ClientRequest {
     throw new GatewayError('internal', 'Internal error', { cause })
   }
 
-  /** What the interceptors of a method of its own make of a right in a parameter. */
+  /** Runs the interceptors of the method that corresponds to a right; resolves with `undefined` when they refused it. */
   async #granted({ method, params }: InnerRight): Promise<Json | undefined> {
     const entries = this.#set.chainOf(method)
     const { findTool } = this.#around
@@ -123,7 +123,7 @@ export class ClientRequest {
     return this.#set.hearsQuestions && this.#message.era === 'modern'
   }
 
-  /** Whose answers they are, and to what. */
+  /** Binds sealed answers to principal, server and method, so that another request cannot use them. */
   get #bound(): string {
     const { path, origin } = this.#exchange
     return JSON.stringify([origin.principal?.id, path, this.#message.method])

@@ -1,4 +1,4 @@
-/** What interceptors are shown: deeply frozen, and only if every reader of the text reads the same in it. */
+/** Freezes messages for interceptors, and refuses those that another JSON parser could read differently. */
 import { GatewayError } from '../../errors.ts'
 import { outlineOf } from '../../exchange/json-text.ts'
 import type { NotificationMessage, RequestMessage, ResponseMessage } from '../../exchange/message.ts'
@@ -6,16 +6,16 @@ import { Level, MESSAGE_LEVEL } from '../../inbound/deciding-keys.ts'
 import type { Json } from '../../types.ts'
 import { isObject } from '../../util/json.ts'
 
-/** What a message says that has no parameters. */
+/** The parameters of a message that has none. */
 export const NO_PARAMS: Json = Object.freeze({})
 
-/** How responses begin. */
+/** How most servers begin a response: such a text is checked the cheap way. */
 const USUAL = '{"jsonrpc":"2.0",'
 
-/** How deep a message may be nested that is shown. */
+/** The nesting limit of messages for interceptors: freezing them is recursive. */
 const MAX_SHOWN_DEPTH = 500
 
-/** The members of results that clients go by. */
+/** The members of results that clients interpret. */
 const RESULT_LEVEL = new Level([
   'resultType',
   'tools',
@@ -42,7 +42,7 @@ const RESULT_LEVEL = new Level([
   '_meta',
 ])
 
-/** Freezes a value and all in it; how many members its objects have. Throws a RangeError for what is nested too deeply. */
+/** Freezes a value deeply; returns the number of object members in it. Throws a RangeError when nested too deeply. */
 export function freeze(value: unknown, depth: number = 0): number {
   if (typeof value !== 'object' || value === null) return 0
   if (depth > MAX_SHOWN_DEPTH) throw new RangeError('It is nested too deeply')
@@ -50,7 +50,7 @@ export function freeze(value: unknown, depth: number = 0): number {
   if (Array.isArray(value)) for (const item of value) members += freeze(item, depth + 1)
   else {
     const json = value as Readonly<Record<string, unknown>>
-    // No array of keys is made, as Object.keys() would.
+    // Object.keys() would allocate an array for each object.
     for (const key in json) if (Object.hasOwn(json, key)) members += 1 + freeze(json[key], depth + 1)
   }
   Object.freeze(value)
@@ -58,8 +58,8 @@ export function freeze(value: unknown, depth: number = 0): number {
 }
 
 /**
- * Whether parsers that take the first of two like keys, or ignore the case of keys, read in a message what `parts`, its
- * parsed members by key, say. Freezes them.
+ * Whether every parser reads the same in a message: also one that takes the first of two equal keys, or ignores the case
+ * of keys. `parts` are the parsed members by key; this function freezes them.
  */
 export function isUnambiguous(text: string, parts: Readonly<Record<string, unknown>>): boolean {
   const { keys, members } = outlineOf(text, true)
@@ -72,19 +72,19 @@ export function isUnambiguous(text: string, parts: Readonly<Record<string, unkno
   return members === expected
 }
 
-/** The same for a response, which has either a result or an error, and for the keys of its result. */
+/** The same for a response: it must have either a result or an error, and the keys of the result are checked, too. */
 export function isSoundResponse({ text, result, error }: ResponseMessage): boolean {
-  // The usual form: with as many members as were parsed there is nothing else in it.
+  // Equal numbers of members in text and parsed value rule out duplicate keys and further members.
   const isUsual = error === undefined && text.startsWith(USUAL) && outlineOf(text).members === 3 + freeze(result)
   if (!isUsual && !isUnambiguous(text, error === undefined ? { result } : { error })) return false
   if (error !== undefined) return isObject(error)
   return isObject(result) && !Object.keys(result).some((key) => RESULT_LEVEL.isConfusable(key))
 }
 
-/** Throws `invalid_request` for a message in which another parser would read something else. */
+/** Throws `invalid_request` for a message that another parser could read differently. */
 export function requireUnambiguous({ kind, text, params }: RequestMessage | NotificationMessage): void {
   if (params !== undefined && Object.isFrozen(params)) return
-  // What the outermost object may hold has been checked by whoever took the message in.
+  // lib/inbound has checked the keys of the outermost object: only their number is needed.
   const known = kind === 'request' ? 3 : 2
   if (params !== undefined && outlineOf(text).members === known + 1 + freeze(params)) return
   if (isUnambiguous(text, { params })) return

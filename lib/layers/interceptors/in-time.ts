@@ -1,8 +1,8 @@
-/** The time limit of interceptors that a stream waits for. */
+/** The time limit of interceptors of notifications and of servers' messages. */
 import { GatewayError } from '../../errors.ts'
 import { InterceptorError } from './chain.ts'
 
-/** Rejects with `unavailable` when it takes longer; 0 is no limit. */
+/** Rejects with `unavailable` when the work takes longer than `timeoutMs`; 0 sets no limit. */
 export function inInterceptorTime<T>(work: Promise<T>, timeoutMs: number, method: string): Promise<T> {
   if (timeoutMs === 0) return work
   return new Promise((resolve, reject) => {

@@ -1,24 +1,24 @@
-/** Rights that a request exercises by a parameter: their interceptors see what other revisions have a method for. */
+/** Shows a parameter to the interceptors of the method that other revisions have for it: else it would evade them. */
 import type { RequestMessage } from '../../exchange/message.ts'
 import { LISTEN_METHOD, META } from '../../protocol.ts'
 import type { Json } from '../../types.ts'
 import { isObject, type JsonObject, member } from '../../util/json.ts'
 import type { InterceptorSet } from './interceptor-set.ts'
 
-/** A right as the method that it has in other revisions, and the parameters there. */
+/** A parameter as the equivalent request of other revisions. */
 export interface InnerRight {
   readonly method: string
   readonly params: Json
 }
 
-/** What becomes of a right: other parameters, or nothing. */
+/** Resolves with the parameters that the interceptors passed on, or with `undefined` when they refused. */
 export type Granted = (right: InnerRight) => Promise<Json | undefined>
 
 const SUBSCRIBE = 'resources/subscribe'
 const SET_LEVEL = 'logging/setLevel'
 const URIS = 'resourceSubscriptions'
 
-/** The rights in a request that any interceptor sees. (docs/security.md has the table) */
+/** The rights in a request for which there are interceptors. (The table is in docs/security.md.) */
 export function innerRightsOf(
   { method, params }: { readonly method?: string; readonly params?: unknown },
   set: InterceptorSet,
@@ -32,7 +32,7 @@ export function innerRightsOf(
   return rights
 }
 
-/** The parameters with what is left of the rights in them; the same object where all is left. */
+/** The parameters with the rights as granted; the same object where nothing was changed. */
 export async function withInnerRights(
   message: Pick<RequestMessage, 'method'>,
   params: Json,
@@ -52,7 +52,7 @@ export async function withInnerRights(
   return isSame ? said : withUris(said, uris)
 }
 
-/** A lenient server may take what is no array for one. */
+/** A value that is no array counts as one URI, since a lenient server may take it for one. */
 function urisOf(params: unknown): readonly unknown[] {
   const uris = member(member(params, 'notifications'), URIS)
   if (uris === undefined) return []

@@ -1,4 +1,4 @@
-/** One request of a client on its way through interceptors, and its response on the way back. */
+/** Runs one request of a client, and then its response, through the interceptors of its method. */
 import { answer, type Answer, jsonReply } from '../../exchange/answer.ts'
 import type { End } from '../../exchange/body.ts'
 import { brokenOff, GatewayError } from '../../errors.ts'
@@ -17,37 +17,36 @@ import { tooLate } from './in-time.ts'
 import type { ChainEntry } from './interceptor-set.ts'
 import type { ChainSubject } from './layer-message.ts'
 
-/** What an intercepted call needs of its surroundings. */
 export interface InterceptedCallParts {
   readonly exchange: Exchange
   readonly message: RequestMessage
   readonly entries: readonly ChainEntry[]
   readonly findTool: ChainSubject['findTool']
-  /** Sends what the interceptors made of the request. The lifetime ends before that of the exchange when nobody waits. */
+  /** Sends the request on. The lifetime is stopped before the exchange's when an interceptor answers without waiting. */
   readonly send: (params: Json, life: Lifetime) => Promise<Reply>
-  /** The stream that the call is answered on, with what its interceptors say of the server's messages. */
+  /** Runs the messages of the server's stream through their interceptors; the response is given to `call`. */
   readonly listen: (reply: EventsReply, call: CallStream) => Reply
-  /** What the client is to see of a result that asks it questions. */
+  /** Runs the input requests of a result through their interceptors; `undefined` where there are none to run. */
   readonly screen: undefined | ((response: ResponseMessage, params: Json, life: Lifetime) => Promise<ResponseMessage>)
-  /** Ends the session that the server has opened for a handshake that is refused here. */
+  /** Ends the server's session when interceptors refuse the handshake that opened it. */
   readonly endSession: (opened: UpstreamState) => void
   readonly deadlines: Deadlines
   readonly timeoutMs: number
   readonly report: (error: unknown) => void
 }
 
-/** How the stream of a call is answered. */
+/** What the stream of a call needs to know of it. */
 export interface CallStream {
   readonly requestId: RequestMessage['id']
-  /** The text of the response in place of the server's; `undefined` as it is. */
+  /** Resolves with the text that replaces the server's response, or with `undefined` to relay it unchanged. */
   onResponse(response: ResponseMessage): Promise<string | undefined>
-  /** The same where none came. */
+  /** Resolves with the response to end the stream with, when the server sent none. */
   onEnd(end: End): Promise<string | undefined>
-  /** Whether the client has its response. */
+  /** Whether the client has been sent its response. */
   readonly isAnswered: () => boolean
 }
 
-/** The response as it came. */
+/** The outcome is the response as the server sent it. */
 const UNCHANGED = Symbol('unchanged')
 
 type CallOutcome = typeof UNCHANGED | { readonly text: string }
@@ -61,11 +60,11 @@ export class InterceptedCall implements CallStream, Awaited {
   #outcome!: Promise<CallOutcome>
   #isSending = false
   #reply: Reply | undefined
-  /** The response as the server gave it. */
+  /** The response as the server sent it. */
   #received: ResponseMessage | undefined
-  /** The same as the interceptors see it, without the questions that were answered here. */
+  /** The response as the interceptors see it: without the input requests that they answered. */
   #response: ResponseMessage | undefined
-  /** The error that stands for the server's own, as long as nobody makes another of it. */
+  /** What `next()` rejects with for a JSON-RPC error: thrown on unchanged, it means the server's own text. */
   #serverError: RpcError | undefined
   #isAnswered = false
   #onStream: ((reply: Reply) => void) | undefined
@@ -92,7 +91,7 @@ export class InterceptedCall implements CallStream, Awaited {
     })
   }
 
-  /** Rejects with a GatewayError alone. */
+  /** Runs the chain. Rejects only with a GatewayError. */
   async #decide(): Promise<CallOutcome> {
     const { message, entries, exchange, findTool } = this.#parts
     try {
@@ -116,7 +115,7 @@ export class InterceptedCall implements CallStream, Awaited {
     }
   }
 
-  /** An interceptor's own time: while the server is asked it does not run. */
+  /** Starts the time limit of interceptors, which is suspended while the server has the request. */
   #watch(): void {
     this.#parts.deadlines.add(this, this.#parts.timeoutMs)
   }
@@ -161,7 +160,7 @@ export class InterceptedCall implements CallStream, Awaited {
     return this.#sound(response, reply)
   }
 
-  /** From here on the stream is the client's: progress leaves while the response is waited for. */
+  /** Gives the client its stream before the response is there, so that progress is not delayed. */
   #hearFrom(reply: EventsReply): Promise<ResponseMessage> {
     const heard = new Promise<ResponseMessage>((resolve, reject) => (this.#hear = { resolve, reject }))
     this.#parts.exchange.life.onStop((reason) => this.#hear?.reject(reason))
@@ -169,7 +168,7 @@ export class InterceptedCall implements CallStream, Awaited {
     return heard
   }
 
-  /** What several readers would read several things in, and a result that is an error by its status, is shown to nobody. */
+  /** Throws `upstream_invalid` for a response that parsers read differently, and for a result under an error status. */
   #sound(response: ResponseMessage | undefined, { status }: Reply): ResponseMessage {
     const isSound = response && isSoundResponse(response) && (status < 300 || response.error !== undefined)
     if (isSound) return response
@@ -194,7 +193,7 @@ export class InterceptedCall implements CallStream, Awaited {
     return text
   }
 
-  /** The last word on a stream; `undefined` for the server's own, or for `own`, which the stream ends with. */
+  /** The response text for a stream. `undefined` relays the server's own, or ends the stream with the unhandled `own`. */
   async #finalText(own?: GatewayError): Promise<string | undefined> {
     try {
       const outcome = await this.#outcome
@@ -219,7 +218,7 @@ export class InterceptedCall implements CallStream, Awaited {
     throw new GatewayError('internal', 'Internal error', { cause: error })
   }
 
-  /** The server's text with another result; an answer of an interceptor's own is complete unless it says otherwise. (ST2) */
+  /** The server's text with another result. Where no server answered, `resultType` defaults to `complete`. (ST2) */
   #textOf(result: Json): string {
     const { era } = this.#parts.message
     const isOwn = this.#response?.result === undefined

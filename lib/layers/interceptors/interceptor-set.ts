@@ -1,4 +1,4 @@
-/** Interceptors, compiled: which of their functions sees which method. */
+/** Checks and compiles interceptors: finds the functions that see a method. */
 import { aliasesOf } from '../../inbound/access/same-rights.ts'
 import type { Intercept, Interceptor } from '../../types.ts'
 import { isDictionary, kindOf } from '../../util/json.ts'
@@ -8,21 +8,21 @@ export interface ChainEntry {
   readonly hook: Intercept
   /** The method or pattern that it stands under. */
   readonly key: string
-  /** The place of its layer, outermost first. */
+  /** The index of its layer, outermost first. */
   readonly place: number
 }
 
-/** A layer, with what is known of it. */
+/** A layer, prepared for lookups by method. */
 interface CompiledLayer {
   readonly exact: ReadonlyMap<string, Intercept>
-  /** By what stands before the `*`, longest first. */
+  /** By the text before the `*`, longest first, since the most specific one applies. */
   readonly patterns: readonly (readonly [prefix: string, hook: Intercept])[]
 }
 
-/** The questions that servers ask clients. */
+/** The methods of servers' requests that clients answer. */
 export const QUESTIONS: readonly string[] = ['elicitation/create', 'sampling/createMessage', 'roots/list']
 
-/** How clients' methods begin, and how servers' do. */
+/** Prefixes of the methods of clients and of servers: keys with them concern one direction only. */
 const CLIENT_PREFIXES: readonly string[] = [
   'initialize',
   'server/',
@@ -36,7 +36,7 @@ const CLIENT_PREFIXES: readonly string[] = [
 ]
 const SERVER_PREFIXES: readonly string[] = ['notifications/', 'elicitation/', 'sampling/', 'roots/']
 
-/** How many methods are remembered: clients make them up. */
+/** Limits the cache of chains by method, since clients can send any method. */
 const MAX_METHODS = 1_000
 
 const NO_ENTRIES: readonly ChainEntry[] = []
@@ -44,9 +44,9 @@ const NO_ENTRIES: readonly ChainEntry[] = []
 export class InterceptorSet {
   /** Whether any function may see the result of a client's request. */
   readonly seesResults: boolean
-  /** Whether any function may see what a server says of its own accord. */
+  /** Whether any function may see a notification or request of a server. */
   readonly hearsServer: boolean
-  /** Whether any function sees the questions of servers. */
+  /** Whether any function sees one of `QUESTIONS`. */
   readonly hearsQuestions: boolean
   readonly interceptors: readonly Interceptor[]
   readonly #layers: readonly CompiledLayer[]
@@ -61,7 +61,7 @@ export class InterceptorSet {
     this.hearsQuestions = QUESTIONS.some((method) => this.chainOf(method).length > 0)
   }
 
-  /** The functions that see a method, outermost first; of each layer the one with the most specific name. */
+  /** The functions that see a method, outermost first: of each layer the one with the most specific key. */
   chainOf(method: string): readonly ChainEntry[] {
     const known = this.#chains.get(method)
     if (known) return known
@@ -71,7 +71,7 @@ export class InterceptorSet {
     return chain
   }
 
-  /** Whether a layer sees the results of calls, but nothing of tasks, whose results it would have to see. */
+  /** Whether a layer names `tools/call` but not `tasks/get`: results of calls that run as tasks would evade it. */
   get missesTasks(): boolean {
     return this.#layers.some(
       (layer) => isSpecific(entryOf(layer, 0, ['tools/call'])) && !isSpecific(entryFor(layer, 0, 'tasks/get')),
@@ -79,7 +79,7 @@ export class InterceptorSet {
   }
 }
 
-/** Compiled sets, by the array or the layer that a config has. */
+/** Compiled sets by the option's value, since `servers` may return the config anew for each request. */
 const sets = new WeakMap<object, InterceptorSet>()
 
 /** The compiled interceptors of an option, the same for the same object; `undefined` where there are none. */
@@ -92,13 +92,13 @@ export function interceptorsOf(given: Interceptor | readonly Interceptor[] | und
   return set
 }
 
-/** The same for the gateway's own, which are checked. Throws a TypeError that names the fault and the cure. */
+/** Checks and compiles the gateway's own option. Throws a TypeError that names the fault and the cure. */
 export function parseInterceptors(given: unknown): InterceptorSet | undefined {
   checkInterceptors('"intercept"', given)
   return interceptorsOf(given as Interceptor | readonly Interceptor[] | undefined)
 }
 
-/** Throws a TypeError that names the fault and the cure. `option` is what to call it. */
+/** Throws a TypeError that names the fault and the cure. `option` is the option's name for the message. */
 export function checkInterceptors(option: string, given: unknown): void {
   if (given === undefined) return
   for (const [index, layer] of (Array.isArray(given) ? (given as unknown[]) : [given]).entries()) {
@@ -141,14 +141,14 @@ function isSpecific(entry: ChainEntry | undefined): boolean {
   return entry !== undefined && entry.key !== '*'
 }
 
-/** The result of a task is that of a call: what sees calls sees it, too. */
+/** `tasks/result` returns the result of a `tools/call`, so a function for that one sees it, too. */
 function entryFor(layer: CompiledLayer, place: number, method: string): ChainEntry | undefined {
   const own = entryOf(layer, place, [method, ...aliasesOf(method)])
   if (method !== 'tasks/result' || isSpecific(own)) return own
   return entryOf(layer, place, ['tools/call']) ?? own
 }
 
-/** Exact names before patterns, longer ones first; of two alike the method's own name before its aliases. */
+/** Exact keys precede patterns, longer patterns shorter ones, and the method's own name its aliases. */
 function entryOf(
   { exact, patterns }: CompiledLayer,
   place: number,
@@ -164,7 +164,7 @@ function entryOf(
   return undefined
 }
 
-/** Whether every method that a name stands for begins so. */
+/** Whether every method that a key matches has one of these prefixes. */
 function startsWithAny(key: string, prefixes: readonly string[]): boolean {
   const name = key.endsWith('*') ? key.slice(0, -1) : key
   return prefixes.some((prefix) => name.startsWith(prefix))

@@ -1,4 +1,4 @@
-/** Shows messages to the embedder's interceptors: of the gateway, or of a server's config. */
+/** The layer that runs the embedder's interceptors: those of the gateway, or those of a server's config. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
@@ -18,10 +18,9 @@ import { hear } from './server-says.ts'
 import type { Surroundings } from './surroundings.ts'
 import { ToolLists } from './tool-lists.ts'
 
-/** What the interceptors need of the gateway. */
 export interface InterceptorsParts {
   readonly upstreamOf: UpstreamOf
-  /** How long interceptors may take on their own, in milliseconds; 0 is no limit. */
+  /** How long interceptors may take, without the server's time, in milliseconds; 0 sets no limit. */
   readonly timeoutMs: number
   readonly report: (error: unknown, exchange: Exchange) => void
 }
@@ -35,7 +34,7 @@ export class Interceptors implements Layer {
   readonly #kept = new KeptAnswers()
   readonly #deadlines: Deadlines
 
-  /** `own` are those of the gateway; without, those of each server's config. */
+  /** `own` are the interceptors of the gateway. On the server's side they are taken from each config. */
   constructor(side: 'gateway' | 'server', own: InterceptorSet | undefined, parts: InterceptorsParts) {
     this.name = `interceptors:${side}`
     this.#side = side
@@ -48,7 +47,7 @@ export class Interceptors implements Layer {
     return this.#side === 'gateway' ? this.#own !== undefined : config.intercept !== undefined
   }
 
-  /** Whether any of them has to see a message of a batch on its own. */
+  /** Whether a message of a batch must be sent on its own, for an interceptor to see it. */
   wants(message: Message, config: ServerConfig): boolean {
     const set = this.#setOf(config)
     if (!set || message.kind === 'response') return false
@@ -79,13 +78,13 @@ export class Interceptors implements Layer {
     return isUnseen ? Promise.reject(noTasks()) : this.#listen(exchange, set, next)
   }
 
-  /** What a server says of its own accord while it answers something else, or on a stream to listen on. */
+  /** Screens a stream whose response no interceptor sees: the server may send other messages on it. */
   async #listen(exchange: Exchange, set: InterceptorSet, next: Handle): Promise<Reply> {
     const reply = await next(exchange)
     return reply.kind === 'events' ? hear(reply, this.#surroundings(exchange, set, next)) : reply
   }
 
-  /** A notification that no interceptor passes on is accepted, and goes nowhere. */
+  /** A notification that an interceptor drops is still answered with 202, as the protocol has no other answer. */
   async #notify(message: NotificationMessage, exchange: Exchange, set: InterceptorSet, next: Handle): Promise<Reply> {
     const entries = set.chainOf(message.method)
     if (entries.length === 0) return next(exchange)
@@ -134,7 +133,7 @@ export class Interceptors implements Layer {
     return surroundings
   }
 
-  /** A layer knows the tools that the layers inside it list. */
+  /** Finds a tool as the layers inside `place` list it: those outside may hide or rename it. */
   async #findTool(
     name: string,
     place: number,
@@ -154,7 +153,7 @@ export class Interceptors implements Layer {
   }
 }
 
-/** The state of a task holds its result, which the interceptors of calls would not see. (SEP-2663) */
+/** `tasks/get` is refused where it would return a result past the interceptors of `tools/call`. (SEP-2663) */
 function noTasks(): GatewayError {
   return new GatewayError('method_not_found', 'Tasks are not offered here')
 }

@@ -1,24 +1,24 @@
-/** A message as an interceptor sees it. */
+/** The message object that interceptors get. */
 import { hash } from 'node:crypto'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Era, GatewayRequest, Json, McpMessage, Principal, RequestId, Tool } from '../../types.ts'
 import { isObject, member } from '../../util/json.ts'
 
-/** What is the same for all interceptors of a message. */
+/** The part of a message that its interceptors share: all but its parameters. */
 export interface ChainSubject {
   readonly exchange: Exchange
   readonly from: 'client' | 'server'
   readonly method: string
   readonly id: RequestId | undefined
   readonly during: string | undefined
-  /** The tool of this name, as the interceptor at this place would list it. */
+  /** Finds a tool as the layers inside `place` list it. */
   readonly findTool: (name: string, place: number) => Promise<Tool | undefined>
 }
 
-/** The defaults of annotations. (2025-11-25 server/tools, ToolAnnotations) */
+/** The specification's defaults of annotations. (2025-11-25 server/tools, ToolAnnotations) */
 const ANNOTATIONS = { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true }
 
-/** A tool with its annotations complete: a hint that is no boolean counts as missing. */
+/** Completes a tool's annotations with the defaults. A hint that is no boolean counts as missing. */
 export function withAnnotations(tool: Tool): Tool {
   const given = isObject(tool.annotations) ? tool.annotations : {}
   const hints = Object.entries(ANNOTATIONS).map(([hint, assumed]) => {
@@ -91,7 +91,7 @@ export class LayerMessage implements McpMessage {
     return tool && withAnnotations(tool)
   }
 
-  /** The tool of any name, as the server describes it: for the library's own interceptors. */
+  /** Finds a tool by any name: a call of a renamed tool does not have the server's name, by which `tools()` looks it up. */
   async findTool(name: string): Promise<Tool | undefined> {
     return this.#subject.findTool(name, this.#place)
   }

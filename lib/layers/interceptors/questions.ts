@@ -1,4 +1,4 @@
-/** The questions in an `input_required` result, as interceptors let them through. (2026-07-28 MRTR) */
+/** Runs the input requests of an `input_required` result through their interceptors. (2026-07-28 MRTR) */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
@@ -10,25 +10,25 @@ import { isSoundResponse } from './frozen.ts'
 import { QUESTIONS } from './interceptor-set.ts'
 import { type Decision, decide, type HearingParts } from './server-says.ts'
 
-/** How often a server is asked again whose questions were all answered here. */
+/** How often a request is retried because interceptors answered all of its input requests. */
 const MAX_ROUNDS = 10
 
-/** How long an answer is kept for the client's retry. */
+/** How long sealed answers are valid, in milliseconds. */
 const KEPT_MS = 60 * 60_000
 
 const STATE_PREFIX = 'mcpgw.'
 
-/** What is kept in a `requestState` until the client comes back with its own answers. */
+/** What a sealed `requestState` holds until the client retries with its own answers. */
 interface SealedAnswers {
   readonly answers: JsonObject
-  /** The server's own. */
+  /** The server's own `requestState`. */
   readonly state: string | undefined
   readonly until: number
 }
 
-/** Answers given in the client's place travel with the client's retry, sealed: nothing of them is kept here. */
+/** Encrypts interceptors' answers into the `requestState` of the client's retry, so that the gateway keeps no state. */
 export class KeptAnswers {
-  /** Of this process: a retry at another node fails, rather than ask what was answered. */
+  /** The key exists in this process only: a retry at another node fails with -32602. */
   readonly #key = randomBytes(32)
 
   seal(kept: Omit<SealedAnswers, 'until'>, bound: string): string {
@@ -39,7 +39,7 @@ export class KeptAnswers {
     return STATE_PREFIX + sealed.toString('base64url')
   }
 
-  /** The parameters as the server is to see them: its own state, and all answers. */
+  /** Replaces the sealed state by the server's own, and adds the sealed answers to the client's. Throws -32602. */
   restore(params: Json, bound: string): Json {
     const said = member(params, 'requestState')
     if (typeof said !== 'string' || !said.startsWith(STATE_PREFIX)) return params
@@ -63,12 +63,12 @@ export class KeptAnswers {
   }
 }
 
-/** Asks the server again with these parameters. */
+/** Retries the request with these parameters. */
 type AskAgain = (params: Json) => Promise<ResponseMessage | undefined>
 
 /**
- * The response as the client is to see it. Where every question was answered here the server is asked again at once;
- * where some were, the others are left, and the answers go along in `requestState`.
+ * Resolves with the response for the client. When interceptors answered all input requests, the request is retried at
+ * once; when they answered some, the client gets the others, with the answers sealed in `requestState`.
  */
 export async function screenQuestions(
   first: ResponseMessage,
@@ -105,13 +105,13 @@ export async function screenQuestions(
   throw new GatewayError('upstream_invalid', 'The server did not answer what was answered in its client’s place')
 }
 
-/** The questions of a result by key; `undefined` where it asks none. */
+/** The input requests of a result by key; `undefined` where it has none. */
 function questionsOf({ result }: ResponseMessage): JsonObject | undefined {
   const asked = member(result, 'resultType') === 'input_required' ? member(result, 'inputRequests') : undefined
   return isObject(asked) && Object.keys(asked).length > 0 ? asked : undefined
 }
 
-/** Rejects, so that the call fails, when one of them is refused: no answer is made up for it. */
+/** Rejects when an interceptor refuses an input request: the call fails, since the gateway invents no answers. */
 async function decideAll(asked: JsonObject, parts: HearingParts): Promise<(readonly [string, Decision])[]> {
   const decisions: (readonly [string, Decision])[] = []
   for (const [key, question] of Object.entries(asked)) {

@@ -1,4 +1,4 @@
-/** What a server says of its own accord, as the interceptors of a stream let it through. */
+/** Runs a server's notifications and requests on a stream through their interceptors. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
@@ -18,14 +18,13 @@ import type { InterceptorSet } from './interceptor-set.ts'
 import type { ChainSubject } from './layer-message.ts'
 import { onChanged, toolsChangedMessage } from './tools-changed.ts'
 
-/** What hearing a server needs of its surroundings. */
 export interface HearingParts {
   readonly set: InterceptorSet
   readonly exchange: Exchange
   readonly next: Handle
   readonly findTool: ChainSubject['findTool']
   readonly timeoutMs: number
-  /** Told that the list of tools has changed. */
+  /** Called when the server announces that its list of tools has changed. */
   readonly onToolsChanged: () => void
   readonly report: (error: unknown) => void
 }
@@ -33,12 +32,12 @@ export interface HearingParts {
 const TOOLS_CHANGED = 'notifications/tools/list_changed'
 const TASK_NEWS = 'notifications/tasks'
 
-/** What a server hears whose question no interceptor passed on or answered. */
+/** The error for a server whose request failed in the interceptors. */
 const NOT_ANSWERED = { code: -32603, message: 'The client cannot be asked' }
 
 /**
- * The stream with what its interceptors let through. `call`: it answers a request whose result they see. Where any of
- * them sees results, event ids are withheld: another request could have the response behind one of them. (SE7)
+ * The stream with its messages as the interceptors changed them; `call` is the request that it answers, if they see its
+ * result. Where they see results, event ids are withheld: resuming from one could fetch a response past them. (SE7)
  */
 export function hear(reply: EventsReply, parts: HearingParts, call?: CallStream): Reply {
   const { set, exchange, next } = parts
@@ -70,7 +69,7 @@ export function hear(reply: EventsReply, parts: HearingParts, call?: CallStream)
   return { ...heard, pending }
 }
 
-/** A line feed in JSON is white space: what is said in other words is one line of data. */
+/** An SSE data line has no line feed, and in JSON text a line feed is only white space: a space replaces it. */
 async function asOneLine(saying: Promise<Mapped>): Promise<Mapped> {
   const said = await saying
   return typeof said === 'object' ? { text: said.text.replaceAll('\n', ' ') } : said
@@ -84,7 +83,7 @@ async function screened(message: Message, parts: HearingParts, call: CallStream 
   if (message.kind === 'batch') return screenedBatch(message.items, parts, call)
   if (message.kind !== 'response')
     return isSeen(message.method, parts.set) ? screenedMessage(message, parts) : undefined
-  // A response that nobody waits for here is one that no interceptor has seen. (ER14)
+  // Any other response has not been seen by the interceptors of its request. (ER14)
   if (!call || call.isAnswered() || message.id !== call.requestId) return 'drop'
   const text = await call.onResponse(message)
   return text === undefined ? undefined : { text }
@@ -103,7 +102,7 @@ async function screenedBatch(
   return kept.length === 0 ? 'drop' : { text: `[${kept.join(',')}]` }
 }
 
-/** Fails closed: what cannot be shown, or was refused, does not reach the client. */
+/** Drops, or answers with an error, a message that interceptors refuse or cannot be shown: it fails closed. */
 async function screenedMessage(message: RequestMessage | NotificationMessage, parts: HearingParts): Promise<Mapped> {
   if (message.method === TOOLS_CHANGED) parts.onToolsChanged()
   const { method } = message
@@ -126,10 +125,10 @@ async function screenedMessage(message: RequestMessage | NotificationMessage, pa
   return 'drop'
 }
 
-/** What the interceptors of a server's message decided: it goes on with these parameters, or is answered here. */
+/** What interceptors decided of a server's message: send it with these parameters, or answer it with this result. */
 export type Decision = { readonly params: Json } | { readonly result: unknown }
 
-/** The last layer is the nearest to the server: it sees the message first. Rejects when one of them refuses. */
+/** The innermost layer, nearest to the server, sees the message first. Rejects when an interceptor refuses it. */
 export async function decide(
   method: string,
   id: ChainSubject['id'],
@@ -157,7 +156,7 @@ function errorAnswerOf(error: unknown): typeof NOT_ANSWERED {
   return error instanceof RpcError ? { code: error.code, message: error.message } : NOT_ANSWERED
 }
 
-/** Answers in the client's place. A server that does not hear of it waits in vain, which is its own to bound. */
+/** Answers a server in the client's place. A failure is only reported: the server's own time limit ends its wait. */
 async function respond(
   { id }: RequestMessage,
   { exchange, next, report }: HearingParts,

@@ -1,8 +1,8 @@
-/** Digests of tool definitions, to pin them by. (RFC 8785) */
+/** Digests of tool definitions, by which embedders pin approved ones. (RFC 8785) */
 import { hash } from 'node:crypto'
 import type { Tool } from '../../types.ts'
 
-/** The same whatever the order of keys and the white space; another one whenever anything else in it changes. */
+/** A digest that ignores the order of keys and white space, and changes with anything else in the definition. */
 export function toolDigest(tool: Tool): string {
   return hash('sha256', canonicalJson(tool), 'base64url')
 }

@@ -1,4 +1,4 @@
-/** What is known of a server's tools, for interceptors that ask: per server, principal and place. */
+/** Caches servers' tool lists for interceptors, per server, principal and layer. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Handle } from '../../exchange/reply.ts'
@@ -9,10 +9,10 @@ import { boundedSet } from '../../util/bounded-map.ts'
 import { isObject, type JsonObject, member } from '../../util/json.ts'
 import { freeze } from './frozen.ts'
 
-/** How long a list is good for: at other nodes nobody hears of its changes. */
+/** How long a list is cached: a node that gets no `list_changed` would never learn of a change. */
 const LIST_FRESH_MS = 60_000
 
-/** How many lists are kept, and how long one may be. */
+/** How many lists are cached, and how long one may be. */
 const MAX_LISTS = 500
 const MAX_LIST_PAGES = 100
 const MAX_LISTED_TOOLS = 5_000
@@ -27,7 +27,7 @@ interface KnownList {
 export class ToolLists {
   readonly #lists = new Map<string, KnownList>()
 
-  /** One question for all who ask at the same time. Rejects when the server does not answer it. */
+  /** Finds a tool. Concurrent calls share one request to the server; rejects when that fails. */
   async find(name: string, key: string, upstream: string, exchange: Exchange, list: Handle): Promise<Tool | undefined> {
     const known = this.#lists.get(key)
     if (known && known.freshUntil > performance.now()) return (await known.tools).get(name)
@@ -38,13 +38,13 @@ export class ToolLists {
     return (await tools).get(name)
   }
 
-  /** What was known of the tools of an upstream is true no more. */
+  /** Discards the lists of an upstream, because they have changed. */
   forget(upstream: string): void {
     for (const [key, known] of this.#lists) if (known.upstream === upstream) this.#lists.delete(key)
   }
 }
 
-/** All pages, in the client's session or with its envelope, and whether or not the client waits that long. */
+/** Fetches all pages as the client would; goes on when the client disconnects, since other requests may wait for them. */
 async function listTools(exchange: Exchange, handle: Handle): Promise<ReadonlyMap<string, Tool>> {
   const { message, state } = exchange
   const era = message?.era ?? 'legacy'
@@ -70,7 +70,7 @@ async function listTools(exchange: Exchange, handle: Handle): Promise<ReadonlyMa
   throw new GatewayError('upstream_invalid', 'The server has more tools than can be looked through')
 }
 
-/** How the client introduces itself. */
+/** The client's description of itself, which a modern server wants in each request. */
 function envelopeOf(params: JsonObject | undefined): JsonObject {
   const meta = member(params, '_meta')
   const keys = [META.protocolVersion, META.clientCapabilities, META.clientInfo]

@@ -1,21 +1,21 @@
-/** Tells clients that the list of tools has changed although their server has not said so. */
+/** Notifies clients that the list of tools has changed because a rule of the gateway has. */
 import type { Exchange } from '../../exchange/exchange.ts'
 import { META } from '../../protocol.ts'
 import type { Interceptor } from '../../types.ts'
 import { member } from '../../util/json.ts'
 
-/** Tells one client. */
+/** Notifies one client. */
 type TellClient = () => void
 
-/** The clients that listen through an interceptor. */
+/** The listening clients by interceptor; weak, since embedders may make interceptors per request. */
 const listeners = new WeakMap<Interceptor, Set<TellClient>>()
 
-/** Tells everybody who listens through this interceptor. */
+/** Notifies the clients whose listening streams pass this interceptor. */
 export function tellChanged(interceptor: Interceptor): void {
   for (const tell of listeners.get(interceptor) ?? []) tell()
 }
 
-/** Calls back when the rules of any of these interceptors have changed, until that is taken back. */
+/** Calls `tell` when the rules of any of these interceptors change. Returns a function that ends this. */
 export function onChanged(interceptors: readonly Interceptor[], tell: TellClient): () => void {
   for (const interceptor of interceptors) {
     const known = listeners.get(interceptor)
@@ -27,7 +27,7 @@ export function onChanged(interceptors: readonly Interceptor[], tell: TellClient
   }
 }
 
-/** What a client that listens is told; `undefined` for a stream on which it does not want to hear of it. (ST15) */
+/** The notification for a listening stream; `undefined` for one whose filter does not include it. (ST15) */
 export function toolsChangedMessage({ verb, message, listens }: Exchange): string | undefined {
   const method = 'notifications/tools/list_changed'
   if (verb === 'GET') return JSON.stringify({ jsonrpc: '2.0', method })

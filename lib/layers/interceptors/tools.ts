@@ -1,4 +1,4 @@
-/** tools(): which tools there are for whom, and what they are called. */
+/** `tools()`: the interceptor that hides tools from principals, and renames them. */
 import { RpcError } from '../../rpc-error.ts'
 import type {
   Awaitable,
@@ -17,7 +17,7 @@ import { type LayerMessage, withAnnotations } from './layer-message.ts'
 import { tellChanged } from './tools-changed.ts'
 import { toolDigest } from './tool-digest.ts'
 
-/** Who asks about a tool. */
+/** What a rule's function may decide by, besides the tool. */
 export interface ToolContext<P extends Principal = Principal> {
   readonly principal: P | undefined
   /** The server's name. */
@@ -26,9 +26,9 @@ export interface ToolContext<P extends Principal = Principal> {
 }
 
 /**
- * The tools that a rule is about: by the server's own names, in which `*` matches any characters, or by a function. It
- * gets the definition, annotations with the specification's defaults, and a digest of all that the server says of it: a
- * changed description or schema has another digest. It is asked for each tool of a list and on each call.
+ * Selects tools by the server's own names, in which `*` matches any characters, or by a function. The function gets the
+ * definition, with the specification's defaults for missing annotations and a digest of the whole definition, which
+ * changes with the description or the schema. It is called for each tool of a list and on each call.
  */
 export type ToolRule<P extends Principal = Principal> =
   | readonly string[]
@@ -36,17 +36,17 @@ export type ToolRule<P extends Principal = Principal> =
 
 /** The rules of `tools()`. */
 export interface ToolRules<P extends Principal = Principal> {
-  /** The tools that there are. Defaults to all. */
+  /** The tools that clients see and may call. Defaults to all. */
   readonly allow?: ToolRule<P> | undefined
-  /** The tools that there are not, even if they are allowed. Defaults to none. */
+  /** The tools that are hidden, even if `allow` selects them. Defaults to none. */
   readonly deny?: ToolRule<P> | undefined
   /** Names for clients, by the server's own names. Defaults to none: tools keep their names. */
   readonly rename?: Readonly<Record<string, string>> | undefined
 }
 
-/** What `tools()` makes. */
+/** The interceptor that `tools()` returns. */
 export type ToolInterceptor<P extends Principal = Principal> = Interceptor<P> & {
-  /** Tells the clients that listen at this node that the list of tools has changed: after a rule has. */
+  /** Sends `notifications/tools/list_changed` to the clients that listen at this node. Call it after a rule has changed. */
   readonly changed: () => void
 }
 
@@ -55,8 +55,8 @@ type NextOf<Result> = (params?: object) => Promise<Result>
 const INVALID_PARAMS = -32602
 
 /**
- * An interceptor that hides tools: they are not in lists, and a call is refused with -32602, as of a tool that does not
- * exist. A rule that throws refuses.
+ * Makes an interceptor that hides tools: they are left out of lists, and a call of one is refused with -32602, like that
+ * of a tool that does not exist. The tool is also refused when a rule throws.
  *
  * @example
  * ```js
@@ -66,7 +66,7 @@ const INVALID_PARAMS = -32602
  * })
  * ```
  *
- * @throws {TypeError} for a rule that is neither an array of names nor a function, and for names that meet in one.
+ * @throws {TypeError} for a rule that is neither an array of names nor a function, and for names that two tools would share.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/tools
  */
 export function tools<P extends Principal = Principal>(rules: ToolRules<P>): ToolInterceptor<P> {
@@ -81,7 +81,7 @@ export function tools<P extends Principal = Principal>(rules: ToolRules<P>): Too
   return Object.defineProperty(interceptor, 'changed', changed) as ToolInterceptor<P>
 }
 
-/** Whether a rule names a tool; by name alone where it can be told so. */
+/** A rule by names needs no tool definition, and so no request to the server. */
 interface CompiledRule {
   readonly byName: ((name: string) => boolean) | undefined
   readonly byTool: Exclude<ToolRule, readonly string[]> | undefined
@@ -90,7 +90,7 @@ interface CompiledRule {
 class ToolFilter {
   readonly #allow: CompiledRule | undefined
   readonly #deny: CompiledRule | undefined
-  /** The clients' names, by the server's own, and back. */
+  /** Clients' names by the server's own names, and the reverse. */
   readonly #renamed: ReadonlyMap<string, string>
   readonly #original: ReadonlyMap<string, string>
 
@@ -109,7 +109,7 @@ class ToolFilter {
     throw new TypeError('"tools().rename" gives two tools the same name')
   }
 
-  /** Each page by itself: its cursor stays, also where nothing else is left of it. */
+  /** Filters a page. An empty page keeps its cursor, since the next one may have tools. */
   async list(message: LayerMessage, next: NextOf<ToolList>): Promise<ToolList> {
     const result = await next()
     const listed = result.tools as readonly unknown[] | undefined
@@ -128,7 +128,7 @@ class ToolFilter {
 
   async call(message: LayerMessage, next: NextOf<ToolResult>): Promise<ToolResult> {
     const { params, method } = message
-    // The result of a task has no name: without its call there is none.
+    // `tasks/result` has no tool name; the call that created the task has been checked.
     if (method !== 'tools/call') return next()
     const { name } = params
     if (typeof name !== 'string') throw unknown(String(name))
@@ -147,7 +147,7 @@ class ToolFilter {
     if (!isObject(tool) || typeof tool['name'] !== 'string') return false
     const { name } = tool as Tool
     const isShown = await this.#judge(name, () => Promise.resolve(tool as Tool), message)
-    // Nobody could call it: the name stands for another tool.
+    // Nobody could call this tool: its name is the new name of another one.
     if (isShown && this.#original.has(name) && !this.#renamed.has(name)) {
       throw new TypeError(`"tools().rename" makes two tools ${JSON.stringify(name)}`)
     }
@@ -158,7 +158,7 @@ class ToolFilter {
     return this.#judge(name, () => message.findTool(name), message)
   }
 
-  /** A tool that the server does not list is let through by no function. */
+  /** Whether the rules allow a tool. One that the server does not list is refused, if a function has to decide. */
   async #judge(name: string, find: () => Promise<Tool | undefined>, message: LayerMessage): Promise<boolean> {
     if (this.#deny?.byName?.(name) === true || this.#allow?.byName?.(name) === false) return false
     const rules = [this.#deny?.byTool, this.#allow?.byTool] as const
@@ -183,7 +183,7 @@ function ruleOf(option: string, rule: ToolRule | undefined): CompiledRule | unde
   return { byName: (name) => patterns.some((matches) => matches(name)), byTool: undefined }
 }
 
-/** In the specification's own words. (server/tools, Error Handling) */
+/** The specification's own message for a tool that does not exist. (server/tools, Error Handling) */
 function unknown(name: string): RpcError {
   return new RpcError(INVALID_PARAMS, `Unknown tool: ${name}`)
 }

@@ -1,4 +1,4 @@
-/** One request of a client with sessions at a server without them: as many rounds as the server has questions. */
+/** Sends one request of a legacy client to a modern server, again after each `input_required`, and translates the result. */
 import { GatewayError } from '../../../errors.ts'
 import type { Answer, Out } from '../../../exchange/answer.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
@@ -17,10 +17,10 @@ import { missingName, modernRequest, type Round } from './modern-request.ts'
 import { CannotAsk, type Questions } from './questions.ts'
 import { ASKING, OF_A_REQUEST, RPC_ERROR } from './tables.ts'
 
-/** How often a server may ask for more before it answers. */
+/** How often a server may answer with input requests before the call fails. */
 const MAX_ASKING_ROUNDS = 10
 
-/** How often, and how long, a server may put off its answer: each time twice as long, up to the last. In milliseconds. */
+/** Retries of a result with `requestState` alone, which asks for no input: the pause doubles up to the last one. */
 const MAX_PAUSES = 200
 const FIRST_PAUSE_MS = 250
 const LAST_PAUSE_MS = 5_000
@@ -44,9 +44,9 @@ export class Call {
   readonly #upstreamId: string
   #rounds = 0
   #pauses = 0
-  /** Whether the headers were looked up anew. */
+  /** Whether the `Mcp-Param-*` headers were looked up again, which is done once. */
   #isRefreshed = false
-  /** The highest progress that the client was told: it never falls, whatever a later round says. (UT1) */
+  /** The highest progress sent to the client: progress must increase, but a retry may start at 0. (UT1) */
   #progress = -Infinity
 
   constructor(exchange: Exchange, next: Handle, life: Lifetime, tools: CallTools) {
@@ -88,7 +88,7 @@ export class Call {
     }
   }
 
-  /** Sends the request, and hands on what its stream says before the response. */
+  /** Sends the request, and relays the notifications that precede the response. */
   async #ask(round: Round, out: Out): Promise<ResponseMessage> {
     const life = this.#life.child()
     try {
@@ -113,7 +113,7 @@ export class Call {
     return legacyResult(this.#message, response)
   }
 
-  /** Whether to send the request again: its headers were refused before anything was done. (ST28) */
+  /** Whether to retry with other headers: a server that refuses the headers has not executed the call. (ST28) */
   #isMended({ error }: ResponseMessage): boolean {
     const { knownTools, parts } = this.#tools
     if (error?.code === RPC_ERROR.unsupportedVersion) this.#relearn(member(error.data, 'supported'), parts)
@@ -124,7 +124,7 @@ export class Call {
     return true
   }
 
-  /** A server that has sessions now wants a handshake: its client starts over. (SS8) */
+  /** Ends the session when the server has become a legacy one: its client must send a new handshake. (SS8) */
   #relearn(supported: unknown, { eras }: BridgeParts): void {
     if (!Array.isArray(supported) || supported.includes(MODERN_VERSIONS[0])) return
     if (!supported.some((version) => LEGACY_VERSIONS.includes(version as string))) return
@@ -132,7 +132,7 @@ export class Call {
     throw new GatewayError('session_not_found', 'Session not found')
   }
 
-  /** What the next round says. */
+  /** Gets the input that the server requires from the client, for the retry. */
   async #input(response: ResponseMessage, out: Out): Promise<Round> {
     const requestState = requestStateIn(response)
     const exchange = this.#exchange
@@ -166,7 +166,7 @@ export class Call {
     })
   }
 
-  /** What belongs to the request goes on, event by event. A server without sessions sends no requests. (SE12) */
+  /** Relays the request's notifications as they arrive. Anything else is dropped: modern servers send no requests. (SE12) */
   #translating(out: Out): Out {
     const tell = (chunk: Buffer): boolean => {
       const { data } = parseEvent(chunk.toString())

@@ -1,4 +1,4 @@
-/** `input_required` -> questions to a client with sessions, and its answers -> `inputResponses`. (2026-07-28 MRTR; ST22, ST23) */
+/** Sends input requests to a legacy client as JSON-RPC requests, and makes `inputResponses` of its results. (ST22, ST23) */
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../../../errors.ts'
 import { patchObject } from '../../../exchange/json-patch.ts'
@@ -9,23 +9,23 @@ import type { Round } from './modern-request.ts'
 import { type Asking, CannotAsk, type Questions } from './questions.ts'
 import { QUESTION_KINDS, type QuestionKind } from './tables.ts'
 
-/** How many questions a server may ask at a time. */
+/** How many input requests one result may have. */
 const MAX_ASKED = 32
 
-/** One question of a server. */
+/** One input request of a server. */
 interface InputRequest {
   readonly key: string
   readonly kind: QuestionKind
-  /** The request to the client, by the id that it is given. */
+  /** Makes the JSON-RPC request to the client. */
   readonly textOf: (id: string) => string
 }
 
-/** The text of `requestState`, byte for byte; `undefined` where there is none. An empty one is one. */
+/** The text of `requestState`, byte for byte; `undefined` where it is absent, not where it is empty. */
 export function requestStateIn({ text }: ResponseMessage): string | undefined {
   return valueText(text, ['result', 'requestState'])
 }
 
-/** What a server asks. Throws CannotAsk for what this client cannot be asked. */
+/** The input requests of a result. Throws CannotAsk for one that this client does not support. */
 export function inputRequestsIn(response: ResponseMessage, { exchange }: Pick<Asking, 'exchange'>): InputRequest[] {
   const given = member(response.result, 'inputRequests')
   if (given !== undefined && !isObject(given)) throw new CannotAsk('The server asks what is no question')
@@ -54,7 +54,7 @@ export function inputRequestsIn(response: ResponseMessage, { exchange }: Pick<As
   })
 }
 
-/** Asks all at once, and waits for all. Throws CannotAsk where an error of the client ends the call. */
+/** Sends all requests at once, and waits for all results. Throws CannotAsk when an error of the client ends the call. */
 export async function askClient(
   requests: readonly InputRequest[],
   asking: Asking,
@@ -77,7 +77,7 @@ export async function askClient(
   }
 }
 
-/** Modes came with 2025-11-25, and so did the id of a URL, which nobody will say is done. */
+/** `mode` and `elicitationId` exist since 2025-11-25. The id is required there, although no completion will follow. */
 function legacyParams(text: string, { mode }: JsonObject, version: string): string {
   if (version < '2025-11-25') return patchObject(text, { mode: undefined })
   return mode === 'url' ? patchObject(text, { elicitationId: randomUUID() }) : text

@@ -1,4 +1,4 @@
-/** Which headers the tools of a server want, as its lists say to each principal. (HD13, ST27, ST28) */
+/** Caches the `Mcp-Param-*` headers that tools require, from the tool lists of each principal. (HD13, ST27, ST28) */
 import { GatewayError } from '../../../errors.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import type { Lifetime } from '../../../exchange/lifetime.ts'
@@ -12,18 +12,18 @@ import { member } from '../../../util/json.ts'
 import { clientEnvelopeOf } from './modern-request.ts'
 import { annotationsOf } from './tool-annotations.ts'
 
-/** How long a list is believed, in milliseconds. */
+/** How long a list is cached, in milliseconds. */
 const BELIEVED_MS = 5 * 60_000
 
-/** For how many principals lists are remembered, and how many tools with headers, and pages, of each. */
+/** How many lists are cached, and how many tools with headers, and pages, each may have. */
 const MAX_KNOWN_LISTS = 1_000
 const MAX_ANNOTATED = 500
 const MAX_TOOL_PAGES = 50
 
-/** What is known of the tools that a principal sees. */
+/** The cached list of a principal. */
 interface Known {
   readonly until: number
-  /** Those with headers, by name; while all pages have not been seen another tool may have some, too. */
+  /** The tools with headers, by name. Without `isComplete` other tools may have headers, too. */
   readonly annotated: Map<string, readonly ParamHeader[]>
   isComplete: boolean
 }
@@ -32,7 +32,7 @@ export class KnownTools {
   /** By upstream and principal. */
   readonly #lists = new Map<string, Known>()
 
-  /** Learns from a page of a list that goes by. */
+  /** Caches a page of a list that a client has requested. */
   learn(exchange: Exchange, upstreamId: string, result: unknown): void {
     const key = keyOfList(exchange, upstreamId)
     const isFirst = member((exchange.message as RequestMessage).params, 'cursor') === undefined
@@ -44,7 +44,7 @@ export class KnownTools {
     boundedSet(this.#lists, MAX_KNOWN_LISTS, key, known)
   }
 
-  /** The headers of a call. A tool of which nothing is known is looked up: somebody between may go by them. */
+  /** The headers of a call. An unknown tool is looked up, since the server or a proxy before it may require them. */
   async headersOf(
     exchange: Exchange,
     upstreamId: string,
@@ -60,12 +60,12 @@ export class KnownTools {
     return paramHeaderValues(known.annotated.get(name) ?? [], member(params, 'arguments'))
   }
 
-  /** What was known has turned out to be wrong. */
+  /** Discards a list, because the server has refused the headers made from it. */
   forget(exchange: Exchange, upstreamId: string): void {
     this.#lists.delete(keyOfList(exchange, upstreamId))
   }
 
-  /** A server that does not say has no headers to its tools: it will say so if it wants any. */
+  /** Fetches the list. When the server refuses, tools count as without headers: if it requires one, it refuses the call. */
   async #fetch(exchange: Exchange, key: string, next: Handle, life: Lifetime): Promise<Known> {
     const known: Known = { ...UNSEEN, until: performance.now() + BELIEVED_MS, annotated: new Map(), isComplete: true }
     const own = life.child()

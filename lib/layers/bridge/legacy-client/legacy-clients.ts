@@ -1,4 +1,4 @@
-/** Clients with sessions in front of a server without them: what is answered here, and what is asked there. */
+/** Serves legacy clients of a modern server: answers what belongs to their sessions, and translates all other requests. */
 import { GatewayError } from '../../../errors.ts'
 import { answer, jsonReply } from '../../../exchange/answer.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
@@ -16,13 +16,13 @@ import { Questions } from './questions.ts'
 import { SessionSettings } from './session-settings.ts'
 import { isAbsent, RPC_ERROR } from './tables.ts'
 
-/** Of how many clients it is remembered what was offered to them last. */
+/** Limits the map of the capabilities that servers offered last. */
 const MAX_OFFERS = 1_000
 
 const ACKNOWLEDGED: EmptyReply = { kind: 'empty', status: 202, headers: {} }
 const SESSION_OVER: EmptyReply = { kind: 'empty', status: 200, headers: {} }
 
-/** A request that is under way in a session. */
+/** A request in progress, which its client may cancel by id. */
 interface RunningCall {
   readonly id: RequestId
   readonly life: Lifetime
@@ -35,7 +35,7 @@ export class LegacyClients {
   readonly #tools: CallTools
   /** By session id. */
   readonly #calls = new Map<string, Set<RunningCall>>()
-  /** By upstream, principal and capabilities: what the server offered last. */
+  /** The capabilities that the server offered last, by upstream, principal and the client's capabilities. */
   readonly #offers = new Map<string, readonly string[]>()
   #ids = 0
 
@@ -47,7 +47,7 @@ export class LegacyClients {
     this.#tools = { parts, questions: this.#questions, knownTools: new KnownTools(), nextId }
   }
 
-  /** A handshake. */
+  /** Answers a handshake, and records the capabilities that it offered. */
   async open(exchange: Exchange, next: Handle): Promise<Reply> {
     const reply = await openBridge(exchange, next, this.#parts)
     const { opened } = reply
@@ -55,7 +55,7 @@ export class LegacyClients {
     return reply
   }
 
-  /** Whatever comes in a session. */
+  /** Handles any message of a bridged session. */
   async handle(exchange: Exchange, next: Handle): Promise<Reply> {
     const { verb, message, origin } = exchange
     if (verb === 'DELETE') return SESSION_OVER
@@ -67,7 +67,7 @@ export class LegacyClients {
     return ACKNOWLEDGED
   }
 
-  /** What a client was offered it relies on: it starts over when that is gone. (LC4) */
+  /** Throws `session_not_found` when the server has withdrawn a capability, so that the client learns the new ones. (LC4) */
   #checkOffers(exchange: Exchange): void {
     const latest = this.#offers.get(offersKey(exchange))
     if (!latest || exchange.state!.bridge!.offers.every((offer) => latest.includes(offer))) return
@@ -82,7 +82,7 @@ export class LegacyClients {
     return this.#settings.change(exchange, message) ?? this.#call(exchange, id, next)
   }
 
-  /** It has a lifetime of its own, since a client may cancel one request of a batch. */
+  /** Runs a call in a lifetime of its own, since a client may cancel a single request of a batch. */
   #call(exchange: Exchange, id: RequestId, next: Handle): Promise<Reply> {
     const running = { id, life: exchange.life.child() }
     const sessionId = exchange.origin.session?.id ?? ''
@@ -99,7 +99,7 @@ export class LegacyClients {
     })
   }
 
-  /** UT4: an id keeps its type, and counts in its own session alone. */
+  /** Ids are compared with their type, and within the client's own session only. (UT4) */
   #cancel({ origin: { session } }: Exchange, id: RequestId): void {
     if (!session) return
     for (const call of this.#calls.get(session.id) ?? []) {

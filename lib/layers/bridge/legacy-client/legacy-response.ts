@@ -1,4 +1,4 @@
-/** A response of a server without sessions, in the words of a client with sessions: what it does not know is left out. */
+/** Translates responses and notifications of a modern server for a legacy client: leaves out what that does not know. */
 import { GatewayError } from '../../../errors.ts'
 import { patchObject } from '../../../exchange/json-patch.ts'
 import { itemTexts, valueText } from '../../../exchange/json-text.ts'
@@ -7,10 +7,10 @@ import { isObject, type JsonObject, member, parseJson } from '../../../util/json
 import { annotationsOf } from './tool-annotations.ts'
 import { MODERN_MEMBERS, RESERVED_META, RPC_ERROR } from './tables.ts'
 
-/** Errors that speak of the gateway's own words, which are not the client's to mend. (ER5) */
+/** Errors about headers and `_meta`, which the gateway has written: the client could not correct them. (ER5) */
 const OF_THIS_HOP: ReadonlySet<unknown> = new Set([-32020, -32021, -32022])
 
-/** The text of a result, for the client's request. What stays, stays byte for byte. */
+/** The text of the response with a result. All that is not left out stays byte for byte. */
 export function legacyResult({ id, method }: RequestMessage, { result, text }: ResponseMessage): string {
   if (!isObject(result)) throw new GatewayError('upstream_invalid', 'The server answered a result that is no object')
   const changes: Record<string, unknown> = Object.fromEntries(MODERN_MEMBERS.map((name) => [name, undefined]))
@@ -22,25 +22,25 @@ export function legacyResult({ id, method }: RequestMessage, { result, text }: R
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${own}}`
 }
 
-/** The text of an error, for the client's request. */
+/** The text of the response with the server's error. */
 export function legacyError({ id }: RequestMessage, { error, text }: ResponseMessage): string {
   if (OF_THIS_HOP.has(error?.code)) return errorText(id, RPC_ERROR.internalError, String(error?.message), error?.data)
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${valueText(text, ['error'])}}`
 }
 
-/** An error of our own, in the reply to a request. */
+/** The text of a response with an error of the gateway. */
 export function errorText(id: RequestMessage['id'], code: number, message: string, data?: unknown): string {
   const error: Fault = { code, message, ...(data !== undefined && { data }) }
   return responseText(id, { error })
 }
 
-/** That a call failed, where its client expects to read it. */
+/** The text of a failure: for a tool call a result with `isError`, which the model gets to read. */
 export function failureText({ id, method }: RequestMessage, message: string): string {
   if (method !== 'tools/call') return errorText(id, RPC_ERROR.internalError, message)
   return responseText(id, { result: { content: [{ type: 'text', text: message }], isError: true } })
 }
 
-/** A notification of the server, without what belongs to the protocol; `undefined` if nothing has to be left out. */
+/** The text of a notification of the server, without the reserved keys of `_meta`. */
 export function legacyNotification(method: string, params: unknown): string {
   const { _meta, ...rest } = isObject(params) ? params : {}
   const meta = isObject(_meta) ? withoutReserved(_meta) : undefined
@@ -48,13 +48,13 @@ export function legacyNotification(method: string, params: unknown): string {
   return JSON.stringify({ jsonrpc: '2.0', method, ...(Object.keys(said).length > 0 && { params: said }) })
 }
 
-/** `undefined` where nothing is left. */
+/** Without reserved keys; `undefined` where no others are left. */
 function withoutReserved(meta: JsonObject): JsonObject | undefined {
   const kept = Object.entries(meta).filter(([key]) => !key.startsWith(RESERVED_META))
   return kept.length > 0 ? Object.fromEntries(kept) : undefined
 }
 
-/** Without tools whose annotations break the rules, and without output schemas of what is no object. (ST27) */
+/** Leaves out tools with invalid `x-mcp-header` annotations, and output schemas whose type is not object. (ST27) */
 function withKnownTools(said: string, tools: unknown): string {
   if (!Array.isArray(tools)) return said
   const texts = itemTexts(valueText(said, ['tools'])!)

@@ -1,4 +1,4 @@
-/** A client's listening stream, fed by `subscriptions/listen`: another filter takes over without a gap. (ST15-ST18, PU5) */
+/** A legacy client's GET stream, fed by `subscriptions/listen`; its filter changes without a gap. (ST15-ST18, PU5) */
 import { GatewayError } from '../../../errors.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import type { Message } from '../../../exchange/message.ts'
@@ -14,25 +14,25 @@ import { clientEnvelopeOf } from './modern-request.ts'
 import { Overlap } from './overlap.ts'
 import { LIST_CHANGES, RESOURCE_UPDATED, RPC_ERROR } from './tables.ts'
 
-/** How long a server may take to say what it agrees to tell, in milliseconds. */
+/** How long a server may take to acknowledge a subscription, in milliseconds. */
 const AGREEMENT_MS = 10_000
 
-/** How long is waited before a stream that has ended is asked for again: each time twice as long, up to the last. */
+/** The delay before a stream that has ended is opened again: it doubles up to the last value. */
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 30_000
 
-/** How many bytes wait for a client that does not read; then the server does. */
+/** How many bytes are buffered for a client that does not read, before the gateway stops reading from the server. */
 const MAX_UNREAD_BYTES = 64 * 1024
 
-/** How long an old stream goes on beside the new one: what was on its way there still arrives. */
+/** How long the old stream stays open beside the new one, so that messages in transit on it still arrive. */
 const OVERLAP_MS = 250
 
 export const NO_GET = { allow: 'POST, DELETE' }
 
-/** What a server agreed to tell. */
+/** The filter that a server has acknowledged. */
 type Honoured = JsonObject
 
-/** A stream of the server. */
+/** A stream of the server, acknowledged. */
 interface Source {
   readonly honoured: Honoured
   close(): void
@@ -51,7 +51,7 @@ export class Listener {
   #isOver = false
   #onRoom: (() => void)[] = []
 
-  /** `onOver` is called once. */
+  /** `onOver` is called once, when the stream has ended. */
   constructor(exchange: Exchange, next: Handle, uris: readonly string[], onOver: () => void) {
     this.#exchange = exchange
     this.#uris = uris
@@ -72,7 +72,7 @@ export class Listener {
     return this.#isOver
   }
 
-  /** The stream, once the server has agreed. Throws what it refuses by. */
+  /** Resolves with the client's stream when the server has acknowledged the subscription; rejects when it refuses. */
   async start(): Promise<EventsReply> {
     try {
       this.#source = await this.#open(this.#uris)
@@ -92,7 +92,7 @@ export class Listener {
     }
   }
 
-  /** Listens to these resources from now on. Resolves with those that the server agreed to. */
+  /** Replaces the resources subscribed to. Resolves with those that the server has acknowledged. */
   async update(uris: readonly string[]): Promise<ReadonlySet<unknown>> {
     this.#overlap.begin()
     const source = await this.#open(uris).catch((error: unknown) => {
@@ -122,7 +122,7 @@ export class Listener {
     this.#onOver()
   }
 
-  /** Resolves when the server has agreed; with nothing where there is nothing to hear. */
+  /** Resolves when the server has acknowledged the subscription; with `undefined` where the filter is empty. */
   #open(uris: readonly string[]): Promise<Source | undefined> {
     const filter = this.#filterOf(uris)
     if (Object.keys(filter).length === 0) return Promise.resolve(undefined)
@@ -180,7 +180,7 @@ export class Listener {
     if (waits) await new Promise<void>((resolve) => this.#onRoom.push(resolve))
   }
 
-  /** The server's stream has ended: it is asked for again, and what may have been said meanwhile is said once. */
+  /** Reopens a stream that has ended; then sends each notification once, since some may have been missed. */
   #lose(): void {
     this.#source = undefined
     if (this.#isOver) return
@@ -217,7 +217,7 @@ function urisIn(honoured: JsonObject | undefined): readonly unknown[] {
   return Array.isArray(uris) ? uris : []
 }
 
-/** A server that does not know how to be listened to is as one with sessions and without GET. (RT3) */
+/** A server without `subscriptions/listen` is like a legacy server without GET: the client gets 405. (RT3) */
 function refusedListener(cause: RpcError | undefined): GatewayError {
   return cause?.code === RPC_ERROR.methodNotFound
     ? new GatewayError('method_not_allowed', 'The server does not let itself be listened to', { headers: NO_GET })

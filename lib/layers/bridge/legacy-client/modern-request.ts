@@ -1,4 +1,4 @@
-/** A request of a client with sessions, in the words of 2026-07-28: envelope, headers, and what is left out. */
+/** Translates a legacy client's request to 2026-07-28: adds `_meta` and headers, and leaves out what that has not. */
 import type { Exchange } from '../../../exchange/exchange.ts'
 import { patchObject } from '../../../exchange/json-patch.ts'
 import { valueText } from '../../../exchange/json-text.ts'
@@ -9,16 +9,16 @@ import { HEADER, META, MODERN_VERSIONS, NAMED_BY } from '../../../protocol.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import { DEFAULT_LOG_LEVEL, modernCapabilities, RESERVED_META } from './tables.ts'
 
-/** What a request says when it is asked again, each as JSON text. (ST23) */
+/** The parameters that a retry adds, each as JSON text. (ST23) */
 export interface Round {
   readonly inputResponses?: string | undefined
   readonly requestState?: string | undefined
 }
 
-/** Headers of a client that mean the same in both eras. */
+/** Headers of the client that are forwarded, since they mean the same in both eras. */
 const OF_THE_TRACE: readonly string[] = ['traceparent', 'tracestate', 'baggage']
 
-/** What every request says of the client and the revision. (CL7) */
+/** The `_meta` members that each modern request must have: the revision, and the client's description. (CL7) */
 export function clientEnvelopeOf({ state, origin }: Exchange): JsonObject {
   const { client, protocolVersion } = state!
   const { capabilities, clientInfo } = client!.handshake
@@ -30,22 +30,22 @@ export function clientEnvelopeOf({ state, origin }: Exchange): JsonObject {
   }
 }
 
-/** The level from which a client with sessions is told; `undefined` where it cannot be told, or nothing is logged. (UT6) */
+/** The log level of the session; `undefined` where the client takes no events or the server does not log. (UT6) */
 function logLevelOf({ state, origin }: Exchange): unknown {
   if (!origin.accepts.events || !state!.bridge!.offers.includes('logging')) return undefined
   return state!.client!.logLevel?.['level'] ?? DEFAULT_LOG_LEVEL
 }
 
-/** Tasks do not cross, and answers to questions are the gateway's to give. */
+/** Tasks are not bridged, and only the bridge itself may answer input requests. */
 const LEFT_OUT = { task: undefined, inputResponses: undefined, requestState: undefined }
 
-/** Which parameter should name what is called, read or got, where it is no text. */
+/** The parameter that `Mcp-Name` must repeat, where it is missing or no string. */
 export function missingName({ method, params }: RequestMessage): string | undefined {
   const parameter = NAMED_BY.get(method)
   return parameter !== undefined && typeof member(params, parameter) !== 'string' ? parameter : undefined
 }
 
-/** The same request for a server without sessions, in this lifetime. What the client says stays byte for byte. */
+/** The exchange for the modern server, in the given lifetime. The client's other parameters stay byte for byte. */
 export function modernRequest(
   exchange: Exchange,
   id: string,
@@ -87,7 +87,7 @@ function withoutLeftOut(params: JsonObject | undefined): JsonObject {
   return Object.fromEntries(Object.entries(params ?? {}).filter(([key]) => !Object.hasOwn(LEFT_OUT, key)))
 }
 
-/** HD6, HD11. */
+/** The headers that repeat the revision, the method and the name. (HD6, HD11) */
 function standardHeaders({ method, params }: RequestMessage): Record<string, string> {
   const parameter = NAMED_BY.get(method)
   const name = parameter === undefined ? undefined : member(params, parameter)
@@ -98,7 +98,7 @@ function standardHeaders({ method, params }: RequestMessage): Record<string, str
   }
 }
 
-/** A client with sessions has nothing to say under the keys of the protocol: it would speak for the gateway. */
+/** Without reserved keys: a legacy client could else set members of `_meta` that only the gateway may set. */
 function unreserved(meta: unknown): JsonObject {
   if (!isObject(meta)) return {}
   return Object.fromEntries(Object.entries(meta).filter(([key]) => !key.startsWith(RESERVED_META)))

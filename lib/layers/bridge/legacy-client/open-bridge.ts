@@ -1,4 +1,4 @@
-/** Answers a handshake from `server/discover`. (LC1, ST7) */
+/** Answers a legacy client's handshake with the result of `server/discover`. (LC1, ST7) */
 import { GatewayError } from '../../../errors.ts'
 import { jsonReply } from '../../../exchange/answer.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
@@ -14,7 +14,7 @@ import type { BridgeParts } from '../bridge-parts.ts'
 import { clientEnvelopeOf } from './modern-request.ts'
 import { BRIDGED_VERSIONS, isHeard, legacyCapabilities, offersIn } from './tables.ts'
 
-/** The reply to a handshake, with the state that its session keeps. */
+/** Resolves with the reply to a handshake, and the state that its session stores. */
 export async function openBridge(exchange: Exchange, next: Handle, parts: BridgeParts): Promise<Reply> {
   const { id, params } = exchange.message as RequestMessage
   const requested = member(params, 'protocolVersion')
@@ -37,7 +37,7 @@ export async function openBridge(exchange: Exchange, next: Handle, parts: Bridge
   return { ...jsonReply(responseText(id, { result })), opened }
 }
 
-/** What is kept of a handshake: as much as the server is told with each request. */
+/** The part of a handshake that the session stores: what each modern request must repeat. */
 function introductionOf(params: JsonObject | undefined): JsonObject {
   const clientInfo = member(params, 'clientInfo')
   return {
@@ -46,7 +46,7 @@ function introductionOf(params: JsonObject | undefined): JsonObject {
   }
 }
 
-/** For this client alone, and no longer than `responseMs`. */
+/** Sends `server/discover`, for `responseMs` at most. Ends when the client disconnects: no other request needs it. */
 async function askForOffers(exchange: Exchange, next: Handle, { responseMs }: BridgeParts): Promise<JsonObject> {
   const { life, origin } = exchange
   const own = life.child()
@@ -71,7 +71,7 @@ async function askForOffers(exchange: Exchange, next: Handle, { responseMs }: Br
   }
 }
 
-/** It is mandatory in revisions with sessions, and is not in 2026-07-28. */
+/** `serverInfo` is required in legacy revisions, but optional in 2026-07-28. */
 function serverInfoOf(discovered: JsonObject, { origin }: Exchange): JsonObject {
   const info = member(discovered['_meta'], META.serverInfo)
   return { name: origin.server, version: '', ...objectOf(info) }

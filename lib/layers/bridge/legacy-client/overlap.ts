@@ -1,10 +1,10 @@
-/** Streams that say the same for a while, because one takes over from another: what several of them say is said once. */
+/** Removes duplicates while two streams of the same notifications overlap, because one replaces the other. */
 import { boundedSet } from '../../../util/bounded-map.ts'
 
-/** How many different messages are told apart. */
+/** How many different messages are counted. */
 const MAX_MESSAGES = 1_000
 
-/** How often a message was said by each stream, and how often it was handed on. */
+/** How often each stream has delivered a message, and how often it was relayed. */
 interface Said {
   readonly byStream: Map<number, number>
   handedOn: number
@@ -12,29 +12,29 @@ interface Said {
 
 export class Overlap {
   #streams = 0
-  /** How many streams are being taken over from. */
+  /** The number of streams that are being replaced. */
   #old = 0
-  /** By message, since the first of them had a successor. */
+  /** The counts by message text, since the overlap began. */
   readonly #said = new Map<string, Said>()
 
-  /** Names a new stream. */
+  /** Returns a number for a new stream. */
   stream(): number {
     this.#streams += 1
     return this.#streams
   }
 
-  /** Another stream is asked for, which may repeat what an old one says from now on. */
+  /** Begins an overlap: a stream is opened that will replace another one. */
   begin(): void {
     this.#old += 1
   }
 
-  /** An old stream has ended. */
+  /** Ends an overlap: the old stream is closed, or the new one was refused. */
   end(): void {
     this.#old -= 1
     if (this.#old === 0) this.#said.clear()
   }
 
-  /** Whether no other stream has said this as often: each may lack a message, none says one twice. */
+  /** Whether to relay a message: each stream may miss one, but none repeats one, so the highest count is the true one. */
   isNews(text: string, stream: number): boolean {
     if (this.#old === 0) return true
     const said = this.#said.get(text) ?? { byStream: new Map(), handedOn: 0 }

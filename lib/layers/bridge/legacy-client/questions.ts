@@ -1,4 +1,4 @@
-/** Questions of servers without sessions, asked on the stream of the request they belong to: who waits for which answer. */
+/** Sends requests to legacy clients, on the streams of the calls they belong to, and matches the responses to them. */
 import { randomBytes } from 'node:crypto'
 import { GatewayError } from '../../../errors.ts'
 import type { Out } from '../../../exchange/answer.ts'
@@ -8,28 +8,28 @@ import { messageOf, notificationOf, type ResponseMessage } from '../../../exchan
 import { parseJson } from '../../../util/json.ts'
 import type { Mailbox } from '../bridge-parts.ts'
 
-/** How long a question may stay open, in milliseconds. */
+/** How long a request may wait for its response, in milliseconds. */
 const QUESTION_MS = 15 * 60_000
 
-/** How many questions may be open: of one principal, or of a session without one, and in all. */
+/** How many requests may be open: for one principal, or for a session without one, and in all. */
 const MAX_OF_ONE = 256
 const MAX_IN_ALL = 10_000
 
-/** Ids of questions: no two gateways give the same, and nobody guesses one. */
+/** The form of the ids, which are random: they must be unique among all nodes, and other clients must not guess one. */
 const QUESTION_ID = /^ask_[\w-]{22}$/
 
-/** Why a call ends that cannot be asked for more. */
+/** Ends a call because its client cannot give the input that the server requires. */
 export class CannotAsk extends Error {}
 
-/** For whom a question is, and where it is put. */
+/** The call that a request to the client belongs to, and its stream. */
 export interface Asking {
   readonly exchange: Exchange
   readonly out: Out
-  /** The question ends with it. */
+  /** When it is stopped, the request is cancelled. */
   readonly life: Lifetime
 }
 
-/** A question that waits for its answer. */
+/** A request that waits for its response. */
 interface OpenQuestion {
   readonly sessionId: string
   readonly asker: string
@@ -45,14 +45,15 @@ export class Questions {
     this.#mailbox = mailbox
   }
 
-  /** How many are open. */
+  /** The number of open requests. */
   get size(): number {
     return this.#open.size
   }
 
   /**
-   * Asks a client; `textOf` makes the request of its id. Rejects when the lifetime is stopped, when the client cannot be
-   * heard any more or does not answer in time, and with `too_many_requests`; then the question is taken back.
+   * Sends a request, made by `textOf`, to the client. Rejects with `too_many_requests`; and, after
+   * `notifications/cancelled`, when the lifetime is stopped, the client does not answer in time, or it disconnects and
+   * there is no mailbox.
    */
   async ask(asking: Asking, textOf: (id: string) => string): Promise<ResponseMessage> {
     const { exchange, out } = asking
@@ -74,7 +75,7 @@ export class Questions {
     }
   }
 
-  /** A client's answer: to a question here, or to one that another node has asked. Whatever else it is, it is dropped. */
+  /** Handles a response of a client: to a request of this node, or of another one. Any other response is dropped. */
   async answer(sessionId: string, response: ResponseMessage): Promise<void> {
     const { id, text } = response
     if (typeof id !== 'string' || !QUESTION_ID.test(id)) return
@@ -101,14 +102,14 @@ export class Questions {
       const timer = setTimeout(() => fail(late()), QUESTION_MS).unref()
       offs.push(() => clearTimeout(timer))
       offs.push(life.onStop(fail))
-      // With an event log its client finds the question again, and may answer at another node.
+      // With an event log a disconnected client can resume the stream, and answer at another node.
       if (this.#mailbox) void this.#take(this.#mailbox, sessionId, id)
       else offs.push(origin.onGone(() => fail(askedNobody())))
       say()
     })
   }
 
-  /** Waits at the mailbox for as long as the question is open. */
+  /** Waits at the mailbox for the response, for as long as the request is open. */
   async #take(mailbox: Mailbox, sessionId: string, id: string): Promise<void> {
     while (this.#open.has(id)) {
       const text = await mailbox.take(sessionId, id)

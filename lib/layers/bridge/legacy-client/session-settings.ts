@@ -1,4 +1,4 @@
-/** What a client sets in its session, which servers without sessions do not keep: log level, subscriptions, a listener. */
+/** Keeps a session's log level, subscriptions and listening stream, since modern servers keep no state of clients. */
 import { GatewayError } from '../../../errors.ts'
 import { jsonReply } from '../../../exchange/answer.ts'
 import type { ClientSession, Exchange } from '../../../exchange/exchange.ts'
@@ -12,17 +12,17 @@ import { errorText } from './legacy-response.ts'
 import { Listener, NO_GET } from './listener.ts'
 import { isHeard, LOG_LEVELS, RPC_ERROR } from './tables.ts'
 
-/** What a request answers: an error, or nothing. */
+/** The error that a request is answered with, if any. */
 type Refusal = { readonly code: number; readonly message: string } | undefined
 
 interface Setting {
-  /** What the server has to offer for it. */
+  /** The server capability that it requires. */
   readonly offer: string
   readonly set: (exchange: Exchange, session: ClientSession, message: RequestMessage) => Promise<Refusal>
 }
 
 export class SessionSettings {
-  /** By session id: the streams on which clients listen at this node. */
+  /** The listening streams at this node, by session id. */
   readonly #listeners = new Map<string, Listener>()
   readonly #turns = new KeyedMutex()
   readonly #settings: ReadonlyMap<string, Setting> = new Map<string, Setting>([
@@ -31,13 +31,13 @@ export class SessionSettings {
     ['resources/unsubscribe', { offer: 'resources.subscribe', set: (...given) => this.#subscribe(false, ...given) }],
   ])
 
-  /** `undefined` for a request that sets nothing. */
+  /** Handles a request that changes a setting; returns `undefined` for any other. */
   change(exchange: Exchange, message: RequestMessage): Promise<Reply> | undefined {
     const setting = this.#settings.get(message.method)
     return setting && this.#change(setting, exchange, message)
   }
 
-  /** A client that listens: one stream for each session, at a node. (SE10) */
+  /** Opens the listening stream of a session, of which a node allows one. (SE10) */
   listen(exchange: Exchange, next: Handle): Promise<Reply> {
     const { session } = exchange.origin
     const { offers } = exchange.state!.bridge!
@@ -67,7 +67,7 @@ export class SessionSettings {
     return jsonReply(refusal ? errorText(id, refusal.code, refusal.message) : responseText(id, { result: {} }))
   }
 
-  /** The server is listened to with the new filter before the client is answered, and before that with the old one. */
+  /** Subscribes at the server before the client gets its response, so that it misses nothing after that. */
   #subscribe(isWanted: boolean, _: Exchange, session: ClientSession, { params }: RequestMessage): Promise<Refusal> {
     const uri = member(params, 'uri')
     if (typeof uri !== 'string') return Promise.resolve(invalidParams('"params.uri" must be a string'))
@@ -86,7 +86,7 @@ export class SessionSettings {
   }
 }
 
-/** UT7. */
+/** Stores the level, which each later request repeats. (UT7) */
 async function setLevel(session: ClientSession, { params }: RequestMessage): Promise<Refusal> {
   const level = member(params, 'level')
   if (!LOG_LEVELS.has(level)) return invalidParams('"params.level" is not a log level')
@@ -98,7 +98,7 @@ function withSettings(state: UpstreamState, change: Partial<ClientState>): Upstr
   return state.client ? { ...state, client: { ...state.client, ...change } } : state
 }
 
-/** As the store has it now: another request may have changed it. */
+/** Reads the state from the store, since another request may have changed it. */
 async function latestClient(session: ClientSession): Promise<ClientState | undefined> {
   let latest: ClientState | undefined
   await session.keep((state) => {

@@ -1,17 +1,17 @@
-/** What revisions with sessions and 2026-07-28 have in other words, or one of them alone, as data. */
+/** Differences between the revisions with sessions and 2026-07-28, as data. */
 import type { JsonObject } from '../../../util/json.ts'
 import { isObject, member } from '../../../util/json.ts'
 
-/** The revisions that are bridged, oldest first. An unknown one is answered by the last. (LC1) */
+/** The revisions that are bridged, oldest first. A handshake with any other one is answered with the last. (LC1) */
 export const BRIDGED_VERSIONS: readonly string[] = ['2025-03-26', '2025-06-18', '2025-11-25']
 
-/** The key of the extension for tasks, which does not cross. */
+/** The key of the tasks extension, which is not bridged. */
 const TASKS = 'io.modelcontextprotocol/tasks'
 
-/** Keys of `_meta` with this prefix belong to the protocol: a client with sessions has none that are meant. */
+/** The prefix of the `_meta` keys of 2026-07-28, which legacy clients must neither set nor receive. */
 export const RESERVED_META = 'io.modelcontextprotocol/'
 
-/** Codes of JSON-RPC errors that are told apart, or answered. */
+/** Codes of JSON-RPC errors that the bridge handles or sends. */
 export const RPC_ERROR = {
   methodNotFound: -32601,
   invalidParams: -32602,
@@ -20,18 +20,18 @@ export const RPC_ERROR = {
   unsupportedVersion: -32022,
 } as const
 
-/** Requests that may ask the client something before they are answered. (ST21) */
+/** Requests that a server may answer with `input_required`. (ST21) */
 export const ASKING: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
 
-/** Methods of 2026-07-28 that a client with sessions does not have, and those of tasks, which do not cross. */
+/** Whether legacy clients do not have this method: it is one of 2026-07-28, or of tasks, which are not bridged. */
 export function isAbsent(method: string): boolean {
   return method === 'server/discover' || method.startsWith('subscriptions/') || method.startsWith('tasks/')
 }
 
-/** Members of a result that only 2026-07-28 has. */
+/** Members of results that only 2026-07-28 has. */
 export const MODERN_MEMBERS: readonly string[] = ['resultType', 'ttlMs', 'cacheScope', 'inputRequests', 'requestState']
 
-/** What a server may offer that a session relies on, by its path in the capabilities. */
+/** Server capabilities that a client relies on for the whole session, as paths. */
 export const OFFERS: readonly string[] = [
   'completions',
   'logging',
@@ -44,7 +44,7 @@ export const OFFERS: readonly string[] = [
   'tools.listChanged',
 ]
 
-/** What a listener may be told of, where the server offers it. */
+/** The notifications about lists: the capability, the key in the filter of `subscriptions/listen`, and the method. */
 export const LIST_CHANGES: readonly {
   readonly offer: string
   readonly filter: string
@@ -57,10 +57,10 @@ export const LIST_CHANGES: readonly {
 
 export const RESOURCE_UPDATED = 'notifications/resources/updated'
 
-/** Notifications that belong to a request. */
+/** Notifications that belong to a request, and are sent on its stream. */
 export const OF_A_REQUEST: ReadonlySet<string> = new Set(['notifications/progress', 'notifications/message'])
 
-/** RFC 5424, least urgent first. */
+/** The log levels of RFC 5424, least urgent first. */
 export const LOG_LEVELS: ReadonlySet<unknown> = new Set([
   'debug',
   'info',
@@ -72,16 +72,16 @@ export const LOG_LEVELS: ReadonlySet<unknown> = new Set([
   'emergency',
 ])
 
-/** What a client is told that has set no level: servers with sessions choose for themselves then. */
+/** The level for clients that have set none: legacy servers may choose one, modern servers log nothing without one. */
 export const DEFAULT_LOG_LEVEL = 'info'
 
-/** What a server may ask a client. */
+/** A request that servers may send to clients. */
 export interface QuestionKind {
   /** The first revision that has it. */
   readonly since: string
-  /** Whether a client that declared these capabilities is to be asked this. (PU3, ST22) */
+  /** Whether a client with these capabilities may be sent such a request. (PU3, ST22) */
   isDeclared(capabilities: JsonObject, params: unknown): boolean
-  /** What an error of the client is: an answer of its user, or the end of the call. */
+  /** The result that stands for an error of the client; where it is `undefined`, an error ends the call. */
   readonly refusal: JsonObject | undefined
 }
 
@@ -112,7 +112,7 @@ export const QUESTION_KINDS: ReadonlyMap<unknown, QuestionKind> = new Map<unknow
   ['roots/list', { since: '2025-03-26', isDeclared: ({ roots }) => isObject(roots), refusal: undefined }],
 ])
 
-/** What a client with sessions declared, as a server without them is told; a client that takes no events is not asked. */
+/** A legacy client's capabilities for a modern server; without an event stream the client cannot be sent requests. */
 export function modernCapabilities(declared: JsonObject, version: string, isAskable: boolean): JsonObject {
   const { tasks: _, extensions, elicitation, sampling, roots, ...rest } = declared
   const asked: JsonObject = {
@@ -127,14 +127,14 @@ export function modernCapabilities(declared: JsonObject, version: string, isAska
   }
 }
 
-/** What a server without sessions offers, as a client with sessions is told. */
+/** A modern server's capabilities for a legacy client. */
 export function legacyCapabilities(offered: JsonObject, canSubscribe: boolean): JsonObject {
   const { tasks: _, extensions, resources, ...rest } = offered
   const known = isObject(resources) && !canSubscribe ? { ...resources, subscribe: undefined } : resources
   return { ...rest, ...(resources !== undefined && { resources: known }), ...withoutTasks(extensions) }
 }
 
-/** The names of what is offered. */
+/** The paths of `OFFERS` that a server has declared. */
 export function offersIn(capabilities: JsonObject): readonly string[] {
   return OFFERS.filter((offer) => {
     const found = offer.split('.').reduce<unknown>((at, key) => member(at, key), capabilities)
@@ -142,12 +142,12 @@ export function offersIn(capabilities: JsonObject): readonly string[] {
   })
 }
 
-/** Whether a server that offers this has anything to say to a listener. */
+/** Whether a server with these capabilities can send anything on a listening stream. */
 export function isHeard(offers: readonly string[]): boolean {
   return offers.includes('resources.subscribe') || LIST_CHANGES.some(({ offer }) => offers.includes(offer))
 }
 
-/** Modes and tools of a question came with 2025-11-25. */
+/** The sub-capabilities of elicitation and sampling (modes, tools) exist since 2025-11-25. */
 function since11(capability: JsonObject, version: string): JsonObject {
   return version >= '2025-11-25' ? capability : {}
 }

@@ -1,4 +1,4 @@
-/** Which parameters of a tool stand in `Mcp-Param-*` headers too, by its schema. Pure. (2026-07-28, Schema Extension; ST27) */
+/** Finds the parameters that `Mcp-Param-*` headers must repeat, in a tool's schema. (2026-07-28, Schema Extension; ST27) */
 import {
   ANNOTATED_TYPES,
   ANNOTATION,
@@ -14,12 +14,12 @@ const DATA: ReadonlySet<string> = new Set(['const', 'default', 'enum', 'examples
 /** Keywords whose value is a map from names to schemas. */
 const MAPS: ReadonlySet<string> = new Set(['$defs', 'definitions', 'dependentSchemas', 'patternProperties'])
 
-/** A schema nested deeper is not looked into: its tool is not offered. */
+/** The nesting limit of schemas, which are walked recursively: a tool beyond it is not offered. */
 const MAX_SCHEMA_DEPTH = 64
 
 class InvalidAnnotation extends Error {}
 
-/** The annotated parameters of a tool; `undefined` when an annotation breaks the rules, and the tool is not to be offered. */
+/** The annotated parameters of a tool; `undefined` for an invalid annotation: clients must reject such a tool. */
 export function annotationsOf(tool: unknown): readonly ParamHeader[] | undefined {
   const found = new Map<string, ParamHeader>()
   try {
@@ -31,10 +31,10 @@ export function annotationsOf(tool: unknown): readonly ParamHeader[] | undefined
   }
 }
 
-/** Where a schema stands in another one. */
+/** The position of a schema in another one. */
 interface Position {
   readonly path: readonly string[]
-  /** Whether nothing but `properties` leads there. */
+  /** Whether the path consists of `properties` alone; elsewhere an annotation is invalid. */
   readonly isReachable: boolean
   readonly depth: number
 }
