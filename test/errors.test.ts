@@ -1,4 +1,6 @@
 // Every code, what it means on the wire, and what of an error a client gets to see.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { GatewayError, type GatewayErrorCode } from '../lib/index.ts'
 
 /** Written out again on purpose: these are promises to clients and to whoever reads `error.code`. */
@@ -166,4 +168,15 @@ test('a challenge in headers is told by its name in any case', () => {
   const error = new GatewayError('unauthorized', 'x', { headers: { 'WWW-Authenticate': 'Basic' } })
   expect(error.challenge).toBeUndefined()
   expect(error.headers).toEqual({ 'www-authenticate': 'Basic', 'cache-control': 'no-store' })
+})
+
+test('no message says "upstream", which clients and people know as a server', () => {
+  const lib = join(import.meta.dirname, '..', 'lib')
+  const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const messages = files.flatMap((file) => {
+    const made = readFileSync(join(lib, file), 'utf8').matchAll(/new GatewayError\(\s*\w*'?\w+'?,\s*(['`])(.*?)\1/gs)
+    return [...made].map(([, , message = '']) => `${file}: ${message}`)
+  })
+  expect(messages.length).toBeGreaterThan(50)
+  expect(messages.filter((message) => /: .*upstream/is.test(message))).toEqual([])
 })

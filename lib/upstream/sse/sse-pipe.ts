@@ -52,7 +52,7 @@ export class SsePipe implements Pipe {
     } catch (error) {
       void pipe.close()
       if (error instanceof GatewayError) throw error
-      throw new GatewayError('upstream_unreachable', 'The upstream cannot be reached', { cause: error })
+      throw new GatewayError('upstream_unreachable', 'The server cannot be reached', { cause: error })
     } finally {
       clearTimeout(timer)
     }

@@ -50,7 +50,7 @@ function introductionOf(params: JsonObject | undefined): JsonObject {
 async function askForOffers(exchange: Exchange, next: Handle, { responseMs }: BridgeParts): Promise<JsonObject> {
   const { life, origin } = exchange
   const own = life.child()
-  const late = (): void => own.stop(new GatewayError('upstream_timeout', 'The upstream did not answer in time'))
+  const late = (): void => own.stop(new GatewayError('upstream_timeout', 'The server did not answer in time'))
   const timer = responseMs > 0 ? setTimeout(late, responseMs).unref() : undefined
   const off = origin.onGone(() => own.stop(new GatewayError('bad_request', 'The client went away')))
   const parent = exchange.fork({ state: undefined, message: undefined }, own)
@@ -60,10 +60,10 @@ async function askForOffers(exchange: Exchange, next: Handle, { responseMs }: Br
     const result = await client.request('server/discover')
     const versions = result['supportedVersions']
     if (Array.isArray(versions) && versions.includes(MODERN_VERSIONS[0])) return result
-    throw new GatewayError('upstream_invalid', 'The upstream speaks no revision that is known here')
+    throw new GatewayError('upstream_invalid', 'The server speaks no revision that is known here')
   } catch (error) {
     if (!(error instanceof RpcError)) throw error
-    throw new GatewayError('upstream_invalid', 'The upstream does not say what it offers', { cause: error })
+    throw new GatewayError('upstream_invalid', 'The server does not say what it offers', { cause: error })
   } finally {
     clearTimeout(timer)
     off()
