@@ -27,7 +27,7 @@ export class Observers {
     const parts = { audit, telemetry, sessions: this.sessions, report }
     this.#parts = parts
     if (telemetry) this.attempt = (exchange, send) => new AttemptObservation(exchange, parts).send(send)
-    else if (audit) this.attempt = (exchange, send) => heard(exchange, send, parts)
+    else if (audit) this.attempt = (exchange, send) => observeServerMessages(exchange, send, parts)
   }
 
   /** Starts observing a client's request, if there is an observer. */
@@ -45,7 +45,7 @@ export class Observers {
  * For audit alone an attempt is observed only if the gateway sent it itself or the reply is a stream with server
  * messages.
  */
-function heard(exchange: Exchange, send: Handle, parts: ObservationParts): Promise<Reply> {
+function observeServerMessages(exchange: Exchange, send: Handle, parts: ObservationParts): Promise<Reply> {
   if (exchange.isOwn) return new AttemptObservation(exchange, parts).send(send)
   return send(exchange).then((reply) =>
     reply.kind === 'events' ? new AttemptObservation(exchange, parts).watch(reply) : reply,

@@ -18,7 +18,7 @@ export interface MemoryEventLogOptions {
   readonly ttlMs?: number | undefined
 }
 
-interface Kept extends LoggedEvent {
+interface StoredEvent extends LoggedEvent {
   readonly stream: string
   readonly bytes: number
   readonly expiresAt: number
@@ -28,8 +28,8 @@ interface Kept extends LoggedEvent {
 interface SessionLog {
   readonly session: string
   /** All events in order, and the same by stream: the oldest event of all is also the oldest of its stream. */
-  readonly events: Queue<Kept>
-  readonly streams: Map<string, Queue<Kept>>
+  readonly events: Queue<StoredEvent>
+  readonly streams: Map<string, Queue<StoredEvent>>
   bytes: number
 }
 

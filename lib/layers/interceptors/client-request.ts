@@ -16,7 +16,7 @@ import { InterceptedCall } from './intercepted-call.ts'
 import type { ChainEntry, InterceptorSet } from './interceptor-set.ts'
 import type { Surroundings } from './surroundings.ts'
 import { screenQuestions } from './questions.ts'
-import { hear } from './server-says.ts'
+import { interceptServerMessages } from './server-messages.ts'
 
 const NOTHING_ELSE = {}
 
@@ -53,7 +53,7 @@ export class ClientRequest {
       timeoutMs,
       report,
       send: (params, life) => this.#send(params, life),
-      listen: (reply, stream) => hear(reply, this.#around, stream),
+      listen: (reply, stream) => interceptServerMessages(reply, this.#around, stream),
       screen: this.#isAsked ? (response, params, life) => this.#screen(response, params, life) : undefined,
     })
     return call.reply()
@@ -120,7 +120,7 @@ export class ClientRequest {
   }
 
   get #isAsked(): boolean {
-    return this.#set.hearsQuestions && this.#message.era === 'modern'
+    return this.#set.namesQuestions && this.#message.era === 'modern'
   }
 
   /** Binds sealed answers to principal, server and method, so that another request cannot use them. */

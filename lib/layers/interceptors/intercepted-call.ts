@@ -69,7 +69,7 @@ export class InterceptedCall implements CallStream, Awaited {
   #isAnswered = false
   #onStream: ((reply: Reply) => void) | undefined
   #onLateHook: ((error: GatewayError) => void) | undefined
-  #hear: { resolve(response: ResponseMessage): void; reject(error: unknown): void } | undefined
+  #pendingResponse: { resolve(response: ResponseMessage): void; reject(error: unknown): void } | undefined
 
   constructor(parts: InterceptedCallParts) {
     this.#parts = parts
@@ -111,7 +111,7 @@ export class InterceptedCall implements CallStream, Awaited {
     } finally {
       this.#parts.deadlines.delete(this)
       if (this.#isSending) this.#life.stop(new GatewayError('bad_request', 'An interceptor answered'))
-      else if (!this.#hear) this.#life.end()
+      else if (!this.#pendingResponse) this.#life.end()
     }
   }
 
@@ -156,16 +156,16 @@ export class InterceptedCall implements CallStream, Awaited {
     const response =
       reply.kind === 'json'
         ? await peekInTime(reply, this.requestId, this.#parts.timeoutMs)
-        : await this.#hearFrom(reply)
+        : await this.#readStream(reply)
     return this.#sound(response, reply)
   }
 
   /** Gives the client its stream before the response is there, so that progress is not delayed. */
-  #hearFrom(reply: EventsReply): Promise<ResponseMessage> {
-    const heard = new Promise<ResponseMessage>((resolve, reject) => (this.#hear = { resolve, reject }))
-    this.#parts.exchange.life.onStop((reason) => this.#hear?.reject(reason))
+  #readStream(reply: EventsReply): Promise<ResponseMessage> {
+    const response = new Promise<ResponseMessage>((resolve, reject) => (this.#pendingResponse = { resolve, reject }))
+    this.#parts.exchange.life.onStop((reason) => this.#pendingResponse?.reject(reason))
     this.#onStream?.(this.#parts.listen(reply, this))
-    return heard
+    return response
   }
 
   /** Throws `upstream_invalid` for a response that parsers read differently, and for a result under an error status. */
@@ -176,7 +176,7 @@ export class InterceptedCall implements CallStream, Awaited {
   }
 
   async onResponse(response: ResponseMessage): Promise<string | undefined> {
-    this.#hear?.resolve(response)
+    this.#pendingResponse?.resolve(response)
     const text = await this.#finalText()
     this.#isAnswered = true
     return text
@@ -187,7 +187,7 @@ export class InterceptedCall implements CallStream, Awaited {
     const { stopped } = this.#parts.exchange.life
     if (stopped) return undefined
     const error = brokenOff(end.how === 'broken' ? end.error : undefined)
-    this.#hear?.reject(error)
+    this.#pendingResponse?.reject(error)
     const text = await this.#finalText(error)
     this.#isAnswered = text !== undefined
     return text

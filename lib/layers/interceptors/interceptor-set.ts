@@ -45,9 +45,9 @@ export class InterceptorSet {
   /** Whether any function may see the result of a client's request. */
   readonly seesResults: boolean
   /** Whether any function may see a notification or request of a server. */
-  readonly hearsServer: boolean
+  readonly namesServerMessages: boolean
   /** Whether any function sees one of `QUESTIONS`. */
-  readonly hearsQuestions: boolean
+  readonly namesQuestions: boolean
   readonly interceptors: readonly Interceptor[]
   readonly #layers: readonly CompiledLayer[]
   readonly #chains = new Map<string, readonly ChainEntry[]>()
@@ -57,8 +57,8 @@ export class InterceptorSet {
     this.#layers = interceptors.map(compileLayer)
     const keys = interceptors.flatMap((each) => Object.keys(each))
     this.seesResults = keys.some((key) => !startsWithAny(key, SERVER_PREFIXES))
-    this.hearsServer = keys.some((key) => !startsWithAny(key, CLIENT_PREFIXES))
-    this.hearsQuestions = QUESTIONS.some((method) => this.chainOf(method).length > 0)
+    this.namesServerMessages = keys.some((key) => !startsWithAny(key, CLIENT_PREFIXES))
+    this.namesQuestions = QUESTIONS.some((method) => this.chainOf(method).length > 0)
   }
 
   /** The functions that see a method, outermost first: of each layer the one with the most specific key. */

@@ -14,7 +14,7 @@ import { ClientRequest } from './client-request.ts'
 import { innerRightsOf } from './inner-rights.ts'
 import { type InterceptorSet, interceptorsOf } from './interceptor-set.ts'
 import { KeptAnswers } from './questions.ts'
-import { hear } from './server-says.ts'
+import { interceptServerMessages } from './server-messages.ts'
 import type { Surroundings } from './surroundings.ts'
 import { ToolLists } from './tool-lists.ts'
 
@@ -70,7 +70,7 @@ export class Interceptors implements Layer {
 
   #request(message: RequestMessage, exchange: Exchange, set: InterceptorSet, next: Handle): Promise<Reply> {
     const entries = set.chainOf(message.method)
-    const isAsked = set.hearsQuestions && message.era === 'modern' && !exchange.listens
+    const isAsked = set.namesQuestions && message.era === 'modern' && !exchange.listens
     if (entries.length > 0 || isAsked || innerRightsOf(message, set).length > 0) {
       return new ClientRequest(message, exchange, set, this.#surroundings(exchange, set, next)).reply()
     }
@@ -81,7 +81,7 @@ export class Interceptors implements Layer {
   /** Screens a stream whose response no interceptor sees: the server may send other messages on it. */
   async #listen(exchange: Exchange, set: InterceptorSet, next: Handle): Promise<Reply> {
     const reply = await next(exchange)
-    return reply.kind === 'events' ? hear(reply, this.#surroundings(exchange, set, next)) : reply
+    return reply.kind === 'events' ? interceptServerMessages(reply, this.#surroundings(exchange, set, next)) : reply
   }
 
   /** A notification that an interceptor drops is still answered with 202, as the protocol has no other answer. */

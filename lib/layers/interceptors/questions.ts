@@ -8,7 +8,7 @@ import type { Json } from '../../types.ts'
 import { isObject, type JsonObject, member, parseJson } from '../../util/json.ts'
 import { isSoundResponse } from './frozen.ts'
 import { QUESTIONS } from './interceptor-set.ts'
-import { type Decision, decide, type HearingParts } from './server-says.ts'
+import { type Decision, decide, type ServerMessageParts } from './server-messages.ts'
 
 /** How often a request is retried because interceptors answered all of its input requests. */
 const MAX_ROUNDS = 10
@@ -73,7 +73,7 @@ type AskAgain = (params: Json) => Promise<ResponseMessage | undefined>
 export async function screenQuestions(
   first: ResponseMessage,
   params: Json,
-  parts: HearingParts & { readonly kept: KeptAnswers; readonly bound: string },
+  parts: ServerMessageParts & { readonly kept: KeptAnswers; readonly bound: string },
   askAgain: AskAgain,
 ): Promise<ResponseMessage> {
   let response = first
@@ -112,7 +112,7 @@ function questionsOf({ result }: ResponseMessage): JsonObject | undefined {
 }
 
 /** Rejects when an interceptor refuses an input request: the call fails, since the gateway invents no answers. */
-async function decideAll(asked: JsonObject, parts: HearingParts): Promise<(readonly [string, Decision])[]> {
+async function decideAll(asked: JsonObject, parts: ServerMessageParts): Promise<(readonly [string, Decision])[]> {
   const decisions: (readonly [string, Decision])[] = []
   for (const [key, question] of Object.entries(asked)) {
     const method = member(question, 'method')

@@ -136,7 +136,7 @@ export class Listener {
       }
       const timer = setTimeout(late, AGREEMENT_MS).unref()
       const close = (): void => listening?.close()
-      const hear = async (message: Message): Promise<void> => {
+      const onMessage = async (message: Message): Promise<void> => {
         if (message.kind === 'response') {
           if (message.error !== undefined && !source) reject(refusedListener(rpcErrorOf(message.error)))
           return
@@ -153,7 +153,7 @@ export class Listener {
         if (!source) return reject(refusedListener(undefined))
         if (this.#source === source) this.#lose()
       }
-      this.#client.listen({ notifications: filter }, hear, ended).then(
+      this.#client.listen({ notifications: filter }, onMessage, ended).then(
         (opened) => {
           listening = opened
           if (this.#isOver) opened.close()

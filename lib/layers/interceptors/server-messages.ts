@@ -18,7 +18,7 @@ import type { InterceptorSet } from './interceptor-set.ts'
 import type { ChainSubject } from './layer-message.ts'
 import { onChanged, toolsChangedMessage } from './tools-changed.ts'
 
-export interface HearingParts {
+export interface ServerMessageParts {
   readonly set: InterceptorSet
   readonly exchange: Exchange
   readonly next: Handle
@@ -39,7 +39,7 @@ const NOT_ANSWERED = { code: -32603, message: 'The client cannot be asked' }
  * The stream with its messages as the interceptors changed them; `call` is the request that it answers, if they see its
  * result. Where they see results, event ids are withheld: resuming from one could fetch a response past them. (SE7)
  */
-export function hear(reply: EventsReply, parts: HearingParts, call?: CallStream): Reply {
+export function interceptServerMessages(reply: EventsReply, parts: ServerMessageParts, call?: CallStream): Reply {
   const { set, exchange, next } = parts
   const isPost = exchange.verb === 'POST' && !exchange.listens
   const withholds = set.seesResults && isPost
@@ -58,7 +58,7 @@ export function hear(reply: EventsReply, parts: HearingParts, call?: CallStream)
       },
     }),
   }
-  const heard = mapMessages({ ...reply, body }, wants, (message) =>
+  const mapped = mapMessages({ ...reply, body }, wants, (message) =>
     asOneLine(screened(message, parts, call)),
   ) as EventsReply
   const pending = call
@@ -66,7 +66,7 @@ export function hear(reply: EventsReply, parts: HearingParts, call?: CallStream)
     : isPolled
       ? (body as ResumingBody).pending
       : reply.pending
-  return { ...heard, pending }
+  return { ...mapped, pending }
 }
 
 /** An SSE data line has no line feed, and in JSON text a line feed is only white space: a space replaces it. */
@@ -79,7 +79,7 @@ function isSeen(method: string, set: InterceptorSet): boolean {
   return set.chainOf(method).length > 0 || method === TOOLS_CHANGED || (method === TASK_NEWS && set.missesTasks)
 }
 
-async function screened(message: Message, parts: HearingParts, call: CallStream | undefined): Promise<Mapped> {
+async function screened(message: Message, parts: ServerMessageParts, call: CallStream | undefined): Promise<Mapped> {
   if (message.kind === 'batch') return screenedBatch(message.items, parts, call)
   if (message.kind !== 'response')
     return isSeen(message.method, parts.set) ? screenedMessage(message, parts) : undefined
@@ -91,7 +91,7 @@ async function screened(message: Message, parts: HearingParts, call: CallStream 
 
 async function screenedBatch(
   items: readonly Message[],
-  parts: HearingParts,
+  parts: ServerMessageParts,
   call: CallStream | undefined,
 ): Promise<Mapped> {
   const kept: string[] = []
@@ -103,7 +103,10 @@ async function screenedBatch(
 }
 
 /** Drops, or answers with an error, a message that interceptors refuse or cannot be shown: it fails closed. */
-async function screenedMessage(message: RequestMessage | NotificationMessage, parts: HearingParts): Promise<Mapped> {
+async function screenedMessage(
+  message: RequestMessage | NotificationMessage,
+  parts: ServerMessageParts,
+): Promise<Mapped> {
   if (message.method === TOOLS_CHANGED) parts.onToolsChanged()
   const { method } = message
   try {
@@ -133,7 +136,7 @@ export async function decide(
   method: string,
   id: ChainSubject['id'],
   params: Json,
-  { set, exchange, findTool, timeoutMs }: HearingParts,
+  { set, exchange, findTool, timeoutMs }: ServerMessageParts,
 ): Promise<Decision> {
   let passed: Json | undefined
   const during = exchange.message?.kind === 'request' && !exchange.listens ? exchange.message.method : undefined
@@ -159,7 +162,7 @@ function errorAnswerOf(error: unknown): typeof NOT_ANSWERED {
 /** Answers a server in the client's place. A failure is only reported: the server's own time limit ends its wait. */
 async function respond(
   { id }: RequestMessage,
-  { exchange, next, report }: HearingParts,
+  { exchange, next, report }: ServerMessageParts,
   answer: Parameters<UpstreamClient['respond']>[1],
 ): Promise<void> {
   const parent = exchange.fork({}, exchange.life.detach())
