@@ -21,6 +21,7 @@ const LONG_RESULTS = ['pipe', 'undici', 'http-proxy-3', 'http-proxy-middleware',
 /** For a quick look: those that the targets of most cases are made of. */
 const FEW = ['pipe', 'undici', 'gateway-http']
 const TWO = ['pipe', 'gateway-http']
+const INTERCEPTED = [...TWO, 'gateway-http-intercept']
 /** Those of all that a quick look leaves out. */
 const NOT_QUICK = new Set(['gateway-express4', 'haproxy', 'http-proxy-middleware'])
 
@@ -169,6 +170,22 @@ export const CASES = [
     direct: true,
     proxies: ALL,
     quick: FEW,
+  }),
+  rounds({
+    name: 'calls-intercept',
+    title: 'tools/call answered as JSON, 16 connections, through an interceptor that changes nothing',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16 },
+    proxies: INTERCEPTED,
+  }),
+  rounds({
+    name: 'calls-intercept-1kb',
+    title: '… with results of 1 KB',
+    unit: 'MB',
+    job: 'calls',
+    params: { connections: 16, bytes: 1_000 },
+    proxies: INTERCEPTED,
   }),
   rounds({
     name: 'result-1mb',

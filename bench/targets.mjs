@@ -32,6 +32,16 @@ const TARGETS = [
   { words: 'sealed store ÷ memory store', value: against('calls-stores', `${GATEWAY}-sealed`, GATEWAY), atMost: 1.1 },
   { words: 'Redis store ÷ memory store', value: against('calls-stores', `${GATEWAY}-redis`, GATEWAY), atMost: 1.6 },
   {
+    words: 'an interceptor that changes nothing ÷ none',
+    value: against('calls-intercept', `${GATEWAY}-intercept`, GATEWAY),
+    atMost: 1.25,
+  },
+  {
+    words: '… with results of 1 KB',
+    value: against('calls-intercept-1kb', `${GATEWAY}-intercept`, GATEWAY),
+    atMost: 1.25,
+  },
+  {
     words: 'child process ÷ server behind HTTP',
     value: against('calls-pipes', `${GATEWAY}-stdio`, GATEWAY),
     atMost: 1,

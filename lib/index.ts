@@ -32,8 +32,14 @@ export { MemorySessionStore, type MemorySessionStoreOptions } from './stores/mem
 export { RedisSessionStore, type RedisSessionStoreOptions } from './stores/redis-session-store.ts'
 export { SealedSessionStore, type SealedSessionStoreOptions } from './stores/sealed-session-store.ts'
 
-// Redis: the function that these take from any client.
-export type { SendCommand } from './stores/redis.ts'
+// Redis: the clients that these take.
+export type {
+  RedisCallClient,
+  RedisClient,
+  RedisClusterClient,
+  RedisSentinelClient,
+  RedisSingleClient,
+} from './stores/redis.ts'
 
 // Event logs.
 export { MemoryEventLog, type MemoryEventLogOptions } from './stores/memory-event-log.ts'

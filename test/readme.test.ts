@@ -133,7 +133,8 @@ describe('the programs of the README', () => {
       import { mcpGateway } from 'express-mcp-gateway'
       const servers = {}, authenticate = () => undefined, weather = { url: 'https://weather.example.com/mcp' }
       const gateway = mcpGateway({ servers, authenticate }), app = express(), router = express.Router()
-      Object.assign(globalThis, { http, express, mcpGateway, servers, authenticate, weather, gateway, app, router })
+      const [redis, blocking] = [{ call: async () => null }, { call: async () => null }]
+      Object.assign(globalThis, { redis, blocking, http, express, mcpGateway, servers, authenticate, weather, gateway, app, router })
       for (const file of ${JSON.stringify(files)}) await import(file)
       console.log('all of them')
       process.exit()`

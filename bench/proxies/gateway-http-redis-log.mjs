@@ -10,6 +10,6 @@ export const title = 'this gateway on node:http, event log in Redis'
 /** @param {URL} upstream */
 export async function start(upstream) {
   const connect = await startRedis()
-  const events = new RedisEventLog({ sendCommand: await connect(), sendBlockingCommand: await connect() })
+  const events = new RedisEventLog({ client: await connect(), blockingClient: await connect() })
   return http.createServer(benchGateway(upstream, { events }))
 }

@@ -10,7 +10,5 @@ export const title = 'this gateway on node:http, Redis'
 /** @param {URL} upstream */
 export async function start(upstream) {
   const connect = await startRedis()
-  return http.createServer(
-    benchGateway(upstream, { sessions: new RedisSessionStore({ sendCommand: await connect() }) }),
-  )
+  return http.createServer(benchGateway(upstream, { sessions: new RedisSessionStore({ client: await connect() }) }))
 }

@@ -6,7 +6,7 @@ import { BufferBody, type End } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { PushBody } from './push-body.ts'
 import { drainReply, type Reply, type ReplyHeaders } from './reply.ts'
-import { messageEvent } from './sse.ts'
+import { formatEvent, messageEvent } from './sse.ts'
 
 /** How long a client waits for the first byte before the stream opens, from when on heartbeats keep it alive. (SE15) */
 const HEAD_MS = 7_500
@@ -54,10 +54,11 @@ export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): 
 const NOTHING_PENDING = (): readonly RequestId[] => []
 
 class AnswerStream implements Out {
+  readonly #opening: NodeJS.Timeout
   readonly #exchange: Exchange
   readonly #resolve: (reply: Reply) => void
-  readonly #body = new PushBody()
-  readonly #opening: NodeJS.Timeout
+  /** Made when it is needed: most answers are a document. */
+  #stream: PushBody | undefined
   #pending: () => readonly RequestId[]
   #isOpen = false
   #onReady: (() => void) | undefined
@@ -67,8 +68,14 @@ class AnswerStream implements Out {
     this.#exchange = exchange
     this.#pending = () => exchange.requestIds
     this.#resolve = resolve
-    this.#body.writer = { onResume: () => this.#wake(), onCancel: () => this.#wake() }
     this.#opening = setTimeout(() => this.#open(), HEAD_MS).unref()
+  }
+
+  get #body(): PushBody {
+    if (this.#stream) return this.#stream
+    this.#stream = new PushBody()
+    this.#stream.writer = { onResume: () => this.#wake(), onCancel: () => this.#wake() }
+    return this.#stream
   }
 
   get ready(): Promise<void> | undefined {
@@ -101,10 +108,16 @@ class AnswerStream implements Out {
   fail(error: unknown): void {
     clearTimeout(this.#opening)
     const known = error instanceof Error ? error : new Error(String(error))
-    this.#body.end({ how: 'broken', error: known })
+    if (this.#isOpen) this.#body.end({ how: 'broken', error: known })
   }
 
   #forward(reply: Reply): void {
+    const document = reply.kind === 'json' ? reply.body.whole() : undefined
+    if (document) {
+      this.#pending = NOTHING_PENDING
+      this.#body.push(formatEvent({ event: 'message', data: document.toString() }))
+      return this.#body.end()
+    }
     if (reply.kind !== 'events') {
       drainReply(reply)
       return this.fail(new GatewayError('upstream_invalid', 'The rest of a stream must be a stream'))

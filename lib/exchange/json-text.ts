@@ -145,7 +145,8 @@ export interface Outline {
   readonly members: number
 }
 
-export function outlineOf(text: string): Outline {
+/** Without `withKeys` members are counted alone. */
+export function outlineOf(text: string, withKeys: boolean = false): Outline {
   const keys: string[] = []
   let members = 0
   let depth = 0
@@ -159,7 +160,7 @@ export function outlineOf(text: string): Outline {
       at = keyEnd - 1
     } else if (code === 0x3a) {
       members += 1
-      if (depth === 1) keys.push(keyText(text, keyStart, keyEnd))
+      if (withKeys && depth === 1) keys.push(keyText(text, keyStart, keyEnd))
     } else if (code === 0x7b || code === 0x5b) depth += 1
     else if (code === 0x7d || code === 0x5d) depth -= 1
   }

@@ -1,16 +1,13 @@
 /** An event log in Redis Streams, shared by many nodes: each can continue a stream that another has begun. */
-import { sendInTime, type SendCommand } from './redis.ts'
+import { checkPrefix, keyBeside, type RedisClient, RedisCommands, refuseKeyPrefix, refuseSendCommand } from './redis.ts'
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
 import { StreamWatch } from './stream-watch.ts'
 
 export interface RedisEventLogOptions {
-  /**
-   * Sends one command: `(...args) => client.sendCommand(args)` with `redis`, `(command, ...args) =>
-   * client.call(command, ...args)` with `ioredis`.
-   */
-  readonly sendCommand: SendCommand
-  /** The same on a separate connection, such as `client.duplicate()`, since blocking commands delay all later ones. */
-  readonly sendBlockingCommand: SendCommand
+  /** The client, of one server or of a cluster. */
+  readonly client: RedisClient
+  /** Another connection to the same, such as `client.duplicate()`, since commands that wait delay all later ones. */
+  readonly blockingClient: RedisClient
   /** How many events of a stream are kept. Defaults to 1 000. */
   readonly maxEvents?: number | undefined
   /** How long a stream is kept after its last event, in milliseconds. Defaults to 10 minutes. */
@@ -27,17 +24,32 @@ export interface RedisEventLogOptions {
 const PORTION = '100'
 const PORTION_BYTES = String(256 * 1024)
 
-/** Appends events at given positions, all or none: Redis refuses a position that is not after the last one. */
+/** How much longer than the wait itself Redis remembers who waits. */
+const INBOX_SLACK_MS = 5_000
+
+/**
+ * Appends events at given positions, all or none, and returns the inboxes of those who wait for them. Returns 0 for a
+ * position that is not after the last one, which Redis refuses.
+ */
 const APPEND = `
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if newest and tonumber(string.match(newest[1], '%d+')) >= tonumber(ARGV[3]) then return 0 end
 for i = 3, #ARGV, 2 do redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], ARGV[i] .. '-0', 'e', ARGV[i + 1]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1`
+local inboxes = redis.call('SMEMBERS', KEYS[2])
+if #inboxes > 0 then redis.call('DEL', KEYS[2]) end
+return inboxes`
 
-/** Returns the events after a position, up to the byte limit but at least one. */
+/**
+ * Returns the events after a position, up to the byte limit but at least one. Where there are none, the inbox given is
+ * told of the next one.
+ */
 const READ = `
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
+if #found == 0 and KEYS[2] then
+  redis.call('SADD', KEYS[2], ARGV[4])
+  if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
+end
 local bytes = 0
 for at, entry in ipairs(found) do
   bytes = bytes + #entry[2][2]
@@ -47,6 +59,9 @@ for at, entry in ipairs(found) do
   end
 end
 return found`
+
+/** A script, since a client may send a command that only reads to a replica, which lags behind. */
+const LAST = `return redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)`
 
 const CLAIM = `
 local writer = redis.call('GET', KEYS[1])
@@ -58,81 +73,89 @@ const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL',
 
 /**
  * Keeps the events of sessions in Redis Streams, so that clients can resume streams at any node. Events are deleted by
- * expiry alone, not when a session ends. Requires a single Redis server, not a cluster.
+ * expiry alone, not when a session ends. In a Redis Cluster each stream has a slot of its own.
  *
  * @example
  * ```js
  * const client = await createClient({ url }).connect()
- * const blocking = await client.duplicate().connect()
- * const events = new RedisEventLog({
- *   sendCommand: (...args) => client.sendCommand(args),
- *   sendBlockingCommand: (...args) => blocking.sendCommand(args),
- * })
+ * const blockingClient = await client.duplicate().connect()
+ * const events = new RedisEventLog({ client, blockingClient })
  * ```
  *
- * @throws {TypeError} from the constructor, for a missing command, and for a number that is not a positive integer.
+ * @throws {TypeError} from the constructor, for a missing client, for one client given twice, for one of a cluster with a
+ *   `keyPrefix`, for a prefix with braces that are no hash tag, and for a number that is not a positive integer.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery
  */
 export class RedisEventLog implements EventLog {
-  readonly #send: SendCommand
+  readonly #commands: RedisCommands
   readonly #watch: StreamWatch
   readonly #maxEvents: string
   readonly #ttlMs: string
   readonly #prefix: string
-  readonly #timeoutMs: number
 
   constructor(options: RedisEventLogOptions) {
-    const { sendCommand, sendBlockingCommand, prefix = 'mcp:events:' } = options ?? {}
+    const { client, blockingClient, prefix = 'mcp:events:' } = options ?? {}
     const { maxEvents = 1_000, ttlMs = 10 * 60_000, timeoutMs = 2_000 } = options ?? {}
-    for (const [option, value] of Object.entries({ sendCommand, sendBlockingCommand })) {
-      if (typeof value === 'function') continue
-      throw new TypeError(
-        `"${option}" of RedisEventLog must be a function, such as (...args) => client.sendCommand(args)`,
-      )
-    }
     for (const [option, value] of Object.entries({ maxEvents, ttlMs, timeoutMs })) {
       if (Number.isInteger(value) && value > 0) continue
       throw new TypeError(`"${option}" of RedisEventLog must be a positive integer, not ${value}`)
     }
-    this.#send = sendCommand
-    this.#watch = new StreamWatch(sendCommand, sendBlockingCommand, prefix)
+    refuseSendCommand(options, 'RedisEventLog')
+    checkPrefix(prefix, 'RedisEventLog')
+    this.#commands = new RedisCommands(client, timeoutMs, 'client', 'RedisEventLog')
+    const blocking = new RedisCommands(blockingClient, timeoutMs, 'blockingClient', 'RedisEventLog')
+    if (blockingClient === client) {
+      throw new TypeError('"blockingClient" of RedisEventLog must be another connection, such as client.duplicate()')
+    }
+    refuseKeyPrefix(client, prefix, 'RedisEventLog')
+    this.#watch = new StreamWatch(this.#commands, blocking, prefix)
     this.#maxEvents = String(maxEvents)
     this.#ttlMs = String(ttlMs)
     this.#prefix = prefix
-    this.#timeoutMs = timeoutMs
   }
 
   async append(name: EventStreamName, events: readonly LoggedEvent[]): Promise<boolean> {
+    const key = this.#key(name)
     const entries = events.flatMap(({ position, text }) => [String(position), text])
-    return (await this.#command('EVAL', APPEND, '1', this.#key(name), this.#maxEvents, this.#ttlMs, ...entries)) === 1
+    const keys = [key, waitingKey(key)]
+    const inboxes = await this.#commands.eval(APPEND, keys, this.#maxEvents, this.#ttlMs, ...entries)
+    if (!Array.isArray(inboxes)) return false
+    this.#watch.notify(inboxes.map(String), key)
+    return true
   }
 
   async read(name: EventStreamName, after: number, waitMs: number): Promise<readonly LoggedEvent[]> {
-    const found = await this.#range(name, after)
-    if (found.length > 0 || waitMs === 0) return found
-    await this.#watch.wait(this.#key(name), after, waitMs)
-    return this.#range(name, after)
+    const key = this.#key(name)
+    if (waitMs === 0) return this.#range([key], after)
+    const wait = this.#watch.wait(key, waitMs)
+    try {
+      const found = await this.#range([key, waitingKey(key)], after, this.#watch.inbox, String(waitMs + INBOX_SLACK_MS))
+      if (found.length > 0) return found
+      await wait.over
+    } finally {
+      wait.end()
+    }
+    return this.#range([key], after)
   }
 
   async last(name: EventStreamName): Promise<LoggedEvent | undefined> {
-    const answer = await this.#command('XREVRANGE', this.#key(name), '+', '-', 'COUNT', '1')
-    return loggedEvents(answer)[0]
+    return loggedEvents(await this.#commands.eval(LAST, [this.#key(name)]))[0]
   }
 
   async claim(name: EventStreamName, writer: string, leaseMs: number): Promise<boolean> {
-    return (await this.#command('EVAL', CLAIM, '1', this.#leaseKey(name), writer, String(leaseMs))) === 1
+    return (await this.#commands.eval(CLAIM, [this.#leaseKey(name)], writer, String(leaseMs))) === 1
   }
 
   async release(name: EventStreamName, writer: string): Promise<void> {
-    await this.#command('EVAL', RELEASE, '1', this.#leaseKey(name), writer)
+    await this.#commands.eval(RELEASE, [this.#leaseKey(name)], writer)
   }
 
   close(): void {
     this.#watch.close()
   }
 
-  async #range(name: EventStreamName, after: number): Promise<LoggedEvent[]> {
-    return loggedEvents(await this.#command('EVAL', READ, '1', this.#key(name), `(${after}-0`, PORTION, PORTION_BYTES))
+  async #range(keys: readonly string[], after: number, ...inbox: string[]): Promise<LoggedEvent[]> {
+    return loggedEvents(await this.#commands.eval(READ, keys, `(${after}-0`, PORTION, PORTION_BYTES, ...inbox))
   }
 
   #key({ session, stream }: EventStreamName): string {
@@ -142,10 +165,11 @@ export class RedisEventLog implements EventLog {
   #leaseKey(name: EventStreamName): string {
     return `${this.#key(name)}:writer`
   }
+}
 
-  #command(...command: string[]): Promise<unknown> {
-    return sendInTime(this.#send, this.#timeoutMs, command)
-  }
+/** The key of the set of inboxes of those who wait for a stream's next event. */
+function waitingKey(key: string): string {
+  return keyBeside(key, 'waiting')
 }
 
 /** [[id, [field, value]], ...] */

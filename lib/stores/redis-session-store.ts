@@ -1,14 +1,11 @@
-/** A session store in Redis, for any Redis client library. */
-import { createHash, randomFillSync } from 'node:crypto'
-import { sendInTime, type SendCommand } from './redis.ts'
+/** A session store in Redis, one server or a cluster. */
+import { createHash, randomBytes, randomFillSync } from 'node:crypto'
+import { checkPrefix, type RedisClient, RedisCommands, refuseSendCommand } from './redis.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
 
 export interface RedisSessionStoreOptions {
-  /**
-   * Sends one command: `(...args) => client.sendCommand(args)` with `redis`, `(command, ...args) =>
-   * client.call(command, ...args)` with `ioredis`.
-   */
-  readonly sendCommand: SendCommand
+  /** The client, of one server or of a cluster. */
+  readonly client: RedisClient
   /** How long a session lives without use, in milliseconds. Defaults to 30 minutes. */
   readonly ttlMs?: number | undefined
   /** How long a session lives at most, used or not, in milliseconds. Defaults to 24 hours, or to a longer `ttlMs`. */
@@ -18,19 +15,22 @@ export interface RedisSessionStoreOptions {
    * sets no cap. Defaults to 1 000.
    */
   readonly maxSessionsPerPrincipal?: number | undefined
-  /**
-   * The prefix of all keys, which must differ between gateways. A Redis Cluster requires a hash tag in it, as in
-   * `{mcp}:session:`. Defaults to `mcp:session:`.
-   */
+  /** The prefix of all keys, which must differ between gateways. Defaults to `mcp:session:`. */
   readonly prefix?: string | undefined
   /** The time limit of a command, in milliseconds; after it the client gets 503. Defaults to 2 000. */
   readonly timeoutMs?: number | undefined
 }
 
-/** An id consists of this many random bytes, and the time at which the session ends at the latest. */
+/**
+ * An id consists of random bytes, the time at which the session ends at the latest, and the hash tag of its key. The tag
+ * is the same for all sessions of a principal, so that in a cluster one script can count them. An id of version 0.1 has
+ * no tag.
+ */
 const RANDOM_BYTES = 24
 const TIME_BYTES = 6
-const ID_BYTES = RANDOM_BYTES + TIME_BYTES
+const UNTAGGED_BYTES = RANDOM_BYTES + TIME_BYTES
+const HASH_TAG_BYTES = 3
+const HASH_TAG_LENGTH = 4
 
 /**
  * Stores a session and adds it to the principal's set. Over the cap, the sessions with the least time left are
@@ -58,69 +58,63 @@ end
 return kept`
 
 /**
- * Keeps sessions in Redis 6.2 or later, with one round trip per request. Keys are hashes of ids, so that read access to
- * the database gives no access to sessions. Redis does not report expired sessions, so the sessions at their servers are
- * not ended.
+ * Keeps sessions in Redis 6.2 or later, one server or a cluster, with one round trip per request. Keys are hashes of ids,
+ * so that read access to the database gives no access to sessions. Redis does not report expired sessions, so the
+ * sessions at their servers are not ended.
  *
  * @example
  * ```js
  * const client = await createClient({ url }).connect()
- * const sessions = new RedisSessionStore({ sendCommand: (...args) => client.sendCommand(args) })
+ * const sessions = new RedisSessionStore({ client })
  * mcpGateway({ servers, authenticate, sessions })
  * ```
  *
- * @throws {TypeError} from the constructor, for a missing `sendCommand`, and for a number that is not a positive integer.
+ * @throws {TypeError} from the constructor, for a missing client, for a prefix with braces that are no hash tag, and for a
+ *   number that is not a positive integer.
  */
 export class RedisSessionStore implements SessionStore {
-  readonly #send: SendCommand
+  readonly #commands: RedisCommands
   readonly #ttlMs: number
   readonly #lifetimeMs: number
   readonly #maxPerPrincipal: number
   readonly #prefix: string
-  readonly #timeoutMs: number
 
   constructor(options: RedisSessionStoreOptions) {
-    const { sendCommand, ttlMs = 30 * 60_000, prefix = 'mcp:session:', timeoutMs = 2_000 } = options ?? {}
+    const { client, ttlMs = 30 * 60_000, prefix = 'mcp:session:', timeoutMs = 2_000 } = options ?? {}
     const { lifetimeMs = Math.max(ttlMs, 24 * 60 * 60_000), maxSessionsPerPrincipal = 1_000 } = options ?? {}
-    if (typeof sendCommand !== 'function') {
-      throw new TypeError(
-        '"sendCommand" of RedisSessionStore must be a function, such as (...args) => client.sendCommand(args)',
-      )
-    }
     for (const [option, value] of Object.entries({ ttlMs, timeoutMs, lifetimeMs, maxSessionsPerPrincipal })) {
       const isUncapped = option === 'maxSessionsPerPrincipal' && value === Infinity
       if (!isUncapped && (!Number.isInteger(value) || value <= 0)) {
         throw new TypeError(`"${option}" of RedisSessionStore must be a positive integer, not ${value}`)
       }
     }
-    this.#send = sendCommand
+    refuseSendCommand(options, 'RedisSessionStore')
+    checkPrefix(prefix, 'RedisSessionStore')
+    this.#commands = new RedisCommands(client, timeoutMs, 'client', 'RedisSessionStore')
     this.#ttlMs = ttlMs
     this.#lifetimeMs = lifetimeMs
     this.#maxPerPrincipal = maxSessionsPerPrincipal
     this.#prefix = prefix
-    this.#timeoutMs = timeoutMs
   }
 
   async create(record: SessionRecord): Promise<string> {
-    const bytes = Buffer.alloc(ID_BYTES)
+    const isCapped = record.principal !== '' && this.#maxPerPrincipal !== Infinity
+    const tag = isCapped ? digest(record.principal).subarray(0, HASH_TAG_BYTES) : randomBytes(HASH_TAG_BYTES)
+    const bytes = Buffer.alloc(UNTAGGED_BYTES)
     randomFillSync(bytes, 0, RANDOM_BYTES).writeUIntBE(Date.now() + this.#lifetimeMs, RANDOM_BYTES, TIME_BYTES)
-    const id = bytes.toString('base64url')
+    const id = Buffer.concat([bytes, tag]).toString('base64url')
     const firstMs = String(Math.min(this.#ttlMs, this.#lifetimeMs))
     const [key, json] = [this.#key(id), JSON.stringify(record)]
-    const isCapped = record.principal !== '' && this.#maxPerPrincipal !== Infinity
     const answer = isCapped
-      ? await this.#command(
-          'EVAL',
+      ? await this.#commands.eval(
           CREATE,
-          '2',
-          key,
-          this.#ownerKey(record.principal),
+          [key, this.#ownerKey(id, record.principal)],
           json,
           firstMs,
           String(this.#lifetimeMs),
           String(this.#maxPerPrincipal),
         )
-      : await this.#command('SET', key, json, 'PX', firstMs, 'NX')
+      : await this.#commands.send(key, ['SET', key, json, 'PX', firstMs, 'NX'])
     if (answer?.toString() !== 'OK') throw new Error('Redis did not keep the session')
     return id
   }
@@ -128,7 +122,8 @@ export class RedisSessionStore implements SessionStore {
   async get(id: string): Promise<SessionRecord | undefined> {
     const leftMs = this.#leftMs(id)
     if (leftMs <= 0) return undefined
-    const answer = await this.#command('GETEX', this.#key(id), 'PX', String(leftMs))
+    const key = this.#key(id)
+    const answer = await this.#commands.send(key, ['GETEX', key, 'PX', String(leftMs)])
     if (answer === null) return undefined
     // Any other answer is a fault: treated as "no such session", it would make clients discard live sessions.
     if (typeof answer !== 'string' && !Buffer.isBuffer(answer)) throw new Error('Redis answered GETEX with no text')
@@ -137,20 +132,23 @@ export class RedisSessionStore implements SessionStore {
 
   async update(id: string, record: SessionRecord): Promise<void> {
     const leftMs = this.#leftMs(id)
-    if (leftMs > 0) await this.#command('SET', this.#key(id), JSON.stringify(record), 'PX', String(leftMs), 'XX')
+    if (leftMs <= 0) return
+    const key = this.#key(id)
+    await this.#commands.send(key, ['SET', key, JSON.stringify(record), 'PX', String(leftMs), 'XX'])
   }
 
   async delete(id: string): Promise<void> {
-    await this.#command('DEL', this.#key(id))
+    const key = this.#key(id)
+    await this.#commands.send(key, ['DEL', key])
   }
 
   #key(id: string): string {
-    return this.#prefix + hash(id)
+    return this.#prefix + tagOf(id) + hash(id)
   }
 
-  /** The key of the set of a principal's sessions. */
-  #ownerKey(principal: string): string {
-    return `${this.#prefix}owner:${hash(principal)}`
+  /** The key of the set of a principal's sessions, in the slot of a session of that principal. */
+  #ownerKey(id: string, principal: string): string {
+    return `${this.#prefix}${tagOf(id)}owner:${hash(principal)}`
   }
 
   /**
@@ -159,15 +157,21 @@ export class RedisSessionStore implements SessionStore {
    */
   #leftMs(id: string): number {
     const bytes = Buffer.from(id, 'base64url')
-    if (bytes.length !== ID_BYTES) return 0
+    if (bytes.length !== UNTAGGED_BYTES && bytes.length !== UNTAGGED_BYTES + HASH_TAG_BYTES) return 0
     return Math.min(this.#ttlMs, bytes.readUIntBE(RANDOM_BYTES, TIME_BYTES) - Date.now())
-  }
-
-  #command(...command: string[]): Promise<unknown> {
-    return sendInTime(this.#send, this.#timeoutMs, command)
   }
 }
 
+/** The hash tag of the keys of a session: the last characters of its id. */
+function tagOf(id: string): string {
+  const isTagged = Buffer.byteLength(id, 'base64url') > UNTAGGED_BYTES
+  return isTagged ? `{${id.slice(-HASH_TAG_LENGTH)}}` : ''
+}
+
 function hash(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
+  return digest(text).toString('base64url')
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
 }

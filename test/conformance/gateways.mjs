@@ -11,6 +11,9 @@ import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
  * @typedef {keyof typeof GATEWAYS} GatewayName
  */
 
+/** @type {import('../../lib/index.ts').Interceptor} */
+const PASS = { '*': (_message, next) => next() }
+
 /** Whatever is not said here is as in `plain`. @satisfies {Record<string, (server: ServerConfig, lib: Lib) => Options>} */
 export const GATEWAYS = {
   plain: () => ({}),
@@ -19,6 +22,13 @@ export const GATEWAYS = {
   sealed: (_server, { SealedSessionStore }) => ({ sessions: new SealedSessionStore({ keys: [randomBytes(32)] }) }),
   // Somebody must be asking for what is private to be kept, too.
   cache: () => ({ cache: true, authenticate: () => ({ id: 'somebody' }) }),
+  // Every message passes an interceptor that changes nothing, on the gateway and on the server.
+  intercept: (server) => ({ intercept: PASS, servers: { everything: { ...server, intercept: PASS } } }),
+  'intercept + log': (server, { MemoryEventLog }) => ({
+    intercept: PASS,
+    servers: { everything: { ...server, intercept: PASS } },
+    events: new MemoryEventLog(),
+  }),
   observed: (_server, { openTelemetry }) => {
     // Without an SDK nothing would be said of traces.
     new NodeTracerProvider().register()

@@ -64,6 +64,17 @@ export const LEGS = [
   // Through a bridge: what a server of both eras answers directly is what one of 2026-07-28 alone is to answer.
   ...[OF_A_SERVER[0], OF_A_SERVER[1], OF_A_SERVER[4], OF_A_SERVER[5]].map(bridged),
 
+  // Its response goes on without the disconnection: the gateway itself comes back for the rest, past no interceptor.
+  {
+    revision: '2025-11-25',
+    suite: 'required',
+    server: 'dual-era',
+    gateway: 'intercept + log',
+    differences: WITHOUT_STREAMS.slice(-1),
+  },
+  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'intercept' },
+  { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'intercept + log' },
+
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'plain' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'event log' },
   { revision: '2025-11-25', suite: 'clients', server: 'suite', gateway: 'recover' },

@@ -235,14 +235,21 @@ describe("a stream that goes on with somebody else's", () => {
     expect(source.isCancelled).toBe(true)
   })
 
-  test.each([
-    ['a document', () => jsonReply(RESULT)],
-    ['nothing', () => emptyReply],
-  ])('breaks where that is %s', async (_, make) => {
+  test('says what that says where it is a document, on as many lines as it has', async () => {
+    const { reply, out, finish } = begin()
+    out.say(STEP)
+    const made = await reply
+    finish({ reply: jsonReply(RESULT.replace('{', '{\n')) })
+    await turn()
+    expect(await textOf(made)).toContain(`event: message\ndata: {\ndata: ${RESULT.slice(1)}\n\n`)
+    expect(made.kind === 'events' && made.pending()).toEqual([])
+  })
+
+  test('breaks where that is nothing', async () => {
     const { reply, out, finish } = begin()
     out.say(STEP)
     const sink = collect(await reply)
-    finish({ reply: make() })
+    finish({ reply: emptyReply })
     await turn()
     expect(sink.ends).toMatchObject([{ how: 'broken', error: { code: 'upstream_invalid' } }])
   })

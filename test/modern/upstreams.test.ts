@@ -225,6 +225,17 @@ describe('an upstream of one era', () => {
     await server.close()
   })
 
+  test('SS3 modern alone: sessions of a bridge end when the config has none any more', async () => {
+    const server = await startDualEraServer({ legacy: 'reject' })
+    const config: Partial<HttpServer> = {}
+    await start({ servers: () => ({ url: server.url, ...config }) })
+    const session = await initialize(url)
+    expect((await session.request('ping')).status).toBe(200)
+    Object.assign(config, { bridge: false })
+    expect((await session.request('ping')).status).toBe(404)
+    await server.close()
+  })
+
   test('RT3 SS2 both eras: GET and DELETE without a session are 400, before and after a handshake', async () => {
     const server = await behind({})
     const both = async () => [

@@ -150,7 +150,7 @@ describeRedis('sessions of the Redis store that are opened and abandoned', () =>
     await redis.close()
   })
 
-  leavesNothing(() => Promise.resolve(new RedisSessionStore({ sendCommand: client.sendCommand })))
+  leavesNothing(() => Promise.resolve(new RedisSessionStore({ client: client.client })))
 })
 
 test('none is left behind close()', async () => {

@@ -1,24 +1,25 @@
 // Events in Redis: a real redis-server, through both client libraries.
 import { RedisEventLog, type RedisEventLogOptions } from '../../lib/index.ts'
+import { RedisCommands } from '../../lib/stores/redis.ts'
+import { StreamWatch } from '../../lib/stores/stream-watch.ts'
 import { eventLogContract } from '../../lib/testing.ts'
-import { describeRedis, REDIS_CLIENTS, startRedis, type RedisClient, type RunningRedis } from '../support/redis.ts'
+import { describeRedis, REDIS_CLIENTS, startRedis, type RedisConnection, type RunningRedis } from '../support/redis.ts'
 
 describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => {
   let redis: RunningRedis
-  let clients: RedisClient[]
+  let connections: RedisConnection[]
 
   function log(options: Partial<RedisEventLogOptions> = {}): RedisEventLog {
-    const [commands, blocking] = clients
-    const { sendCommand } = commands!
-    return new RedisEventLog({ sendCommand, sendBlockingCommand: blocking!.sendCommand, ...options })
+    const [client, blockingClient] = connections.map((connection) => connection.client)
+    return new RedisEventLog({ client: client!, blockingClient: blockingClient!, ...options })
   }
 
   beforeAll(async () => {
     redis = await startRedis()
-    clients = [await connect(redis.path), await connect(redis.path), await connect(redis.path)]
+    connections = [await connect(redis.path), await connect(redis.path), await connect(redis.path)]
   })
   afterAll(async () => {
-    for (const client of clients) client.close()
+    for (const connection of connections) connection.close()
     await redis.close()
   })
   beforeEach(async () => {
@@ -26,7 +27,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
   })
 
   describe('keeps the contract', () => {
-    const createAnother = (): RedisEventLog => log({ sendBlockingCommand: clients[2]!.sendCommand })
+    const createAnother = (): RedisEventLog => log({ blockingClient: connections[2]!.client })
     for (const { id, name, fn } of eventLogContract({ create: () => log(), createAnother })) test(`${id}: ${name}`, fn)
   })
 
@@ -66,6 +67,40 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     events.close()
   })
 
+  test('whoever waits is woken by events of its stream alone, each of them once', async () => {
+    const events = log()
+    const other = { ...name, stream: 'other' }
+    const readings = [events.read(name, 0, 5_000), events.read(other, 0, 300)]
+    const writer = log({ blockingClient: connections[2]!.client })
+    while (((await redis.sendCommand('KEYS', '*:waiting')) as string[]).length < 2);
+    await redis.counted()
+    await writer.append(name, [event(1)])
+    await writer.append(name, [event(2)])
+    expect((await readings[0])!.length).toBeGreaterThan(0)
+    expect(await readings[1]).toEqual([])
+    // One read for each that was woken, and one that waits on; the second event found nobody to tell.
+    const { xread, eval: scripts } = await redis.counted()
+    expect(xread).toBeLessThanOrEqual(2)
+    expect(scripts).toBeLessThanOrEqual(2 + 1 + 2)
+    events.close()
+    writer.close()
+  })
+
+  test('an inbox that nobody reads is bounded, and goes by itself', async () => {
+    const [commands, blocking] = connections.map(
+      ({ client }) => new RedisCommands(client, 30_000, 'client', 'RedisEventLog'),
+    )
+    const watch = new StreamWatch(commands!, blocking!, 'mcp:events:')
+    const fill = "for at = 1, 12000 do redis.call('XADD', KEYS[1], '*', 'key', 'stream') end"
+    await redis.sendCommand('EVAL', fill, '1', 'mcp:events:inbox:gone')
+    watch.notify(['mcp:events:inbox:gone'], 'stream')
+    await commands!.send('key', ['GET', 'key'])
+    const entries = Number(await redis.sendCommand('XLEN', 'mcp:events:inbox:gone'))
+    expect(entries).toBeGreaterThanOrEqual(10_000)
+    expect(entries).toBeLessThan(10_200)
+    expect(Number(await redis.sendCommand('PTTL', 'mcp:events:inbox:gone'))).toBeLessThanOrEqual(20_000)
+  })
+
   test('a read gives no more at a time than a client may hold without reading it, and one event at least', async () => {
     const events = log()
     const large = (position: number, bytes: number) => ({ position, text: 'x'.repeat(bytes) })
@@ -91,13 +126,24 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
   })
 })
 
-test.each([
-  ['sendCommand', { sendBlockingCommand: async () => {} }],
-  ['sendBlockingCommand', { sendCommand: async () => {} }],
-  ['maxEvents', { sendCommand: async () => {}, sendBlockingCommand: async () => {}, maxEvents: 0 }],
-  ['ttlMs', { sendCommand: async () => {}, sendBlockingCommand: async () => {}, ttlMs: 0.5 }],
-])('an option that cannot work is named: %s', (option, options) => {
-  expect(() => new RedisEventLog(options as unknown as RedisEventLogOptions)).toThrow(
-    new RegExp(`"${option}" of RedisEventLog must be`),
-  )
+describe('misuse is a TypeError that says the cure', () => {
+  const [client, blockingClient] = [{ call: async () => {} }, { call: async () => {} }]
+
+  test.each([
+    [undefined, /"client" of RedisEventLog must be a client of redis or ioredis itself/],
+    [{ blockingClient }, /"client" of RedisEventLog must be/],
+    [{ client }, /"blockingClient" of RedisEventLog must be a client/],
+    [
+      { client, blockingClient: client },
+      /"blockingClient" of RedisEventLog must be another connection, such as client\./,
+    ],
+    [{ sendCommand: client.call }, /"sendCommand" of RedisEventLog is gone: give the client itself, as "client"/],
+    [{ client, blockingClient, prefix: '{}' }, /"prefix" of RedisEventLog must be text/],
+    [{ client, blockingClient, maxEvents: 0 }, /"maxEvents" of RedisEventLog must be a positive integer, not 0/],
+    [{ client, blockingClient, ttlMs: 0.5 }, /"ttlMs" of RedisEventLog must be a positive integer, not 0\.5/],
+  ])('%j', (options, message) => {
+    const make = (): unknown => new RedisEventLog(options as unknown as RedisEventLogOptions)
+    expect(make).toThrow(TypeError)
+    expect(make).toThrow(message)
+  })
 })

@@ -9,7 +9,7 @@ import {
 } from '../../lib/index.ts'
 import { sessionStoreContract } from '../../lib/testing.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
-import { describeRedis, REDIS_CLIENTS, startRedis, type RedisClient, type RunningRedis } from '../support/redis.ts'
+import { describeRedis, REDIS_CLIENTS, startRedis, type RedisConnection, type RunningRedis } from '../support/redis.ts'
 import { initialize, type Answer, type Session } from '../support/rpc.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -26,16 +26,16 @@ const RECORD: SessionRecord = {
 
 describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => {
   let redis: RunningRedis
-  let client: RedisClient
+  let connection: RedisConnection
   const store = (options: Partial<RedisSessionStoreOptions> = {}): RedisSessionStore =>
-    new RedisSessionStore({ sendCommand: client.sendCommand, ...options })
+    new RedisSessionStore({ client: connection.client, ...options })
 
   beforeAll(async () => {
     redis = await startRedis()
-    client = await connect(redis.path)
+    connection = await connect(redis.path)
   })
   afterAll(async () => {
-    client.close()
+    connection.close()
     await redis.close()
   })
   afterEach(() => {
@@ -61,7 +61,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
 
   const allKeys = async (): Promise<string[]> => ((await redis.sendCommand('KEYS', '*')) as string[]).toSorted()
   /** Those of sessions. */
-  const keys = async (): Promise<string[]> => (await allKeys()).filter((key) => !key.includes(':owner:'))
+  const keys = async (): Promise<string[]> => (await allKeys()).filter((key) => !key.includes('owner:'))
 
   async function timeLeft(): Promise<number> {
     const [key] = await keys()
@@ -144,8 +144,8 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
   test('SC6 a cap holds for sessions that two nodes open at once', async () => {
     const another = await connect(redis.path)
     try {
-      const nodes = [client, another].map(
-        ({ sendCommand }) => new RedisSessionStore({ sendCommand, maxSessionsPerPrincipal: 3 }),
+      const nodes = [connection, another].map(
+        ({ client }) => new RedisSessionStore({ client, maxSessionsPerPrincipal: 3 }),
       )
       await Promise.all(Array.from({ length: 40 }, (_, index) => nodes[index % 2]!.create(RECORD)))
       expect(await keys()).toHaveLength(3)
@@ -175,16 +175,30 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     const id = await store().create(RECORD)
     const [key, ...others] = await keys()
     expect(others).toEqual([])
-    expect(key).toBe(`mcp:session:${createHash('sha256').update(id).digest('base64url')}`)
+    expect(key).toBe(`mcp:session:{${id.slice(-4)}}${createHash('sha256').update(id).digest('base64url')}`)
     expect(JSON.parse(String(await redis.sendCommand('GET', key!)))).toEqual(RECORD)
-    expect(await store().get(key!.slice('mcp:session:'.length))).toBeUndefined()
+    expect(await store().get(key!.slice('mcp:session:{tag_}'.length))).toBeUndefined()
     expect(await store().get(key!)).toBeUndefined()
+  })
+
+  test('a session of 0.1, whose id and keys have no hash tag, is used and ended as any other', async () => {
+    const bytes = Buffer.alloc(30, 7)
+    bytes.writeUIntBE(Date.now() + 60 * MINUTE, 24, 6)
+    const id = bytes.toString('base64url')
+    const key = `mcp:session:${createHash('sha256').update(id).digest('base64url')}`
+    await redis.sendCommand('SET', key, JSON.stringify(RECORD), 'PX', '1000')
+    expect(await store().get(id)).toEqual(RECORD)
+    expect(await timeLeft()).toBeGreaterThan(29 * MINUTE)
+    await store().update(id, { ...RECORD, protocolVersion: '2025-06-18' })
+    expect(await store().get(id)).toMatchObject({ protocolVersion: '2025-06-18' })
+    await store().delete(id)
+    expect(await allKeys()).toEqual([])
   })
 
   test('SS7 a prefix keeps gateways apart that share a database', async () => {
     const [one, other] = [store({ prefix: 'one:' }), store({ prefix: 'other:' })]
     const id = await one.create(RECORD)
-    expect(await keys()).toEqual([expect.stringMatching(/^one:[\w-]{43}$/)])
+    expect(await keys()).toEqual([expect.stringMatching(/^one:\{[\w-]{4}\}[\w-]{43}$/)])
     expect(await other.get(id)).toBeUndefined()
     await other.delete(id)
     await other.update(id, { ...RECORD, principal: 'bob' })
@@ -194,7 +208,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
   test('another connection, as of another node, finds what this one keeps', async () => {
     const another = await connect(redis.path)
     try {
-      const there = new RedisSessionStore({ sendCommand: another.sendCommand })
+      const there = new RedisSessionStore({ client: another.client })
       const id = await store().create(RECORD)
       expect(await there.get(id)).toEqual(RECORD)
       await there.delete(id)
@@ -249,7 +263,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     })
 
     test('SC7 ER9 answers 503 and Retry-After while Redis is stopped, tells onError, and goes on when it goes on', async () => {
-      await start({ timeoutMs: 100 })
+      await start({ timeoutMs: 1_000 })
       const session = await open('ann')
       redis.stop()
       try {
@@ -287,7 +301,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     })
 
     test('a listener stays while Redis is away', async () => {
-      await start({ timeoutMs: 100 })
+      await start({ timeoutMs: 1_000 })
       const session = await open('ann')
       const listening = session.listen()
       const stream = await upstream.nextRequest('GET')
@@ -304,7 +318,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     })
 
     test('ER9 SS6 SC7 comes back by itself when Redis was killed under load, and everybody in their own session', async () => {
-      await start({ timeoutMs: 250 })
+      await start({ timeoutMs: 500 })
       upstream.on('tools/call', (exchange) =>
         exchange.result({ content: [], session: exchange.headers['mcp-session-id'] }),
       )
@@ -348,7 +362,7 @@ async function until(test: () => boolean): Promise<void> {
 
 describe('a client that', () => {
   const over = (sendCommand: unknown, timeoutMs = 50): RedisSessionStore =>
-    new RedisSessionStore({ sendCommand: sendCommand as never, timeoutMs })
+    new RedisSessionStore({ client: { call: sendCommand as never }, timeoutMs })
 
   const all = (store: RedisSessionStore): Array<Promise<unknown>> => [
     store.create(RECORD),
@@ -430,18 +444,28 @@ describe('a client that', () => {
 })
 
 describe('misuse is a TypeError that says the cure', () => {
-  const sendCommand = (): Promise<null> => Promise.resolve(null)
+  const client = { call: (): Promise<null> => Promise.resolve(null) }
+  const noClient = /"client" of RedisSessionStore must be a client of redis or ioredis itself, or an object with call/
 
   test.each([
-    [undefined, /"sendCommand" of RedisSessionStore must be a function, such as \(\.\.\.args\) => client/],
-    [{}, /"sendCommand" of RedisSessionStore must be a function/],
-    [{ sendCommand: { sendCommand } }, /"sendCommand" of RedisSessionStore must be a function/],
-    [{ sendCommand, ttlMs: 0 }, /"ttlMs" of RedisSessionStore must be a positive integer, not 0/],
-    [{ sendCommand, ttlMs: 1.5 }, /"ttlMs" of RedisSessionStore must be a positive integer, not 1\.5/],
-    [{ sendCommand, ttlMs: '60' }, /"ttlMs" of RedisSessionStore must be a positive integer, not 60/],
-    [{ sendCommand, lifetimeMs: Infinity }, /"lifetimeMs" of RedisSessionStore must be a positive integer/],
-    [{ sendCommand, maxSessionsPerPrincipal: 0 }, /"maxSessionsPerPrincipal" of RedisSessionStore must be a positive/],
-    [{ sendCommand, timeoutMs: Infinity }, /"timeoutMs" of RedisSessionStore must be a positive integer/],
+    [undefined, noClient],
+    [{}, noClient],
+    [{ client: null }, noClient],
+    [{ client: {} }, noClient],
+    [{ client: (...args: string[]) => args }, noClient],
+    [{ sendCommand: client.call }, /"sendCommand" of RedisSessionStore is gone: give the client itself, as "client"/],
+    [
+      { client, prefix: 'a}b:' },
+      /"prefix" of RedisSessionStore must be text, with no braces but those of one hash tag/,
+    ],
+    [{ client, prefix: '{}:' }, /"prefix" of RedisSessionStore must be text/],
+    [{ client, prefix: 1 }, /"prefix" of RedisSessionStore must be text/],
+    [{ client, ttlMs: 0 }, /"ttlMs" of RedisSessionStore must be a positive integer, not 0/],
+    [{ client, ttlMs: 1.5 }, /"ttlMs" of RedisSessionStore must be a positive integer, not 1\.5/],
+    [{ client, ttlMs: '60' }, /"ttlMs" of RedisSessionStore must be a positive integer, not 60/],
+    [{ client, lifetimeMs: Infinity }, /"lifetimeMs" of RedisSessionStore must be a positive integer/],
+    [{ client, maxSessionsPerPrincipal: 0 }, /"maxSessionsPerPrincipal" of RedisSessionStore must be a positive/],
+    [{ client, timeoutMs: Infinity }, /"timeoutMs" of RedisSessionStore must be a positive integer/],
   ])('%j', (options, message) => {
     const make = (): unknown => new RedisSessionStore(options as never)
     expect(make).toThrow(TypeError)

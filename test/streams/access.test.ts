@@ -250,7 +250,7 @@ describe('when the session ends elsewhere', () => {
       try {
         const node = () =>
           start({
-            sessions: new RedisSessionStore({ sendCommand: client.sendCommand }),
+            sessions: new RedisSessionStore({ client: client.client }),
             recheckMs: 100,
           })
         const [here, there] = [await node(), await node()]

@@ -7,17 +7,20 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Redis as IoRedis } from 'ioredis'
 import { createClient } from 'redis'
+import type { RedisClient } from '../../lib/index.ts'
 
-/** What a store sends commands with. */
+/** What a test sends commands with. */
 export type SendCommand = (...args: string[]) => Promise<unknown>
 
-export interface RedisClient {
+export interface RedisConnection {
+  /** The library's own. */
+  readonly client: RedisClient
   readonly sendCommand: SendCommand
   /** Drops the connection, whatever state it is in. */
   close(): void
 }
 
-export type ConnectRedis = (path: string) => Promise<RedisClient>
+export type ConnectRedis = (path: string) => Promise<RedisConnection>
 
 export interface RunningRedis {
   /** The path of its socket, which it keeps when it is started again. */
@@ -51,18 +54,19 @@ export const REDIS_CLIENTS: ReadonlyArray<readonly [library: string, connect: Co
   ['ioredis', connectIoRedis],
 ]
 
-async function connectRedis(path: string): Promise<RedisClient> {
+async function connectRedis(path: string): Promise<RedisConnection> {
   const client = createClient({ socket: { path, tls: false } })
   client.on('error', () => {})
   await client.connect()
-  return { sendCommand: async (...args) => client.sendCommand(args), close: () => client.destroy() }
+  return { client, sendCommand: async (...args) => client.sendCommand(args), close: () => client.destroy() }
 }
 
-async function connectIoRedis(path: string): Promise<RedisClient> {
+async function connectIoRedis(path: string): Promise<RedisConnection> {
   const client = new IoRedis({ path })
   client.on('error', () => {})
   await once(client, 'ready')
   return {
+    client,
     sendCommand: async (command, ...args) => client.call(command, ...args),
     close: () => client.disconnect(),
   }
@@ -114,14 +118,17 @@ export async function startRedis(): Promise<RunningRedis> {
 }
 
 /** Listens on a socket in a folder of its own, so that no port is another's, and has each write on disk at once. */
-async function spawnServer(folder: string, path: string): Promise<ChildProcess> {
-  const options = ['--port 0', `--unixsocket ${path}`, `--dir ${folder}`, '--save ""', '--appendonly yes']
-  const args = [...options, '--appendfsync always'].flatMap((option) => option.split(' '))
-  const child = spawn(
-    'redis-server',
-    args.map((arg) => arg.replace('""', '')),
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+function spawnServer(folder: string, path: string): Promise<ChildProcess> {
+  const options = ['--port', '0', '--unixsocket', path, '--dir', folder]
+  return spawnRedis([...options, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always'])
+}
+
+/** Resolves when it has said that it is ready. */
+export async function spawnRedis(
+  args: readonly string[],
+  ready: RegExp = /ready to accept connections/i,
+): Promise<ChildProcess> {
+  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   // A run that ends before its time takes it along.
   const end = (): unknown => child.kill('SIGKILL')
   process.once('exit', end)
@@ -130,13 +137,14 @@ async function spawnServer(folder: string, path: string): Promise<ChildProcess> 
     child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`redis-server exited with ${code}`)))
     createInterface(child.stdout).on('line', (line) => {
-      if (/ready to accept connections/i.test(line)) resolve()
+      if (ready.test(line)) resolve()
     })
   })
   return child
 }
 
-const MAKE_OLDER = `
+/** A script that makes all keys of a server so many milliseconds older. */
+export const MAKE_OLDER = `
   for _, key in ipairs(redis.call('KEYS', '*')) do
     local left = redis.call('PTTL', key) - ARGV[1]
     if left > 0 then redis.call('PEXPIRE', key, left) else redis.call('DEL', key) end

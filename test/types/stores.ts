@@ -1,7 +1,12 @@
 // Compile-only: a store may be sync or async, a class or an object, and leave out what is optional.
+import { Cluster, Redis } from 'ioredis'
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
 import {
   type GatewayError,
   MemorySessionStore,
+  type RedisClient,
+  RedisEventLog,
+  RedisSessionStore,
   type SessionHost,
   type SessionRecord,
   type SessionStore,
@@ -76,3 +81,26 @@ void sessionStoreContract
 declare const error: GatewayError
 // @ts-expect-error no such code
 void (error.code === 'NO_SUCH_CODE')
+
+// Redis: the clients of both libraries themselves, of one server, of a cluster and behind Sentinel, and anything with call().
+const redisClients: RedisClient[] = [
+  createClient(),
+  createClient({ RESP: 3 }),
+  createClientPool(),
+  createCluster({ rootNodes: [] }),
+  createSentinel({ name: 'main', sentinelRootNodes: [] }),
+  new Redis(),
+  new Cluster([]),
+  { call: (command: string, ...args: string[]) => Promise.resolve([command, ...args]) },
+]
+for (const redisClient of redisClients) {
+  const sessions = new RedisSessionStore({ client: redisClient })
+  const events = new RedisEventLog({ client: redisClient, blockingClient: redisClient })
+  mcpGateway({ servers: {}, authenticate: false, sessions, events })
+}
+// @ts-expect-error the second connection is needed
+void new RedisEventLog({ client: createClient() })
+// @ts-expect-error no client has neither method
+void new RedisSessionStore({ client: { get: () => Promise.resolve(null) } })
+// @ts-expect-error 0.1 took a function
+void new RedisSessionStore({ sendCommand: (...args: string[]) => createClient().sendCommand(args) })

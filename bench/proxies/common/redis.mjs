@@ -20,6 +20,6 @@ loglevel warning
   return async () => {
     const client = createClient({ socket: { host: '127.0.0.1', port, tls: false } })
     await client.connect()
-    return (/** @type {string[]} */ ...args) => client.sendCommand(args)
+    return client
   }
 }

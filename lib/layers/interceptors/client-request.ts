@@ -6,16 +6,19 @@ import type { Lifetime } from '../../exchange/lifetime.ts'
 import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
 import { paramHeadersOf, paramHeaderValues, repeatsArguments } from '../../exchange/param-headers.ts'
 import { readResponse } from '../../exchange/read-response.ts'
-import type { Reply } from '../../exchange/reply.ts'
-import type { Json, RequestId } from '../../types.ts'
+import { drainReply, type Reply } from '../../exchange/reply.ts'
+import { negotiatedVersionHeader } from '../../protocol.ts'
+import type { Json, RequestId, UpstreamState } from '../../types.ts'
 import { isObject, type JsonObject, member } from '../../util/json.ts'
 import { runChain } from './chain.ts'
-import { type InnerRight, withInnerRights } from './inner-rights.ts'
+import { type InnerRight, innerRightsOf, withInnerRights } from './inner-rights.ts'
 import { InterceptedCall } from './intercepted-call.ts'
 import type { ChainEntry, InterceptorSet } from './interceptor-set.ts'
 import type { Surroundings } from './interceptors.ts'
 import { screenQuestions } from './questions.ts'
 import { hear } from './server-says.ts'
+
+const NOTHING_ELSE = {}
 
 export class ClientRequest {
   readonly #message: RequestMessage
@@ -39,24 +42,30 @@ export class ClientRequest {
   }
 
   reply(): Promise<Reply> {
-    const { deadlines, timeoutMs, report, findTool, next } = this.#around
+    const { deadlines, timeoutMs, report, findTool } = this.#around
     const call = new InterceptedCall({
       exchange: this.#exchange,
       message: this.#message,
       entries: this.#entries,
       findTool,
-      next,
+      endSession: (opened) => this.#endSession(opened),
       deadlines,
       timeoutMs,
       report,
       send: (params, life) => this.#send(params, life),
       listen: (reply, stream) => hear(reply, this.#around, stream),
-      screen: (response, params, life) => this.#screen(response, params, life),
+      screen: this.#isAsked ? (response, params, life) => this.#screen(response, params, life) : undefined,
     })
     return call.reply()
   }
 
-  async #send(given: Json, life: Lifetime, id?: RequestId): Promise<Reply> {
+  #send(given: Json, life: Lifetime): Promise<Reply> {
+    const isSame =
+      given === this.#message.params && !this.#isAsked && innerRightsOf(this.#message, this.#set).length === 0
+    return isSame ? this.#around.next(this.#exchange.fork(NOTHING_ELSE, life)) : this.#sendChanged(given, life)
+  }
+
+  async #sendChanged(given: Json, life: Lifetime, id?: RequestId): Promise<Reply> {
     const { kept, next } = this.#around
     const restored = this.#isAsked ? kept.restore(given, this.#bound) : given
     const params = await withInnerRights(this.#message, restored, this.#set, (right) => this.#granted(right))
@@ -66,6 +75,14 @@ export class ClientRequest {
     if (isSame && id === undefined) return next(own)
     const paramHeaders = isSame ? undefined : await this.#paramHeaders(params)
     return next(own.rewrite({ ...(!isSame && { params }), ...(id !== undefined && { id }) }, paramHeaders))
+  }
+
+  #endSession(opened: UpstreamState): void {
+    if (opened.id === undefined) return
+    const headers = negotiatedVersionHeader(opened.protocolVersion)
+    const farewell = { verb: 'DELETE', message: undefined, state: opened, headers } as const
+    const ending = this.#exchange.fork(farewell, this.#exchange.life.detach())
+    void this.#around.next(ending).then(drainReply, () => {})
   }
 
   /** Headers that repeat arguments follow them; which those are, only the tool's schema says. (HD13) */
@@ -113,13 +130,13 @@ export class ClientRequest {
   }
 
   async #screen(response: ResponseMessage, params: Json, life: Lifetime): Promise<ResponseMessage> {
-    if (!this.#isAsked || !isObject(response.result)) return response
+    if (!isObject(response.result)) return response
     const parts = { ...this.#around, bound: this.#bound }
     let round = 0
     return screenQuestions(response, params, parts, async (again) => {
       // A retry has an id of its own. (ST23)
       const id = `gateway-${typeof this.#message.id}-${this.#message.id}-${(round += 1)}`
-      const answered = await readResponse(await this.#send(again, life, id), undefined, { id })
+      const answered = await readResponse(await this.#sendChanged(again, life, id), undefined, { id })
       return answered && withRequestId(answered, this.#message.id)
     })
   }

@@ -9,6 +9,9 @@ import { isObject } from '../../util/json.ts'
 /** What a message says that has no parameters. */
 export const NO_PARAMS: Json = Object.freeze({})
 
+/** How responses begin. */
+const USUAL = '{"jsonrpc":"2.0",'
+
 /** How deep a message may be nested that is shown. */
 const MAX_SHOWN_DEPTH = 500
 
@@ -47,7 +50,8 @@ export function freeze(value: unknown, depth: number = 0): number {
   if (Array.isArray(value)) for (const item of value) members += freeze(item, depth + 1)
   else {
     const json = value as Readonly<Record<string, unknown>>
-    for (const key of Object.keys(json)) members += 1 + freeze(json[key], depth + 1)
+    // No array of keys is made, as Object.keys() would.
+    for (const key in json) if (Object.hasOwn(json, key)) members += 1 + freeze(json[key], depth + 1)
   }
   Object.freeze(value)
   return members
@@ -58,7 +62,7 @@ export function freeze(value: unknown, depth: number = 0): number {
  * parsed members by key, say. Freezes them.
  */
 export function isUnambiguous(text: string, parts: Readonly<Record<string, unknown>>): boolean {
-  const { keys, members } = outlineOf(text)
+  const { keys, members } = outlineOf(text, true)
   let expected = keys.length
   for (const [index, key] of keys.entries()) {
     if (MESSAGE_LEVEL.isConfusable(key) || keys.indexOf(key) !== index) return false
@@ -70,13 +74,19 @@ export function isUnambiguous(text: string, parts: Readonly<Record<string, unkno
 
 /** The same for a response, which has either a result or an error, and for the keys of its result. */
 export function isSoundResponse({ text, result, error }: ResponseMessage): boolean {
-  if (!isUnambiguous(text, error === undefined ? { result } : { error })) return false
+  // The usual form: with as many members as were parsed there is nothing else in it.
+  const isUsual = error === undefined && text.startsWith(USUAL) && outlineOf(text).members === 3 + freeze(result)
+  if (!isUsual && !isUnambiguous(text, error === undefined ? { result } : { error })) return false
   if (error !== undefined) return isObject(error)
   return isObject(result) && !Object.keys(result).some((key) => RESULT_LEVEL.isConfusable(key))
 }
 
 /** Throws `invalid_request` for a message in which another parser would read something else. */
-export function requireUnambiguous({ text, params }: RequestMessage | NotificationMessage): void {
-  if ((params !== undefined && Object.isFrozen(params)) || isUnambiguous(text, { params })) return
+export function requireUnambiguous({ kind, text, params }: RequestMessage | NotificationMessage): void {
+  if (params !== undefined && Object.isFrozen(params)) return
+  // What the outermost object may hold has been checked by whoever took the message in.
+  const known = kind === 'request' ? 3 : 2
+  if (params !== undefined && outlineOf(text).members === known + 1 + freeze(params)) return
+  if (isUnambiguous(text, { params })) return
   throw new GatewayError('invalid_request', 'A key stands twice in the message')
 }

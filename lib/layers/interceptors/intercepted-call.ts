@@ -6,11 +6,10 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
 import { type RequestMessage, type ResponseMessage, responseText } from '../../exchange/message.ts'
 import { peekInTime } from '../../exchange/read-response.ts'
-import { drainReply, type EventsReply, type Handle, type Reply } from '../../exchange/reply.ts'
+import type { EventsReply, Reply } from '../../exchange/reply.ts'
 import type { Lifetime } from '../../exchange/lifetime.ts'
-import { negotiatedVersionHeader } from '../../protocol.ts'
 import { RpcError, rpcErrorOf } from '../../rpc-error.ts'
-import type { Json } from '../../types.ts'
+import type { Json, UpstreamState } from '../../types.ts'
 import type { Awaited, Deadlines } from '../../util/deadlines.ts'
 import { checkResult, runChain } from './chain.ts'
 import { NO_PARAMS, isSoundResponse, requireUnambiguous } from './frozen.ts'
@@ -29,9 +28,9 @@ export interface InterceptedCallParts {
   /** The stream that the call is answered on, with what its interceptors say of the server's messages. */
   readonly listen: (reply: EventsReply, call: CallStream) => Reply
   /** What the client is to see of a result that asks it questions. */
-  readonly screen: (response: ResponseMessage, params: Json, life: Lifetime) => Promise<ResponseMessage>
-  /** Sends something else behind the interceptors. */
-  readonly next: Handle
+  readonly screen: undefined | ((response: ResponseMessage, params: Json, life: Lifetime) => Promise<ResponseMessage>)
+  /** Ends the session that the server has opened for a handshake that is refused here. */
+  readonly endSession: (opened: UpstreamState) => void
   readonly deadlines: Deadlines
   readonly timeoutMs: number
   readonly report: (error: unknown) => void
@@ -99,14 +98,13 @@ export class InterceptedCall implements CallStream, Awaited {
     try {
       const params = message.params ?? NO_PARAMS
       requireUnambiguous(message)
-      const late = new Promise<never>((_, reject) => (this.#onLateHook = reject))
-      late.catch(() => {})
       const { method, id } = message
       const subject: ChainSubject = { exchange, from: 'client', method, id, during: undefined, findTool }
       const check = (result: unknown): void => checkResult(method, this.#response?.result, result)
       this.#watch()
-      const running = runChain({ entries, subject, send: (given) => this.#send(given), check }, params)
-      const result = await Promise.race([running, late])
+      const result = await this.#inTime(
+        runChain({ entries, subject, send: (given) => this.#send(given), check }, params),
+      )
       if (this.#response && result === this.#response.result) return UNCHANGED
       return { text: this.#textOf(result as Json) }
     } catch (error) {
@@ -127,12 +125,19 @@ export class InterceptedCall implements CallStream, Awaited {
     this.#onLateHook?.(tooLate(this.#parts.message.method, this.#parts.timeoutMs))
   }
 
+  #inTime(running: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#onLateHook = reject
+      running.then(resolve, reject)
+    })
+  }
+
   async #send(params: Json): Promise<unknown> {
     this.#parts.deadlines.delete(this)
     this.#isSending = true
     try {
       this.#received = await this.#ask(params)
-      const response = await this.#parts.screen(this.#received, params, this.#life)
+      const response = (await this.#parts.screen?.(this.#received, params, this.#life)) ?? this.#received
       this.#response = response
       if (response.error === undefined) return response.result
       this.#serverError = rpcErrorOf(response.error)
@@ -209,7 +214,7 @@ export class InterceptedCall implements CallStream, Awaited {
       if (error === this.#serverError) return UNCHANGED
       return { text: responseText(this.requestId, { error: { code, message, ...(data !== undefined && { data }) } }) }
     }
-    this.#abandonSession()
+    if (this.#reply?.opened) this.#parts.endSession(this.#reply.opened)
     if (error instanceof GatewayError) throw error
     throw new GatewayError('internal', 'Internal error', { cause: error })
   }
@@ -233,15 +238,5 @@ export class InterceptedCall implements CallStream, Awaited {
     const { 'content-length': _, 'content-type': __, ...headers } = reply.headers
     const own = jsonReply(text, headers, this.#response.error === undefined ? reply.status : 200)
     return { reply: { ...own, opened: reply.opened, sessionId: reply.sessionId } }
-  }
-
-  /** A session that the server has opened for a handshake that is refused here ends at once. */
-  #abandonSession(): void {
-    const opened = this.#reply?.opened
-    if (opened?.id === undefined) return
-    const { exchange, next } = this.#parts
-    const headers = negotiatedVersionHeader(opened.protocolVersion)
-    const farewell = { verb: 'DELETE', message: undefined, state: opened, headers } as const
-    void next(exchange.fork(farewell, exchange.life.detach())).then(drainReply, () => {})
   }
 }

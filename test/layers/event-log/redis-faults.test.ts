@@ -1,7 +1,13 @@
 // An event log in a Redis that stands still, breaks or forgets, under streams that go on.
 import { RedisEventLog } from '../../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../../support/gateway.ts'
-import { describeRedis, REDIS_CLIENTS, startRedis, type RedisClient, type RunningRedis } from '../../support/redis.ts'
+import {
+  describeRedis,
+  REDIS_CLIENTS,
+  startRedis,
+  type RedisConnection,
+  type RunningRedis,
+} from '../../support/redis.ts'
 import { initialize, type OpenStream, type Session } from '../../support/rpc.ts'
 import {
   startUpstream,
@@ -22,21 +28,17 @@ const gone = { id: 'call-1', error: { code: 400 } }
 
 describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => {
   let redis: RunningRedis
-  let clients: RedisClient[]
+  let connections: RedisConnection[]
   let upstream: Upstream
   let gateway: RunningGateway
 
   beforeEach(async () => {
     redis = await startRedis()
-    clients = [await connect(redis.path), await connect(redis.path)]
+    connections = [await connect(redis.path), await connect(redis.path)]
     upstream = await startUpstream()
     upstream.on('tools/call', () => {})
-    const [sendCommand, sendBlockingCommand] = clients.map((client) => client.sendCommand)
-    const events = new RedisEventLog({
-      sendCommand: sendCommand!,
-      sendBlockingCommand: sendBlockingCommand!,
-      timeoutMs: 300,
-    })
+    const [client, blockingClient] = connections.map((connection) => connection.client)
+    const events = new RedisEventLog({ client: client!, blockingClient: blockingClient!, timeoutMs: 300 })
     gateway = await startGateway({ servers: { a: { url: upstream.url } }, events })
   })
   afterEach(async () => {
@@ -44,7 +46,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     await gateway.gateway.close({ graceMs: 3_000 })
     expect(performance.now() - startedAt).toBeLessThan(2_900)
     await gateway.close()
-    for (const client of clients) client.close()
+    for (const connection of connections) connection.close()
     await redis.close()
     await upstream.close()
   })

@@ -224,10 +224,7 @@ describeRedis.each(REDIS_CLIENTS)('out of Redis, with the library %s', (_library
         () => blocking.close(),
         () => redis.close(),
       )
-      return new RedisEventLog({
-        sendCommand: commands.sendCommand,
-        sendBlockingCommand: blocking.sendCommand,
-      })
+      return new RedisEventLog({ client: commands.client, blockingClient: blocking.client })
     },
     19,
     1_000,

@@ -1,5 +1,7 @@
 // What servers ask and tell of their own accord, as layers see it. (governance 24-27)
+import { jest } from '@jest/globals'
 import { GatewayError, RpcError } from '../../../lib/index.ts'
+import { KeptAnswers } from '../../../lib/layers/interceptors/questions.ts'
 import { cleanUp, layer, world } from './setup.ts'
 
 afterEach(cleanUp)
@@ -241,4 +243,50 @@ test('"rate_limited" is 429 with Retry-After to a legacy client, and 503 to a mo
     { code: 503, message: 'Slow down' },
   ])
   expect(gateway.reported.entries).toEqual([])
+})
+
+test('7. on the way to the client the last layer is the first to see a message, the server’s before the gateway’s', async () => {
+  const seen: string[] = []
+  const noting = (name: string) =>
+    layer({
+      'notifications/message': ({ params }, next) => {
+        seen.push(`${name} ${params.data}`)
+        return next({ ...params, data: name })
+      },
+    })
+  const { upstream, open } = await world({
+    intercept: [noting('one'), noting('two')],
+    server: { intercept: [noting('three'), noting('four')] },
+  })
+  upstream.on('tools/call', async (exchange) => {
+    const stream = exchange.stream()
+    await stream.send({ method: 'notifications/message', params: { level: 'info', data: 'server' } })
+    stream.finish({ content: [] })
+  })
+  const { messages } = await (await open()).post(call())
+  expect(seen).toEqual(['four server', 'three four', 'two three', 'one two'])
+  expect(messages[0]!.params).toEqual({ level: 'info', data: 'one' })
+})
+
+describe('answers that travel in `requestState`', () => {
+  const kept = new KeptAnswers()
+  const answers = { a: { action: 'decline' } }
+
+  afterEach(() => void jest.useRealTimers())
+
+  test('are good for an hour', () => {
+    jest.useFakeTimers({ now: 0 })
+    const requestState = kept.seal({ answers, state: undefined }, 'ada')
+    jest.setSystemTime(59 * 60_000)
+    expect(kept.restore({ requestState }, 'ada')).toEqual({ inputResponses: answers })
+    jest.setSystemTime(61 * 60_000)
+    expect(() => kept.restore({ requestState }, 'ada')).toThrow('is not valid here any more')
+  })
+
+  test('are good for whom and for what they were given, at the node that gave them', () => {
+    const requestState = kept.seal({ answers, state: 's' }, 'ada')
+    expect(() => kept.restore({ requestState }, 'bob')).toThrow('is not valid here any more')
+    expect(() => new KeptAnswers().restore({ requestState }, 'ada')).toThrow('is not valid here any more')
+    expect(kept.restore({ requestState: 'the server’s own' }, 'ada')).toEqual({ requestState: 'the server’s own' })
+  })
 })

@@ -100,6 +100,7 @@ export class Listener {
       throw error
     })
     const old = this.#source
+    if (this.#isOver) source?.close()
     clearTimeout(this.#retry)
     this.#uris = uris
     this.#source = source

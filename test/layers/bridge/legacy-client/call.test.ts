@@ -265,6 +265,14 @@ describe('lists of tools', () => {
     expect(gateway.upstream.told).toEqual(['server/discover', 'tools/list', 'tools/list', 'tools/call'])
   })
 
+  test('HD13 are asked for when a client has seen a page of them without the tool', async () => {
+    gateway.upstream.on('tools/list', (one) => one.json({ tools: [], nextCursor: 'p2' }))
+    await send(legacyCall('tools/list', {}))
+    gateway.upstream.on('tools/list', list(GOOD))
+    await send(legacyCall('tools/call', { name: 'good', arguments: { r: 'a' } }))
+    expect(asked().exchange.headers['mcp-param-region']).toBe('a')
+  })
+
   test('ST28 13 are asked for again, once, when a header is refused', async () => {
     await send(legacyCall('tools/list', {}))
     gateway.upstream.on('tools/list', list(GOOD))

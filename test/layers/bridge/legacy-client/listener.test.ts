@@ -1,6 +1,8 @@
 // A client with sessions that listens to a server without them: what it is told, and that a new filter loses nothing.
 import { jest } from '@jest/globals'
 import type { ClientSession } from '../../../../lib/exchange/exchange.ts'
+import type { PushBody } from '../../../../lib/exchange/push-body.ts'
+import type { EventsReply } from '../../../../lib/exchange/reply.ts'
 import {
   agree,
   type Bridged,
@@ -117,16 +119,18 @@ describe('a listener', () => {
     await expect(streams[0]!.over).resolves.toBe('let go')
   })
 
-  test('SE16 that does not read has the server wait', async () => {
+  test('SE16 that does not read has the server wait, and hears all of it when it reads', async () => {
     await start()
-    const client = await listen()
-    client.response.cork()
-    const big = 'x'.repeat(40_000)
-    for (let count = 0; count < 20; count += 1) streams[0]!.say(updated(big + count))
+    const handle = gateway.pipeline.handleOf(gateway.config, 'client')
+    const reply = (await handle(gateway.exchange(undefined, { session }))) as EventsReply
+    const body = reply.body as PushBody
+    for (let count = 0; count < 20; count += 1) streams[0]!.say(updated('x'.repeat(40_000) + count))
     await settled()
-    client.response.uncork()
+    expect(body.keptBytes).toBeLessThan(150_000)
+    let heard = ''
+    body.pipe({ data: (chunk) => (heard += chunk.toString()) !== '', end: () => {} })
     await settled()
-    expect(urisOf(client)).toHaveLength(20)
+    expect(heard.split('notifications/resources/updated')).toHaveLength(21)
   })
 })
 
@@ -200,6 +204,32 @@ describe('subscriptions', () => {
     await unsubscribe('b')
     expect(filters().at(-1)).toEqual({ toolsListChanged: true, resourceSubscriptions: ['a', 'c'] })
     expect(Object.keys((await gateway.find(session.id)).record.upstream.client!.subscriptions!)).toEqual(['a', 'c'])
+  })
+
+  test('SE5 of a client that leaves before the server has agreed are listened for no more', async () => {
+    await start()
+    const handle = gateway.pipeline.handleOf(gateway.config, 'client')
+    const { body } = (await handle(gateway.exchange(undefined, { session }))) as EventsReply
+    const waiting: Asked[] = []
+    gateway.upstream.on('subscriptions/listen', (one) => void waiting.push(one))
+    const answering = subscribe('a')
+    await settled()
+    waiting[0]!.events()
+    await settled()
+    body.cancel()
+    const stream = agree(waiting[0]!)
+    expect(await answering).toEqual(['result'])
+    await expect(stream.over).resolves.toBe('let go')
+  })
+
+  test('11 C16 of requests that found the session as it was before are all kept', async () => {
+    await start()
+    const found = await Promise.all(['a', 'b'].map(async (uri) => ({ uri, session: await gateway.find(session.id) })))
+    for (const each of found) {
+      await gateway.send(legacyCall('resources/subscribe', { uri: each.uri }), { session: each.session }).over
+    }
+    await listen()
+    expect(filters()).toEqual([{ toolsListChanged: true, resourceSubscriptions: ['a', 'b'] }])
   })
 
   test('to what the server does not tell of is refused, and not kept', async () => {
