@@ -1,11 +1,10 @@
 /** jwtBearer(): an `authenticate` hook for JWT access tokens. (RFC 9068, RFC 8707; OAuth 2.1 section 5.2; AU8) */
-import type { JSONWebKeySet } from 'jose'
 import { checkOptions } from '../util/anchors.ts'
 import { isPromise } from '../util/awaitable.ts'
-import type { Awaitable, BearerAuthenticate } from '../types.ts'
+import type { BearerAuthenticate } from '../types.ts'
 import { bearerToken } from '../inbound/access/bearer.ts'
 import { IssuerKeys } from './issuer-keys.ts'
-import { ALGORITHMS, checkJwtOptions } from './jwt-options.ts'
+import { ALGORITHMS, checkJwtOptions, type JwtBearerOptions } from './jwt-options.ts'
 import { type JwtClaims, type JwtPrincipal, principalOf } from './jwt-principal.ts'
 import { hashOf } from '../inbound/access/principal.ts'
 import { isAudience } from '../inbound/access/resource.ts'
@@ -13,34 +12,7 @@ import { requireScopes } from '../inbound/access/scopes.ts'
 import { invalidToken, JwtVerifier } from './jwt-verifier.ts'
 import { type Verified, VerifiedTokens } from './verified-tokens.ts'
 
-export type { JwtClaims, JwtPrincipal }
-
-/** The options of `jwtBearer()`. */
-export interface JwtBearerOptions<P extends object = object> {
-  /** The issuer of the tokens: exactly their `iss` claim. `https:`, or `http:` on the local machine. Required. */
-  readonly issuer: string
-  /**
-   * The accepted audiences: the `aud` claim must have one of them. Defaults to the URI of the requested server, below
-   * `publicUrl`, so that a token for one server is not accepted at another.
-   */
-  readonly audience?: string | readonly string[] | undefined
-  /** The URL of the issuer's key set. Defaults to the `jwks_uri` of its metadata (RFC 8414, OpenID Connect Discovery). */
-  readonly jwksUri?: string | URL | undefined
-  /** The issuer's key set itself; then nothing is fetched. Not together with `jwksUri`. */
-  readonly jwks?: JSONWebKeySet | undefined
-  /** The accepted algorithms. Defaults to all with a public key; those with a shared secret are never accepted. */
-  readonly algorithms?: readonly string[] | undefined
-  /** The scopes that every request needs. Defaults to none. */
-  readonly scopes?: readonly string[] | undefined
-  /** The tolerated difference between the clocks of the issuer and of the gateway, in seconds. Defaults to 30. */
-  readonly clockToleranceS?: number | undefined
-  /**
-   * Returns members to add to the principal or to replace: `id`, `scopes` (an array), an earlier `expiresAt` in seconds
-   * since the epoch, or members of your own. Called once per token, not for each request; `undefined` refuses the token
-   * with 401.
-   */
-  readonly principal?: ((claims: JwtClaims) => Awaitable<P | undefined>) | undefined
-}
+export type { JwtBearerOptions, JwtClaims, JwtPrincipal }
 
 /** Longer tokens are refused: issuers make none. */
 const MAX_TOKEN_LENGTH = 16 * 1024

@@ -1,9 +1,37 @@
 /** Checks the options of `jwtBearer()`. */
 import type { JSONWebKeySet } from 'jose'
 import { isSafe } from './bounded-fetch.ts'
-import type { JwtBearerOptions } from './jwt-bearer.ts'
+import type { JwtClaims } from './jwt-principal.ts'
 import { checkScopes } from '../inbound/access/scopes.ts'
+import type { Awaitable } from '../types.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
+
+/** The options of `jwtBearer()`. */
+export interface JwtBearerOptions<P extends object = object> {
+  /** The issuer of the tokens: exactly their `iss` claim. `https:`, or `http:` on the local machine. Required. */
+  readonly issuer: string
+  /**
+   * The accepted audiences: the `aud` claim must have one of them. Defaults to the URI of the requested server, below
+   * `publicUrl`, so that a token for one server is not accepted at another.
+   */
+  readonly audience?: string | readonly string[] | undefined
+  /** The URL of the issuer's key set. Defaults to the `jwks_uri` of its metadata (RFC 8414, OpenID Connect Discovery). */
+  readonly jwksUri?: string | URL | undefined
+  /** The issuer's key set itself; then nothing is fetched. Not together with `jwksUri`. */
+  readonly jwks?: JSONWebKeySet | undefined
+  /** The accepted algorithms. Defaults to all with a public key; those with a shared secret are never accepted. */
+  readonly algorithms?: readonly string[] | undefined
+  /** The scopes that every request needs. Defaults to none. */
+  readonly scopes?: readonly string[] | undefined
+  /** The tolerated difference between the clocks of the issuer and of the gateway, in seconds. Defaults to 30. */
+  readonly clockToleranceS?: number | undefined
+  /**
+   * Returns members to add to the principal or to replace: `id`, `scopes` (an array), an earlier `expiresAt` in seconds
+   * since the epoch, or members of your own. Called once per token, not for each request; `undefined` refuses the token
+   * with 401.
+   */
+  readonly principal?: ((claims: JwtClaims) => Awaitable<P | undefined>) | undefined
+}
 
 /** Every signature algorithm of jose that has a public key. (RFC 7518, 8037, 9864) */
 export const ALGORITHMS: readonly string[] = [

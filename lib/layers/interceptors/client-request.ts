@@ -14,7 +14,7 @@ import { runChain } from './chain.ts'
 import { type InnerRight, innerRightsOf, withInnerRights } from './inner-rights.ts'
 import { InterceptedCall } from './intercepted-call.ts'
 import type { ChainEntry, InterceptorSet } from './interceptor-set.ts'
-import type { Surroundings } from './interceptors.ts'
+import type { Surroundings } from './surroundings.ts'
 import { screenQuestions } from './questions.ts'
 import { hear } from './server-says.ts'
 

@@ -14,7 +14,8 @@ import { ClientRequest } from './client-request.ts'
 import { innerRightsOf } from './inner-rights.ts'
 import { type InterceptorSet, interceptorsOf } from './interceptor-set.ts'
 import { KeptAnswers } from './questions.ts'
-import { hear, type HearingParts } from './server-says.ts'
+import { hear } from './server-says.ts'
+import type { Surroundings } from './surroundings.ts'
 import { ToolLists } from './tool-lists.ts'
 
 /** What the interceptors need of the gateway. */
@@ -151,12 +152,6 @@ export class Interceptors implements Layer {
     const key = JSON.stringify([upstream, exchange.path, exchange.origin.principal?.id, from])
     return this.#toolLists.find(name, key, upstream, exchange, list)
   }
-}
-
-/** Where interceptors see a message. */
-export interface Surroundings extends HearingParts {
-  readonly deadlines: Deadlines
-  readonly kept: KeptAnswers
 }
 
 /** The state of a task holds its result, which the interceptors of calls would not see. (SEP-2663) */

@@ -1,34 +1,9 @@
 /** inProcess(): a server in this process, connected by a pair of in-memory transports. */
 import type { PipeContext, PipeServer, Principal } from '../../types.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
-import { MemoryTransport } from './memory-transport.ts'
+import { type InProcessAuthInfo, MemoryTransport, type ServerTransport } from './memory-transport.ts'
 
-/** The sender of a message, which handlers of an SDK server receive as `authInfo`. */
-export interface InProcessAuthInfo {
-  /** Empty, because the gateway never passes on the client's token. */
-  readonly token: string
-  /** The principal's id. */
-  readonly clientId: string
-  readonly scopes: string[]
-  /** In seconds since the epoch. */
-  readonly expiresAt?: number
-  /** Holds the principal itself as `principal`. */
-  readonly extra: Record<string, unknown>
-}
-
-/** The part of the SDK's transport interface that servers use; the server sets the listeners. */
-export interface ServerTransport {
-  // The SDKs have different types for messages and listeners; the messages are JSON with either.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  onmessage?: ((message: any, extra?: any) => void) | undefined
-  onclose?: (() => void) | undefined
-  onerror?: ((error: Error) => void) | undefined
-  sessionId?: string
-  start(): Promise<void>
-  // oxlint-disable-next-line typescript/no-explicit-any
-  send(message: any): Promise<void>
-  close(): Promise<void>
-}
+export type { InProcessAuthInfo, ServerTransport }
 
 export interface InProcessOptions {
   /** Identifies the server. Defaults to its name in the record of `servers`; required when `servers` is a function. */

@@ -4,7 +4,6 @@
  */
 import type { Pipe, PipeContext } from '../../types.ts'
 import { isObject, parseJson } from '../../util/json.ts'
-import type { InProcessAuthInfo, ServerTransport } from './in-process.ts'
 
 /** How many messages of a server are buffered while the gateway has paused it, and how many characters of them. */
 const MAX_UNTAKEN = 1_000
@@ -13,6 +12,33 @@ const MAX_UNTAKEN_CHARS = 4 * 1024 * 1024
 interface Untaken {
   readonly text: string
   readonly resolve: () => void
+}
+
+/** The sender of a message, which handlers of an SDK server receive as `authInfo`. */
+export interface InProcessAuthInfo {
+  /** Empty, because the gateway never passes on the client's token. */
+  readonly token: string
+  /** The principal's id. */
+  readonly clientId: string
+  readonly scopes: string[]
+  /** In seconds since the epoch. */
+  readonly expiresAt?: number
+  /** Holds the principal itself as `principal`. */
+  readonly extra: Record<string, unknown>
+}
+
+/** The part of the SDK's transport interface that servers use; the server sets the listeners. */
+export interface ServerTransport {
+  // The SDKs have different types for messages and listeners; the messages are JSON with either.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  onmessage?: ((message: any, extra?: any) => void) | undefined
+  onclose?: (() => void) | undefined
+  onerror?: ((error: Error) => void) | undefined
+  sessionId?: string
+  start(): Promise<void>
+  // oxlint-disable-next-line typescript/no-explicit-any
+  send(message: any): Promise<void>
+  close(): Promise<void>
 }
 
 type Extra = { readonly authInfo: InProcessAuthInfo } | undefined
