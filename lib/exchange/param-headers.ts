@@ -1,49 +1,17 @@
-/** `Mcp-Param-*`: which arguments a tool's schema wants in headers, too, and whether a call has them. (2026-07-28 Streamable HTTP, Custom Headers) */
-import { isObject, member } from '../util/json.ts'
+/** The `Mcp-Param-*` headers of a call: their values, and whether they repeat its arguments. (2026-07-28 Streamable HTTP, Custom Headers) */
+import { member } from '../util/json.ts'
 import { decodeHeaderValue, encodeHeaderValue } from './header-value.ts'
 
-/** An argument that stands in a header, too. */
+/** An argument that a header repeats. */
 export interface ParamHeader {
   /** The header, in lower case. */
   readonly header: string
-  /** Where its value stands in the arguments. */
+  /** The path to its value in the arguments. */
   readonly path: readonly string[]
 }
 
-/** The keyword of a schema that names a header. */
-export const ANNOTATION = 'x-mcp-header'
 export const PARAM_PREFIX = 'mcp-param-'
-export const HEADER_TOKEN: RegExp = /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/
-export const ANNOTATED_TYPES: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean'])
 const DECIMAL = /^-?\d+(?:\.\d+)?$/
-
-/** How deep arguments are annotated, and how many of a tool. */
-const MAX_ANNOTATED_DEPTH = 32
-const MAX_PARAMS = 100
-
-/** Those of a tool's `inputSchema`; none where an annotation is not as it must be, since no client calls such a tool. */
-export function paramHeadersOf(inputSchema: unknown): readonly ParamHeader[] {
-  const found = new Map<string, ParamHeader>()
-  return addParams(found, inputSchema, []) ? [...found.values()] : []
-}
-
-/** Whether all annotations below are as they must be. */
-function addParams(found: Map<string, ParamHeader>, schema: unknown, path: readonly string[]): boolean {
-  const properties = member(schema, 'properties')
-  if (!isObject(properties)) return true
-  if (path.length >= MAX_ANNOTATED_DEPTH) return false
-  return Object.entries(properties).every(([key, property]) => {
-    const at = [...path, key]
-    if (isObject(property) && ANNOTATION in property) {
-      const { [ANNOTATION]: name, type } = property
-      if (typeof name !== 'string' || !HEADER_TOKEN.test(name) || !ANNOTATED_TYPES.has(type)) return false
-      const header = PARAM_PREFIX + name.toLowerCase()
-      if (found.has(header) || found.size >= MAX_PARAMS) return false
-      found.set(header, { header, path: at })
-    }
-    return addParams(found, property, at)
-  })
-}
 
 /** The headers of a call with these arguments: one that is not there, or is null, has none. (HD13) */
 export function paramHeaderValues(params: readonly ParamHeader[], toolArguments: unknown): Record<string, string> {

@@ -4,7 +4,8 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
 import type { Lifetime } from '../../exchange/lifetime.ts'
 import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
-import { paramHeadersOf, paramHeaderValues, repeatsArguments } from '../../exchange/param-headers.ts'
+import { paramHeadersOf } from '../../exchange/param-annotations.ts'
+import { paramHeaderValues, repeatsArguments } from '../../exchange/param-headers.ts'
 import { readResponse } from '../../exchange/read-response.ts'
 import { drainReply, type Reply } from '../../exchange/reply.ts'
 import { negotiatedVersionHeader } from '../../protocol.ts'
@@ -91,7 +92,7 @@ export class ClientRequest {
     const isCall = method === 'tools/call' && repeatsArguments(this.#exchange.headers)
     if (!isCall || member(before, 'arguments') === params['arguments']) return undefined
     const tool = await this.#around.findTool(String(params['name']), Infinity)
-    if (tool) return paramHeaderValues(paramHeadersOf(tool.inputSchema), params['arguments'])
+    if (tool) return paramHeaderValues(paramHeadersOf(tool.inputSchema) ?? [], params['arguments'])
     const cause = new TypeError(
       'An interceptor changed arguments that headers repeat, of a tool whose schema is not known',
     )

@@ -3,15 +3,17 @@
  */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
-import { type ParamHeader, paramHeaderFault, paramHeadersOf } from '../../exchange/param-headers.ts'
-import { boundedSet } from '../../util/bounded-map.ts'
+import { paramHeadersOf, paramHeadersBytes } from '../../exchange/param-annotations.ts'
+import { type ParamHeader, paramHeaderFault } from '../../exchange/param-headers.ts'
 import { member } from '../../util/json.ts'
+import { WeightedMap } from '../../util/weighted-map.ts'
 
-/** How many tools with such parameters are kept. */
+/** How many tools with such parameters are stored for a pipe, and how many bytes of them. */
 const MAX_TOOLS = 1_000
+const MAX_TOOLS_BYTES = 256 * 1024
 
 export class ToolParams {
-  readonly #known = new Map<string, readonly ParamHeader[]>()
+  readonly #known = new WeightedMap<readonly ParamHeader[]>(MAX_TOOLS, MAX_TOOLS_BYTES)
 
   /** Stores the header parameters of the tools in a `tools/list` result, and forgets those of tools without any. */
   learn(result: unknown): void {
@@ -20,8 +22,8 @@ export class ToolParams {
     for (const tool of tools) {
       const name = member(tool, 'name')
       if (typeof name !== 'string') continue
-      const params = paramHeadersOf(member(tool, 'inputSchema'))
-      if (params.length > 0) boundedSet(this.#known, MAX_TOOLS, name, params)
+      const params = paramHeadersOf(member(tool, 'inputSchema')) ?? []
+      if (params.length > 0) this.#known.set(name, params, paramHeadersBytes(name, params))
       else this.#known.delete(name)
     }
   }

@@ -3,8 +3,8 @@ import { GatewayError } from '../../../errors.ts'
 import { patchObject } from '../../../exchange/json-patch.ts'
 import { itemTexts, valueText } from '../../../exchange/json-text.ts'
 import { type Fault, type RequestMessage, type ResponseMessage, responseText } from '../../../exchange/message.ts'
+import { paramHeadersOf } from '../../../exchange/param-annotations.ts'
 import { isObject, type JsonObject, member, parseJson } from '../../../util/json.ts'
-import { annotationsOf } from './tool-annotations.ts'
 import { MODERN_MEMBERS, RESERVED_META, RPC_ERROR } from './tables.ts'
 
 /** Errors about headers and `_meta`, which the gateway has written: the client could not correct them. (ER5) */
@@ -60,7 +60,7 @@ function withKnownTools(said: string, tools: unknown): string {
   const texts = itemTexts(valueText(said, ['tools'])!)
   const kept = texts.flatMap((text, index) => {
     const tool: unknown = tools[index]
-    if (annotationsOf(tool) === undefined) return []
+    if (paramHeadersOf(member(tool, 'inputSchema')) === undefined) return []
     const schema = member(tool, 'outputSchema')
     const isKnown = schema === undefined || member(schema, 'type') === 'object'
     return isKnown ? text : patchObject(text, { outputSchema: undefined })
