@@ -131,6 +131,7 @@ class MappedEvents extends MappedBody {
 
   /** Whoever has the last word has it here, too. */
   protected override break(cause: unknown): void {
+    this.#off?.()
     if (!this.#wants.last || this.isOver) return super.break(cause)
     this.body.cancel()
     this.#queue = []

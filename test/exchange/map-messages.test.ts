@@ -80,6 +80,21 @@ describe('a message of a stream', () => {
   })
 })
 
+test.each<[string, (source: Source, reply: { readonly body: { cancel(): void } }) => void]>([
+  ['ends', (source) => source.end()],
+  ['is cancelled', (_, { body }) => body.cancel()],
+  ['has a message that is too long', (source) => source.say('x'.repeat(5 * 1024 * 1024), false)],
+  ['has a message that the function refuses', (source) => source.say(eventOf(question))],
+])('a stream that %s is spoken on no more, and nothing remembers it', (_, end) => {
+  const left: string[] = []
+  const interject = () => () => void left.push('left')
+  const { source, reply } = mapped({ ...all, interject }, () => {
+    throw new Error('no')
+  })
+  end(source, reply)
+  expect(left).toContain('left')
+})
+
 describe('the ids of events (SE6)', () => {
   const prefixed: Wants = { eventIds: (id) => (id === 'own' ? undefined : `weather~${id}`) }
 

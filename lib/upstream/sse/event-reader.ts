@@ -1,32 +1,27 @@
 /** Splits the bytes of an event stream into events of bounded length. */
 import { Framer } from '../../exchange/framer.ts'
 import { type EventFields, eventsOf, parseEvent } from '../../exchange/sse.ts'
+import { ChunkList } from '../../util/chunk-list.ts'
 
 /** The longest event, in bytes; equal to the default limit of a line from a process. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 export class EventReader {
   readonly #framer = new Framer()
-  #pieces: Buffer[] = []
-  #bytes = 0
+  readonly #held = new ChunkList()
 
   /** Returns the events that are complete with these bytes. Throws for one that is too long. */
   feed(chunk: Buffer): EventFields[] {
     const events: EventFields[] = []
     this.#framer.feed(chunk, (piece, atBoundary) => {
-      this.#pieces.push(piece)
-      this.#bytes += piece.length
+      this.#held.push(piece)
       if (atBoundary) events.push(...this.#take())
     })
-    if (this.#bytes > MAX_EVENT_BYTES) throw new Error('An event of the server is longer than 16 MiB')
+    if (this.#held.byteLength > MAX_EVENT_BYTES) throw new Error('An event of the server is longer than 16 MiB')
     return events
   }
 
   #take(): EventFields[] {
-    const [first] = this.#pieces
-    const stretch = this.#pieces.length === 1 ? first! : Buffer.concat(this.#pieces)
-    this.#pieces = []
-    this.#bytes = 0
-    return Array.from(eventsOf(stretch), (event) => parseEvent(event.toString()))
+    return Array.from(eventsOf(this.#held.concat()), (event) => parseEvent(event.toString()))
   }
 }

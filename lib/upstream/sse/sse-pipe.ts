@@ -13,6 +13,10 @@ import type { SseRequests } from './sse-requests.ts'
 const MAX_POSTS = 100
 const MAX_POSTED_CHARS = 4 * 1024 * 1024
 
+/** How many messages are buffered before the endpoint event, and how many characters of them. */
+const MAX_EARLY = 1_000
+const MAX_EARLY_CHARS = 1024 * 1024
+
 /**
  * How long a message waits, in milliseconds, for an earlier notification to be accepted, which may be "initialized".
  */
@@ -33,6 +37,8 @@ export class SsePipe implements Pipe {
   #stream: Readable | undefined
   #endpoint: string | undefined
   #ready: string[] = []
+  /** How many characters have arrived before the endpoint event. */
+  #earlyChars = 0
   #isPaused = false
   #isOver = false
   #posts = 0
@@ -126,9 +132,17 @@ export class SsePipe implements Pipe {
   #onData(chunk: Buffer, onEndpoint: (endpoint: string) => void): void {
     for (const { event = 'message', data } of this.#reader.feed(chunk)) {
       if (event === 'endpoint' && this.#endpoint === undefined) onEndpoint(this.#requests.endpointOf(data))
-      else if (event === 'message' && data !== '') this.#ready.push(data)
+      else if (event === 'message' && data !== '') this.#keep(data)
     }
     this.#say()
+  }
+
+  #keep(message: string): void {
+    this.#ready.push(message)
+    if (this.#endpoint !== undefined) return
+    this.#earlyChars += message.length
+    if (this.#ready.length <= MAX_EARLY && this.#earlyChars <= MAX_EARLY_CHARS) return
+    throw new GatewayError('upstream_invalid', 'The server sent too many messages before its endpoint')
   }
 
   #say(): void {

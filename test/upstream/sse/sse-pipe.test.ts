@@ -85,3 +85,21 @@ test('closed it gives up what is under way, says nothing more, and takes whateve
   await sleep(50)
   expect(isSaid).toBe(false)
 })
+
+test('a server that talks before it has named its endpoint is heard a little, then given up', async () => {
+  const talker = await listen((_, res) => {
+    res.setHeader('content-type', 'text/event-stream')
+    const talk = (): void => {
+      while (!res.destroyed && res.write('data: {}\n\n'.repeat(1_000)));
+    }
+    res.on('drain', talk)
+    talk()
+  })
+  try {
+    const requests = new SseRequests('here', new URL(`${talker.origin}/sse`), undefined, transport)
+    const opening = SsePipe.open(requests, { principal: undefined, server: 'here', era: 'legacy' })
+    await expect(opening).rejects.toMatchObject({ code: 'upstream_invalid' })
+  } finally {
+    await talker.close()
+  }
+})

@@ -130,7 +130,9 @@ export class Listener {
     return new Promise((resolve, reject) => {
       let source: Source | undefined
       let listening: { close(): void } | undefined
+      let isLate = false
       const late = (): void => {
+        isLate = true
         listening?.close()
         reject(new GatewayError('upstream_timeout', 'The server did not agree in time to be listened to'))
       }
@@ -156,7 +158,7 @@ export class Listener {
       this.#client.listen({ notifications: filter }, onMessage, ended).then(
         (opened) => {
           listening = opened
-          if (this.#isOver) opened.close()
+          if (this.#isOver || isLate) opened.close()
         },
         (error: Error) => reject(error instanceof RpcError ? refusedListener(error) : error),
       )

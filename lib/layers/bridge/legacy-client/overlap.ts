@@ -1,4 +1,5 @@
 /** Removes duplicates while two streams of the same notifications overlap, because one replaces the other. */
+import { hash } from 'node:crypto'
 import { boundedSet } from '../../../util/bounded-map.ts'
 
 /** How many different messages are counted. */
@@ -14,7 +15,7 @@ export class Overlap {
   #streams = 0
   /** The number of streams that are being replaced. */
   #old = 0
-  /** The counts by message text, since the overlap began. */
+  /** The counts by digest of the message, which may be long, since the overlap began. */
   readonly #said = new Map<string, Said>()
 
   /** Returns a number for a new stream. */
@@ -37,8 +38,9 @@ export class Overlap {
   /** Whether to relay a message: each stream may miss one, but none repeats one, so the highest count is the true one. */
   isNews(text: string, stream: number): boolean {
     if (this.#old === 0) return true
-    const said = this.#said.get(text) ?? { byStream: new Map(), handedOn: 0 }
-    boundedSet(this.#said, MAX_MESSAGES, text, said)
+    const digest = hash('sha256', text, 'base64url')
+    const said = this.#said.get(digest) ?? { byStream: new Map(), handedOn: 0 }
+    boundedSet(this.#said, MAX_MESSAGES, digest, said)
     const count = (said.byStream.get(stream) ?? 0) + 1
     said.byStream.set(stream, count)
     if (count <= said.handedOn) return false

@@ -222,6 +222,28 @@ describe('subscriptions', () => {
     await expect(stream.over).resolves.toBe('let go')
   })
 
+  test('SC6 to which the server agrees too late are let go, and nothing is said twice', async () => {
+    await start()
+    const client = await listen()
+    const waiting: Asked[] = []
+    gateway.upstream.on('subscriptions/listen', (one) => void waiting.push(one))
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] })
+    try {
+      const answering = subscribe('a')
+      await settled()
+      await jest.advanceTimersByTimeAsync(10_000)
+      expect(await answering).toEqual(['refused 504'])
+    } finally {
+      jest.useRealTimers()
+    }
+    const late = agree(waiting[0]!)
+    await settled()
+    for (const stream of [streams[0]!, late]) stream.say(TOOLS)
+    await settled()
+    expect(messagesOf(client)).toHaveLength(1)
+    await expect(late.over).resolves.toBe('let go')
+  })
+
   test('11 C16 of requests that found the session as it was before are all kept', async () => {
     await start()
     const found = await Promise.all(['a', 'b'].map(async (uri) => ({ uri, session: await gateway.find(session.id) })))
