@@ -209,7 +209,10 @@ test.each([
 ])('an endpoint of %s is refused, and nothing is sent there', async (_what, endpoint) => {
   const server = await scripted({ begin: ({ res }) => void res.write(`event: endpoint\ndata: ${endpoint}\n\n`) })
   const gateway = await gatewayOf({ url: server.url })
-  expect(await open(gateway)).toMatchObject({ status: 502, message: { error: { message: /another origin/ } } })
+  expect(await open(gateway)).toMatchObject({
+    status: 502,
+    message: { error: { message: expect.stringMatching(/another origin/) } },
+  })
   expect(server.posts.entries).toEqual([])
 })
 
