@@ -9,16 +9,10 @@ import { type GatewayOptions, inProcess, MemoryEventLog } from '../lib/index.ts'
 import { connectSdkV1, connectSdkV2, connectV1, type Connect, textOf } from './support/clients.ts'
 import { type RunningGateway, startGateway } from './support/gateway.ts'
 import { modernOnlyPipe, type ModernOnlyServer, startModernOnlyServer, WATCHED } from './support/modern-only-server.ts'
+import { closeUsed, use } from './support/use.ts'
 
 let server: ModernOnlyServer
 let gateway: RunningGateway
-
-const opened: Array<{ close(): Promise<unknown> }> = []
-async function use<T extends { close(): Promise<unknown> }>(opening: Promise<T>): Promise<T> {
-  const it = await opening
-  opened.unshift(it)
-  return it
-}
 
 const config = mkdtempSync(join(tmpdir(), 'mcp-remote-'))
 afterAll(() => rmSync(config, { recursive: true }))
@@ -38,9 +32,7 @@ async function start(options: Partial<GatewayOptions> = {}): Promise<string> {
 beforeEach(async () => {
   server = await use(startModernOnlyServer())
 })
-afterEach(async () => {
-  for (const it of opened.splice(0)) await it.close()
-})
+afterEach(closeUsed)
 
 describe.each([
   ['SDK v1', connectSdkV1],

@@ -9,6 +9,7 @@ import { createJournal } from './support/journal.ts'
 import { throughMcpRemote } from './support/mcp-remote.ts'
 import { send } from './support/rpc.ts'
 import { startEverything, startSdkV1Server, startSdkV2Server, type RunningServer } from './support/servers.ts'
+import { closeUsed, use } from './support/use.ts'
 
 /** A request as the gateway saw it, and what it answered. */
 interface Seen {
@@ -36,15 +37,6 @@ let everything: Awaited<ReturnType<typeof startEverything>>
 let sdk: RunningServer
 let gateway: RunningGateway
 
-const opened: Array<{ close(): Promise<unknown> }> = []
-
-/** Waits for something that opens, and has it closed after the test, last opened first. */
-async function use<T extends { close(): Promise<unknown> }>(opening: Promise<T>): Promise<T> {
-  const it = await opening
-  opened.unshift(it)
-  return it
-}
-
 beforeAll(async () => {
   everything = await startEverything()
   const servers = (name: string) => ({ url: name === 'sdk' ? sdk.url : everything.url })
@@ -54,9 +46,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   sdk = await use(startSdkV1Server())
 })
-afterEach(async () => {
-  for (const it of opened.splice(0)) await it.close()
-})
+afterEach(closeUsed)
 afterAll(async () => {
   await gateway.close()
   await everything.close()

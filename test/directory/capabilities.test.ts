@@ -5,18 +5,10 @@ import { GatewayError, type HttpServer, mcpGateway, type ServerConfig } from '..
 import { internalsOf } from '../../lib/exchange/gateway-internals.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
+import { closeUsed, use } from '../support/use.ts'
 import { authenticate, BROWSER, type DirectoryParts, type RunningDirectory, startDirectory } from './setup.ts'
 
-const running: Array<{ close(): Promise<void> }> = []
-afterEach(async () => {
-  for (const one of running.splice(0).toReversed()) await one.close()
-})
-
-async function use<T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> {
-  const started = await starting
-  running.push(started)
-  return started
-}
+afterEach(closeUsed)
 
 const start = (parts: DirectoryParts): Promise<RunningDirectory> => use(startDirectory(parts))
 
@@ -201,8 +193,7 @@ describe('failures', () => {
     upstream.on('initialize', (exchange) => {
       if (how) exchange.stream()
     })
-    const gateway = mcpGateway({ servers: {}, authenticate: false })
-    running.push(gateway)
+    const gateway = await use(mcpGateway({ servers: {}, authenticate: false }))
     const config: ServerConfig = { url: upstream.url, protocol: 'legacy' }
     const subject = { server: 'one', config, principal: undefined, request: {} as never }
     const asking = introspect(internalsOf(gateway)!, subject, 50)
@@ -214,8 +205,7 @@ describe('failures', () => {
   })
 
   test('a hook that never answers does not keep anybody waiting either', async () => {
-    const gateway = mcpGateway({ servers: {}, authenticate: false })
-    running.push(gateway)
+    const gateway = await use(mcpGateway({ servers: {}, authenticate: false }))
     const config: ServerConfig = { url: 'http://127.0.0.1:9/mcp', headers: () => new Promise(() => {}) }
     const subject = { server: 'one', config, principal: undefined, request: {} as never }
     await expect(introspect(internalsOf(gateway)!, subject, 20)).rejects.toBeInstanceOf(GatewayError)

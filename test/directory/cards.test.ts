@@ -2,19 +2,11 @@
 import type { ServerConfig } from '../../lib/index.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
 import { startUpstream } from '../support/upstream.ts'
+import { closeUsed, use } from '../support/use.ts'
 import { faultsOfCard, faultsOfCatalog } from './schemas.ts'
 import { authenticate, type DirectoryParts, type RunningDirectory, startDirectory } from './setup.ts'
 
-const running: Array<{ close(): Promise<void> }> = []
-afterEach(async () => {
-  for (const one of running.splice(0).toReversed()) await one.close()
-})
-
-async function use<T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> {
-  const started = await starting
-  running.push(started)
-  return started
-}
+afterEach(closeUsed)
 
 const start = (parts: DirectoryParts): Promise<RunningDirectory> => use(startDirectory(parts))
 

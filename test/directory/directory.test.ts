@@ -8,18 +8,12 @@ import { jwtBearer } from '../../lib/auth/index.ts'
 import { serverDirectory } from '../../lib/directory/index.ts'
 import { startAuthorizationServer } from '../support/authorization-server.ts'
 import { startUpstream } from '../support/upstream.ts'
+import { closeUsed, use } from '../support/use.ts'
 import { authenticate, BROWSER, type DirectoryParts, type RunningDirectory, startDirectory } from './setup.ts'
 
-const running: Array<{ close(): Promise<void> }> = []
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.close()
-})
+afterEach(closeUsed)
 
-async function start(parts: DirectoryParts): Promise<RunningDirectory> {
-  const directory = await startDirectory(parts)
-  running.push(directory)
-  return directory
-}
+const start = (parts: DirectoryParts): Promise<RunningDirectory> => use(startDirectory(parts))
 
 const weather: ServerConfig = {
   url: 'http://127.0.0.1:9/secret-path/mcp',
@@ -285,8 +279,7 @@ describe('where things are', () => {
   })
 
   test('mounted before the gateway it leaves the gateway its requests', async () => {
-    const upstream = await startUpstream()
-    running.push(upstream)
+    const upstream = await use(startUpstream())
     const gateway = mcpGateway({ servers: { weather: { url: upstream.url } }, authenticate: false })
     const app = express().use('/mcp-servers', serverDirectory({ gateway }), gateway)
     const agent = supertest(createServer(app))

@@ -12,20 +12,15 @@ import { createJournal } from '../support/journal.ts'
 import { modernRequest, postModern } from '../support/modern.ts'
 import { isAlive, processesWith, untilGone } from '../support/processes.ts'
 import { initialize, initializeMessage, post, type Session } from '../support/rpc.ts'
+import { closeUsed, use } from '../support/use.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'stdio-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const opened: RunningGateway[] = []
-
-afterEach(async () => {
-  for (const gateway of opened.splice(0)) await gateway.close()
-})
+afterEach(closeUsed)
 
 async function gatewayOf(server: ServerConfig, rest: object = {}): Promise<RunningGateway> {
-  const gateway = await startGateway({ servers: { here: server }, ...rest })
-  opened.push(gateway)
-  return gateway
+  return use(startGateway({ servers: { here: server }, ...rest }))
 }
 
 /** Reads lines, and has `on(message, say)` answer each; handshakes are answered before. */

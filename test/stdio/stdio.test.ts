@@ -16,6 +16,7 @@ import { createJournal } from '../support/journal.ts'
 import { listen } from '../support/listen.ts'
 import { isAlive, untilGone } from '../support/processes.ts'
 import { initialize, initializeMessage, post, type Session } from '../support/rpc.ts'
+import { closeUsed, use } from '../support/use.ts'
 
 const SERVER = fileURLToPath(new URL('../fixtures/stdio/server.mjs', import.meta.url))
 const APP = fileURLToPath(new URL('../fixtures/stdio/app.mjs', import.meta.url))
@@ -23,17 +24,7 @@ const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/s
 const EVERYTHING = join(dirname(manifest), 'dist', 'index.js')
 const everything = { command: process.execPath, args: [EVERYTHING, 'stdio'] }
 
-const opened: Array<{ close(): Promise<unknown> }> = []
-
-async function use<T extends { close(): Promise<unknown> }>(opening: Promise<T>): Promise<T> {
-  const it = await opening
-  opened.unshift(it)
-  return it
-}
-
-afterEach(async () => {
-  for (const it of opened.splice(0)) await it.close()
-})
+afterEach(closeUsed)
 
 const gatewayOf = (server: ServerConfig, rest: object = {}): Promise<RunningGateway> =>
   use(startGateway({ servers: { here: server }, ...rest }))

@@ -52,16 +52,26 @@ export function bridged({
     version = '2025-11-25',
     capabilities = DECLARED,
   }: OpenOptions = {}): Promise<ClientSession> => {
-    const client = gateway.send(
-      handshake({ protocolVersion: version, capabilities, clientInfo: { name: 'old', version: '1' } }),
-    )
-    await client.over
+    const clientInfo = { name: 'old', version: '1' }
+    const client = await shake(gateway, { protocolVersion: version, capabilities, clientInfo })
     return gateway.find(client.sessionId ?? '')
   }
   return Object.assign(gateway, { open })
 }
 
 export type Bridged = ReturnType<typeof bridged>
+
+/** Sends a handshake with these parameters, and waits for its answer. */
+export async function shake(gateway: ReturnType<typeof fixture>, params: object): Promise<MemoryClient> {
+  const client = gateway.send(handshake(params))
+  await client.over
+  return client
+}
+
+/** The text of a refusal by a server. */
+export function refusal(code: number, data?: object): string {
+  return JSON.stringify({ jsonrpc: '2.0', id: 7, error: { code, message: 'no', data } })
+}
 
 /** The parameters that the server was sent. */
 export function paramsOf({ exchange }: Asked): Record<string, unknown> {

@@ -1,18 +1,9 @@
 // Which servers are bridged: those that have no handshake, as long as they have none.
-import { type Bridged, bridged, refuse } from '../../support/bridged.ts'
-import { handshake, legacyCall, modernCall } from '../../support/fixture.ts'
+import { type Bridged, bridged, refusal, refuse, shake } from '../../support/bridged.ts'
+import { legacyCall, modernCall } from '../../support/fixture.ts'
 
 let gateway: Bridged
 afterEach(() => gateway.close())
-
-async function shake(params: object) {
-  const client = gateway.send(handshake(params))
-  await client.over
-  return client
-}
-
-const refusal = (code: number, data?: object) =>
-  JSON.stringify({ jsonrpc: '2.0', id: 7, error: { code, message: 'no', data } })
 
 describe('which servers are bridged', () => {
   test('UC3 a server of unknown era is asked for its handshake first, and is bridged when it has none', async () => {
@@ -21,14 +12,14 @@ describe('which servers are bridged', () => {
       gateway.eras.learn(gateway.upstream.id, JSON.parse(refusal(-32_022)))
       asked.text(refusal(-32_022, { supported: ['2026-07-28'] }), 400)
     })
-    expect((await shake({})).says).toEqual(['result'])
-    expect((await shake({})).says).toEqual(['result'])
+    expect((await shake(gateway, {})).says).toEqual(['result'])
+    expect((await shake(gateway, {})).says).toEqual(['result'])
     expect(gateway.upstream.told).toEqual(['initialize', 'server/discover', 'server/discover'])
   })
 
   test('UC3 a server of both eras is not bridged', async () => {
     gateway = bridged({ config: { protocol: 'auto' } })
-    expect((await shake({})).says).toEqual(['result'])
+    expect((await shake(gateway, {})).says).toEqual(['result'])
     expect(gateway.upstream.told).toEqual(['initialize'])
   })
 
@@ -39,8 +30,8 @@ describe('which servers are bridged', () => {
       gateway.eras.learn(gateway.upstream.id, JSON.parse(refusal(-32_022)))
       asked.text(refusal(-32_022), 400)
     })
-    expect((await shake({})).json).toEqual(JSON.parse(refusal(-32_022)))
-    expect((await shake({})).says).toEqual(['result'])
+    expect((await shake(gateway, {})).json).toEqual(JSON.parse(refusal(-32_022)))
+    expect((await shake(gateway, {})).says).toEqual(['result'])
     expect(gateway.upstream.told).toEqual(['initialize', 'server/discover', 'initialize'])
   })
 
@@ -48,7 +39,7 @@ describe('which servers are bridged', () => {
     gateway = bridged({ config: { protocol: 'auto' } })
     gateway.eras.learn(gateway.upstream.id, JSON.parse(refusal(-32_022)))
     gateway.upstream.on('server/discover', (asked) => asked.error(-32_601, 'no', 404))
-    expect((await shake({})).says).toEqual(['result'])
+    expect((await shake(gateway, {})).says).toEqual(['result'])
     expect(gateway.upstream.told).toEqual(['server/discover', 'initialize'])
   })
 

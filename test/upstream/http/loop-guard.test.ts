@@ -3,18 +3,13 @@ import { type RunningGateway, startGateway } from '../../support/gateway.ts'
 import { modernRequest, postModern } from '../../support/modern.ts'
 import { initialize, initializeMessage, post } from '../../support/rpc.ts'
 import { startUpstream } from '../../support/upstream.ts'
+import { closeUsed, use } from '../../support/use.ts'
 
-const opened: Array<{ close(): Promise<unknown> }> = []
-
-afterEach(async () => {
-  for (const it of opened.splice(0)) await it.close()
-})
+afterEach(closeUsed)
 
 async function gatewayTo(urls: Readonly<Record<string, string>>): Promise<RunningGateway> {
   const servers = (name: string): { url: string } | undefined => (urls[name] ? { url: urls[name] } : undefined)
-  const gateway = await startGateway({ servers })
-  opened.unshift(gateway)
-  return gateway
+  return use(startGateway({ servers }))
 }
 
 test('a server that is its own gateway is refused, whichever era asks', async () => {
@@ -37,8 +32,7 @@ test('so is one that is another gateway, whose server is this one', async () => 
 })
 
 test('a chain of gateways ends at its server, which is told of these and of no other proxies', async () => {
-  const upstream = await startUpstream()
-  opened.push(upstream)
+  const upstream = await use(startUpstream())
   const inner = await gatewayTo({ crm: upstream.url })
   const outer = await gatewayTo({ inner: inner.url('crm') })
   await initialize(outer.url('inner'), { headers: { via: '1.1 squid, 1.1 corporate' } })
@@ -47,8 +41,7 @@ test('a chain of gateways ends at its server, which is told of these and of no o
 })
 
 test('the names that a client makes up are passed on up to eight', async () => {
-  const upstream = await startUpstream()
-  opened.push(upstream)
+  const upstream = await use(startUpstream())
   const gateway = await gatewayTo({ crm: upstream.url })
   const forged = Array.from({ length: 50 }, () => '1.1 express-mcp-gateway-AAAAAAAAAAAA').join(', ')
   await post(gateway.url('crm'), initializeMessage(), { via: forged })

@@ -6,20 +6,17 @@ import { type RunningGateway, startGateway } from '../../support/gateway.ts'
 import { modernRequest, postModern } from '../../support/modern.ts'
 import { initialize } from '../../support/rpc.ts'
 import { MODERN, type ScriptedPipe, scriptedServer } from '../../support/scripted-pipe.ts'
-
-const opened: Array<{ close(): Promise<unknown> }> = []
+import { closeUsed, use } from '../../support/use.ts'
 
 afterEach(async () => {
   jest.useRealTimers()
-  for (const it of opened.splice(0)) await it.close()
+  await closeUsed()
 })
 
 type Scripted = ReturnType<typeof scriptedServer>
 
 async function gatewayOf(server: Scripted, options: object = {}): Promise<RunningGateway> {
-  const gateway = await startGateway({ servers: { here: server }, ...options })
-  opened.unshift(gateway)
-  return gateway
+  return use(startGateway({ servers: { here: server }, ...options }))
 }
 
 const echo = modernRequest('tools/call', { name: 'echo' }, 1)

@@ -10,18 +10,9 @@ import { connectSdkV1, connectSdkV2, textOf } from '../../support/clients.ts'
 import { type RunningGateway, startGateway } from '../../support/gateway.ts'
 import { modernRequest, postModern } from '../../support/modern.ts'
 import { initialize } from '../../support/rpc.ts'
+import { closeUsed, use } from '../../support/use.ts'
 
-const opened: Array<{ close(): Promise<unknown> }> = []
-
-async function use<T extends { close(): Promise<unknown> }>(opening: Promise<T>): Promise<T> {
-  const it = await opening
-  opened.unshift(it)
-  return it
-}
-
-afterEach(async () => {
-  for (const it of opened.splice(0)) await it.close()
-})
+afterEach(closeUsed)
 
 const gatewayOf = (server: PipeServer, rest: object = {}): Promise<RunningGateway> =>
   use(startGateway({ servers: { here: server }, ...rest }))

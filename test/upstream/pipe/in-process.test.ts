@@ -12,18 +12,9 @@ import { initialize, post, send } from '../../support/rpc.ts'
 import { createSdkV1Server } from '../../support/sdk-v1-server.ts'
 import { createSdkV2Server } from '../../support/sdk-v2-server.ts'
 import type { Happening, Stage } from '../../support/sessions.ts'
+import { closeUsed, use } from '../../support/use.ts'
 
-const opened: Array<{ close(): Promise<unknown> }> = []
-
-async function use<T extends { close(): Promise<unknown> }>(opening: Promise<T>): Promise<T> {
-  const it = await opening
-  opened.unshift(it)
-  return it
-}
-
-afterEach(async () => {
-  for (const it of opened.splice(0)) await it.close()
-})
+afterEach(closeUsed)
 
 const happenings = createJournal<Happening>()
 const stage: Stage = { record: happenings.record, givenUp: new AbortController().signal }

@@ -12,20 +12,15 @@ import { type RunningGateway, startGateway } from '../../support/gateway.ts'
 import { META, type ModernMessage, modernRequest, openModern, postModern, sendModern } from '../../support/modern.ts'
 import { initialize, post, type Session } from '../../support/rpc.ts'
 import { ScriptedPipe, scriptedServer } from '../../support/scripted-pipe.ts'
+import { closeUsed, use } from '../../support/use.ts'
 
-const opened: Array<{ close(): Promise<unknown> }> = []
-
-afterEach(async () => {
-  for (const it of opened.splice(0)) await it.close()
-})
+afterEach(closeUsed)
 
 type Options = Omit<Parameters<typeof startGateway>[0], 'servers'>
 type Scripted = ReturnType<typeof scriptedServer>
 
 async function gatewayOf(server: Scripted, options: Options = {}): Promise<RunningGateway> {
-  const gateway = await startGateway({ servers: { here: server }, ...options })
-  opened.unshift(gateway)
-  return gateway
+  return use(startGateway({ servers: { here: server }, ...options }))
 }
 
 /** A gateway with one session, and the pipe of it. */

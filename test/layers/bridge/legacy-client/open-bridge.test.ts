@@ -1,20 +1,11 @@
 // A handshake in front of a server without one: what it is answered from, and who is bridged at all.
 import { SealedSessionStore } from '../../../../lib/stores/sealed-session-store.ts'
-import { handshake, legacyCall } from '../../../support/fixture.ts'
-import { type Bridged, bridged, DECLARED, OFFERED, paramsOf } from '../../../support/bridged.ts'
+import { legacyCall } from '../../../support/fixture.ts'
+import { type Bridged, bridged, DECLARED, OFFERED, paramsOf, refusal, shake } from '../../../support/bridged.ts'
 import { META } from '../../../support/modern.ts'
 
 let gateway: Bridged
 afterEach(() => gateway.close())
-
-async function shake(params: object) {
-  const client = gateway.send(handshake(params))
-  await client.over
-  return client
-}
-
-const refusal = (code: number, data?: object) =>
-  JSON.stringify({ jsonrpc: '2.0', id: 7, error: { code, message: 'no', data } })
 
 describe('a handshake', () => {
   test.each([
@@ -26,7 +17,7 @@ describe('a handshake', () => {
     [undefined, '2025-11-25'],
   ])('LC1 that asks for %s is answered %s, with what the server says of itself', async (protocolVersion, expected) => {
     gateway = bridged()
-    const client = await shake({ protocolVersion, capabilities: {} })
+    const client = await shake(gateway, { protocolVersion, capabilities: {} })
     expect(client.json).toEqual({
       jsonrpc: '2.0',
       id: 7,
@@ -47,17 +38,17 @@ describe('a handshake', () => {
     gateway.upstream.on('server/discover', (asked) =>
       asked.json({ supportedVersions: ['2026-07-28'], capabilities: {} }),
     )
-    expect((await shake({})).json).toMatchObject({ result: { serverInfo: { name: 'weather', version: '' } } })
+    expect((await shake(gateway, {})).json).toMatchObject({ result: { serverInfo: { name: 'weather', version: '' } } })
   })
 
   test('TK5 LC4 is offered no tasks, and no subscriptions where a session cannot change', async () => {
     const tasks = { 'io.modelcontextprotocol/tasks': {}, 'com.example/more': { a: 1 } }
     const store = new SealedSessionStore({ keys: ['k'.repeat(32)] })
     gateway = bridged({ store, offered: { ...OFFERED, tasks: {}, extensions: tasks } })
-    expect((await shake({})).json).toMatchObject({
+    expect((await shake(gateway, {})).json).toMatchObject({
       result: { capabilities: { ...OFFERED, resources: {}, extensions: { 'com.example/more': { a: 1 } } } },
     })
-    expect(JSON.stringify((await shake({})).json)).not.toMatch(/tasks|subscribe/)
+    expect(JSON.stringify((await shake(gateway, {})).json)).not.toMatch(/tasks|subscribe/)
   })
 
   const URL_MODE = { elicitation: { form: {}, url: {} }, sampling: { tools: {} }, roots: { listChanged: true } }
@@ -99,7 +90,7 @@ describe('a handshake', () => {
 
   test('SC6 that is too long to be kept is refused, and the server is not asked', async () => {
     gateway = bridged()
-    const client = await shake({ capabilities: { experimental: { a: 'x'.repeat(100_000) } } })
+    const client = await shake(gateway, { capabilities: { experimental: { a: 'x'.repeat(100_000) } } })
     expect(client.says).toEqual(['refused 400'])
     expect(gateway.upstream.told).toEqual([])
   })
@@ -107,8 +98,8 @@ describe('a handshake', () => {
   test('CL6 at a server without a common revision is a fault behind the gateway', async () => {
     gateway = bridged()
     gateway.upstream.on('server/discover', (asked) => asked.json({ supportedVersions: ['2027-01-01'] }))
-    expect((await shake({})).says).toEqual(['refused 502'])
+    expect((await shake(gateway, {})).says).toEqual(['refused 502'])
     gateway.upstream.on('server/discover', (asked) => asked.text(refusal(-32_022), 400))
-    expect((await shake({})).says).toEqual(['refused 502'])
+    expect((await shake(gateway, {})).says).toEqual(['refused 502'])
   })
 })
