@@ -8,9 +8,9 @@ import type { Out } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import type { Lifetime } from './lifetime.ts'
 import { mapMessages } from './map-messages.ts'
-import { type Fault, type Message, notificationOf, requestOf, responseText } from './message.ts'
+import { type Fault, type Message, notificationOf, requestOf, type ResponseMessage, responseText } from './message.ts'
 import { readResponse } from './read-response.ts'
-import { drainReply, type Handle, type Reply } from './reply.ts'
+import { drainReply, type EventsReply, type Handle, type Reply } from './reply.ts'
 
 /** How long a refusal to be listened to may take, once it has begun. */
 const REFUSAL_MS = 10_000
@@ -72,14 +72,15 @@ export class UpstreamClient {
     const sent = envelope ? { ...params, _meta: { ...(member(params, '_meta') as JsonObject), ...envelope } } : params
     const id = `gateway-${(this.#ids += 1)}`
     const life = this.#life.child()
-    const reply = await this.#send(requestOf(era, id, method, sent), life)
-    if (reply.opened) this.#state = reply.opened
-    const response = await readResponse(reply, out, { id })
-    if (life.stopped) throw life.stopped
-    life.end()
-    if (response?.error !== undefined) throw rpcErrorOf(response.error)
-    if (isObject(response?.result)) return response.result
-    throw new GatewayError('upstream_invalid', 'The server answered nothing that could be read')
+    try {
+      const reply = await this.#send(requestOf(era, id, method, sent), life)
+      if (reply.opened) this.#state = reply.opened
+      const response = await readResponse(reply, out, { id })
+      if (life.stopped) throw life.stopped
+      return resultIn(response)
+    } finally {
+      life.end()
+    }
   }
 
   async notify(method: string, params?: JsonObject): Promise<void> {
@@ -102,26 +103,36 @@ export class UpstreamClient {
     onEnd: () => void = () => {},
   ): Promise<{ close(): void }> {
     const life = this.#life.child()
-    const { era, envelope } = this.#parts
-    const reply = await (era === 'modern'
-      ? this.#send(requestOf(era, `gateway-${(this.#ids += 1)}`, LISTEN_METHOD, { ...filter, _meta: envelope }), life)
-      : this.#exchange({ verb: 'GET', message: undefined }, life))
-    if (reply.kind !== 'events') {
-      const refusal = await readResponse(reply, undefined, { timeoutMs: REFUSAL_MS })
-      if (refusal?.error !== undefined) throw rpcErrorOf(refusal.error)
-      throw new GatewayError('upstream_invalid', 'The server answered a listener without a stream')
-    }
+    const reply = await this.#listener(filter, life).catch((error: unknown) => {
+      life.end()
+      throw error
+    })
     const observed = mapMessages(reply, { methods: () => true, responses: true }, async (message) => {
       await fn(message)
       return 'drop' as const
-    })
-    if (observed.kind === 'events') observed.body.pipe({ data: () => true, end: onEnd })
+    }) as EventsReply
+    const ended = (): void => {
+      life.end()
+      onEnd()
+    }
+    observed.body.pipe({ data: () => true, end: ended })
     return {
       close() {
         life.stop(new GatewayError('bad_request', 'Nobody listens any more'))
         life.end()
       },
     }
+  }
+
+  async #listener(filter: JsonObject, life: Lifetime): Promise<EventsReply> {
+    const { era, envelope } = this.#parts
+    const reply = await (era === 'modern'
+      ? this.#send(requestOf(era, `gateway-${(this.#ids += 1)}`, LISTEN_METHOD, { ...filter, _meta: envelope }), life)
+      : this.#exchange({ verb: 'GET', message: undefined }, life))
+    if (reply.kind === 'events') return reply
+    const refusal = await readResponse(reply, undefined, { timeoutMs: REFUSAL_MS })
+    if (refusal?.error !== undefined) throw rpcErrorOf(refusal.error)
+    throw new GatewayError('upstream_invalid', 'The server answered a listener without a stream')
   }
 
   /** Stops all requests in progress and ends the session with the upstream, if one was opened. Never rejects. */
@@ -161,4 +172,10 @@ export class UpstreamClient {
 
 function versionOf(state: UpstreamState | undefined): Record<string, string> {
   return state ? negotiatedVersionHeader(state.protocolVersion) : {}
+}
+
+function resultIn(response: ResponseMessage | undefined): JsonObject {
+  if (response?.error !== undefined) throw rpcErrorOf(response.error)
+  if (isObject(response?.result)) return response.result
+  throw new GatewayError('upstream_invalid', 'The server answered nothing that could be read')
 }

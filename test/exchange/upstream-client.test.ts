@@ -248,6 +248,28 @@ describe('listening', () => {
     expect(next.asked[1]?.life.stopped).toBeUndefined()
   })
 
+  test('to a stream that has ended leaves nothing behind with those it is made for', async () => {
+    const [source, parent] = [new Source(), exchangeOf()]
+    const next = scripted(source.reply([]))
+    const over = new Promise<void>((resolve) => void legacyClient(next, parent).listen({}, () => {}, resolve))
+    await turn()
+    source.end()
+    await over
+    parent.life.stop(new GatewayError('closing', 'The gateway is closing'))
+    expect(next.asked[0]?.life.stopped).toBeUndefined()
+  })
+
+  test('that is refused leaves nothing behind either', async () => {
+    const parent = exchangeOf()
+    const next = scripted(emptyReply, new GatewayError('upstream_broken', 'The connection broke'))
+    const client = legacyClient(next, parent)
+    for (const code of ['upstream_invalid', 'upstream_broken']) {
+      await expect(client.listen({}, () => {})).rejects.toMatchObject({ code })
+    }
+    parent.life.stop(new GatewayError('closing', 'The gateway is closing'))
+    expect(next.asked.map(({ life }) => life.stopped)).toEqual([undefined, undefined])
+  })
+
   test.each([
     ['a document', () => jsonReply('{}')],
     ['nothing', () => emptyReply],
