@@ -4,7 +4,7 @@ import { patchObject } from '../../exchange/json-patch.ts'
 import { type Interject, type Mapped, mapMessages } from '../../exchange/map-messages.ts'
 import { outlineOf } from '../../exchange/json-text.ts'
 import type { Message, NotificationMessage, RequestMessage, ResponseMessage } from '../../exchange/message.ts'
-import type { EventsReply, Reply } from '../../exchange/reply.ts'
+import { type EventsReply, type Reply, streamExchange } from '../../exchange/reply.ts'
 import { ResumingBody } from '../../exchange/resuming-body.ts'
 import { UpstreamClient } from '../../exchange/upstream-client.ts'
 import { RpcError } from '../../rpc-error.ts'
@@ -34,8 +34,9 @@ export function interceptServerMessages(reply: EventsReply, parts: ServerMessage
   const { set, exchange, next } = parts
   const isPost = exchange.verb === 'POST' && !exchange.listens
   const withholds = set.seesResults && isPost
-  const isPolled = withholds && exchange.message?.era === 'legacy'
-  const body = isPolled ? ResumingBody.of(reply, exchange, next, true) : reply.body
+  // A handshake has no session yet in which its rest could be asked for.
+  const isPolled = withholds && exchange.message?.era === 'legacy' && !exchange.opens
+  const body = isPolled ? ResumingBody.of(reply, streamExchange(exchange, reply), next, true) : reply.body
   const changed = toolsChangedMessage(exchange)
   const owed = set.seesResults ? new Set<RequestId | null>(isPost ? exchange.requestIds : []) : undefined
   const wants = {

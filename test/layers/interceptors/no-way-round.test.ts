@@ -2,7 +2,7 @@
 import { type OpenStream, post, type Session } from '../../support/rpc.ts'
 import type { Exchange } from '../../support/exchange.ts'
 import { tools } from '../../../lib/index.ts'
-import { cleanUp, layer, world, type World } from './setup.ts'
+import { cleanUp, layer, world } from './setup.ts'
 
 afterEach(cleanUp)
 
@@ -101,10 +101,15 @@ describe('a document that answers a method which no layer names', () => {
     ['has two ids', '{"result":{"content":["secret"]},"id":7,"jsonrpc":"2.0","id":8}'],
     ['has a key in another case', '{"ID":7,"result":{"content":["secret"]},"jsonrpc":"2.0","id":8}'],
     ['has its id behind much else', `{"x":"${'x'.repeat(20_000)}","id":7,"result":{"content":["secret"]}}`],
+    [
+      'is a question under the status of an error',
+      '{"id":8,"method":"elicitation/create","params":{"message":"secret"}}',
+      400,
+    ],
     ['is long', `{"jsonrpc":"2.0","id":7,"result":{"content":["secret"],"x":"${long}"}}`],
-  ])('and %s is refused', async (_, text) => {
+  ])('and %s is refused', async (_, text, status = 200) => {
     const { upstream, open } = await world({ intercept: guard })
-    upstream.on('ping', (exchange) => exchange.status(200, text, json))
+    upstream.on('ping', (exchange) => exchange.status(status, text, json))
     const session = await open()
     const answered = await session.post(ping).catch((error: Error) => error.message)
     // One whose beginning had left when its end came is cut.
@@ -153,13 +158,11 @@ test('a session whose handshake is refused ends at its server', async () => {
   await upstream.nextRequest('DELETE')
 })
 
-describe('a call of a hidden tool, however a client writes it, reaches no server', () => {
-  const closed = async (): Promise<World> =>
-    world({
-      intercept: tools({ deny: ['admin'] }),
-      authenticate: () => ({ id: 'ada', scopes: [] }),
-      server: { scopes: { tools: { root: ['root'] } } },
-    })
+describe('a call that the rules of tools() or of scopes refuse, however a client writes it, reaches no server', () => {
+  const RULES: readonly Parameters<typeof world>[0][] = [
+    { intercept: tools({ deny: ['admin'] }) },
+    { authenticate: () => ({ id: 'ada', scopes: [] }), server: { scopes: { tools: { admin: ['root'] } } } },
+  ]
 
   test.each([
     ['as a notification', '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"admin"}}'],
@@ -192,15 +195,14 @@ describe('a call of a hidden tool, however a client writes it, reaches no server
     ['in another prototype', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"__proto__":{"name":"admin"}}}'],
     ['as a task', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"admin","task":{}}}'],
   ])('%s', async (_, text) => {
-    const { upstream, open } = await closed()
-    for (const version of ['2025-03-26', '2025-11-25']) {
-      const session = await open({ version })
-      await session.post(text)
-      await session.post(text.replaceAll('admin', 'root'))
-      await session.post(Buffer.from(text, 'utf16le'))
+    for (const rules of RULES) {
+      const { upstream, open } = await world(rules)
+      for (const version of ['2025-03-26', '2025-11-25']) {
+        const session = await open({ version })
+        await session.post(text)
+        await session.post(Buffer.from(text, 'utf16le'))
+      }
+      expect(upstream.requests().filter(({ body }) => body.toString('latin1').includes('admin'))).toEqual([])
     }
-    const reached = upstream.requests().filter(({ body }) => /admin|root/.test(body.toString('latin1')))
-    // Of the second name alone the scopes decide: what they are not asked for, a server must not take for a call.
-    expect(reached.map(({ body }) => body.toString())).toEqual([])
   })
 })
