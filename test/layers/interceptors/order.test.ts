@@ -187,7 +187,9 @@ test('11. the async context of the request holds before and after next(), and fo
     (request, response) =>
       storage.run(String(request.headers['x-user']), () => gateway(request, response))
   const { upstream, url } = await world({ intercept, host: { prefix: '', mount } })
+  const sockets = new Set<unknown>()
   const answer = (exchange: Parameters<Parameters<typeof upstream.on>[1]>[0]): void => {
+    sockets.add(exchange.req.socket)
     const stream = exchange.stream()
     void stream.send({ method: 'notifications/progress', params: { progressToken: 1, progress: 1 } })
     stream.finish({ content: [] })
@@ -203,6 +205,8 @@ test('11. the async context of the request holds before and after next(), and fo
     await post(url, modernRequest('tools/call', { name: 'x' }), headers)
     expect(contexts.splice(0)).toEqual([user, user, user])
   }
+  // Node calls back in the context of whoever opened a socket: both users had the same one.
+  expect(sockets.size).toBe(1)
 })
 
 test('12. nothing runs for a message that scopes refuse, and what a layer makes of it is judged again', async () => {
