@@ -43,7 +43,7 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   jose: 'auth/',
   oauth4webapi: 'auth/',
-  undici: 'upstream/',
+  undici: ['upstream/', 'util/guarded-fetch.ts'],
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
   'cross-spawn': 'stdio/child-pipe.ts',
