@@ -1,6 +1,7 @@
 /** Client ID Metadata Documents: finds clients whose id is the URL of their description. (login-pages fills this in) */
 import type { LoginStore } from '../types/login-store.ts'
-import { ClientRefused, type ClientSource, type FoundClient, type GuardedFetch } from './types.ts'
+import type { GuardedFetch } from '../util/guarded-fetch.ts'
+import { ClientRefused, type ClientSource, type FoundClient } from './types.ts'
 
 export interface ClientDocumentsParts {
   readonly store: LoginStore

@@ -13,10 +13,6 @@ export type Resolve = (hostname: string, signal: AbortSignal) => Promise<readonl
 export interface GuardedFetchOptions {
   /** Whether loopback is allowed, also with `http:`: for an issuer that is on loopback itself. */
   readonly allowLoopback: boolean
-  /** The largest response body, in bytes. Defaults to 256 KiB. */
-  readonly maxBytes?: number
-  /** The timeout of a request with its name lookup and its whole body, in milliseconds. Defaults to 3 000. */
-  readonly timeoutMs?: number
   /** The most requests at once to one host, to all hosts, and to all hosts in a minute. Default to 4, 16 and 120. */
   readonly maxPerHost?: number
   readonly maxRunning?: number
@@ -29,7 +25,14 @@ export interface GuardedRequest {
   readonly method?: 'GET' | 'POST'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** The largest response body, in bytes. Defaults to 64 KiB. */
+  readonly maxBytes?: number
+  /** The timeout of the name lookup and the whole response together, in milliseconds. Defaults to 3 000. */
+  readonly timeoutMs?: number
 }
+
+/** Resolves with a response of any status but a redirect, with its whole body. Rejects with a GuardedFetchError. */
+export type GuardedFetch = (url: string | URL, request?: GuardedRequest) => Promise<Response>
 
 /**
  * Why there is no response. `refused`: the URL, its address or a redirect is not allowed, or the body is too large.
@@ -48,33 +51,35 @@ export class GuardedFetchError extends Error {
 }
 
 const MINUTE_MS = 60_000
+const MAX_RESPONSE_BYTES = 64 * 1024
+const TIMEOUT_MS = 3_000
 
-export class GuardedFetch {
+export function guardedFetch(options: GuardedFetchOptions): GuardedFetch {
+  const fetcher = new GuardedFetcher(options)
+  return (url, request) => fetcher.fetch(url, request)
+}
+
+class GuardedFetcher {
   readonly #allowLoopback: boolean
-  readonly #maxBytes: number
-  readonly #timeoutMs: number
   readonly #limits: FetchLimits
   readonly #resolve: Resolve
 
   constructor(options: GuardedFetchOptions) {
     const { maxPerHost = 4, maxRunning = 16, maxPerMinute = 120 } = options
     this.#allowLoopback = options.allowLoopback
-    this.#maxBytes = options.maxBytes ?? 256 * 1024
-    this.#timeoutMs = options.timeoutMs ?? 3_000
     this.#limits = new FetchLimits(maxPerHost, maxRunning, maxPerMinute)
     this.#resolve = options.resolve ?? resolveByDns
   }
 
-  /** The response of any status but a redirect, with its whole body. Rejects with a GuardedFetchError. */
-  async fetch(given: string | URL, init: GuardedRequest = {}): Promise<Response> {
+  async fetch(given: string | URL, request: GuardedRequest = {}): Promise<Response> {
     const url = new URL(given)
     // No hint of what was found where: the message may reach whoever chose the URL.
     if (!this.#mayAsk(url)) throw new GuardedFetchError('refused', `${url.origin} is not asked: its URL is not public`)
     const leave = this.#limits.enter(url.hostname)
     if (!leave) throw new GuardedFetchError('busy', `${url.origin} is not asked: there are too many requests`)
-    const signal = AbortSignal.timeout(this.#timeoutMs)
+    const signal = AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS)
     try {
-      return await this.#send(url, await this.#addressesOf(url, signal), init, signal)
+      return await this.#send(url, await this.#addressesOf(url, signal), request, signal)
     } catch (error) {
       if (error instanceof GuardedFetchError) throw error
       throw new GuardedFetchError('unavailable', `${url.origin} did not answer: ${codeOf(error)}`)
@@ -104,7 +109,7 @@ export class GuardedFetch {
   async #send(
     url: URL,
     addresses: readonly string[],
-    { method = 'GET', headers = {}, body }: GuardedRequest,
+    { method = 'GET', headers = {}, body, maxBytes = MAX_RESPONSE_BYTES }: GuardedRequest,
     signal: AbortSignal,
   ): Promise<Response> {
     // An agent for each request: its connection goes to the addresses that were checked, and is used by no other.
@@ -114,7 +119,7 @@ export class GuardedFetch {
       if (response.statusCode >= 300 && response.statusCode < 400) {
         throw new GuardedFetchError('refused', `${url.origin} answered with a redirect, which is not followed`)
       }
-      const bytes = await this.#read(response.body, url)
+      const bytes = await readBody(response.body, url, maxBytes)
       return new Response(mayHaveBody(response.statusCode) ? bytes : null, {
         status: response.statusCode,
         headers: listed(response.headers),
@@ -123,19 +128,23 @@ export class GuardedFetch {
       await agent.destroy()
     }
   }
+}
 
-  async #read(body: AsyncIterable<Uint8Array>, { origin }: URL): Promise<Buffer<ArrayBuffer>> {
-    const chunks: Uint8Array[] = []
-    let bytes = 0
-    for await (const chunk of body) {
-      bytes += chunk.length
-      if (bytes > this.#maxBytes) {
-        throw new GuardedFetchError('refused', `${origin} answered more than ${this.#maxBytes} bytes`)
-      }
-      chunks.push(chunk)
+async function readBody(
+  body: AsyncIterable<Uint8Array>,
+  { origin }: URL,
+  maxBytes: number,
+): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > maxBytes) {
+      throw new GuardedFetchError('refused', `${origin} answered more than ${maxBytes} bytes`)
     }
-    return Buffer.concat(chunks)
+    chunks.push(chunk)
   }
+  return Buffer.concat(chunks)
 }
 
 /** Counts requests: at once to a host, at once in all, and in the current minute. */

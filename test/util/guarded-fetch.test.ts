@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { GuardedFetch, type GuardedFetchOptions } from '../../lib/util/guarded-fetch.ts'
+import { type GuardedFetch, guardedFetch, type GuardedFetchOptions } from '../../lib/util/guarded-fetch.ts'
 
 let server: Server
 let port: number
@@ -28,7 +28,7 @@ const never = async (): Promise<never> => {
   throw new Error('asked for a name')
 }
 const guarded = (options: Partial<GuardedFetchOptions> = {}): GuardedFetch =>
-  new GuardedFetch({ allowLoopback: false, resolve: never, ...options })
+  guardedFetch({ allowLoopback: false, resolve: never, ...options })
 const onLoopback = (options: Partial<GuardedFetchOptions> = {}): GuardedFetch =>
   guarded({ allowLoopback: true, ...options })
 const here = (path = '/'): string => `http://127.0.0.1:${port}${path}`
@@ -60,7 +60,7 @@ describe('an address that is not public', () => {
     '127。0。0。1',
   ])('%s is refused without a connection, by https: and by http:', async (host) => {
     for (const scheme of ['https', 'http']) {
-      const asked = guarded().fetch(`${scheme}://${host}:${port}/`)
+      const asked = guarded()(`${scheme}://${host}:${port}/`)
       await expect(asked).rejects.toMatchObject({ fault: 'refused', message: expect.stringContaining('not public') })
     }
     expect(connections).toBe(0)
@@ -77,16 +77,14 @@ describe('an address that is not public', () => {
     ['2606:4700:4700::1111', 'fe80::1'],
     ['not an address'],
   ])('behind a name that stands for %s %s is refused, also where another one is public', async (...addresses) => {
-    const asked = guarded({ resolve: async () => addresses }).fetch(`https://client.example:${port}/`)
+    const asked = guarded({ resolve: async () => addresses })(`https://client.example:${port}/`)
     await expect(asked).rejects.toMatchObject({ fault: 'refused' })
     expect(connections).toBe(0)
   })
 
   test('is refused in words that do not say what was found', async () => {
     const said = async (resolve: GuardedFetchOptions['resolve'] & {}): Promise<string> =>
-      guarded({ resolve })
-        .fetch('https://client.example/')
-        .then(String, (error: Error) => error.message)
+      guarded({ resolve })('https://client.example/').then(String, (error: Error) => error.message)
     expect(await said(async () => ['127.0.0.1'])).toBe(await said(async () => ['10.0.0.1']))
   })
 })
@@ -100,16 +98,16 @@ describe('a URL', () => {
   ])('%s is refused, without a lookup', async (url) => {
     const resolve = jest.fn(never)
     for (const fetch of [guarded({ resolve }), onLoopback({ resolve })]) {
-      await expect(fetch.fetch(url)).rejects.toMatchObject({ fault: 'refused' })
+      await expect(fetch(url)).rejects.toMatchObject({ fault: 'refused' })
     }
     expect(resolve).not.toHaveBeenCalled()
   })
 
   test('with http: is asked on loopback alone, and there only where it is allowed', async () => {
-    expect(await (await onLoopback().fetch(here())).text()).toBe('here')
-    const outside = onLoopback({ resolve: async () => ['8.8.8.8'] }).fetch('http://client.example/')
+    expect(await (await onLoopback()(here())).text()).toBe('here')
+    const outside = onLoopback({ resolve: async () => ['8.8.8.8'] })('http://client.example/')
     await expect(outside).rejects.toMatchObject({ fault: 'refused' })
-    const mixed = onLoopback({ resolve: async () => ['127.0.0.1', '8.8.8.8'] }).fetch(`http://client.example:${port}/`)
+    const mixed = onLoopback({ resolve: async () => ['127.0.0.1', '8.8.8.8'] })(`http://client.example:${port}/`)
     await expect(mixed).rejects.toMatchObject({ fault: 'refused' })
     expect(connections).toBe(1)
   })
@@ -117,7 +115,7 @@ describe('a URL', () => {
   test.each(['10.0.0.1', '169.254.169.254', '[::ffff:127.0.0.1]', '0.0.0.0'])(
     'at %s is refused on loopback too',
     async (host) => {
-      await expect(onLoopback().fetch(`http://${host}:${port}/`)).rejects.toMatchObject({ fault: 'refused' })
+      await expect(onLoopback()(`http://${host}:${port}/`)).rejects.toMatchObject({ fault: 'refused' })
       expect(connections).toBe(0)
     },
   )
@@ -132,21 +130,21 @@ test('a name is looked up once, and the connection goes to what was found, whate
   }
   const fetch = onLoopback({ resolve })
   const url = `http://client.example:${port}/`
-  expect(await (await fetch.fetch(url)).text()).toBe('here')
+  expect(await (await fetch(url)).text()).toBe('here')
   expect(host).toBe(`client.example:${port}`)
   expect(resolve).toHaveBeenCalledTimes(1)
   // No connection is kept that a later request could use unchecked.
-  await expect(fetch.fetch(url)).rejects.toMatchObject({ fault: 'refused' })
+  await expect(fetch(url)).rejects.toMatchObject({ fault: 'refused' })
 })
 
 test('a name without an address is unavailable', async () => {
-  const asked = guarded({ resolve: async () => [] }).fetch('https://client.example/')
+  const asked = guarded({ resolve: async () => [] })('https://client.example/')
   await expect(asked).rejects.toMatchObject({ fault: 'unavailable' })
 })
 
 test.each([301, 302, 303, 307, 308])('a redirect with %d is not followed', async (status) => {
   answer = (_request, response) => response.writeHead(status, { location: here('/inside') }).end()
-  await expect(onLoopback().fetch(here())).rejects.toMatchObject({ fault: 'refused' })
+  await expect(onLoopback()(here())).rejects.toMatchObject({ fault: 'refused' })
   expect(connections).toBe(1)
 })
 
@@ -159,7 +157,7 @@ test('a response has its status, headers and body; a request its method, headers
       response.end(`${request.method} ${String(request.headers['x-one'])} ${Buffer.concat(chunks).toString()}`)
     })
   }
-  const response = await onLoopback().fetch(here(), { method: 'POST', headers: { 'x-one': '1' }, body: 'all' })
+  const response = await onLoopback()(here(), { method: 'POST', headers: { 'x-one': '1' }, body: 'all' })
   expect(response.status).toBe(401)
   expect(response.headers.get('content-type')).toBe('text/plain')
   expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
@@ -167,9 +165,9 @@ test('a response has its status, headers and body; a request its method, headers
 })
 
 test('a body has at most "maxBytes", whatever its length was said to be', async () => {
-  const fetch = onLoopback({ maxBytes: 1_000 })
+  const fetch = onLoopback()
   answer = (_request, response) => response.end('a'.repeat(1_000))
-  expect((await (await fetch.fetch(here())).text()).length).toBe(1_000)
+  expect((await (await fetch(here(), { maxBytes: 1_000 })).text()).length).toBe(1_000)
   let written = 0
   answer = (_request, response) => {
     const write = (): void => {
@@ -179,13 +177,13 @@ test('a body has at most "maxBytes", whatever its length was said to be', async 
     }
     write()
   }
-  await expect(fetch.fetch(here())).rejects.toMatchObject({ fault: 'refused' })
+  await expect(fetch(here(), { maxBytes: 1_000 })).rejects.toMatchObject({ fault: 'refused' })
   expect(written).toBeLessThan(1_000_000)
 })
 
 test('204 has no body', async () => {
   answer = (_request, response) => response.writeHead(204).end()
-  expect(await (await onLoopback().fetch(here())).text()).toBe('')
+  expect(await (await onLoopback()(here())).text()).toBe('')
 })
 
 describe('after "timeoutMs"', () => {
@@ -199,19 +197,19 @@ describe('after "timeoutMs"', () => {
         hasEnded()
       })
     }
-    await expect(onLoopback({ timeoutMs: 50 }).fetch(here())).rejects.toMatchObject({ fault: 'unavailable' })
+    await expect(onLoopback()(here(), { timeoutMs: 50 })).rejects.toMatchObject({ fault: 'unavailable' })
     await ended
   })
 
   test('a server that says nothing is given up', async () => {
     answer = () => {}
-    await expect(onLoopback({ timeoutMs: 50 }).fetch(here())).rejects.toMatchObject({ fault: 'unavailable' })
+    await expect(onLoopback()(here(), { timeoutMs: 50 })).rejects.toMatchObject({ fault: 'unavailable' })
   })
 
   test('a name server that says nothing is given up', async () => {
     const resolve = (_hostname: string, signal: AbortSignal): Promise<never> =>
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
-    const asked = guarded({ timeoutMs: 50, resolve }).fetch('https://client.example/')
+    const asked = guarded({ resolve })('https://client.example/', { timeoutMs: 50 })
     await expect(asked).rejects.toMatchObject({ fault: 'unavailable' })
   })
 })
@@ -229,7 +227,7 @@ describe('requests', () => {
     const resolve = async (): Promise<string[]> => ['127.0.0.1']
     const fetch = onLoopback({ maxPerHost: 2, maxRunning: 3, resolve })
     const gate = holding()
-    const at = (host: string): Promise<Response> => fetch.fetch(`http://${host}:${port}/`)
+    const at = (host: string): Promise<Response> => fetch(`http://${host}:${port}/`)
     const running = [at('a.example'), at('a.example')]
     await expect(at('a.example')).rejects.toMatchObject(busy)
     running.push(at('b.example'))
@@ -242,13 +240,13 @@ describe('requests', () => {
 
   test('in a minute have a limit, failed ones too; refused URLs do not count', async () => {
     const fetch = onLoopback({ maxPerMinute: 2, resolve: async () => [] })
-    await expect(fetch.fetch('ftp://a.example/')).rejects.toMatchObject({ fault: 'refused' })
-    await fetch.fetch(here())
-    await expect(fetch.fetch('https://a.example/')).rejects.toMatchObject({ fault: 'unavailable' })
-    await expect(fetch.fetch(here())).rejects.toMatchObject(busy)
+    await expect(fetch('ftp://a.example/')).rejects.toMatchObject({ fault: 'refused' })
+    await fetch(here())
+    await expect(fetch('https://a.example/')).rejects.toMatchObject({ fault: 'unavailable' })
+    await expect(fetch(here())).rejects.toMatchObject(busy)
     const later = performance.now() + 60_000
     const clock = jest.spyOn(performance, 'now').mockReturnValue(later)
-    await expect(fetch.fetch(here())).resolves.toMatchObject({ status: 200 })
+    await expect(fetch(here())).resolves.toMatchObject({ status: 200 })
     clock.mockRestore()
   })
 })
@@ -257,9 +255,7 @@ test('what the HTTP client says of a failure is not repeated', async () => {
   answer = (_request, response) => {
     response.socket?.end('HTTP/1.1 200 OK\r\nbad header secret\r\n\r\n')
   }
-  const message = await onLoopback()
-    .fetch(here())
-    .then(String, (error: Error) => error.message)
+  const message = await onLoopback()(here()).then(String, (error: Error) => error.message)
   expect(message).toContain('did not answer')
   expect(message).not.toContain('secret')
 })
