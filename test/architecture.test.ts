@@ -47,7 +47,7 @@ const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
   'cross-spawn': 'stdio/child-pipe.ts',
-  'lru-cache': ['auth/verified-tokens.ts', 'directory/coalescing-cache.ts'],
+  'lru-cache': ['auth/verified-tokens.ts', 'auth/introspected-tokens.ts', 'directory/coalescing-cache.ts'],
   '@opentelemetry/api': 'opentelemetry/',
 }
 

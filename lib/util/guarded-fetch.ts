@@ -51,8 +51,8 @@ export class GuardedFetchError extends Error {
 }
 
 const MINUTE_MS = 60_000
-const MAX_RESPONSE_BYTES = 64 * 1024
-const TIMEOUT_MS = 3_000
+const MAX_FETCHED_BYTES = 64 * 1024
+const FETCH_MS = 3_000
 
 export function guardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const fetcher = new GuardedFetcher(options)
@@ -77,7 +77,7 @@ class GuardedFetcher {
     if (!this.#mayAsk(url)) throw new GuardedFetchError('refused', `${url.origin} is not asked: its URL is not public`)
     const leave = this.#limits.enter(url.hostname)
     if (!leave) throw new GuardedFetchError('busy', `${url.origin} is not asked: there are too many requests`)
-    const signal = AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS)
+    const signal = AbortSignal.timeout(request.timeoutMs ?? FETCH_MS)
     try {
       return await this.#send(url, await this.#addressesOf(url, signal), request, signal)
     } catch (error) {
@@ -109,7 +109,7 @@ class GuardedFetcher {
   async #send(
     url: URL,
     addresses: readonly string[],
-    { method = 'GET', headers = {}, body, maxBytes = MAX_RESPONSE_BYTES }: GuardedRequest,
+    { method = 'GET', headers = {}, body, maxBytes = MAX_FETCHED_BYTES }: GuardedRequest,
     signal: AbortSignal,
   ): Promise<Response> {
     // An agent for each request: its connection goes to the addresses that were checked, and is used by no other.
