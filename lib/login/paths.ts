@@ -6,8 +6,8 @@ export const PATHS = {
   revoke: '/oauth/revoke',
   register: '/oauth/register',
   jwks: '/oauth/jwks',
-  /** The page of one authorization; its id follows. */
-  consent: '/oauth/consent/',
+  /** Where the form of the consent page is posted to; the page itself is the answer of `authorize`. */
+  consent: '/oauth/consent',
   /** The page of connected agents. */
   agents: '/oauth/agents',
 } as const
