@@ -31,7 +31,7 @@ export interface IntrospectedPrincipal extends Principal {
 }
 
 /** Longer tokens are refused: issuers make none. */
-const MAX_LENGTH = 16 * 1024
+const MAX_OPAQUE_LENGTH = 16 * 1024
 
 /** How long the issuer's clock may be behind, in seconds: it said itself that the token is active. */
 const TOLERANCE_S = 30
@@ -94,7 +94,7 @@ export function introspection<P extends object = object>(
     (...[request, { resource }]: Parameters<BearerAuthenticate>) => {
       const token = bearerToken(request)
       if (token === undefined) return undefined
-      if (token.length > MAX_LENGTH) throw invalidToken('The access token is too long')
+      if (token.length > MAX_OPAQUE_LENGTH) throw invalidToken('The access token is too long')
       const key = hashOf(token)
       const known = tokens.active(key)
       if (known) return admit(known, resource)

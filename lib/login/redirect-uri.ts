@@ -1,6 +1,6 @@
 /** Which redirect URIs clients may have, and where such a URI leads, as pages say it. (OAuth 2.1 section 2.3; RFC 8252) */
 
-const MAX_LENGTH = 2_000
+const MAX_URI_LENGTH = 2_000
 
 /** `http:` leads to the user's own machine alone. `localhost` is in use, though RFC 8252 advises against it. */
 const LOOPBACK_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])$/
@@ -17,7 +17,7 @@ const NO_APPS: ReadonlySet<string> = new Set(
 
 /** Why a redirect URI cannot be used, as the end of a sentence; `undefined` for one that can. */
 export function faultOfRedirectUri(uri: unknown): string | undefined {
-  if (typeof uri !== 'string' || uri.length > MAX_LENGTH || /[^\x21-\x7e]/.test(uri) || !URL.canParse(uri)) {
+  if (typeof uri !== 'string' || uri.length > MAX_URI_LENGTH || /[^\x21-\x7e]/.test(uri) || !URL.canParse(uri)) {
     return 'is not a URI'
   }
   const { protocol, hostname, username, password } = new URL(uri)
@@ -26,6 +26,14 @@ export function faultOfRedirectUri(uri: unknown): string | undefined {
   if (protocol === 'https:') return undefined
   if (protocol === 'http:') return LOOPBACK_HOST.test(hostname) ? undefined : 'is http:, which only loopback may be'
   return NO_APPS.has(protocol.slice(0, -1)) ? 'has a scheme that no app has' : undefined
+}
+
+/**
+ * Whether a browser may be sent to a URL that was made of a redirect URI: at most a page, or an app of its own. The last
+ * look, wherever the URI came from.
+ */
+export function leadsToApp(url: string): boolean {
+  return /^[\x21-\x7e]+$/.test(url) && URL.canParse(url) && !NO_APPS.has(new URL(url).protocol.slice(0, -1))
 }
 
 /** Where a redirect URI leads: a host, `loopback`, or `app:` and a scheme. */

@@ -57,13 +57,13 @@ export class Registration implements ClientSource {
     if (request.method !== 'POST') {
       return send(response, 405, failure('invalid_request', 'Clients are registered by POST'), { allow: 'POST' })
     }
-    if (!this.#count(this.#parts.addressOf(request as GatewayRequest))) {
+    if (!this.#count(this.#parts.addressOf(request))) {
       const words = 'Too many clients have been registered from this address: try again in a minute'
       return send(response, 429, failure('temporarily_unavailable', words), { 'retry-after': '60' })
     }
     const given = await bodyOf(request)
     try {
-      const client = clientOf(given)
+      const client = newClient(given)
       await this.#keep(client)
       return send(response, 201, registered(client))
     } catch (error) {
@@ -106,7 +106,7 @@ export class Registration implements ClientSource {
 }
 
 /** Every client is a public one: what its metadata asks for beyond that is replaced. (RFC 7591, section 2) */
-function clientOf(given: unknown): FoundClient {
+function newClient(given: unknown): FoundClient {
   if (!isDictionary(given)) throw new MetadataFault('must be a JSON object of at most 16 KiB, sent as application/json')
   const redirectUris = redirectUrisIn(given)
   checkFlow(given)

@@ -116,7 +116,10 @@ describe('authentication', () => {
     [{ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [] } }, 'public keys'],
     [{ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ ...key, d: 'c' }] } }, 'public keys'],
     [{ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ kty: 'oct', k: 'c' }] } }, 'public keys'],
-    [{ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: Array(11).fill(key) } }, 'public keys'],
+    [
+      { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: Array.from({ length: 11 }, () => key) } },
+      'public keys',
+    ],
   ])('%j is refused: %s', (metadata, message) => {
     expect(() => authOf(metadata)).toThrow(message)
   })

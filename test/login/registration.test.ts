@@ -23,7 +23,7 @@ beforeAll(async () => {
   const parse = express.json()
   server = await listen((request, response) => {
     const answer = (): void => void registration.answer(request, response).catch(() => response.writeHead(503).end())
-    if (isParsed) parse(request as never, response as never, answer)
+    if (isParsed) parse(request, response, answer)
     else answer()
   })
 })
