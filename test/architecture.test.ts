@@ -11,13 +11,14 @@ const ROWS: readonly (readonly string[])[] = [
   ['types/', 'protocol.ts'],
   ['types.ts'],
   ['errors.ts'],
-  ['util/', 'contracts/', 'host/'],
+  ['util/', 'contracts/', 'host/', 'pages/'],
   ['rpc-error.ts'],
   ['exchange/', 'stores/'],
   ['session/', 'upstream/'],
   ['inbound/', 'outbound/'],
   ['observe/'],
   ['layers/*', 'auth/', 'directory/', 'stdio/', 'opentelemetry/'],
+  ['login/'],
   ['options.ts'],
   ['pipeline.ts'],
   ['running-gateway.ts'],
@@ -34,6 +35,7 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
   'auth/': [],
   'directory/': [],
   'stdio/': [],
+  'login/': [],
   'opentelemetry/': [],
   'testing.ts': [],
   'index.ts': [],
@@ -41,13 +43,18 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
 
 /** Every foreign package that lib/ may import, and where: in folders or single files. */
 const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
-  jose: 'auth/',
+  jose: ['auth/', 'login/'],
   oauth4webapi: 'auth/',
-  undici: 'upstream/',
+  undici: ['upstream/', 'util/guarded-fetch.ts'],
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
   'cross-spawn': 'stdio/child-pipe.ts',
-  'lru-cache': ['auth/verified-tokens.ts', 'directory/coalescing-cache.ts'],
+  'lru-cache': [
+    'auth/verified-tokens.ts',
+    'auth/introspected-tokens.ts',
+    'login/client-documents.ts',
+    'directory/coalescing-cache.ts',
+  ],
   '@opentelemetry/api': 'opentelemetry/',
 }
 
