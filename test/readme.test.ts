@@ -240,6 +240,7 @@ const papers = [
   'docs/streams.md',
   'docs/sessions.md',
   'docs/directory.md',
+  'docs/command-line.md',
   'docs/performance.md',
 ]
 
