@@ -235,6 +235,7 @@ const papers = [
   'CHANGELOG.md',
   'docs/errors.md',
   'docs/protocol.md',
+  'docs/scaling.md',
   'docs/security.md',
   'docs/servers.md',
   'docs/streams.md',
