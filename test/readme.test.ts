@@ -241,6 +241,7 @@ const papers = [
   'docs/streams.md',
   'docs/sessions.md',
   'docs/directory.md',
+  'docs/command-line.md',
   'docs/performance.md',
 ]
 
