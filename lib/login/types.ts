@@ -45,7 +45,11 @@ export class ClientRefused extends Error {
 /** The fetch for addresses that others name: public hosts alone, no redirects, bounded in bytes and time. */
 export type GuardedFetch = (
   url: string,
-  options?: { readonly headers?: Readonly<Record<string, string>>; readonly maxBytes?: number; readonly timeoutMs?: number },
+  options?: {
+    readonly headers?: Readonly<Record<string, string>>
+    readonly maxBytes?: number
+    readonly timeoutMs?: number
+  },
 ) => Promise<Response>
 
 /** A form on a page: where it is posted to, and its hidden fields. */

@@ -5,8 +5,7 @@ import type { AgentsView, ConsentView, FaultView, PageForm, ReturnView } from '.
 /** A rendered page. The type is the other side's to choose; the engine passes it on to `sendLoginPage()` alone. */
 export type LoginPage = string
 
-const escape = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 const fields = ({ fields: given }: PageForm): string =>
   Object.entries(given)
     .map(([name, value]) => `<input type=hidden name="${escape(name)}" value="${escape(value)}">`)
