@@ -11,7 +11,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['types/', 'protocol.ts'],
   ['types.ts'],
   ['errors.ts'],
-  ['util/', 'contracts/', 'host/'],
+  ['util/', 'contracts/', 'host/', 'pages/'],
   ['rpc-error.ts'],
   ['exchange/', 'stores/'],
   ['session/', 'upstream/'],
@@ -47,11 +47,16 @@ const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   jose: ['auth/', 'login/'],
   'oidc-provider': 'login/',
   oauth4webapi: 'auth/',
-  undici: 'upstream/',
+  undici: ['upstream/', 'util/guarded-fetch.ts'],
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
   'cross-spawn': 'stdio/child-pipe.ts',
-  'lru-cache': ['auth/verified-tokens.ts', 'directory/coalescing-cache.ts'],
+  'lru-cache': [
+    'auth/verified-tokens.ts',
+    'auth/introspected-tokens.ts',
+    'login/client-documents.ts',
+    'directory/coalescing-cache.ts',
+  ],
   '@opentelemetry/api': 'opentelemetry/',
 }
 

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
 import type { BearerAuthenticate, GatewayRequest } from '../types.ts'
 import { checkOptions } from '../util/anchors.ts'
+import { guardedFetch } from '../util/guarded-fetch.ts'
 import type { AgentLoginOptions, AgentUser } from './agent-login-options.ts'
 import { AgentsEndpoint } from './agents-endpoint.ts'
 import { agentAuthenticate, type AgentPrincipal } from './authenticate.ts'
@@ -13,7 +14,6 @@ import { Clients } from './clients.ts'
 import { ConsentEndpoints } from './consent-endpoints.ts'
 import { Engine, EngineUnavailable } from './engine.ts'
 import { connectedAgent, Grants } from './grants.ts'
-import { guardedFetch } from './guarded-fetch.ts'
 import { Hosts } from './hosts.ts'
 import { LiveGrants } from './live-grants.ts'
 import { metadataPaths } from './metadata.ts'
@@ -90,7 +90,11 @@ export function agentLogin<U extends AgentUser = AgentUser>(options: AgentLoginO
   const sources = registration ? [documents, registration] : [documents]
   const found = new Clients(clients, sources)
   const engine = new Engine({ config, store, grants, clients: found, secrets, hosts, fetch })
-  const parts = { config, engine, grants, hosts, secrets, registration }
+  const renew = async (id: string): Promise<void> => {
+    await documents.renew(id)
+    await registration?.renew(id, ttl.grantS)
+  }
+  const parts = { config, engine, grants, hosts, secrets, registration, renew }
   const endpoints = endpointsOf(parts)
 
   function login(request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void): void {

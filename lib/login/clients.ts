@@ -1,5 +1,6 @@
 /** Finds a client by its id, wherever its description is: in the options, in its metadata document, or registered. */
 import type { KnownClient } from './agent-login-options.ts'
+import { redirectHostOf } from './redirect-uri.ts'
 import type { AgentClient, ClientSource, FoundClient } from './types.ts'
 
 /** The longest id of a client: those with documents are URLs. */
@@ -29,14 +30,6 @@ export class Clients implements ClientSource {
 export function agentClient({ id, name, origin }: FoundClient, redirectUri: string): AgentClient {
   const verifiedHost = origin === 'document' ? new URL(id).host : undefined
   return { id, name, verifiedHost, redirectHost: redirectHostOf(redirectUri) }
-}
-
-const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
-
-function redirectHostOf(redirectUri: string): string {
-  const { protocol, hostname, host } = new URL(redirectUri)
-  if (protocol !== 'https:' && protocol !== 'http:') return `app:${protocol.slice(0, -1)}`
-  return LOOPBACK_HOST.test(hostname) ? 'loopback' : host
 }
 
 function foundClientOf({ id, name, redirectUris, jwks }: KnownClient): FoundClient {

@@ -135,12 +135,12 @@ export class ConsentEndpoints {
 
   /** Makes a grant, and resolves with the URL that has the code. */
   async #allow(question: Question, grant: string, request: GatewayRequest): Promise<string> {
-    const { grants, registration, config, engine } = this.#parts
+    const { grants, engine, renew } = this.#parts
     const { parameters, valid, client, server, user } = question
     const { resource, scopes } = valid
     const made = { user: user.id, client, server: server.name, title: server.title, resource, scopes }
     if (!(await grants.create(grant, made))) throw expiredForm()
-    if (valid.client.origin === 'registered') await registration?.renew(client.id, config.ttl.grantS)
+    await renew(client.id)
     return this.#urlOf(await engine.decide(parameters, { user: user.id, grant }, request))
   }
 

@@ -5,7 +5,7 @@ import { engineCall } from './engine-call.ts'
 import type { Hosts } from './hosts.ts'
 import type { LoginConfig } from './options.ts'
 import { PATHS } from './paths.ts'
-import type { GuardedFetch } from './types.ts'
+import type { GuardedFetch } from '../util/guarded-fetch.ts'
 
 export interface ConfigurationParts extends AdapterParts {
   readonly config: LoginConfig

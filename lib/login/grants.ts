@@ -92,7 +92,7 @@ export class Grants {
   }
 
   async find(id: string): Promise<GrantRecord | undefined> {
-    return parse(await this.#store.get(grantKey(id)))
+    return parseGrant(await this.#store.get(grantKey(id)))
   }
 
   /** What the count of a refresh token means now. */
@@ -109,7 +109,7 @@ export class Grants {
   async rotate(id: string, shown: number): Promise<GrantRecord | undefined> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const value = await this.#store.get(grantKey(id))
-      const record = parse(value)
+      const record = parseGrant(value)
       if (value === undefined || record === undefined) return undefined
       const state = this.stateOf(record, shown)
       if (state !== 'newest') return state === 'replaced' ? record : undefined
@@ -130,7 +130,7 @@ export class Grants {
 
   /** Ends a grant, and with it its codes and refresh tokens; its access tokens end when the nodes hear of it. */
   async end(id: string): Promise<void> {
-    const record = parse(await this.#store.take(grantKey(id)))
+    const record = parseGrant(await this.#store.take(grantKey(id)))
     await this.#store.set(grantKey(id), ENDED_GRANT, { ttlMs: ENDED_MS })
     await this.#announce(id)
     if (record) await this.#store.remove(grantsKey(record.user, record.client.id), id)
@@ -183,8 +183,8 @@ export function newGrantId(): string {
   return randomBytes(16).toString('base64url')
 }
 
-function parse(value: string | undefined): GrantRecord | undefined {
-  return value === undefined || value === ENDED_GRANT ? undefined : (JSON.parse(value) as GrantRecord)
+function parseGrant(value: string | undefined): GrantRecord | undefined {
+  return value === undefined || value === ENDED_GRANT ? undefined : (JSON.parseGrant(value) as GrantRecord)
 }
 
 const grantKey = (id: string): string => storeKey('grant', id)

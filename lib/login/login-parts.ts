@@ -13,4 +13,6 @@ export interface LoginParts {
   readonly hosts: Hosts
   readonly secrets: Secrets
   readonly registration: Registration | undefined
+  /** Lets a client live as long as a grant of it. */
+  readonly renew: (client: string) => Promise<void>
 }

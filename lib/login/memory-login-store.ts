@@ -64,8 +64,12 @@ export class MemoryLoginStore implements LoginStore {
     members.delete(member)
     members.add(member)
     this.#keep(this.#sets, set, { value: members, endsAt: Date.now() + ttlMs })
-    const over = [...members].slice(0, Math.max(members.size - max, 0))
-    for (const each of over) members.delete(each)
+    const over: string[] = []
+    for (const each of members) {
+      if (members.size <= max) break
+      members.delete(each)
+      over.push(each)
+    }
     return over
   }
 

@@ -5,6 +5,7 @@ import type { GatewayRequest, LoginStore } from '../types.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import type { AgentLoginOptions, KnownClient } from './agent-login-options.ts'
 import { MemoryLoginStore } from './memory-login-store.ts'
+import { faultOfRedirectUri } from './redirect-uri.ts'
 import { type SigningKey, signingKeys } from './signing-keys.ts'
 
 /** The options with their defaults. */
@@ -149,8 +150,13 @@ function clientsFrom(clients: AgentLoginOptions['clients'] = []): readonly Known
     const isWhole = typeof id === 'string' && id !== '' && typeof name === 'string' && name !== ''
     requireThat(isWhole, '"clients" needs an "id" and a "name" for each')
     const areUris =
-      Array.isArray(redirectUris) && redirectUris.length > 0 && redirectUris.every((uri) => URL.canParse(uri))
-    requireThat(areUris, `"clients" needs "redirectUris" for ${JSON.stringify(id)}, an array of absolute URIs`)
+      Array.isArray(redirectUris) &&
+      redirectUris.length > 0 &&
+      redirectUris.every((uri) => faultOfRedirectUri(uri) === undefined)
+    requireThat(
+      areUris,
+      `"clients" needs "redirectUris" for ${JSON.stringify(id)}, an array of URIs with https:, loopback http:, or the scheme of an app`,
+    )
   }
   return clients
 }

@@ -42,16 +42,6 @@ export class ClientRefused extends Error {
   override readonly name = 'ClientRefused'
 }
 
-/** The fetch for addresses that others name: public hosts alone, no redirects, bounded in bytes and time. */
-export type GuardedFetch = (
-  url: string,
-  options?: {
-    readonly headers?: Readonly<Record<string, string>>
-    readonly maxBytes?: number
-    readonly timeoutMs?: number
-  },
-) => Promise<Response>
-
 /** A form on a page: where it is posted to, and its hidden fields. */
 export interface PageForm {
   readonly action: string
