@@ -184,7 +184,7 @@ export function newGrantId(): string {
 }
 
 function parseGrant(value: string | undefined): GrantRecord | undefined {
-  return value === undefined || value === ENDED_GRANT ? undefined : (JSON.parseGrant(value) as GrantRecord)
+  return value === undefined || value === ENDED_GRANT ? undefined : (JSON.parse(value) as GrantRecord)
 }
 
 const grantKey = (id: string): string => storeKey('grant', id)
