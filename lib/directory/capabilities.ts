@@ -1,7 +1,7 @@
 /** A server's capabilities as HTML: its tools, prompts and resources, and its instructions. */
 import { nonEmptyText } from '../util/json.ts'
 import { promptItem, resourceItem, toolItem } from './capability-items.ts'
-import { html, type Html } from './html.ts'
+import { html, type Html } from '../pages/html.ts'
 import type { Capabilities, CapabilityList } from './introspect.ts'
 import type { Introspection } from './listing.ts'
 import type { TrialParts } from './trial.ts'

@@ -1,6 +1,6 @@
 /** The rows of a server's lists: a tool, a prompt, a resource, each with what it takes and how it is tried. */
 import { isObject, type JsonObject, member, nonEmptyText } from '../util/json.ts'
-import { breakable, html, type Html, type HtmlContent } from './html.ts'
+import { breakable, html, type Html, type HtmlContent } from '../pages/html.ts'
 import { curlFold, type TrialParts } from './trial.ts'
 
 /** How many parameters of a tool are listed. */

@@ -1,8 +1,8 @@
 /** A server in the list, and the head of its own page: description, health, endpoint, and how clients are connected. */
 import type { HealthStatus } from './health.ts'
-import { breakable, html, type Html, type HtmlContent } from './html.ts'
+import { breakable, html, type Html, type HtmlContent } from '../pages/html.ts'
 import type { ListedServer } from './listing.ts'
-import { relativeTime } from './relative-time.ts'
+import { relativeTime } from '../pages/relative-time.ts'
 import { installLinks, type Snippet, snippetsFor } from './snippets.ts'
 
 type ClientHeaders = ReadonlyMap<string, string>
@@ -11,7 +11,7 @@ type ClientHeaders = ReadonlyMap<string, string>
 export function card(listed: ListedServer, index: number, headers: ClientHeaders): Html {
   const id = `server-${index}`
   const { name, title, description, tags } = listed
-  return html`<li class="card ${listed.health.status}" data-card data-entry data-tags="${JSON.stringify(tags)}">
+  return html`<li class="row ${listed.health.status}" data-card data-entry data-tags="${JSON.stringify(tags)}">
     <article aria-labelledby="${id}">
       <div class="head" data-text>
         <h2 id="${id}"><a href="?server=${encodeURIComponent(name)}">${title}</a></h2>

@@ -1,6 +1,6 @@
 /** What every page has around its content: the head, with style, script and icon. */
 import { createHash } from 'node:crypto'
-import { html, type Html, type HtmlContent, verbatim } from './html.ts'
+import { html, type Html, type HtmlContent, verbatim } from '../pages/html.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'
 import { TRIAL_STYLE } from './trial-style.ts'

@@ -3,7 +3,7 @@ import { nonEmptyText } from '../util/json.ts'
 import { identity, renderCapabilities } from './capabilities.ts'
 import { card, serverHead } from './card.ts'
 import { frame } from './frame.ts'
-import { html, type Html, type HtmlContent } from './html.ts'
+import { html, type Html, type HtmlContent } from '../pages/html.ts'
 import type { Introspection, ListedServer } from './listing.ts'
 import type { PageVisitor } from './page-visitor.ts'
 import type { Settings } from './settings.ts'
@@ -30,7 +30,7 @@ export function listPage(
         ${
           servers.length === 0
             ? html`<p class="empty">No server is open to you here.</p>`
-            : html`<ul class="cards" id="servers">
+            : html`<ul class="rows" id="servers">
                   ${servers.map((server, index) => card(server, index, clientHeaders))}
                 </ul>
                 <p class="empty" data-none hidden>No server fits that.</p>`

@@ -1,48 +1,16 @@
-/** The style of the pages: system fonts, a light and a dark scheme, from a width of 360 px up. */
+/** The style of the server list. */
+import { BASE_STYLE } from '../pages/base-style.ts'
 
-export const STYLE: string = `
-:root {
-  color-scheme: light dark;
-  --paper: #f5f5f2; --card: #fff; --well: #f3f4f0; --ink: #191c1b; --soft: #565c59; --line: #dfe1db;
-  --accent: #0b6a5a; --on-accent: #fff; --tint: #e4f1ee; --edge: #c5c9c0;
-  --good: #1c7f4c; --bad: #a93a1c; --on-bad: #fff; --bad-tint: #fbece6;
-  --shadow: 0 1px 2px rgb(20 30 25 / 5%), 0 4px 16px rgb(20 30 25 / 4%);
-  --mono: ui-monospace, "SF Mono", SFMono-Regular, "Cascadia Code", "JetBrains Mono", Menlo, Consolas, monospace;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #111413; --card: #191d1b; --well: #111413; --ink: #e8ecea; --soft: #a3aca8; --line: #2b312e;
-    --accent: #6fd3bd; --on-accent: #06251f; --tint: #17332d; --edge: #434b47;
-    --good: #5fce91; --bad: #f29b7d; --on-bad: #2b0f06; --bad-tint: #35201a;
-    --shadow: none;
-  }
-}
+export const STYLE: string = `${BASE_STYLE}
 html { scroll-padding-top: 3.5rem; }
-*, *::before, *::after { box-sizing: border-box; }
-body {
-  margin: 0 auto; padding: clamp(1.5rem, 5vw, 4rem) clamp(1rem, 4vw, 2rem) 5rem; max-width: 60rem;
-  background: var(--paper); color: var(--ink);
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
-  -webkit-text-size-adjust: 100%; text-size-adjust: 100%;
-}
-h1, h2, h5, p, ul, ol, dl, dd, fieldset, pre { margin: 0; padding: 0; }
-ul, ol { list-style: none; }
-a { color: var(--accent); text-underline-offset: .18em; }
-button, input, select, textarea { font: inherit; color: inherit; }
-code, pre { font-family: var(--mono); font-size: .875em; }
-pre code { font-size: inherit; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: .3rem; }
-[hidden] { display: none !important; }
-.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-
+body { max-width: 60rem; }
 .where { display: flex; flex-wrap: wrap; align-items: center; gap: 0 1.5rem; min-height: 2.5rem; margin-bottom: 1rem; font-size: .9375rem; }
 .where nav a, .who a { display: inline-flex; align-items: center; min-height: 2.5rem; text-decoration: none; }
 .where nav a::before { content: ""; width: .45rem; height: .45rem; margin-right: .5rem; border: solid currentColor; border-width: 0 0 2px 2px; transform: rotate(45deg); }
 .where a:hover { text-decoration: underline; }
 .who { margin-left: auto; color: var(--soft); overflow-wrap: anywhere; }
 
-h1 { font-size: clamp(1.75rem, 1.3rem + 2vw, 2.375rem); line-height: 1.15; font-weight: 680; letter-spacing: -.022em; text-wrap: balance; overflow-wrap: anywhere; min-width: 0; }
-.top > p { margin-top: .6rem; color: var(--soft); font-size: 1.0625rem; max-width: 66ch; text-wrap: pretty; }
+.top h1 { overflow-wrap: anywhere; min-width: 0; }
 
 .filter { display: none; gap: .75rem 1rem; flex-wrap: wrap; align-items: center; }
 .top + .filter { margin-top: 1.75rem; }
@@ -61,23 +29,24 @@ h1 { font-size: clamp(1.75rem, 1.3rem + 2vw, 2.375rem); line-height: 1.15; font-
 .chips button:hover { border-color: var(--accent); color: var(--ink); }
 .chips button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 
-main { margin-top: 1.75rem; }
-.cards { border: 1px solid var(--line); border-radius: 1rem; background: var(--card); box-shadow: var(--shadow); }
-.card + .card { border-top: 1px solid var(--line); }
-.card article { position: relative; padding: 1rem clamp(1rem, 3vw, 1.5rem); }
+.rows { border: 1px solid var(--line); border-radius: 1rem; background: var(--card); box-shadow: var(--shadow); }
+.row + .row { border-top: 1px solid var(--line); }
+.row article { position: relative; padding: 1rem clamp(1rem, 3vw, 1.5rem); }
 .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .7rem; }
-.card .head { padding-right: 7rem; }
-h2 { font-size: 1.125rem; line-height: 1.35; font-weight: 640; letter-spacing: -.01em; overflow-wrap: anywhere; min-width: 0; }
-.card h2 a { color: inherit; text-decoration: none; }
-.card h2 a:hover { color: var(--accent); text-decoration: underline; }
-.card.failing h2, .card.failing .description { color: var(--soft); }
+.row .head { padding-right: 7rem; }
+h2 { font-size: 1.125rem; line-height: 1.35; letter-spacing: -.01em; }
+.row h2 a { color: inherit; text-decoration: none; }
+.row h2 a:hover { color: var(--accent); text-decoration: underline; }
+.row.failing h2, .row.failing .description { color: var(--soft); }
 .name { color: var(--soft); font-size: .875rem; overflow-wrap: anywhere; min-width: 0; }
 .description { max-width: 68ch; text-wrap: pretty; overflow-wrap: anywhere; }
-.card .health { margin-left: auto; }
-.card .head::before { content: ""; order: 1; flex-basis: 100%; height: 0; }
-.card .head > :is(.description, .tags) { order: 2; }
-.card .description { flex: 1 1 20rem; color: var(--soft); font-size: .9375rem; }
-.server .description { margin-top: .5rem; font-size: 1.0625rem; }
+.row .health { margin-left: auto; }
+.row .head::before { content: ""; order: 1; flex-basis: 100%; height: 0; }
+.row .head > :is(.description, .tags) { order: 2; }
+.row .description { flex: 1 1 20rem; color: var(--soft); font-size: .9375rem; }
+.top .head p { margin: 0; font-size: .875rem; }
+.top .identity { margin-top: .35rem; font-size: .9375rem; }
+.top .description { margin-top: .5rem; color: var(--ink); }
 .health { color: var(--soft); font-size: .875rem; white-space: nowrap; }
 .health::before {
   content: ""; display: inline-block; width: .55rem; height: .55rem; margin-right: .45rem; border-radius: 50%;
@@ -87,7 +56,7 @@ h2 { font-size: 1.125rem; line-height: 1.35; font-weight: 640; letter-spacing: -
 .health.failing { color: var(--bad); }
 .health.failing::before { border-radius: .12rem; background: var(--bad); border-color: var(--bad); }
 .tags { display: flex; flex-wrap: wrap; gap: .35rem; }
-.card .tags { margin-left: auto; }
+.row .tags { margin-left: auto; }
 .server .tags { margin-top: .6rem; }
 .tags li { padding: .1rem .6rem; border-radius: 2rem; background: var(--tint); color: var(--accent); font-size: .8125rem; }
 
@@ -141,7 +110,8 @@ pre {
   white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.6; tab-size: 2;
 }
 
-.identity { margin-top: .35rem; color: var(--soft); font-size: .9375rem; overflow-wrap: anywhere; }
+.identity { overflow-wrap: anywhere; }
+.identity span { white-space: nowrap; }
 .identity strong { color: var(--ink); font-weight: 600; }
 .identity > * + *::before { content: "·"; margin-right: .35rem; }
 
@@ -198,12 +168,13 @@ pre.instructions { padding: 1rem 1.25rem; margin-top: .5rem; }
 .ways { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1.25rem; }
 .ways a { display: inline-flex; align-items: center; min-height: 2.5rem; }
 @media (max-width: 40rem) {
-  .card .head { padding-right: 0; }
-  .card .health, .card .tags { margin-left: 0; }
+  .row .head { padding-right: 0; }
+  .row .health, .row .tags { margin-left: 0; }
   .connect > summary { position: static; margin: .1rem 0 -.6rem; }
-  .card.failing .health, .health { white-space: normal; }
+  .row.failing .health, .health { white-space: normal; }
   .line { grid-template-columns: minmax(0, 1fr) auto; }
   .line .brief { grid-column: 1 / -1; grid-row: 2; }
+  .item[open] .said { display: none; }
   .marks { grid-column: 2; grid-row: 1; }
   .list-head .filter { flex-basis: 100%; }
 }

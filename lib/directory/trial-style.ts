@@ -45,7 +45,7 @@ progress { width: 100%; height: .4rem; accent-color: var(--accent); }
 .question h5:focus-visible { outline-offset: .3rem; }
 .question .field :is(input:not([type=checkbox]), select, textarea) { background: var(--card); }
 .question .quiet { font-size: .875rem; }
-.call .schema + .schema, .call .schema { margin-top: -.3rem; }
+.call > .schema, .call > div > .schema { margin-top: -.35rem; }
 .wire { display: grid; gap: .5rem; }
 .wire p { color: var(--soft); font-size: .8125rem; }
 .wire .sent p { color: var(--accent); }

@@ -2,7 +2,7 @@
 import { MODERN_VERSIONS } from '../protocol.ts'
 import type { Era } from '../types.ts'
 import { curlLines, type CurlParts } from './curl.ts'
-import { html, type Html } from './html.ts'
+import { html, type Html } from '../pages/html.ts'
 import type { Introspection, ListedServer } from './listing.ts'
 
 /** What a request to the server is made of, besides its method and parameters. */
