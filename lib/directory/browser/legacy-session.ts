@@ -2,7 +2,7 @@
 import { HEADER, LEGACY_VERSIONS, negotiatedVersionHeader } from '../../protocol.ts'
 import { type JsonObject, member } from '../../util/json.ts'
 import { CAPABILITIES, IDENTITY, type CallListener, pause } from './call-listener.ts'
-import { AnsweredError, endSession, send } from './wire.ts'
+import { AnsweredError, endWithKeepalive, sendToEndpoint } from './wire.ts'
 
 /** How long the first call waits for the stream on which the server may ask, in milliseconds. */
 const LISTEN_MS = 500
@@ -47,7 +47,7 @@ export class LegacySession {
   close(): void {
     const { headers } = this
     this.#forget()
-    if (headers?.[HEADER.sessionId] !== undefined) endSession(this.#endpoint, headers)
+    if (headers?.[HEADER.sessionId] !== undefined) endWithKeepalive(this.#endpoint, headers)
   }
 
   #forget(): void {
@@ -70,7 +70,7 @@ export class LegacySession {
         if (received['id'] === 'handshake') answer = received
       }
       const onHead = (head: Headers): void => void (id ??= head.get(HEADER.sessionId))
-      await send(this.#endpoint, { verb: 'POST', message: said, headers, signal, onMessage, onHead })
+      await sendToEndpoint(this.#endpoint, { verb: 'POST', message: said, headers, signal, onMessage, onHead })
     }
     await say(message, {})
     if (answer['error'] !== undefined) throw new AnsweredError(answer['error'])
@@ -97,7 +97,7 @@ export class LegacySession {
       for (;;) {
         const onMessage = (message: JsonObject): void => this.#onMessage(message)
         const named = { ...headers, ...after }
-        const end = await send(this.#endpoint, { verb: 'GET', headers: named, signal, onMessage, onHead })
+        const end = await sendToEndpoint(this.#endpoint, { verb: 'GET', headers: named, signal, onMessage, onHead })
         after = end?.lastEventId === undefined ? after : { [HEADER.lastEventId]: end.lastEventId }
         await pause(end?.retryMs ?? REOPEN_MS, signal)
       }

@@ -2,11 +2,11 @@
 import { isObject, type JsonObject, nonEmptyText } from '../../util/json.ts'
 import { announce, button, element, freshId } from './elements.ts'
 import { objectForm } from './form.ts'
-import { externalLink, hostOf, quietNote } from './results.ts'
+import { externalLink, hostWithScheme, quietNote } from './results.ts'
 
 /** URLs are opened by a click alone, and only where their host can be believed. */
 const SAFE_SCHEMES = ['https:']
-const LOOPBACK_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/
+const LOOPBACK_NAME = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/
 
 /** Questions of one call come one after the other, in `slot`. A question that is withdrawn is cancelled. */
 export class QuestionSlot {
@@ -53,14 +53,14 @@ type Over = (answer: JsonObject) => void
 
 function formQuestion({ requestedSchema }: JsonObject, over: Over): Node[] {
   const schema = isObject(requestedSchema) ? requestedSchema : { type: 'object' }
-  const send = element('button', { type: 'submit', class: 'primary' }, 'Send')
-  const form = objectForm(schema, [send, ...refusals(over)], () => over({ action: 'accept', content: form.read() }))
+  const accept = element('button', { type: 'submit', class: 'primary' }, 'Send')
+  const form = objectForm(schema, [accept, ...refusals(over)], () => over({ action: 'accept', content: form.read() }))
   return [quietNote('Tell it only what you would tell this server anyway: no passwords, no keys.'), form.shown]
 }
 
 function urlQuestion(question: JsonObject, over: Over): Node[] {
   const url = nonEmptyText(question, 'url') ?? ''
-  const host = hostOf(url, SAFE_SCHEMES) ?? loopbackOf(url)
+  const host = hostWithScheme(url, SAFE_SCHEMES) ?? loopbackOf(url)
   if (host === undefined) {
     return [quietNote(`It wants a page to be opened that is not opened from here: ${url.slice(0, 200)}`), actions(over)]
   }
@@ -72,8 +72,8 @@ function urlQuestion(question: JsonObject, over: Over): Node[] {
 }
 
 function loopbackOf(url: string): string | undefined {
-  const host = hostOf(url, ['http:'])
-  return host !== undefined && LOOPBACK_HOST.test(host) ? host : undefined
+  const host = hostWithScheme(url, ['http:'])
+  return host !== undefined && LOOPBACK_NAME.test(host) ? host : undefined
 }
 
 function actions(over: Over, first?: Node): HTMLElement {

@@ -83,7 +83,7 @@ function resourceContent(resource: unknown): HTMLElement {
 function resourceLink(link: JsonObject, onRead: ReadResource): HTMLElement {
   const uri = nonEmptyText(link, 'uri') ?? ''
   const name = nonEmptyText(link, 'title') ?? nonEmptyText(link, 'name')
-  const host = hostOf(uri, ['https:'])
+  const host = hostWithScheme(uri, ['https:'])
   return element(
     'p',
     { class: 'resource-link' },
@@ -95,13 +95,13 @@ function resourceLink(link: JsonObject, onRead: ReadResource): HTMLElement {
 }
 
 /** The host of a URL with one of these schemes. */
-export function hostOf(url: string, schemes: readonly string[]): string | undefined {
+export function hostWithScheme(url: string, schemes: readonly string[]): string | undefined {
   if (!URL.canParse(url)) return undefined
   const { protocol, host } = new URL(url)
   return schemes.includes(protocol) && host !== '' ? host : undefined
 }
 
-/** `href` must have been checked by `hostOf`. */
+/** `href` must have been checked by `hostWithScheme`. */
 export function externalLink(href: string, label: string): HTMLAnchorElement {
   return element('a', { href: new URL(href).href, target: '_blank', rel: 'noopener noreferrer' }, label)
 }

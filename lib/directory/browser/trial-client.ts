@@ -5,7 +5,7 @@ import { callHeaders } from '../call-headers.ts'
 import type { StreamEnd } from './event-stream.ts'
 import { LegacySession } from './legacy-session.ts'
 import { CAPABILITIES, IDENTITY, type CallListener, pause } from './call-listener.ts'
-import { AnsweredError, send } from './wire.ts'
+import { AnsweredError, sendToEndpoint } from './wire.ts'
 
 /** A request to make. */
 export interface TrialRequest {
@@ -102,11 +102,17 @@ export class TrialClient {
     const { signal } = listener
     const onMessage = (received: JsonObject): void => this.#receive(received, listener)
     listener.onWire('sent', message)
-    let end: StreamEnd | undefined = await send(this.#endpoint, { verb: 'POST', message, headers, signal, onMessage })
+    let end: StreamEnd | undefined = await sendToEndpoint(this.#endpoint, {
+      verb: 'POST',
+      message,
+      headers,
+      signal,
+      onMessage,
+    })
     while (this.#pending.has(message['id']) && end?.lastEventId !== undefined) {
       await pause(end.retryMs, signal)
       const resuming = { ...headers, 'last-event-id': end.lastEventId }
-      end = await send(this.#endpoint, { verb: 'GET', headers: resuming, signal, onMessage })
+      end = await sendToEndpoint(this.#endpoint, { verb: 'GET', headers: resuming, signal, onMessage })
     }
     throw new Error('The server ended its answer without a result')
   }
@@ -132,7 +138,9 @@ export class TrialClient {
     const response = { jsonrpc: '2.0', id, ...(await this.#answerTo(id, method, params, listener)) }
     listener?.onWire('sent', response)
     const headers = this.#session?.headers ?? {}
-    await send(this.#endpoint, { verb: 'POST', message: response, headers, onMessage: () => {} }).catch(() => {})
+    await sendToEndpoint(this.#endpoint, { verb: 'POST', message: response, headers, onMessage: () => {} }).catch(
+      () => {},
+    )
   }
 
   async #answerTo(
@@ -169,7 +177,7 @@ export class TrialClient {
     const params = { requestId, reason: 'The person at the page cancelled it' }
     const message = { jsonrpc: '2.0', method: 'notifications/cancelled', params }
     listener.onWire('sent', message)
-    void send(this.#endpoint, { verb: 'POST', message, headers, onMessage: () => {} }).catch(() => {})
+    void sendToEndpoint(this.#endpoint, { verb: 'POST', message, headers, onMessage: () => {} }).catch(() => {})
   }
 }
 

@@ -40,7 +40,7 @@ const ALIKE = { mode: 'same-origin', credentials: 'same-origin', redirect: 'erro
  *
  * @throws {AnsweredError} for a status that is no success.
  */
-export async function send(endpoint: string, sending: Sending): Promise<StreamEnd | undefined> {
+export async function sendToEndpoint(endpoint: string, sending: Sending): Promise<StreamEnd | undefined> {
   const { verb, message, headers, signal, onMessage, onHead } = sending
   const accept = verb === 'GET' ? EVENT_STREAM_TYPE : `${JSON_TYPE}, ${EVENT_STREAM_TYPE}`
   const response = await fetch(endpoint, {
@@ -63,6 +63,6 @@ export async function send(endpoint: string, sending: Sending): Promise<StreamEn
 }
 
 /** Ends a session, also while the page is left: nothing is read of the answer. */
-export function endSession(endpoint: string, headers: Readonly<Record<string, string>>): void {
+export function endWithKeepalive(endpoint: string, headers: Readonly<Record<string, string>>): void {
   void fetch(endpoint, { ...ALIKE, method: 'DELETE', headers, keepalive: true }).catch(() => {})
 }
