@@ -203,6 +203,7 @@ export class RunningGateway {
       checkHostAndOrigin: (request) => this.#checkHostAndOrigin(request),
       authenticate: async (request, server) => authenticate(request, server, this.#config),
       lookUpServer: async (request, server, principal) => lookUpServer(request, server, principal, this.#config),
+      hasOAuth: (server) => this.#config.protectedServers.asked(server).metadataUrl !== undefined,
       faultOf: (error, context) => faultOf(error, context, this.#config.report),
       connect: (subject) => {
         const { server, config } = subject
