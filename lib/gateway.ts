@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from './errors.ts'
 import { expose } from './exchange/gateway-internals.ts'
+import { wantsPage } from './inbound/accept.ts'
 import { challengeHeaders } from './inbound/access/challenge.ts'
 import { answerMetadata } from './inbound/access/metadata-endpoint.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
@@ -47,6 +48,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (next && request.method === 'OPTIONS') return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
+      if (wantsPage(request)) return running.sendPage(inbound)
     } catch (error) {
       fail(new InboundRequest(request, response, ''), error)
       return
