@@ -13,7 +13,7 @@ import { faultOf } from './outbound/fault-of.ts'
 import { refuse } from './outbound/refusal.ts'
 import { HEADER, MODERN_VERSIONS } from './protocol.ts'
 import { RunningGateway } from './running-gateway.ts'
-import type { Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
+import type { Authenticate, Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
 import { checkOptions } from './util/anchors.ts'
 
 type Next = (error?: unknown) => void
@@ -31,7 +31,10 @@ type Next = (error?: unknown) => void
  * @throws {TypeError} for an option that is unknown or cannot work; the message names the option and the cure.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
  */
-export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
+export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P, Authenticate<P>>): Gateway
+/** With `authenticate: false` hooks are given no principal. */
+export function mcpGateway(options: GatewayOptions): Gateway
+export function mcpGateway(options: GatewayOptions): Gateway {
   const config = checkOptions(mcpGateway, () => parseOptions(options))
   const { protectedServers } = config
   const running = checkOptions(mcpGateway, () => new RunningGateway(config))
