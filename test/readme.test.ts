@@ -230,23 +230,19 @@ test('SC2: behind a proxy on the same machine, onError says what the README says
   }
 })
 
-const papers = [
-  'README.md',
-  'CHANGELOG.md',
-  'docs/errors.md',
-  'docs/protocol.md',
-  'docs/scaling.md',
-  'docs/security.md',
-  'docs/servers.md',
-  'docs/streams.md',
-  'docs/sessions.md',
-  'docs/directory.md',
-  'docs/command-line.md',
-  'docs/performance.md',
-]
+/** Everything that is written to be read, but for what is in folders of its own. */
+const papers = ['.', 'docs'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file)),
+)
 
 test.each(papers)('every relative link of %s resolves', (file) => {
-  const links = Array.from(read(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g))
+  const text = read(file).replaceAll(/^```.*?^```$/gms, '')
+  const links = [
+    ...text.matchAll(/\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)/g),
+    ...text.matchAll(/ (?:src|srcset|href)="(?!https?:)([^"#]*)(?:#([^"]*))?"/g),
+  ]
   const broken = links.filter(([, path, anchor]) => {
     const target = path === '' ? file : join(dirname(file), path!)
     if (!existsSync(join(ROOT, target))) return true
@@ -257,12 +253,16 @@ test.each(papers)('every relative link of %s resolves', (file) => {
 
 /** The anchors of a page's headings, as GitHub makes them. */
 function anchorsOf(page: string): string[] {
-  return Array.from(page.matchAll(/^#+ (.*)$/gm), ([, heading]) =>
-    heading!
+  const found: string[] = []
+  for (const [, heading] of page.replaceAll(/^```.*?^```$/gms, '').matchAll(/^#+ (.*)$/gm)) {
+    const anchor = heading!
       .toLowerCase()
-      .replace(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-'),
-  )
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-')
+    const before = found.filter((each) => each === anchor || each.replace(/-\d+$/, '') === anchor).length
+    found.push(before === 0 ? anchor : `${anchor}-${before}`)
+  }
+  return found
 }
 
 test.each(papers)('every script that %s tells to run is there', (file) => {
