@@ -1,4 +1,5 @@
 /** A running gateway: the steps of a request from the mount to the pipeline, in order. */
+import { attachAccess } from './access-host.ts'
 import { GatewayError } from './errors.ts'
 import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
@@ -40,6 +41,7 @@ interface Received {
 export class RunningGateway {
   readonly #config: Config
   readonly #parts: GatewayParts
+  readonly #detach: () => void
   #closed: Promise<void> | undefined
   /** Whether a directory is mounted with the gateway. */
   #hasList = false
@@ -47,6 +49,7 @@ export class RunningGateway {
   constructor(config: Config) {
     this.#config = config
     this.#parts = createGatewayParts(config)
+    this.#detach = attachAccess(config, this.#parts)
   }
 
   /** Serves a request; calls `fail` for an error. The request's share of the quota is released when it is over. */
@@ -193,6 +196,7 @@ export class RunningGateway {
   /** Repeated calls return the same promise. */
   readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
     const report = (error: unknown): void => this.#config.report(error, undefined)
+    this.#detach()
     this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
     return this.#closed
   }
@@ -209,6 +213,7 @@ export class RunningGateway {
       checkHostAndOrigin: (request) => this.#checkHostAndOrigin(request),
       authenticate: async (request, server) => authenticate(request, server, this.#config),
       lookUpServer: async (request, server, principal) => lookUpServer(request, server, principal, this.#config),
+      hasOAuth: (server) => this.#config.protectedServers.asked(server).metadataUrl !== undefined,
       faultOf: (error, context) => faultOf(error, context, this.#config.report),
       connect: (subject) => {
         const { server, config } = subject

@@ -25,6 +25,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type Http from 'node:http'
 import type { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { McpServerFactory } from '@modelcontextprotocol/server'
+import type { test as nodeTest } from 'node:test'
 import type Express from 'express'
 import type * as Package from 'express-mcp-gateway'
 import type { createClient } from 'redis'
@@ -47,20 +48,21 @@ declare global {
   const { redis, blocking, client }: { redis: Redis; blocking: Redis; client: Redis }
   const { newKey, oldKey }: Record<string, string>
   const db: {
-    findServer(team: string, name: string): Found<{ url: string }>
+    findServer(team: string, name: string): Found<{ url: string; token: string }>
     serverOf(id: string, name: string): Found<Package.ServerConfig>
     serversOf(id: string | undefined): Promise<Record<string, Package.ServerConfig>>
   }
   const vault: { tokenFor(id: string, server: string): Promise<string> }
   const users: { of(request: IncomingMessage): Found<Member & { blocked: boolean }> }
   const log: { info(record: object): void }
-  const introspect: (token: string, resource: string | undefined) => Found<Member>
+  const findOwner: (token: string, resource: string | undefined) => Found<Member>
   const makeCart: (owner: Package.Principal) => McpServerV1
   const makeNotes: McpServerFactory
   const approved: Set<string>
   const withoutSecrets: (json: Package.Json | undefined) => Package.Json
   const isSuspicious: (result: Package.ToolResult) => Promise<boolean>
   const MyEventLog: new () => Package.EventLog
+  const test: typeof nodeTest
 }
 `
 
@@ -132,7 +134,7 @@ test('every piece of JSON is JSON', () => {
 type TakesOptions = (options: never) => unknown
 
 test.each<[file: string, first: string, called: string, take: TakesOptions]>([
-  ['README.md', 'issuer', 'jwtBearer', jwtBearer],
+  ['docs/authentication.md', 'issuer', 'jwtBearer', jwtBearer],
   ['docs/observability.md', 'content', 'openTelemetry', openTelemetry],
   ['docs/servers.md', 'command', 'stdio', stdio],
   ['docs/servers.md', 'key', 'inProcess', (options) => inProcess(() => {}, options)],
