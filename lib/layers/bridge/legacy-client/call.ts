@@ -15,7 +15,7 @@ import type { KnownTools } from './known-tools.ts'
 import { errorText, failureText, legacyError, legacyNotification, legacyResult } from './legacy-response.ts'
 import { missingName, modernRequest, type Round } from './modern-request.ts'
 import { CannotAsk, type Questions } from './questions.ts'
-import { ASKING, OF_A_REQUEST, RPC_ERROR } from './tables.ts'
+import { ASKING, OF_A_REQUEST, RPC_ERROR } from '../tables.ts'
 
 /** How often a server may answer with input requests before the call fails. */
 const MAX_ASKING_ROUNDS = 10

@@ -7,7 +7,7 @@ import type { RequestMessage } from '../../../exchange/message.ts'
 import { encodeHeaderValue } from '../../../exchange/header-value.ts'
 import { HEADER, META, MODERN_VERSIONS, NAMED_BY } from '../../../protocol.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
-import { DEFAULT_LOG_LEVEL, modernCapabilities, RESERVED_META } from './tables.ts'
+import { DEFAULT_LOG_LEVEL, modernCapabilities, RESERVED_META } from '../tables.ts'
 
 /** The parameters that a retry adds, each as JSON text. (ST23) */
 export interface Round {

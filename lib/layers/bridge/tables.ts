@@ -1,6 +1,6 @@
 /** Differences between the revisions with sessions and 2026-07-28, as data. */
-import type { JsonObject } from '../../../util/json.ts'
-import { isObject, member } from '../../../util/json.ts'
+import type { JsonObject } from '../../util/json.ts'
+import { isObject, member } from '../../util/json.ts'
 
 /** The revisions that are bridged, oldest first. A handshake with any other one is answered with the last. (LC1) */
 export const BRIDGED_VERSIONS: readonly string[] = ['2025-03-26', '2025-06-18', '2025-11-25']
