@@ -57,6 +57,7 @@ export type {
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  BridgeOptions,
   BridgeState,
   ClientState,
   Era,

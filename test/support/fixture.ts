@@ -56,6 +56,7 @@ export interface FixtureOptions {
   readonly principal?: Principal
   readonly store?: SessionStore
   readonly eventLog?: EventLog
+  readonly keys?: readonly string[]
   /** Layers beside the real ones, innermost. */
   readonly inner?: readonly Layer[]
 }
@@ -79,6 +80,7 @@ export function fixture({
   store = new MemorySessionStore(),
   eventLog = new MemoryEventLog(),
   inner = [],
+  keys,
 }: FixtureOptions = {}) {
   const upstream = new MemoryUpstream()
   const reported: Journal<GatewayError> = createJournal()
@@ -108,6 +110,11 @@ export function fixture({
       sessionsAreShared: sessions.areShared,
       mailbox: layers.includes('log') ? log.mailbox : undefined,
       responseMs: 0,
+      keys,
+      inFlight,
+      endSession: (state, context) => upstreamSessions.enqueue(state, context),
+      track: (work) => void upstreamSessions.track(work),
+      report,
     }),
     cache: new Cache(upstreamOf, 1024 * 1024),
     recover: new RecoverSession(),

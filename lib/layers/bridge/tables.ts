@@ -157,3 +157,64 @@ function withoutTasks(extensions: unknown): JsonObject {
   const { [TASKS]: _, ...rest } = extensions
   return Object.keys(rest).length > 0 ? { extensions: rest } : {}
 }
+
+/** Requests of legacy revisions that 2026-07-28 has not, beside those about tasks. (CL2, ST3) */
+const REMOVED: ReadonlySet<string> = new Set([
+  'initialize',
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+])
+
+/** Whether modern clients do not have this method: it is one of sessions, or of tasks, which are not bridged. */
+export function isRemoved(method: string): boolean {
+  return REMOVED.has(method) || method.startsWith('tasks/')
+}
+
+/** Requests whose results say how long they may be cached. (ST10) */
+export const CACHEABLE: ReadonlySet<string> = new Set([
+  'tools/list',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+])
+
+/** Legacy servers say nothing of caching, and a list may depend on the session. (ST10, ST13) */
+export const NOT_CACHED = { ttlMs: 0, cacheScope: 'private' } as const
+
+/** A modern client's capabilities for a legacy server: those on which the server may send a request. */
+export function legacyClientCapabilities(declared: JsonObject): JsonObject {
+  const { elicitation, sampling, roots, experimental } = declared
+  return {
+    ...(isObject(elicitation) && { elicitation }),
+    ...(isObject(sampling) && { sampling }),
+    ...(isObject(roots) && { roots: {} }),
+    ...(isObject(experimental) && { experimental }),
+  }
+}
+
+/** Whether a server may send requests to a client with these capabilities. */
+export function isAskable({ elicitation, sampling, roots }: JsonObject): boolean {
+  return isObject(elicitation) || isObject(sampling) || isObject(roots)
+}
+
+/** A legacy server's capabilities for a modern client; `hears` says whether the server has a listening stream. */
+export function modernServerCapabilities(offered: JsonObject, hears: boolean): JsonObject {
+  const { tasks: _, ...rest } = offered
+  if (hears) return rest
+  return Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, withoutNews(value)]))
+}
+
+function withoutNews(capability: unknown): unknown {
+  if (!isObject(capability)) return capability
+  const { listChanged: _, subscribe: __, ...rest } = capability
+  return rest
+}
+
+/** Whether a log message is urgent enough for a client that has asked for this level. (UT6) */
+export function isLogged(level: unknown, wanted: unknown): boolean {
+  const levels = [...LOG_LEVELS]
+  return levels.includes(wanted) && levels.indexOf(level) >= levels.indexOf(wanted)
+}

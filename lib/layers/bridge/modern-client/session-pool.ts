@@ -1,0 +1,286 @@
+/** The sessions at legacy servers for modern clients: shared by most requests, lent to calls that may be asked something. */
+import { GatewayError } from '../../../errors.ts'
+import type { Exchange } from '../../../exchange/exchange.ts'
+import type { Handle } from '../../../exchange/reply.ts'
+import type { UpstreamContext } from '../../../session/upstream-session.ts'
+import type { UpstreamState } from '../../../types.ts'
+import { isPiped } from '../../../upstream/server-kind.ts'
+import { canonicalJson } from '../../../util/canonical-json.ts'
+import { legacyClientCapabilities } from '../tables.ts'
+import type { Envelope } from './legacy-request.ts'
+import { PooledSession, type SessionHooks } from './pooled-session.ts'
+import { type Account, type Grant, type Want, WaitingList } from './waiting-list.ts'
+
+/** The most sessions of one principal at a server, unless `bridge.sessions` says otherwise. */
+const MAX_OF_PRINCIPAL = 8
+const MAX_ON_PIPES = 1
+const MAX_ANONYMOUS = 64
+
+/** The most sessions at all servers. */
+const MAX_SESSIONS = 10_000
+
+/** How long a session is kept without use, in milliseconds. */
+const IDLE_MS = 15 * 60_000
+
+/** What the pool does with a session beyond itself. `group` names the sessions that the same clients use. */
+export interface PoolParts {
+  readonly upstreamIdOf: (exchange: Exchange) => string
+  readonly responseMs: number
+  /** Ends a session at its server. */
+  readonly endSession: (state: UpstreamState, context: UpstreamContext) => void
+  readonly onError: (error: unknown, exchange: Exchange) => void
+  /** Takes the notifications that belong to no call. */
+  readonly onNews: (group: string, session: PooledSession, method: string, params: unknown) => void
+  readonly onGap: (group: string) => void
+  readonly onLost: (group: string, session: PooledSession) => void
+}
+
+/** What the pool knows of a session. */
+export interface PoolEntry {
+  readonly account: Account
+  readonly group: string
+  readonly exchange: Exchange
+  timer: NodeJS.Timeout | undefined
+}
+
+export class SessionPool {
+  readonly #parts: PoolParts
+  readonly #waiting: WaitingList
+  readonly #accounts = new Map<string, Account>()
+  readonly #entries = new Map<PooledSession, PoolEntry>()
+  #places = 0
+  #isClosed = false
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts
+    this.#waiting = new WaitingList(parts.responseMs, (account, want) => this.#grant(account, want))
+  }
+
+  /** The number of sessions, those included that are being opened or were handed over. */
+  get size(): number {
+    return this.#places
+  }
+
+  upstreamIdOf(exchange: Exchange): string {
+    return this.#parts.upstreamIdOf(exchange)
+  }
+
+  /** The name of the sessions that a client with these capabilities uses: two principals never share one. */
+  groupOf(exchange: Exchange, { capabilities }: Pick<Envelope, 'capabilities'>): string {
+    return JSON.stringify([this.#accountKeyOf(exchange), canonicalJson(legacyClientCapabilities(capabilities))])
+  }
+
+  /**
+   * A session for a request: the newest one that is free, or a new one. `isExclusive` lends it until `release()`.
+   * Rejects with `too_many_requests` when there has been none for `responseMs`.
+   */
+  async get(exchange: Exchange, next: Handle, envelope: Envelope, isExclusive: boolean): Promise<PooledSession> {
+    if (this.#isClosed) throw closing()
+    const account = this.#accountOf(this.#accountKeyOf(exchange))
+    const want = { exchange, group: this.groupOf(exchange, envelope), isExclusive, limit: limitOf(exchange) }
+    const grant = await this.#waiting.grantOf(account, want)
+    const session =
+      grant === 'open'
+        ? await this.#open(account, want, next, envelope)
+        : 'opening' in grant
+          ? await grant.opening
+          : grant.session
+    clearTimeout(this.#entries.get(session)?.timer)
+    return session
+  }
+
+  /** Returns a session that was lent. Without a principal nobody else is to find what it holds. */
+  release(session: PooledSession): void {
+    const entry = this.#entries.get(session)
+    if (!entry) return
+    session.isLent = false
+    session.owner = undefined
+    const { origin, config } = entry.exchange
+    const isKept = !session.isForeign && (origin.principal !== undefined || isPiped(config))
+    if (!isKept && session.isIdle) this.end(session)
+    else this.leave(session)
+  }
+
+  /** Marks the end of a request or a listener. */
+  leave(session: PooledSession): void {
+    const entry = this.#entries.get(session)
+    if (!entry) return
+    clearTimeout(entry.timer)
+    if (session.isIdle) entry.timer = setTimeout(() => this.end(session), IDLE_MS).unref()
+    this.#waiting.serve(entry.account)
+  }
+
+  /** Ends a session here and at the server. */
+  end(session: PooledSession): void {
+    const entry = this.#remove(session)
+    if (!entry) return
+    session.end()
+    this.#parts.endSession(session.state, contextOf(entry.exchange))
+    this.#free(entry.account)
+  }
+
+  /** Gives a session away, as another node may go on with it. It takes up its place until `forget()`. */
+  handOver(session: PooledSession): PoolEntry | undefined {
+    const entry = this.#remove(session)
+    session.stream.pause()
+    if (session.listeners > 0 && entry) this.#parts.onLost(entry.group, session)
+    session.listeners = 0
+    return entry
+  }
+
+  /** Takes a session back that was handed over, or that comes from another node; `hasPlace` if it was not forgotten. */
+  takeBack(session: PooledSession, entry: PoolEntry, hasPlace: boolean): void {
+    const account = this.#accountOf(entry.account.key)
+    if (!hasPlace) this.#count(account, 1)
+    account.sessions.push(session)
+    this.#entries.set(session, { ...entry, account })
+    session.isLent = true
+  }
+
+  /** Frees the place of a session that was handed over. */
+  forget({ account }: PoolEntry): void {
+    this.#free(account)
+  }
+
+  /** What the pool would know of a session that another node has opened. */
+  adopted(exchange: Exchange, envelope: Envelope): { readonly entry: PoolEntry; readonly hooks: SessionHooks } {
+    const group = this.groupOf(exchange, envelope)
+    const account = this.#accountOf(this.#accountKeyOf(exchange))
+    return { entry: { account, group, exchange: bare(exchange), timer: undefined }, hooks: this.#hooksOf(group, exchange) }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const account of this.#accounts.values()) this.#waiting.refuse(account, closing())
+    for (const session of this.#entries.keys()) this.end(session)
+  }
+
+  #grant(account: Account, { exchange: _, group, isExclusive, limit }: Want): Grant | undefined {
+    const fits = (session: PooledSession): boolean =>
+      this.#entries.get(session)?.group === group && (isExclusive ? session.isFree : !session.isOver)
+    const session = account.sessions.findLast(fits)
+    if (session) {
+      session.isLent ||= isExclusive
+      return { session }
+    }
+    const opening = isExclusive ? undefined : account.opening.get(group)
+    if (opening) return { opening }
+    if (account.places >= limit && !this.#endIdle(account.sessions)) return undefined
+    if (this.#places >= MAX_SESSIONS && !this.#endIdle(this.#entries.keys())) return undefined
+    this.#count(account, 1)
+    return 'open'
+  }
+
+  #open(account: Account, { exchange, group, isExclusive }: Want, next: Handle, envelope: Envelope): Promise<PooledSession> {
+    const opening = this.#handshake({ account, group, exchange: bare(exchange), timer: undefined }, exchange, next, envelope)
+    const lent = opening.then((session) => {
+      session.isLent = isExclusive
+      return session
+    })
+    account.opening.set(group, lent)
+    const over = (): void => {
+      if (account.opening.get(group) === lent) account.opening.delete(group)
+    }
+    lent.then(over, over)
+    return lent
+  }
+
+  async #handshake(entry: PoolEntry, exchange: Exchange, next: Handle, envelope: Envelope): Promise<PooledSession> {
+    let session: PooledSession
+    try {
+      session = await PooledSession.open(exchange, next, envelope, this.#hooksOf(entry.group, exchange))
+    } catch (error) {
+      this.#free(entry.account)
+      throw error
+    }
+    entry.account.sessions.push(session)
+    this.#entries.set(session, entry)
+    if (!this.#isClosed) return session
+    this.end(session)
+    throw closing()
+  }
+
+  #hooksOf(group: string, exchange: Exchange): SessionHooks {
+    const { responseMs, onNews, onGap, onLost, onError } = this.#parts
+    const own = bare(exchange)
+    return {
+      responseMs,
+      onNews: (session, method, params) => onNews(group, session, method, params),
+      onGap: () => onGap(group),
+      onLost: (session) => {
+        const entry = this.#remove(session)
+        if (entry) this.#free(entry.account)
+        onLost(group, session)
+      },
+      onError: (error) => onError(error, own),
+    }
+  }
+
+  #endIdle(sessions: Iterable<PooledSession>): boolean {
+    for (const session of sessions) {
+      const entry = session.isIdle ? this.#remove(session) : undefined
+      if (!entry) continue
+      session.end()
+      this.#parts.endSession(session.state, contextOf(entry.exchange))
+      this.#count(entry.account, -1)
+      return true
+    }
+    return false
+  }
+
+  #remove(session: PooledSession): PoolEntry | undefined {
+    const entry = this.#entries.get(session)
+    if (!entry) return undefined
+    clearTimeout(entry.timer)
+    this.#entries.delete(session)
+    const { sessions } = entry.account
+    sessions.splice(sessions.indexOf(session), 1)
+    return entry
+  }
+
+  #free(account: Account): void {
+    this.#count(account, -1)
+    this.#waiting.serve(account)
+    if (account.places === 0 && this.#accounts.get(account.key) === account) this.#accounts.delete(account.key)
+  }
+
+  #count(account: Account, change: 1 | -1): void {
+    account.places += change
+    this.#places += change
+  }
+
+  #accountOf(key: string): Account {
+    const before = this.#accounts.get(key)
+    if (before) return before
+    const account = { key, sessions: [], places: 0, waiting: [], opening: new Map() }
+    this.#accounts.set(key, account)
+    return account
+  }
+
+  #accountKeyOf(exchange: Exchange): string {
+    const { principal, server } = exchange.origin
+    return JSON.stringify([this.upstreamIdOf(exchange), server, principal?.id ?? null])
+  }
+}
+
+/** `bridge.sessions`, or its default. */
+function limitOf({ config, origin }: Exchange): number {
+  const { bridge } = config
+  const given = typeof bridge === 'object' ? bridge.sessions : undefined
+  if (given !== undefined) return given
+  if (isPiped(config)) return MAX_ON_PIPES
+  return origin.principal === undefined ? MAX_ANONYMOUS : MAX_OF_PRINCIPAL
+}
+
+/** The exchange without its message, which is not needed once it is over. */
+function bare(exchange: Exchange): Exchange {
+  return exchange.with({ message: undefined })
+}
+
+function contextOf({ origin: { server, principal }, config }: Exchange): UpstreamContext {
+  return { server, config, principal }
+}
+
+function closing(): GatewayError {
+  return new GatewayError('closing', 'The gateway is shutting down')
+}
