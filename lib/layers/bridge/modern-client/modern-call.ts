@@ -14,7 +14,7 @@ import { failure, inputRequired, modernError, modernResult, ownError } from './m
 import type { OpenQuestions, Resumed } from './open-questions.ts'
 import type { Question } from './question.ts'
 import { boundOf, type RequestStates } from './request-state.ts'
-import { ServerCall } from './server-call.ts'
+import { type Outcome, ServerCall, type Waiting } from './server-call.ts'
 import type { SessionPool } from './session-pool.ts'
 
 /** How often a call may ask before it fails. */
@@ -55,6 +55,11 @@ export class ModernCall {
     this.#bound = boundOf(exchange, this.#upstreamId)
   }
 
+  get #waiting(): Waiting {
+    const { progressToken, logLevel } = this.#envelope
+    return { out: this.#out, progressToken, logLevel }
+  }
+
   async run(): Promise<Answer> {
     const { method, params } = this.#message
     if (method === 'tools/call') this.#checkParamHeaders()
@@ -84,7 +89,7 @@ export class ModernCall {
       try {
         if (isExclusive) await session.stream.open()
         await session.setLevel(logLevel)
-        await call.start(this.#exchange, this.#next)
+        await call.start(this.#exchange, this.#next, this.#waiting)
       } catch (error) {
         this.#tools.questions.leave(call)
         if (!isCode(error, 'session_not_found') || attempt > 1) throw lost(error)
@@ -148,11 +153,10 @@ export class ModernCall {
 
   /** Waits for what the call brings: the response, or questions, which the client answers with its next request. */
   async #settle(call: ServerCall, round: number): Promise<Answer> {
-    const { progressToken, logLevel } = this.#envelope
     const off = this.#exchange.life.adopt(call.life)
-    let outcome: Awaited<ReturnType<ServerCall['outcome']>>
+    let outcome: Outcome
     try {
-      outcome = await call.outcome({ out: this.#out, progressToken, logLevel })
+      outcome = await call.outcome(this.#waiting)
     } catch (error) {
       this.#tools.questions.leave(call)
       throw lost(error)

@@ -94,8 +94,9 @@ export class ServerCall {
     return this.#waiting?.logLevel !== undefined
   }
 
-  /** Sends the request. Rejects if the server has not accepted it. */
-  async start(exchange: Exchange, next: Handle): Promise<void> {
+  /** Sends the request of a client that waits. Rejects if the server has not accepted it. */
+  async start(exchange: Exchange, next: Handle, waiting: Waiting): Promise<void> {
+    this.#waiting = waiting
     const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
     const reply = await next(sent)
     if (reply.kind !== 'events') return void this.#readDocument(reply)
