@@ -57,6 +57,8 @@ export interface FixtureOptions {
   readonly store?: SessionStore
   readonly eventLog?: EventLog
   readonly keys?: readonly string[]
+  /** The upstream of several nodes. */
+  readonly upstream?: MemoryUpstream
   /** Layers beside the real ones, innermost. */
   readonly inner?: readonly Layer[]
 }
@@ -81,8 +83,8 @@ export function fixture({
   eventLog = new MemoryEventLog(),
   inner = [],
   keys,
+  upstream = new MemoryUpstream(),
 }: FixtureOptions = {}) {
-  const upstream = new MemoryUpstream()
   const reported: Journal<GatewayError> = createJournal()
   const config = { url: 'http://memory.test/mcp', recover: layers.includes('recover'), ...given } as ServerConfig
   const report = (error: unknown): void => reported.record(error as GatewayError)
