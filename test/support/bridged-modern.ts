@@ -20,6 +20,8 @@ export interface LegacyServerOptions extends Omit<FixtureOptions, 'layers'> {
   readonly version?: string
   /** Whether there is an event log. */
   readonly logs?: boolean
+  /** Whether there is no principal. */
+  readonly isPublic?: boolean
 }
 
 /** A gateway in front of a server that has sessions alone. */
@@ -27,13 +29,14 @@ export function legacyServer({
   offered = OFFERS,
   version = '2025-11-25',
   logs = false,
+  isPublic = false,
   principal = { id: 'ann' },
   ...rest
 }: LegacyServerOptions = {}) {
   const layers = [...(logs ? (['log'] as const) : []), 'bridge', 'resume', 'cancel'] as const
   const gateway = fixture({
     layers,
-    principal,
+    ...(!isPublic && { principal }),
     ...rest,
     config: { protocol: 'legacy', bridge: true, ...rest.config } as NonNullable<FixtureOptions['config']>,
   })
@@ -49,9 +52,8 @@ export function legacyServer({
   return Object.assign(gateway, {
     bridge,
     /** Sends a request, and gives what came of it. */
-    async ask(message: RequestMessage, principalNow: Principal | undefined = principal): Promise<Answered> {
-      void principalNow
-      const client = gateway.send(message)
+    async ask(message: RequestMessage, options: { readonly as?: Principal } = {}): Promise<Answered> {
+      const client = gateway.send(message, options)
       await client.over
       return answeredTo(client)
     },
@@ -122,32 +124,42 @@ export const elicitation = (id: string | number = 'e1', message = 'Who?') => ({
 
 export const ACCEPTED = { action: 'accept', content: { name: 'Ada' } }
 
-/** Has a tool ask in the stream of its call, and end with what it was answered. */
-export function asksInCall(server: LegacyServer, { ids = false }: { readonly ids?: boolean } = {}): void {
+/**
+ * Has a tool ask in the stream of its call, and end with what it was answered. With `ids` its stream can be resumed: what
+ * came while nobody read is sent then.
+ */
+export function asksInCall({ upstream }: Pick<LegacyServer, 'upstream'>, { ids = false } = {}): void {
   const streams = new Map<string, MemoryStream>()
-  server.upstream.on('tools/call', (asked) => {
+  const missed = new Map<string, object>()
+  upstream.on('tools/call', (asked) => {
     const stream = asked.events()
     streams.set(sessionOf(asked), stream)
+    void stream.over.then(() => ids && streams.delete(sessionOf(asked)))
     if (ids) stream.raw('id: p1\ndata:\n\n')
     stream.say(elicitation(), ids ? 'p2' : undefined)
   })
-  server.upstream.on('GET', (asked) => {
-    const after = asked.exchange.headers['last-event-id']
+  upstream.on('GET', (asked) => {
     const stream = asked.events()
-    if (after?.startsWith('p')) streams.set(sessionOf(asked), stream)
+    if (!asked.exchange.headers['last-event-id']?.startsWith('p')) return
+    const session = sessionOf(asked)
+    streams.set(session, stream)
+    if (missed.has(session)) stream.say(missed.get(session)!, 'p3')
   })
-  server.upstream.on('response', (asked) => {
+  upstream.on('response', (asked) => {
     asked.empty()
+    const session = sessionOf(asked)
     const { result } = asked.exchange.message as { result?: unknown }
-    const stream = streams.get(sessionOf(asked))!
-    stream.say({ id: callIdOf(server, sessionOf(asked)), result: { content: [], said: result } })
+    const response = { id: callIdOf({ upstream }, session), result: { content: [], said: result } }
+    const stream = streams.get(session)
+    if (stream) stream.say(response, ids ? 'p3' : undefined)
+    else missed.set(session, response)
   })
 }
 
 export const sessionOf = ({ exchange }: Asked): string => exchange.state?.id ?? ''
 
 /** The id of the last call that the server got in a session. */
-export function callIdOf({ upstream }: LegacyServer, session: string): string {
+export function callIdOf({ upstream }: Pick<LegacyServer, 'upstream'>, session: string): string {
   const call = upstream.asked.entries.findLast((each) => each.kind === 'tools/call' && sessionOf(each) === session)
   return String(call!.exchange.requestIds[0])
 }

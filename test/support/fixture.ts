@@ -68,6 +68,8 @@ type ExchangeOptions = Partial<Omit<ExchangeParts, 'origin'>> & {
   readonly response?: ServerResponse
   readonly accepts?: { readonly json: boolean; readonly events: boolean }
   readonly door?: Door
+  /** Who sends it, where that is not the principal of the fixture. */
+  readonly as?: Principal
 }
 
 const SERVER = 'weather'
@@ -141,9 +143,9 @@ export function fixture({
 
   /** An exchange as the gateway makes it of a client's request. */
   function exchange(message: Message | undefined, options: ExchangeOptions = {}): Exchange {
-    const { session, response, accepts = { json: true, events: true }, door: _, ...rest } = options
+    const { session, response, accepts = { json: true, events: true }, door: _, as = principal, ...rest } = options
     const era = message?.era ?? 'legacy'
-    const origin = new Origin({ server: SERVER, principal, request: undefined, era, session, accepts, response })
+    const origin = new Origin({ server: SERVER, principal: as, request: undefined, era, session, accepts, response })
     return new Exchange({
       origin,
       life: new Lifetime(),

@@ -23,6 +23,9 @@ const MAX_ROUNDS = 10
 /** The error of a server that wants its user to open a URL first. (2025-11-25 elicitation) */
 const URL_REQUIRED = -32042
 
+/** The capabilities for requests during which the client cannot be asked. (ST21) */
+const NOT_ASKABLE = {}
+
 const NOT_OPEN = 'The question is not open here: it was answered, has expired, or waits at another node'
 
 export interface ModernCallTools {
@@ -82,12 +85,12 @@ export class ModernCall {
     const isExclusive = ASKING.has(this.#message.method) && isAskable(capabilities)
     for (let attempt = 1; ; attempt += 1) {
       const session = await pool.get(this.#exchange, this.#next, this.#envelope, isExclusive)
-      const call = new ServerCall(nextId(), session, capabilities)
+      const call = new ServerCall(nextId(), session, isExclusive ? capabilities : NOT_ASKABLE)
       session.calls.add(call)
       if (isExclusive) session.owner = call
       const off = this.#exchange.life.adopt(call.life)
       try {
-        if (isExclusive) await session.stream.open()
+        if (isExclusive) await session.listen()
         await session.setLevel(logLevel)
         await call.start(this.#exchange, this.#next, this.#waiting)
       } catch (error) {

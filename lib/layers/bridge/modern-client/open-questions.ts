@@ -98,7 +98,7 @@ export class OpenQuestions {
     const call = new ServerCall(movable.call.id, session, answering.envelope.capabilities)
     session.calls.add(call)
     session.owner = call
-    await session.stream.open(movable.heard)
+    await session.listen(movable.heard)
     call.resume(movable.call, answering.exchange, answering.next)
     return { call, round, isOurs: own !== undefined }
   }

@@ -92,7 +92,7 @@ export class PooledSession {
         instructions: result['instructions'],
       }
       const session = new PooledSession(client.state!, offered, own, next, hooks)
-      if (session.#isWorthHearing(handshake.capabilities)) await session.stream.open()
+      if (session.#isWorthHearing(handshake.capabilities)) await session.listen()
       return session
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
@@ -133,6 +133,11 @@ export class PooledSession {
   /** Whether the server sends notifications outside of calls. */
   get hears(): boolean {
     return isHeard(offersIn(this.offered.capabilities)) && this.state.id !== undefined && !this.stream.isRefused
+  }
+
+  /** Opens the listening stream unless it is open. A server without session ids could not tell whose stream it is. */
+  async listen(after?: string): Promise<void> {
+    if (this.state.id !== undefined) await this.stream.open(after)
   }
 
   /** Sets the level of log messages at the server, if that is not talkative enough. (UT6) */

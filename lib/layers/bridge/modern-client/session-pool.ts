@@ -77,14 +77,9 @@ export class SessionPool {
   async get(exchange: Exchange, next: Handle, envelope: Envelope, isExclusive: boolean): Promise<PooledSession> {
     if (this.#isClosed) throw closing()
     const account = this.#accountOf(this.#accountKeyOf(exchange))
-    const want = { exchange, group: this.groupOf(exchange, envelope), isExclusive, limit: limitOf(exchange) }
-    const grant = await this.#waiting.grantOf(account, want)
-    const session =
-      grant === 'open'
-        ? await this.#open(account, want, next, envelope)
-        : 'opening' in grant
-          ? await grant.opening
-          : grant.session
+    const group = this.groupOf(exchange, envelope)
+    const want = { exchange, next, envelope, group, isExclusive, limit: limitOf(exchange) }
+    const session = await (await this.#waiting.grantOf(account, want)).session
     clearTimeout(this.#entries.get(session)?.timer)
     return session
   }
@@ -155,7 +150,8 @@ export class SessionPool {
     for (const session of this.#entries.keys()) this.end(session)
   }
 
-  #grant(account: Account, { exchange: _, group, isExclusive, limit }: Want): Grant | undefined {
+  #grant(account: Account, want: Want): Grant | undefined {
+    const { group, isExclusive, limit } = want
     const fits = (session: PooledSession): boolean =>
       this.#entries.get(session)?.group === group && (isExclusive ? session.isFree : !session.isOver)
     const session = account.sessions.findLast(fits)
@@ -164,25 +160,26 @@ export class SessionPool {
       return { session }
     }
     const opening = isExclusive ? undefined : account.opening.get(group)
-    if (opening) return { opening }
+    if (opening) return { session: opening }
     if (account.places >= limit && !this.#endIdle(account.sessions)) return undefined
     if (this.#places >= MAX_SESSIONS && !this.#endIdle(this.#entries.keys())) return undefined
     this.#count(account, 1)
-    return 'open'
+    return { session: this.#open(account, want) }
   }
 
-  #open(account: Account, { exchange, group, isExclusive }: Want, next: Handle, envelope: Envelope): Promise<PooledSession> {
-    const opening = this.#handshake({ account, group, exchange: bare(exchange), timer: undefined }, exchange, next, envelope)
-    const lent = opening.then((session) => {
+  #open(account: Account, { exchange, next, envelope, group, isExclusive }: Want): Promise<PooledSession> {
+    const entry = { account, group, exchange: bare(exchange), timer: undefined }
+    const opening = this.#handshake(entry, exchange, next, envelope).then((session) => {
       session.isLent = isExclusive
+      if (session.isFree) this.#waiting.serve(account)
       return session
     })
-    account.opening.set(group, lent)
+    account.opening.set(group, opening)
     const over = (): void => {
-      if (account.opening.get(group) === lent) account.opening.delete(group)
+      if (account.opening.get(group) === opening) account.opening.delete(group)
     }
-    lent.then(over, over)
-    return lent
+    opening.then(over, over)
+    return opening
   }
 
   async #handshake(entry: PoolEntry, exchange: Exchange, next: Handle, envelope: Envelope): Promise<PooledSession> {

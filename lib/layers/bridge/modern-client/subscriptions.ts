@@ -151,7 +151,7 @@ class Subscription {
     const session = await pool.get(exchange, next, envelope, false)
     session.listeners += 1
     try {
-      await session.stream.open()
+      await session.listen()
       const offers = session.hears ? offersIn(session.offered.capabilities) : []
       const filter = member(message.params, 'notifications')
       const lists = LIST_CHANGES.filter((each) => offers.includes(each.offer) && member(filter, each.filter) === true)

@@ -1,6 +1,8 @@
 /** Requests that wait in order for a session at a server, one list for each principal. */
 import { GatewayError } from '../../../errors.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
+import type { Handle } from '../../../exchange/reply.ts'
+import type { Envelope } from './legacy-request.ts'
 import type { PooledSession } from './pooled-session.ts'
 
 /** The sessions of a principal at a server, which are counted together. */
@@ -18,6 +20,8 @@ export interface Account {
 /** What a request wants. */
 export interface Want {
   readonly exchange: Exchange
+  readonly next: Handle
+  readonly envelope: Envelope
   /** Names the sessions that would do. */
   readonly group: string
   /** Whether it needs a session to itself. */
@@ -26,8 +30,8 @@ export interface Want {
   readonly limit: number
 }
 
-/** What it gets: a session, one that is being opened, or the place for a new one. */
-export type Grant = { readonly session: PooledSession } | { readonly opening: Promise<PooledSession> } | 'open'
+/** What it gets: a session, or one that is being opened. */
+export type Grant = { readonly session: PooledSession | Promise<PooledSession> }
 
 interface Waiter {
   readonly want: Want
