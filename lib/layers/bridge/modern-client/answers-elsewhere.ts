@@ -107,7 +107,8 @@ export class RemoteAnswers {
     if (!held || !isObject(results)) return NOTHING
     const { call, exchange } = held
     const flight = this.#inFlight.add(exchange.fork({}, call.life))
-    void this.#stopWith(handle, round, call)
+    let isOver = false
+    void this.#stopWith(handle, round, call, () => isOver)
     try {
       await call.answer(new Map(Object.entries(results) as [string, string][]))
       const outcome = await call.outcome({ out: NOWHERE, progressToken: undefined, logLevel: undefined })
@@ -122,15 +123,18 @@ export class RemoteAnswers {
       this.#here.leave(call)
       throw error
     } finally {
+      isOver = true
       this.#inFlight.delete(flight)
     }
   }
 
   /** Cancels the call when its client has left the other node. */
-  async #stopWith(handle: string, round: number, call: ServerCall): Promise<void> {
-    while (!call.isOver && call.questions.length === 0) {
+  async #stopWith(handle: string, round: number, call: ServerCall, isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
       const text = await this.#mailbox.take(boxOf(handle), `${round}-gone`)
-      if (text !== undefined) return call.life.stop(new GatewayError('bad_request', 'The client went away'))
+      if (text === undefined) continue
+      if (!isOver()) call.life.stop(new GatewayError('bad_request', 'The client went away'))
+      return
     }
   }
 }

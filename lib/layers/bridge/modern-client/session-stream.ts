@@ -14,7 +14,7 @@ import { within } from '../../../util/timeout.ts'
 const STREAM_HEAD_MS = 1_000
 
 /** The delay before a stream that has ended is opened again: it doubles up to the last value. */
-const FIRST_REOPEN_MS = 1_000
+const FIRST_REOPEN_MS = 100
 const LAST_REOPEN_MS = 30_000
 
 interface StreamHooks {

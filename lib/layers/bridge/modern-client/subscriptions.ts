@@ -19,7 +19,7 @@ const MAX_URIS = 1_000
 const MAX_BEHIND_BYTES = 1024 * 1024
 
 /** The delay before a listener whose session is gone gets another one: it doubles up to the last value. */
-const FIRST_MOVE_MS = 1_000
+const FIRST_MOVE_MS = 100
 const LAST_MOVE_MS = 30_000
 
 export class Subscriptions {
