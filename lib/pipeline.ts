@@ -221,7 +221,8 @@ export async function closeGatewayParts(
   graceMs: number,
   report: (error: unknown) => void,
 ): Promise<void> {
-  const { inFlight, accessMonitor, observers, sessions, earlyListen, eventLog, bridge, upstreamSessions, upstreams } = parts
+  const { inFlight, accessMonitor, observers, sessions, earlyListen, eventLog, bridge, upstreamSessions, upstreams } =
+    parts
   const deadline = performance.now() + graceMs
   earlyListen?.releaseAll()
   inFlight.stop(reason, ({ life }) => life.endless)

@@ -72,7 +72,7 @@ export interface Answered {
 
 /** The response that a client got, in a document or as the last event. */
 export function answeredTo(client: MemoryClient): Answered {
-  if (client.fault !== undefined) throw client.fault
+  expect(client.fault).toBeUndefined()
   const { refused, events, response } = client
   if (refused) {
     const { error } = JSON.parse(refused.toJsonRpc(1))

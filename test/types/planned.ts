@@ -1,13 +1,6 @@
 // Compile-only: the options and kinds of server that were agreed upon before they were built, so that work on them can go
 // on side by side. What is built moves to lib/types.ts and leaves this file; mcpGateway() refuses the rest by name.
-import type {
-  Awaitable,
-  HttpServer,
-  PipeServer,
-  Principal,
-  ServerInfo,
-  UpstreamState,
-} from '../../lib/index.ts'
+import type { Awaitable, HttpServer, PipeServer, Principal, ServerInfo, UpstreamState } from '../../lib/index.ts'
 
 /** What joins each kind of server. */
 export interface PlannedServerInfo {}

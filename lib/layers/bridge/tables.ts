@@ -11,6 +11,15 @@ const TASKS = 'io.modelcontextprotocol/tasks'
 /** The prefix of the `_meta` keys of 2026-07-28, which legacy clients must neither set nor receive. */
 export const RESERVED_META = 'io.modelcontextprotocol/'
 
+/** How long a question may wait for its answer, in milliseconds. */
+export const QUESTION_MS: number = 15 * 60_000
+
+/** How often a server may ask during one request before that fails. */
+export const MAX_ASKING_ROUNDS = 10
+
+/** Headers of the client that are forwarded, since they mean the same in both eras. */
+export const OF_THE_TRACE: readonly string[] = ['traceparent', 'tracestate', 'baggage']
+
 /** Codes of JSON-RPC errors that the bridge handles or sends. */
 export const RPC_ERROR = {
   methodNotFound: -32601,
@@ -113,7 +122,7 @@ export const QUESTION_KINDS: ReadonlyMap<unknown, QuestionKind> = new Map<unknow
 ])
 
 /** A legacy client's capabilities for a modern server; without an event stream the client cannot be sent requests. */
-export function modernCapabilities(declared: JsonObject, version: string, isAskable: boolean): JsonObject {
+export function modernCapabilities(declared: JsonObject, version: string, takesEvents: boolean): JsonObject {
   const { tasks: _, extensions, elicitation, sampling, roots, ...rest } = declared
   const asked: JsonObject = {
     ...(isObject(elicitation) && version >= '2025-06-18' && { elicitation: since11(elicitation, version) }),
@@ -122,7 +131,7 @@ export function modernCapabilities(declared: JsonObject, version: string, isAska
   }
   return {
     ...rest,
-    ...(isAskable && asked),
+    ...(takesEvents && asked),
     ...withoutTasks(extensions),
   }
 }
@@ -173,7 +182,7 @@ export function isRemoved(method: string): boolean {
 }
 
 /** Requests whose results say how long they may be cached. (ST10) */
-export const CACHEABLE: ReadonlySet<string> = new Set([
+export const WITH_TTL: ReadonlySet<string> = new Set([
   'tools/list',
   'prompts/list',
   'resources/list',

@@ -14,7 +14,7 @@ const HOLD_LEASE_MS = 15_000
 const HOLD_RENEW_MS = 5_000
 
 /** How long another node keeps the name when it looks whether there is a holder. */
-const LOOK_MS = 100
+const HOLDER_LOOK_MS = 100
 
 export class LogMailbox {
   readonly #log: EventLog
@@ -58,7 +58,7 @@ export class LogMailbox {
   /** Whether a node waits for an answer. Rejects when the log fails. */
   async isHeld(sessionId: string): Promise<boolean> {
     const name = { session: this.#digestOf(sessionId), stream: HOLDER }
-    if (!(await this.#log.claim(name, `${this.#writer}-look`, LOOK_MS))) return true
+    if (!(await this.#log.claim(name, `${this.#writer}-look`, HOLDER_LOOK_MS))) return true
     await this.#log.release(name, `${this.#writer}-look`)
     return false
   }

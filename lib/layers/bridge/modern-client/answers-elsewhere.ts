@@ -35,7 +35,7 @@ interface HeldHere {
 const NOWHERE: Out = { bytes: () => true, say: () => true, ready: undefined }
 
 /** Said in place of an outcome when the call has failed, or was not to be answered so. */
-const NOTHING = '{}'
+const NO_OUTCOME = '{}'
 
 export class RemoteAnswers {
   readonly #mailbox: Mailbox
@@ -76,7 +76,7 @@ export class RemoteAnswers {
     if (!(await this.#mailbox.isHeld(box))) return undefined
     const text = JSON.stringify({ bound, results: Object.fromEntries(results) })
     if (!(await this.#mailbox.put(box, `${round}-answers`, text))) return undefined
-    const off = life.onStop(() => void this.#mailbox.put(box, `${round}-gone`, NOTHING).catch(() => {}))
+    const off = life.onStop(() => void this.#mailbox.put(box, `${round}-gone`, NO_OUTCOME).catch(() => {}))
     try {
       for (;;) {
         const outcome = await this.#mailbox.take(box, `${round}-outcome`)
@@ -95,7 +95,7 @@ export class RemoteAnswers {
     while (this.#here.has(handle)) {
       const text = await this.#mailbox.take(box, `${round}-answers`)
       if (text === undefined || !this.#here.has(handle)) continue
-      const outcome = await this.#goOn(handle, round, parseJson(text)).catch(() => NOTHING)
+      const outcome = await this.#goOn(handle, round, parseJson(text)).catch(() => NO_OUTCOME)
       await this.#mailbox.put(box, `${round}-outcome`, outcome).catch(() => false)
       return this.leave(handle)
     }
@@ -104,7 +104,7 @@ export class RemoteAnswers {
   async #goOn(handle: string, round: number, answers: unknown): Promise<string> {
     const [bound, results] = [member(answers, 'bound'), member(answers, 'results')]
     const held = typeof bound === 'string' ? this.#here.take(handle, bound, round) : undefined
-    if (!held || !isObject(results)) return NOTHING
+    if (!held || !isObject(results)) return NO_OUTCOME
     const { call, exchange } = held
     const flight = this.#inFlight.add(exchange.fork({}, call.life))
     let isOver = false

@@ -62,7 +62,8 @@ function supportsModern(result: unknown): boolean {
 function refusesModern(error: unknown): boolean {
   if (error instanceof RpcError) {
     const supported = member(error.data, 'supported')
-    const isLegacy = Array.isArray(supported) && supported.every((version) => LEGACY_VERSIONS.includes(version as string))
+    const isLegacy =
+      Array.isArray(supported) && supported.every((version) => LEGACY_VERSIONS.includes(version as string))
     return MODERN_ERRORS.has(error.code) && !isLegacy
   }
   const isRefused = error instanceof GatewayError && LEGACY_STATUSES.has(error.status)

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { GatewayError } from '../../../errors.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import type { Flight, InFlight } from '../../../exchange/in-flight.ts'
-import { QUESTION_MS } from './request-state.ts'
+import { QUESTION_MS } from '../tables.ts'
 import type { ServerCall } from './server-call.ts'
 
 /** How many calls may wait: of one principal, and in all. Anonymous clients are bounded in all alone. */
-const MAX_OF_ONE = 256
-const MAX_IN_ALL = 10_000
+const MAX_HELD_OF_ONE = 256
+const MAX_HELD_CALLS = 10_000
 
 /** How many bytes their questions, and what came in the meantime, may have in all. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024
@@ -39,10 +39,7 @@ export class HeldCalls {
   readonly #counts = new Map<string, number>()
   #bytes = 0
 
-  constructor(
-    inFlight: Pick<InFlight, 'add' | 'delete'>,
-    onStopped: (held: HeldCall, reason: GatewayError) => void,
-  ) {
+  constructor(inFlight: Pick<InFlight, 'add' | 'delete'>, onStopped: (held: HeldCall, reason: GatewayError) => void) {
     this.#inFlight = inFlight
     this.#onStopped = onStopped
   }
@@ -63,7 +60,8 @@ export class HeldCalls {
   hold(call: ServerCall, bound: string, round: number, exchange: Exchange): string {
     const owner = exchange.origin.principal?.id
     const count = owner === undefined ? 0 : (this.#counts.get(owner) ?? 0)
-    const isFull = count >= MAX_OF_ONE || this.#held.size >= MAX_IN_ALL || this.#bytes + call.bytes > MAX_HELD_BYTES
+    const isFull =
+      count >= MAX_HELD_OF_ONE || this.#held.size >= MAX_HELD_CALLS || this.#bytes + call.bytes > MAX_HELD_BYTES
     if (isFull) throw new GatewayError('too_many_requests', 'Too many questions wait for an answer')
     const handle = randomBytes(16).toString('base64url')
     const late = new GatewayError('upstream_timeout', 'The client did not answer in time')

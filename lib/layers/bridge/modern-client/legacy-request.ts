@@ -7,10 +7,7 @@ import type { RequestMessage } from '../../../exchange/message.ts'
 import { META, negotiatedVersionHeader } from '../../../protocol.ts'
 import type { UpstreamState } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
-import { RESERVED_META } from '../tables.ts'
-
-/** Headers of the client that are forwarded, since they mean the same in both eras. */
-const TRACE_HEADERS: readonly string[] = ['traceparent', 'tracestate', 'baggage']
+import { OF_THE_TRACE, RESERVED_META } from '../tables.ts'
 
 /** What only 2026-07-28 has, and what is not bridged. */
 const OF_THE_ENVELOPE = { inputResponses: undefined, requestState: undefined, task: undefined }
@@ -26,7 +23,7 @@ export interface Envelope {
 }
 
 /** The envelope of a request, which has been checked where it came in. */
-export function envelopeOf({ params, text }: RequestMessage): Envelope {
+export function readEnvelope({ params, text }: RequestMessage): Envelope {
   const meta = member(params, '_meta')
   const [capabilities, clientInfo] = [member(meta, META.clientCapabilities), member(meta, META.clientInfo)]
   return {
@@ -44,7 +41,7 @@ export function envelopeOf({ params, text }: RequestMessage): Envelope {
  */
 export function legacyRequest(exchange: Exchange, id: string, state: UpstreamState, life: Lifetime): Exchange {
   const { method, params, text } = exchange.message as RequestMessage
-  const own = isObject(params) ? legacyParams(valueText(text, ['params']) ?? '{}', params, id) : undefined
+  const own = isObject(params) ? withoutEnvelope(valueText(text, ['params']) ?? '{}', params, id) : undefined
   const said = own === undefined ? '' : `,"params":${own}`
   const message: RequestMessage = {
     kind: 'request',
@@ -59,11 +56,11 @@ export function legacyRequest(exchange: Exchange, id: string, state: UpstreamSta
 
 /** The headers of a message in a session: its revision, and the client's trace. */
 export function legacyHeaders({ headers }: Exchange, { protocolVersion }: UpstreamState): Record<string, string> {
-  const traced = TRACE_HEADERS.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]]))
+  const traced = OF_THE_TRACE.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]]))
   return { ...Object.fromEntries(traced), ...negotiatedVersionHeader(protocolVersion) }
 }
 
-function legacyParams(text: string, params: JsonObject, id: string): string {
+function withoutEnvelope(text: string, params: JsonObject, id: string): string {
   const meta = params['_meta']
   const kept = Object.entries(isObject(meta) ? meta : {}).flatMap(([key, value]) => {
     if (key.startsWith(RESERVED_META)) return []

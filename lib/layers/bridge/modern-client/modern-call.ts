@@ -8,17 +8,14 @@ import { paramHeaderFault } from '../../../exchange/param-headers.ts'
 import type { Handle } from '../../../exchange/reply.ts'
 import { isObject, member } from '../../../util/json.ts'
 import type { KnownTools } from '../legacy-client/known-tools.ts'
-import { ASKING, isAskable, QUESTION_KINDS, RPC_ERROR } from '../tables.ts'
-import { type Envelope, envelopeOf } from './legacy-request.ts'
+import { ASKING, isAskable, MAX_ASKING_ROUNDS, QUESTION_KINDS, RPC_ERROR } from '../tables.ts'
+import { type Envelope, readEnvelope } from './legacy-request.ts'
 import { failure, inputRequired, modernError, modernResult, ownError } from './modern-response.ts'
 import type { OpenQuestions, Resumed } from './open-questions.ts'
 import type { Question } from './question.ts'
 import { boundOf, type RequestStates } from './request-state.ts'
-import { type Outcome, ServerCall, type Waiting } from './server-call.ts'
+import { type ServerOutcome, ServerCall, type Waiting } from './server-call.ts'
 import type { SessionPool } from './session-pool.ts'
-
-/** How often a call may ask before it fails. */
-const MAX_ROUNDS = 10
 
 /** The error of a server that wants its user to open a URL first. (2025-11-25 elicitation) */
 const URL_REQUIRED = -32042
@@ -53,7 +50,7 @@ export class ModernCall {
     this.#out = out
     this.#tools = tools
     this.#message = exchange.message as RequestMessage
-    this.#envelope = envelopeOf(this.#message)
+    this.#envelope = readEnvelope(this.#message)
     this.#upstreamId = tools.upstreamIdOf(exchange)
     this.#bound = boundOf(exchange, this.#upstreamId)
   }
@@ -95,7 +92,7 @@ export class ModernCall {
         await call.start(this.#exchange, this.#next, this.#waiting)
       } catch (error) {
         this.#tools.questions.leave(call)
-        if (!isCode(error, 'session_not_found') || attempt > 1) throw lost(error)
+        if (!isCode(error, 'session_not_found') || attempt > 1) throw withoutSession(error)
         session.lose()
         continue
       } finally {
@@ -109,7 +106,8 @@ export class ModernCall {
   async #resume(state: unknown): Promise<Answer> {
     const { states, questions } = this.#tools
     const results = this.#results()
-    if (typeof results === 'string') return ownError(this.#message.id, { code: RPC_ERROR.invalidParams, message: results })
+    if (typeof results === 'string')
+      return ownError(this.#message.id, { code: RPC_ERROR.invalidParams, message: results })
     const known = states.read(state, this.#bound)
     if (known?.kind === 'again') return this.#sendAgain(known.round, results)
     const subject = { exchange: this.#exchange, next: this.#next, envelope: this.#envelope, bound: this.#bound }
@@ -157,12 +155,12 @@ export class ModernCall {
   /** Waits for what the call brings: the response, or questions, which the client answers with its next request. */
   async #settle(call: ServerCall, round: number): Promise<Answer> {
     const off = this.#exchange.life.adopt(call.life)
-    let outcome: Outcome
+    let outcome: ServerOutcome
     try {
       outcome = await call.outcome(this.#waiting)
     } catch (error) {
       this.#tools.questions.leave(call)
-      throw lost(error)
+      throw withoutSession(error)
     } finally {
       off()
     }
@@ -180,7 +178,7 @@ export class ModernCall {
   }
 
   #ask(call: ServerCall, questions: readonly Question[], round: number): Answer {
-    if (round > MAX_ROUNDS) {
+    if (round > MAX_ASKING_ROUNDS) {
       call.life.stop(new GatewayError('bad_request', 'The server asks too often'))
       this.#tools.questions.leave(call)
       return failure(this.#message, 'The server asks too often')
@@ -193,17 +191,23 @@ export class ModernCall {
   /** The server has refused the request until its user has opened these URLs: it is sent again after that. */
   #askForUrls(data: unknown, serverInfo: unknown, round: number): Answer {
     const elicitations = member(data, 'elicitations')
-    const questions = (Array.isArray(elicitations) ? elicitations : []).map((each: unknown, index) => {
-      const params = { mode: 'url', url: member(each, 'url'), message: member(each, 'message') }
-      return { key: `elicitation_${index + 1}`, id: index, method: 'elicitation/create', params }
-    })
+    const wanted = (Array.isArray(elicitations) ? elicitations : []).map((each: unknown) => ({
+      mode: 'url',
+      url: member(each, 'url'),
+      message: member(each, 'message'),
+    }))
     const kind = QUESTION_KINDS.get('elicitation/create')!
-    const isDeclared = questions.every(({ params }) => kind.isDeclared(this.#envelope.capabilities, params))
+    const isDeclared = wanted.every((params) => kind.isDeclared(this.#envelope.capabilities, params))
     const state = this.#tools.states.write({ kind: 'again', round }, this.#bound)
-    if (questions.length === 0 || !isDeclared || round > MAX_ROUNDS || state === undefined) {
+    if (wanted.length === 0 || !isDeclared || round > MAX_ASKING_ROUNDS || state === undefined) {
       return failure(this.#message, 'The server wants a URL to be opened, which the client has not declared')
     }
-    const asked = questions.map((question) => ({ ...question, params: JSON.stringify(question.params) }))
+    const asked = wanted.map((params, index) => ({
+      key: `elicitation_${index + 1}`,
+      id: index,
+      method: 'elicitation/create',
+      params: JSON.stringify(params),
+    }))
     return { text: inputRequired(this.#message.id, asked, state, serverInfo) }
   }
 
@@ -213,7 +217,7 @@ export class ModernCall {
 }
 
 /** A modern client has no session that it could open anew. */
-function lost(error: unknown): unknown {
+function withoutSession(error: unknown): unknown {
   if (!isCode(error, 'session_not_found')) return error
   return new GatewayError('upstream_broken', 'The server has lost the session of the request', { cause: error })
 }

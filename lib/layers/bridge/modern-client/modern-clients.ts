@@ -10,7 +10,7 @@ import { SealingKeys } from '../../../util/sealing-keys.ts'
 import type { BridgeParts } from '../bridge-parts.ts'
 import { KnownTools } from '../legacy-client/known-tools.ts'
 import { isRemoved, modernServerCapabilities, NOT_CACHED } from '../tables.ts'
-import { envelopeOf } from './legacy-request.ts'
+import { readEnvelope } from './legacy-request.ts'
 import { ModernCall, type ModernCallTools } from './modern-call.ts'
 import { OpenQuestions } from './open-questions.ts'
 import { RequestStates, STATE_PURPOSE } from './request-state.ts'
@@ -38,7 +38,8 @@ export class ModernClients {
       onLost: (group, session) => this.#subscriptions.move(group, session),
     })
     this.#subscriptions = new Subscriptions(this.#pool)
-    const sealing = keys === undefined ? SealingKeys.random(STATE_PURPOSE) : new SealingKeys('"keys"', keys, STATE_PURPOSE)
+    const sealing =
+      keys === undefined ? SealingKeys.random(STATE_PURPOSE) : new SealingKeys('"keys"', keys, STATE_PURPOSE)
     const states = new RequestStates(sealing)
     this.#questions = new OpenQuestions({ ...parts, pool: this.#pool, states, isShared: keys !== undefined })
     const own = randomBytes(9).toString('base64url')
@@ -75,9 +76,8 @@ export class ModernClients {
   }
 
   /** Says what the server has said in its handshake. (ST7) */
-  async #discover(exchange: Exchange, { id, text: _, ...message }: RequestMessage, next: Handle): Promise<Reply> {
-    const envelope = envelopeOf({ ...message, id, text: '{}' })
-    const session = await this.#pool.get(exchange, next, envelope, false)
+  async #discover(exchange: Exchange, message: RequestMessage, next: Handle): Promise<Reply> {
+    const session = await this.#pool.get(exchange, next, readEnvelope(message), false)
     const { capabilities, serverInfo, instructions } = session.offered
     const result = {
       resultType: 'complete',
@@ -88,6 +88,6 @@ export class ModernClients {
       _meta: { [META.serverInfo]: serverInfo },
     }
     this.#pool.leave(session)
-    return jsonReply(responseText(id, { result }))
+    return jsonReply(responseText(message.id, { result }))
   }
 }

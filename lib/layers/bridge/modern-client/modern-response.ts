@@ -7,7 +7,7 @@ import { type Fault, type RequestMessage, type ResponseMessage, responseText } f
 import { META } from '../../../protocol.ts'
 import type { RequestId } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
-import { CACHEABLE, NOT_CACHED, RPC_ERROR } from '../tables.ts'
+import { WITH_TTL, NOT_CACHED, RPC_ERROR } from '../tables.ts'
 import type { Question } from './question.ts'
 
 /** The code for a resource that is not found, which 2026-07-28 has no longer. (ER6) */
@@ -18,10 +18,10 @@ export function modernResult(message: RequestMessage, response: ResponseMessage,
   const { result, text } = response
   if (!isObject(result)) throw new GatewayError('upstream_invalid', 'The server answered a result that is no object')
   const said = valueText(text, ['result'])!
-  const own = message.method === 'tools/list' ? withoutTasks(said, result['tools']) : said
+  const own = message.method === 'tools/list' ? withoutExecution(said, result['tools']) : said
   const added = {
     resultType: 'complete',
-    ...(CACHEABLE.has(message.method) && NOT_CACHED),
+    ...(WITH_TTL.has(message.method) && NOT_CACHED),
     ...(serverInfo !== undefined && { _meta: { ...objectIn(result, '_meta'), [META.serverInfo]: serverInfo } }),
   }
   return { text: `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${patchObject(own, added)}}` }
@@ -68,7 +68,7 @@ function errorReply(text: string, code: unknown): Answer {
 }
 
 /** Leaves out how tools run as tasks, which are not bridged. */
-function withoutTasks(said: string, tools: unknown): string {
+function withoutExecution(said: string, tools: unknown): string {
   if (!Array.isArray(tools) || !tools.some((tool) => member(tool, 'execution') !== undefined)) return said
   const kept = itemTexts(valueText(said, ['tools'])!).map((text) => patchObject(text, { execution: undefined }))
   const others = patchObject(said, { tools: undefined }).trimEnd()

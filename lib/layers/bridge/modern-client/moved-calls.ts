@@ -1,8 +1,9 @@
 /** Sessions whose call may go on at any node: its client has all of it, sealed, and this node stops reading. (ST24) */
 import { boundedSet } from '../../../util/bounded-map.ts'
 import type { PooledSession } from './pooled-session.ts'
-import { QUESTION_MS } from './request-state.ts'
-import type { PoolEntry, SessionPool } from './session-pool.ts'
+import { QUESTION_MS } from '../tables.ts'
+import type { PoolEntry } from './pool-parts.ts'
+import type { SessionPool } from './session-pool.ts'
 
 /** How long a session keeps its place in the pool, in milliseconds: nobody tells this node if the call goes on elsewhere. */
 const PLACE_MS = 60_000

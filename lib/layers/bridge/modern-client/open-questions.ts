@@ -122,7 +122,7 @@ export class OpenQuestions {
     return this.#held.has(handle)
   }
 
-  /** Ends the use that a call makes of its session; one that leaves a question unanswered is not for others. */
+  /** Ends the use that a call makes of its session; one that leaves a question callFailed is not for others. */
   leave(call: ServerCall): void {
     const { pool } = this.#parts
     const { session } = call

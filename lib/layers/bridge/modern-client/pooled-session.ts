@@ -11,6 +11,7 @@ import type { RequestId, UpstreamState } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import { isHeard, legacyClientCapabilities, LOG_LEVELS, offersIn, RPC_ERROR } from '../tables.ts'
 import type { Envelope } from './legacy-request.ts'
+import type { Offered, SessionHooks } from './pool-parts.ts'
 import type { ServerCall } from './server-call.ts'
 import { SessionStream } from './session-stream.ts'
 
@@ -18,26 +19,6 @@ import { SessionStream } from './session-stream.ts'
 const REVISION = LEGACY_VERSIONS.at(-1)!
 
 const OWN_INFO = { name: 'express-mcp-gateway', version: '1' }
-
-/** What the server has said of itself in the handshake. */
-export interface Offered {
-  readonly capabilities: JsonObject
-  readonly serverInfo: unknown
-  readonly instructions: unknown
-}
-
-/** What the sessions of a pool share. */
-export interface SessionHooks {
-  /** How long the handshake may take, in milliseconds; 0 sets no limit. */
-  readonly responseMs: number
-  /** Takes a notification that belongs to no call. */
-  onNews(session: PooledSession, method: string, params: unknown): void
-  /** Called when notifications may have been missed. */
-  onGap(session: PooledSession): void
-  /** Called once, when the server no longer knows the session. */
-  onLost(session: PooledSession): void
-  onError(error: unknown): void
-}
 
 export class PooledSession {
   readonly state: UpstreamState
@@ -108,7 +89,11 @@ export class PooledSession {
     this.state = state
     this.offered = offered
     this.#life = life
-    this.#exchange = exchange.with({ message: undefined, state, headers: negotiatedVersionHeader(state.protocolVersion) })
+    this.#exchange = exchange.with({
+      message: undefined,
+      state,
+      headers: negotiatedVersionHeader(state.protocolVersion),
+    })
     this.#next = next
     this.#hooks = hooks
     this.#client = new UpstreamClient({ handle: next, parent: this.#exchange, era: 'legacy', state })
@@ -225,7 +210,10 @@ export class PooledSession {
     if (message.kind === 'batch') return undefined
     const call = this.#callOf(message)
     if (call) return call.receive(message)
-    if (message.kind === 'notification') return void this.tell(message.method, message.params)
+    if (message.kind === 'notification') {
+      this.tell(message.method, message.params)
+      return undefined
+    }
     if (message.method === 'ping') return this.respond(message.id, '{}')
     return this.refuse(message.id, RPC_ERROR.methodNotFound, 'The client cannot be asked now')
   }

@@ -45,3 +45,50 @@ function modernParams(text: string, { elicitationId, task, _meta }: JsonObject):
   if (elicitationId === undefined && task === undefined && _meta === undefined) return text
   return patchObject(text, { elicitationId: undefined, task: undefined, _meta: undefined })
 }
+
+/** How many questions of a call may be open, and how many bytes they may have. */
+const MAX_OPEN_QUESTIONS = 32
+const MAX_QUESTIONS_BYTES = 1024 * 1024
+
+/** The approximate memory of a question besides its parameters. */
+const QUESTION_BYTES = 200
+
+/** The questions of a call that wait for their answers. */
+export class CallQuestions {
+  readonly #open = new Map<RequestId, Question>()
+  #bytes = 0
+
+  get all(): readonly Question[] {
+    return [...this.#open.values()]
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  has(id: RequestId): boolean {
+    return this.#open.has(id)
+  }
+
+  /** Adds a question; returns `false` when that would be too much. */
+  add(question: Question): boolean {
+    const bytes = this.#bytes + bytesOfQuestion(question)
+    if (this.#open.size >= MAX_OPEN_QUESTIONS || bytes > MAX_QUESTIONS_BYTES) return false
+    this.#open.set(question.id, question)
+    this.#bytes = bytes
+    return true
+  }
+
+  delete(id: RequestId): void {
+    const question = this.#open.get(id)
+    if (question && this.#open.delete(id)) this.#bytes -= bytesOfQuestion(question)
+  }
+}
+
+function bytesOfQuestion({ params = '' }: Question): number {
+  return QUESTION_BYTES + 2 * params.length
+}

@@ -2,13 +2,11 @@
 import { hash } from 'node:crypto'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import type { RequestMessage } from '../../../exchange/message.ts'
+import { QUESTION_MS } from '../tables.ts'
 import type { SealingKeys } from '../../../util/sealing-keys.ts'
 import { canonicalJson } from '../../../util/canonical-json.ts'
 import { isObject, parseJson } from '../../../util/json.ts'
 import type { Suspended } from './server-call.ts'
-
-/** How long a question may wait for its answer, in milliseconds. */
-export const QUESTION_MS: number = 15 * 60_000
 
 /** The purpose of the keys that seal states. */
 export const STATE_PURPOSE = 'express-mcp-gateway request state'
@@ -35,11 +33,18 @@ export type State =
   /** A request that the server wants to get again once its user has opened a URL. */
   | { readonly kind: 'again'; readonly round: number }
 
+/** Parameters in which a retry may differ from the request that it repeats. */
+const OF_THE_RETRY: ReadonlySet<string> = new Set(['_meta', 'inputResponses', 'requestState'])
+
 /** What a state is valid for: the same request of the same principal at the same upstream. */
 export function boundOf({ origin, message }: Exchange, upstreamId: string): string {
   const { method, params } = message as RequestMessage
-  const { _meta, inputResponses, requestState, ...asked } = params ?? {}
-  return hash('sha256', canonicalJson([origin.principal?.id ?? null, upstreamId, method, asked]), 'base64url')
+  const asked = Object.entries(params ?? {}).filter(([name]) => !OF_THE_RETRY.has(name))
+  return hash(
+    'sha256',
+    canonicalJson([origin.principal?.id ?? null, upstreamId, method, Object.fromEntries(asked)]),
+    'base64url',
+  )
 }
 
 /** A handle says nothing to those who do not have the call, so it is not sealed: another node may ask for it. */
@@ -55,7 +60,7 @@ export class RequestStates {
   /** The text of a state; `undefined` when it would be too long. */
   write(state: State, bound: string): string | undefined {
     if (state.kind === 'held') {
-      return `held.${state.handle}.${state.round}.${digestOf(state.handle, state.round, bound)}`
+      return `held.${state.handle}.${state.round}.${digestOfHandle(state.handle, state.round, bound)}`
     }
     const text = this.#keys.seal(JSON.stringify({ until: Date.now() + QUESTION_MS, state }), bound)
     return text.length <= MAX_STATE_LENGTH ? text : undefined
@@ -66,7 +71,7 @@ export class RequestStates {
     if (typeof text !== 'string' || text.length > MAX_STATE_LENGTH) return undefined
     const [, handle, round, digest] = HELD.exec(text) ?? []
     if (handle !== undefined) {
-      const isBound = digest === digestOf(handle, Number(round), bound)
+      const isBound = digest === digestOfHandle(handle, Number(round), bound)
       return isBound ? { kind: 'held', handle, round: Number(round) } : undefined
     }
     const opened = this.#keys.open(text, bound)
@@ -76,6 +81,6 @@ export class RequestStates {
   }
 }
 
-function digestOf(handle: string, round: number, bound: string): string {
+function digestOfHandle(handle: string, round: number, bound: string): string {
   return hash('sha256', `${handle} ${round} ${bound}`, 'base64url')
 }

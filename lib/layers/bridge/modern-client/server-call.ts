@@ -15,18 +15,14 @@ import type { RequestId } from '../../../types.ts'
 import { type JsonObject, member } from '../../../util/json.ts'
 import { isLogged, RPC_ERROR } from '../tables.ts'
 import { legacyRequest } from './legacy-request.ts'
-import { type Question, questionOf } from './question.ts'
+import { CallQuestions, type Question, questionOf } from './question.ts'
 import type { PooledSession } from './pooled-session.ts'
 
 /** How long further questions are awaited after one, in milliseconds: a server may ask several at a time. */
 const QUIET_MS = 25
 
-/** How many questions of a call may be open, and how many bytes they may have. */
-const MAX_QUESTIONS = 32
-const MAX_QUESTIONS_BYTES = 1024 * 1024
-
 /** The longest response that is read as a document, in bytes. */
-const MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 /** The client that waits for a call at the moment. */
 export interface Waiting {
@@ -37,7 +33,7 @@ export interface Waiting {
 }
 
 /** What a call is waiting for, or has brought. */
-export type Outcome = { readonly response: ResponseMessage } | { readonly questions: readonly Question[] }
+export type ServerOutcome = { readonly response: ResponseMessage } | { readonly questions: readonly Question[] }
 
 /** What is known of a call that another node goes on with. */
 export interface Suspended {
@@ -57,8 +53,7 @@ export class ServerCall {
   /** Called when it takes up more memory while its question waits. */
   onGrowth: (() => void) | undefined
   readonly #capabilities: JsonObject
-  readonly #questions = new Map<RequestId, Question>()
-  #questionBytes = 0
+  readonly #questions = new CallQuestions()
   #asked = 0
   #waiting: Waiting | undefined
   #progress = -Infinity
@@ -81,12 +76,12 @@ export class ServerCall {
   }
 
   get questions(): readonly Question[] {
-    return [...this.#questions.values()]
+    return this.#questions.all
   }
 
   /** The approximate memory that it takes while it waits. */
   get bytes(): number {
-    return this.#questionBytes + 2 * (this.#response?.text.length ?? 0)
+    return this.#questions.bytes + 2 * (this.#response?.text.length ?? 0)
   }
 
   /** Whether a client that waits wants log messages. */
@@ -108,7 +103,7 @@ export class ServerCall {
   resume({ after, questions, asked }: Suspended, exchange: Exchange, next: Handle): void {
     this.#after = after
     this.#asked = asked
-    for (const question of questions) this.#add(question)
+    for (const question of questions) this.#questions.add(question)
     const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
     const body = ResumingBody.from({ after, retryMs: 0, isRepeated: false }, [this.id], sent, next)
     const resumeAfter = (): string | undefined => body.after
@@ -130,7 +125,7 @@ export class ServerCall {
   }
 
   /** Resolves with the response, or with the questions that the client has to answer first. Rejects when it fails. */
-  async outcome(waiting: Waiting): Promise<Outcome> {
+  async outcome(waiting: Waiting): Promise<ServerOutcome> {
     this.#waiting = waiting
     try {
       for (;;) {
@@ -154,7 +149,7 @@ export class ServerCall {
     for (const question of this.questions) {
       const result = results.get(question.key)
       if (result === undefined) continue
-      this.#remove(question.id)
+      this.#questions.delete(question.id)
       await this.session.respond(question.id, result)
     }
   }
@@ -186,14 +181,14 @@ export class ServerCall {
   }
 
   async #readDocument(reply: Reply): Promise<void> {
-    const response = await readResponse(reply, undefined, { id: this.id, maxBytes: MAX_RESPONSE_BYTES })
+    const response = await readResponse(reply, undefined, { id: this.id, maxBytes: MAX_ANSWER_BYTES })
     if (response) this.#response = response
-    else this.#fault ??= unanswered(undefined)
+    else this.#fault ??= callFailed(undefined)
     this.#wake?.()
   }
 
   #ended(end: End): void {
-    if (!this.isOver) this.#fail(unanswered(end.how === 'broken' ? end.error : undefined))
+    if (!this.isOver) this.#fail(callFailed(end.how === 'broken' ? end.error : undefined))
   }
 
   #fail(error: Error): void {
@@ -218,29 +213,17 @@ export class ServerCall {
     if (this.#questions.has(id)) return
     const question = questionOf(message, this.#capabilities, this.#asked + 1)
     if (!question) return this.session.refuse(id, RPC_ERROR.methodNotFound, 'The client has not declared this')
-    const bytes = this.#questionBytes + sizeOf(question)
-    if (this.#questions.size >= MAX_QUESTIONS || bytes > MAX_QUESTIONS_BYTES) {
+    if (!this.#questions.add(question)) {
       return this.session.refuse(id, RPC_ERROR.internalError, 'Too much is asked at a time')
     }
     this.#asked += 1
-    this.#add(question)
     this.#wake?.()
     this.onGrowth?.()
   }
 
-  #add(question: Question): void {
-    this.#questions.set(question.id, question)
-    this.#questionBytes += sizeOf(question)
-  }
-
-  #remove(id: RequestId): void {
-    const question = this.#questions.get(id)
-    if (question && this.#questions.delete(id)) this.#questionBytes -= sizeOf(question)
-  }
-
   /** Relays what the client wants to be told; a withdrawn question is no longer asked. */
   async #tell({ method, params, text }: NotificationMessage): Promise<void> {
-    if (method === 'notifications/cancelled') return this.#remove(params?.['requestId'] as RequestId)
+    if (method === 'notifications/cancelled') return this.#questions.delete(params?.['requestId'] as RequestId)
     const said = this.#relayed(method, params, text)
     if (said === undefined || !this.#waiting) return this.session.tell(method, params)
     const { out } = this.#waiting
@@ -259,11 +242,7 @@ export class ServerCall {
   }
 }
 
-function sizeOf({ params = '' }: Question): number {
-  return 200 + 2 * params.length
-}
-
-function unanswered(cause: Error | undefined): GatewayError {
+function callFailed(cause: Error | undefined): GatewayError {
   if (cause instanceof GatewayError) return cause
   return new GatewayError('upstream_broken', 'The server did not answer the request', { cause })
 }

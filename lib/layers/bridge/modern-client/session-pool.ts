@@ -2,51 +2,24 @@
 import { GatewayError } from '../../../errors.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import type { Handle } from '../../../exchange/reply.ts'
-import type { UpstreamContext } from '../../../session/upstream-session.ts'
-import type { UpstreamState } from '../../../types.ts'
 import { isPiped } from '../../../upstream/server-kind.ts'
 import { canonicalJson } from '../../../util/canonical-json.ts'
 import { legacyClientCapabilities } from '../tables.ts'
 import type { Envelope } from './legacy-request.ts'
-import { PooledSession, type SessionHooks } from './pooled-session.ts'
-import { type Account, type Grant, type Want, WaitingList } from './waiting-list.ts'
-
-/** The most sessions of one principal at a server, unless `bridge.sessions` says otherwise. */
-const MAX_OF_PRINCIPAL = 8
-const MAX_ON_PIPES = 1
-const MAX_ANONYMOUS = 64
+import { bare, endContextOf, limitOf, type PoolEntry, type PoolParts, type SessionHooks } from './pool-parts.ts'
+import { PooledSession } from './pooled-session.ts'
+import { type SessionAccount, type SessionGrant, type Want, WaitingList } from './waiting-list.ts'
 
 /** The most sessions at all servers. */
-const MAX_SESSIONS = 10_000
+const MAX_POOLED = 10_000
 
 /** How long a session is kept without use, in milliseconds. */
-const IDLE_MS = 15 * 60_000
-
-/** What the pool does with a session beyond itself. `group` names the sessions that the same clients use. */
-export interface PoolParts {
-  readonly upstreamIdOf: (exchange: Exchange) => string
-  readonly responseMs: number
-  /** Ends a session at its server. */
-  readonly endSession: (state: UpstreamState, context: UpstreamContext) => void
-  readonly onError: (error: unknown, exchange: Exchange) => void
-  /** Takes the notifications that belong to no call. */
-  readonly onNews: (group: string, session: PooledSession, method: string, params: unknown) => void
-  readonly onGap: (group: string) => void
-  readonly onLost: (group: string, session: PooledSession) => void
-}
-
-/** What the pool knows of a session. */
-export interface PoolEntry {
-  readonly account: Account
-  readonly group: string
-  readonly exchange: Exchange
-  timer: NodeJS.Timeout | undefined
-}
+const POOL_IDLE_MS = 15 * 60_000
 
 export class SessionPool {
   readonly #parts: PoolParts
   readonly #waiting: WaitingList
-  readonly #accounts = new Map<string, Account>()
+  readonly #accounts = new Map<string, SessionAccount>()
   readonly #entries = new Map<PooledSession, PoolEntry>()
   #places = 0
   #isClosed = false
@@ -75,7 +48,7 @@ export class SessionPool {
    * Rejects with `too_many_requests` when there has been none for `responseMs`.
    */
   async get(exchange: Exchange, next: Handle, envelope: Envelope, isExclusive: boolean): Promise<PooledSession> {
-    if (this.#isClosed) throw closing()
+    if (this.#isClosed) throw poolClosing()
     const account = this.#accountOf(this.#accountKeyOf(exchange))
     const group = this.groupOf(exchange, envelope)
     const want = { exchange, next, envelope, group, isExclusive, limit: limitOf(exchange) }
@@ -101,7 +74,7 @@ export class SessionPool {
     const entry = this.#entries.get(session)
     if (!entry) return
     clearTimeout(entry.timer)
-    if (session.isIdle) entry.timer = setTimeout(() => this.end(session), IDLE_MS).unref()
+    if (session.isIdle) entry.timer = setTimeout(() => this.end(session), POOL_IDLE_MS).unref()
     this.#waiting.serve(entry.account)
   }
 
@@ -110,7 +83,7 @@ export class SessionPool {
     const entry = this.#remove(session)
     if (!entry) return
     session.end()
-    this.#parts.endSession(session.state, contextOf(entry.exchange))
+    this.#parts.endSession(session.state, endContextOf(entry.exchange))
     this.#free(entry.account)
   }
 
@@ -141,16 +114,19 @@ export class SessionPool {
   adopted(exchange: Exchange, envelope: Envelope): { readonly entry: PoolEntry; readonly hooks: SessionHooks } {
     const group = this.groupOf(exchange, envelope)
     const account = this.#accountOf(this.#accountKeyOf(exchange))
-    return { entry: { account, group, exchange: bare(exchange), timer: undefined }, hooks: this.#hooksOf(group, exchange) }
+    return {
+      entry: { account, group, exchange: bare(exchange), timer: undefined },
+      hooks: this.#hooksOf(group, exchange),
+    }
   }
 
   close(): void {
     this.#isClosed = true
-    for (const account of this.#accounts.values()) this.#waiting.refuse(account, closing())
+    for (const account of this.#accounts.values()) this.#waiting.refuse(account, poolClosing())
     for (const session of this.#entries.keys()) this.end(session)
   }
 
-  #grant(account: Account, want: Want): Grant | undefined {
+  #grant(account: SessionAccount, want: Want): SessionGrant | undefined {
     const { group, isExclusive, limit } = want
     const fits = (session: PooledSession): boolean =>
       this.#entries.get(session)?.group === group && (isExclusive ? session.isFree : !session.isOver)
@@ -162,12 +138,12 @@ export class SessionPool {
     const opening = isExclusive ? undefined : account.opening.get(group)
     if (opening) return { session: opening }
     if (account.places >= limit && !this.#endIdle(account.sessions)) return undefined
-    if (this.#places >= MAX_SESSIONS && !this.#endIdle(this.#entries.keys())) return undefined
+    if (this.#places >= MAX_POOLED && !this.#endIdle(this.#entries.keys())) return undefined
     this.#count(account, 1)
     return { session: this.#open(account, want) }
   }
 
-  #open(account: Account, { exchange, next, envelope, group, isExclusive }: Want): Promise<PooledSession> {
+  #open(account: SessionAccount, { exchange, next, envelope, group, isExclusive }: Want): Promise<PooledSession> {
     const entry = { account, group, exchange: bare(exchange), timer: undefined }
     const opening = this.#handshake(entry, exchange, next, envelope).then((session) => {
       session.isLent = isExclusive
@@ -194,7 +170,7 @@ export class SessionPool {
     this.#entries.set(session, entry)
     if (!this.#isClosed) return session
     this.end(session)
-    throw closing()
+    throw poolClosing()
   }
 
   #hooksOf(group: string, exchange: Exchange): SessionHooks {
@@ -218,7 +194,7 @@ export class SessionPool {
       const entry = session.isIdle ? this.#remove(session) : undefined
       if (!entry) continue
       session.end()
-      this.#parts.endSession(session.state, contextOf(entry.exchange))
+      this.#parts.endSession(session.state, endContextOf(entry.exchange))
       this.#count(entry.account, -1)
       return true
     }
@@ -235,18 +211,18 @@ export class SessionPool {
     return entry
   }
 
-  #free(account: Account): void {
+  #free(account: SessionAccount): void {
     this.#count(account, -1)
     this.#waiting.serve(account)
     if (account.places === 0 && this.#accounts.get(account.key) === account) this.#accounts.delete(account.key)
   }
 
-  #count(account: Account, change: 1 | -1): void {
+  #count(account: SessionAccount, change: 1 | -1): void {
     account.places += change
     this.#places += change
   }
 
-  #accountOf(key: string): Account {
+  #accountOf(key: string): SessionAccount {
     const before = this.#accounts.get(key)
     if (before) return before
     const account = { key, sessions: [], places: 0, waiting: [], opening: new Map() }
@@ -260,24 +236,6 @@ export class SessionPool {
   }
 }
 
-/** `bridge.sessions`, or its default. */
-function limitOf({ config, origin }: Exchange): number {
-  const { bridge } = config
-  const given = typeof bridge === 'object' ? bridge.sessions : undefined
-  if (given !== undefined) return given
-  if (isPiped(config)) return MAX_ON_PIPES
-  return origin.principal === undefined ? MAX_ANONYMOUS : MAX_OF_PRINCIPAL
-}
-
-/** The exchange without its message, which is not needed once it is over. */
-function bare(exchange: Exchange): Exchange {
-  return exchange.with({ message: undefined })
-}
-
-function contextOf({ origin: { server, principal }, config }: Exchange): UpstreamContext {
-  return { server, config, principal }
-}
-
-function closing(): GatewayError {
+function poolClosing(): GatewayError {
   return new GatewayError('closing', 'The gateway is shutting down')
 }

@@ -90,7 +90,8 @@ export class SessionStream {
   async #listen(): Promise<void> {
     const generation = (this.#generation += 1)
     const { headers } = this.#exchange
-    const resumed = this.#after === undefined ? headers : { ...headers, [HEADER.lastEventId]: eventIdHeader(this.#after) }
+    const resumed =
+      this.#after === undefined ? headers : { ...headers, [HEADER.lastEventId]: eventIdHeader(this.#after) }
     try {
       const listening = { verb: 'GET', message: undefined, headers: resumed, isOwn: true } as const
       const reply = await this.#next(this.#exchange.fork(listening, this.#life))

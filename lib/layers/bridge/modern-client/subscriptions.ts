@@ -8,7 +8,7 @@ import { messageEvent } from '../../../exchange/sse.ts'
 import { EVENT_STREAM_TYPE, META } from '../../../protocol.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import { LIST_CHANGES, offersIn, RESOURCE_UPDATED } from '../tables.ts'
-import { type Envelope, envelopeOf } from './legacy-request.ts'
+import { type Envelope, readEnvelope } from './legacy-request.ts'
 import type { PooledSession } from './pooled-session.ts'
 import type { SessionPool } from './session-pool.ts'
 
@@ -33,7 +33,7 @@ export class Subscriptions {
 
   /** Opens the stream of a listener, whose first message says what it will be told of. */
   async open(exchange: Exchange, message: RequestMessage, next: Handle): Promise<Reply> {
-    const envelope = envelopeOf(message)
+    const envelope = readEnvelope(message)
     const group = this.#pool.groupOf(exchange, envelope)
     const listeners = this.#listeners.get(group) ?? new Set()
     const subscription = new Subscription({ exchange, message, next, envelope, pool: this.#pool }, () => {
@@ -155,7 +155,7 @@ class Subscription {
       const offers = session.hears ? offersIn(session.offered.capabilities) : []
       const filter = member(message.params, 'notifications')
       const lists = LIST_CHANGES.filter((each) => offers.includes(each.offer) && member(filter, each.filter) === true)
-      const wanted = offers.includes('resources.subscribe') ? urisIn(filter) : []
+      const wanted = offers.includes('resources.subscribe') ? urisOfFilter(filter) : []
       const uris: string[] = []
       for (const uri of wanted) {
         const isTaken = await session.subscribe(uri).then(
@@ -207,7 +207,7 @@ class Subscription {
   }
 }
 
-function urisIn(filter: unknown): readonly string[] {
+function urisOfFilter(filter: unknown): readonly string[] {
   const uris = member(filter, 'resourceSubscriptions')
   if (!Array.isArray(uris)) return []
   return [...new Set(uris.filter((uri) => typeof uri === 'string'))].slice(0, MAX_URIS)

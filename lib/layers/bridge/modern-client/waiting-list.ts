@@ -6,7 +6,7 @@ import type { Envelope } from './legacy-request.ts'
 import type { PooledSession } from './pooled-session.ts'
 
 /** The sessions of a principal at a server, which are counted together. */
-export interface Account {
+export interface SessionAccount {
   readonly key: string
   /** Oldest first. */
   readonly sessions: PooledSession[]
@@ -31,32 +31,32 @@ export interface Want {
 }
 
 /** What it gets: a session, or one that is being opened. */
-export type Grant = { readonly session: PooledSession | Promise<PooledSession> }
+export type SessionGrant = { readonly session: PooledSession | Promise<PooledSession> }
 
 interface Waiter {
   readonly want: Want
-  take(grant: Grant): void
+  take(grant: SessionGrant): void
   fail(error: GatewayError): void
 }
 
 export class WaitingList {
   readonly #responseMs: number
-  readonly #grant: (account: Account, want: Want) => Grant | undefined
+  readonly #grant: (account: SessionAccount, want: Want) => SessionGrant | undefined
 
   /** `grant` returns `undefined` while there is nothing to give. */
-  constructor(responseMs: number, grant: (account: Account, want: Want) => Grant | undefined) {
+  constructor(responseMs: number, grant: (account: SessionAccount, want: Want) => SessionGrant | undefined) {
     this.#responseMs = responseMs
     this.#grant = grant
   }
 
   /** What a request gets, at once or in its turn. Rejects with `too_many_requests` after `responseMs`. */
-  async grantOf(account: Account, want: Want): Promise<Grant> {
+  async grantOf(account: SessionAccount, want: Want): Promise<SessionGrant> {
     const isFirst = account.waiting.length === 0
     return (isFirst ? this.#grant(account, want) : undefined) ?? this.#wait(account, want)
   }
 
   /** Serves those who wait, in order, for as long as there is something to give. */
-  serve(account: Account): void {
+  serve(account: SessionAccount): void {
     for (let first = account.waiting[0]; first; first = account.waiting[0]) {
       const grant = this.#grant(account, first.want)
       if (grant === undefined) return
@@ -65,11 +65,11 @@ export class WaitingList {
   }
 
   /** Rejects all who wait. */
-  refuse({ waiting }: Account, reason: GatewayError): void {
+  refuse({ waiting }: SessionAccount, reason: GatewayError): void {
     for (let last = waiting.at(-1); last; last = waiting.at(-1)) last.fail(reason)
   }
 
-  #wait(account: Account, want: Want): Promise<Grant> {
+  #wait(account: SessionAccount, want: Want): Promise<SessionGrant> {
     const { waiting } = account
     return new Promise((resolve, reject) => {
       const offs: (() => void)[] = []
@@ -95,7 +95,7 @@ export class WaitingList {
         fail(error)
         this.serve(account)
       }
-      const late = (): void => leave(tooMany())
+      const late = (): void => leave(noSession())
       const timer = this.#responseMs > 0 ? setTimeout(late, this.#responseMs).unref() : undefined
       offs.push(() => clearTimeout(timer))
       offs.push(want.exchange.life.onStop(leave))
@@ -103,6 +103,6 @@ export class WaitingList {
   }
 }
 
-function tooMany(): GatewayError {
+function noSession(): GatewayError {
   return new GatewayError('too_many_requests', 'Too many calls are in progress at the server')
 }

@@ -79,10 +79,12 @@ describe('with keys, and a server that gives event ids', () => {
     upstream.on('GET', (asked) => {
       const stream = asked.events()
       if (asked.exchange.headers['last-event-id'] === undefined) return
-      void upstream.asked.next(({ kind }) => kind === 'response').then(async () => {
-        await settled()
-        for (const message of rest) stream.say(message, `p${answers}`)
-      })
+      void upstream.asked
+        .next(({ kind }) => kind === 'response')
+        .then(async () => {
+          await settled()
+          for (const message of rest) stream.say(message, `p${answers}`)
+        })
     })
     const call = callOf()
     let asked = await first.ask(call)

@@ -33,8 +33,7 @@ async function listen(filter: object, id: string | number = 'L'): Promise<Memory
   return client
 }
 
-const said = ({ events }: MemoryClient): Record<string, unknown>[] =>
-  events.entries.map(({ data }) => JSON.parse(data))
+const said = ({ events }: MemoryClient): Record<string, unknown>[] => events.entries.map(({ data }) => JSON.parse(data))
 
 const methods = (client: MemoryClient): unknown[] => said(client).map(({ method }) => method)
 
@@ -46,7 +45,11 @@ const subscriptions = (): string[] =>
   })
 
 test('ST15 ST16 ST17 the first message says what is honoured, and each names the subscription', async () => {
-  const client = await listen({ toolsListChanged: true, promptsListChanged: true, resourceSubscriptions: ['a:1', 'a:1'] })
+  const client = await listen({
+    toolsListChanged: true,
+    promptsListChanged: true,
+    resourceSubscriptions: ['a:1', 'a:1'],
+  })
   expect(said(client)).toEqual([
     {
       jsonrpc: '2.0',
