@@ -11,29 +11,35 @@ const ROWS: readonly (readonly string[])[] = [
   ['types/', 'protocol.ts'],
   ['types.ts'],
   ['errors.ts'],
-  ['util/', 'contracts/', 'host/'],
+  ['util/', 'contracts/', 'host/', 'pages/'],
   ['rpc-error.ts'],
   ['exchange/', 'stores/'],
   ['session/', 'upstream/'],
   ['inbound/', 'outbound/'],
   ['observe/'],
   ['layers/*', 'auth/', 'directory/', 'stdio/', 'opentelemetry/'],
+  ['login/'],
   ['options.ts'],
   ['pipeline.ts'],
+  ['access-host.ts'],
   ['running-gateway.ts'],
   ['gateway.ts'],
   ['testing.ts', 'index.ts'],
+  ['cli/'],
 ]
 
 /** What a gateway can do without: nothing imports these places but the files named here, so that each can be left out. */
 const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
-  'stores/': ['options.ts', 'index.ts'],
+  'stores/': ['options.ts', 'index.ts', 'login/redis-login-store.ts', 'login/redis-subscription.ts'],
   'host/': ['index.ts'],
   'contracts/': ['testing.ts'],
   // What package.json exports.
-  'auth/': [],
-  'directory/': [],
-  'stdio/': [],
+  'auth/': ['login/authenticate.ts', 'login/options.ts'],
+  // What the executable needs, beside package.json.
+  'directory/': ['cli/check.ts', 'cli/serve.ts'],
+  'stdio/': ['cli/servers.ts'],
+  'cli/': [],
+  'login/': [],
   'opentelemetry/': [],
   'testing.ts': [],
   'index.ts': [],
@@ -41,13 +47,19 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
 
 /** Every foreign package that lib/ may import, and where: in folders or single files. */
 const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
-  jose: 'auth/',
+  jose: ['auth/', 'login/'],
+  'oidc-provider': 'login/',
   oauth4webapi: 'auth/',
-  undici: 'upstream/',
+  undici: ['upstream/', 'util/guarded-fetch.ts'],
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
   'cross-spawn': 'stdio/child-pipe.ts',
-  'lru-cache': ['auth/verified-tokens.ts', 'directory/coalescing-cache.ts'],
+  'lru-cache': [
+    'auth/verified-tokens.ts',
+    'auth/introspected-tokens.ts',
+    'login/client-documents.ts',
+    'directory/coalescing-cache.ts',
+  ],
   '@opentelemetry/api': 'opentelemetry/',
 }
 
@@ -78,8 +90,8 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   refusal: [2, 'value', 'the GatewayError for a refusal'],
   refusalOf: [2, 'value', 'the GatewayError for a refusal'],
   RENEW_MS: [2, 'value', 'when something is renewed'],
-  Requirement: [2, 'value', 'a test of a contract'],
-  REQUIREMENTS: [2, 'value', 'the tests of a contract'],
+  Requirement: [3, 'value', 'a test of a contract'],
+  REQUIREMENTS: [3, 'value', 'the tests of a contract'],
   RETRY_MS: [2, 'value', 'how long is waited before the next attempt'],
   SMALL_BYTES: [2, 'value', 'up to which length bytes are copied'],
   TAIL_BYTES: [2, 'value', 'how long the end of something is'],
@@ -268,7 +280,7 @@ test('every file opens with a comment that says its job', () => {
 
 /** The words of the comment that opens a file, empty when there is none. */
 function jobOf(text: string): string {
-  const [, line, block] = /^(?:\/\/ *(.+)|\/\*\*?\s*(?:\n \*)? *(\S.+))/.exec(text) ?? []
+  const [, line, block] = /^(?:#!.*\n)?(?:\/\/ *(.+)|\/\*\*?\s*(?:\n \*)? *(\S.+))/.exec(text) ?? []
   return line ?? block ?? ''
 }
 

@@ -33,18 +33,8 @@ export const GATEWAYS = {
   // Requests go to each of two nodes in turn, so that every answer comes to the other one.
   'two bridges': (server) => ({ ...bridge(server), keys: [SHARED_SECRET] }),
   cache: () => ({ cache: true, authenticate: () => ({ id: 'somebody' }) }),
-  // Every message passes an interceptor that changes nothing, on the gateway and on the server.
-  intercept: (server) => ({ intercept: PASS, servers: { everything: { ...server, intercept: PASS } } }),
-  'intercept + log': (server, { MemoryEventLog }) => ({
-    intercept: PASS,
-    servers: { everything: { ...server, intercept: PASS } },
-    events: new MemoryEventLog(),
-  }),
-  observed: (_server, { openTelemetry }) => {
-    // Without an SDK nothing would be said of traces.
-    new NodeTracerProvider().register()
-    return { audit: () => {}, telemetry: openTelemetry({ notifications: true, content: () => undefined }) }
-  },
+  governed: (server, lib) => governed(server, lib),
+  'governed + log': (server, lib) => ({ ...governed(server, lib), events: new lib.MemoryEventLog() }),
 }
 
 /** How many gateways stand beside each other. @type {Partial<Record<GatewayName, number>>} */
@@ -52,3 +42,21 @@ export const NODES = { 'two bridges': 2 }
 
 /** @param {string} name @returns {name is GatewayName} */
 export const isGatewayName = (name) => Object.hasOwn(GATEWAYS, name)
+
+/**
+ * All that inspects messages at once: every message passes an interceptor that changes nothing, on the gateway and on the
+ * server, and has a record and spans, of which the server gets the trace context.
+ * @param {ServerConfig} server
+ * @param {Lib} lib
+ * @returns {Options}
+ */
+function governed(server, { openTelemetry }) {
+  // Without an SDK nothing would be said of traces.
+  new NodeTracerProvider().register()
+  return {
+    intercept: PASS,
+    servers: { everything: { ...server, intercept: PASS } },
+    audit: () => {},
+    telemetry: openTelemetry({ notifications: true, content: () => undefined }),
+  }
+}
