@@ -8,13 +8,13 @@ import { messageOf, type ResponseMessage } from '../../../exchange/message.ts'
 import { isObject, member, parseJson } from '../../../util/json.ts'
 import type { Mailbox } from '../bridge-parts.ts'
 import type { HeldCall } from './held-calls.ts'
-import type { Question } from './question.ts'
+import type { ServerQuestion } from './question.ts'
 import type { ServerCall } from './server-call.ts'
 
 /** What came of a call at another node. */
 export type Elsewhere = { readonly serverInfo?: unknown } & (
   | { readonly response: ResponseMessage }
-  | { readonly questions: readonly Question[]; readonly state: string }
+  | { readonly questions: readonly ServerQuestion[]; readonly state: string }
 )
 
 /** The results of a client, and what they are bound to. */
@@ -148,7 +148,7 @@ function elsewhereOf(text: string): Elsewhere | undefined {
   const [serverInfo, response, questions, state] = ['serverInfo', 'response', 'questions', 'state'].map((key) =>
     member(outcome, key),
   )
-  if (typeof state === 'string') return { serverInfo, questions: questions as Question[], state }
+  if (typeof state === 'string') return { serverInfo, questions: questions as ServerQuestion[], state }
   const message = typeof response === 'string' ? messageOf(parseJson(response), response, 'legacy') : undefined
   return message?.kind === 'response' ? { serverInfo, response: message } : undefined
 }

@@ -6,19 +6,17 @@ import { valueText } from '../../../exchange/json-text.ts'
 import type { RequestMessage, ResponseMessage } from '../../../exchange/message.ts'
 import { paramHeaderFault } from '../../../exchange/param-headers.ts'
 import type { Handle } from '../../../exchange/reply.ts'
+import { URL_ELICITATION_REQUIRED } from '../../../protocol.ts'
 import { isObject, member } from '../../../util/json.ts'
 import type { KnownTools } from '../legacy-client/known-tools.ts'
 import { ASKING, isAskable, MAX_ASKING_ROUNDS, QUESTION_KINDS, RPC_ERROR } from '../tables.ts'
 import { type Envelope, readEnvelope } from './legacy-request.ts'
-import { failure, inputRequired, modernError, modernResult, ownError } from './modern-response.ts'
+import { failedAnswer, inputRequired, modernError, modernResult, ownError } from './modern-response.ts'
 import type { OpenQuestions, Resumed } from './open-questions.ts'
-import type { Question } from './question.ts'
+import type { ServerQuestion } from './question.ts'
 import { boundOf, type RequestStates } from './request-state.ts'
 import { type ServerOutcome, ServerCall, type Waiting } from './server-call.ts'
 import type { SessionPool } from './session-pool.ts'
-
-/** The error of a server that wants its user to open a URL first. (2025-11-25 elicitation) */
-const URL_REQUIRED = -32042
 
 /** The capabilities for requests during which the client cannot be asked. (ST21) */
 const NOT_ASKABLE = {}
@@ -149,7 +147,7 @@ export class ModernCall {
   async #sendAgain(round: number, results: ReadonlyMap<string, string>): Promise<Answer> {
     const isOpened = [...results.values()].every((text) => member(JSON.parse(text), 'action') === 'accept')
     if (results.size > 0 && isOpened) return this.#send(round)
-    return failure(this.#message, 'The user did not open the URL that the server wants to be opened')
+    return failedAnswer(this.#message, 'The user did not open the URL that the server wants to be opened')
   }
 
   /** Waits for what the call brings: the response, or questions, which the client answers with its next request. */
@@ -171,17 +169,17 @@ export class ModernCall {
 
   #complete(response: ResponseMessage, serverInfo: unknown, round: number): Answer {
     const { error, result } = response
-    if (error?.code === URL_REQUIRED) return this.#askForUrls(error.data, serverInfo, round + 1)
+    if (error?.code === URL_ELICITATION_REQUIRED) return this.#askForUrls(error.data, serverInfo, round + 1)
     if (error !== undefined) return modernError(this.#message, response)
     if (this.#message.method === 'tools/list') this.#tools.knownTools.learn(this.#exchange, this.#upstreamId, result)
     return modernResult(this.#message, response, serverInfo)
   }
 
-  #ask(call: ServerCall, questions: readonly Question[], round: number): Answer {
+  #ask(call: ServerCall, questions: readonly ServerQuestion[], round: number): Answer {
     if (round > MAX_ASKING_ROUNDS) {
       call.life.stop(new GatewayError('bad_request', 'The server asks too often'))
       this.#tools.questions.leave(call)
-      return failure(this.#message, 'The server asks too often')
+      return failedAnswer(this.#message, 'The server asks too often')
     }
     const { serverInfo } = call.session.offered
     const state = this.#tools.questions.keep(call, round, this.#bound, this.#exchange)
@@ -200,7 +198,7 @@ export class ModernCall {
     const isDeclared = wanted.every((params) => kind.isDeclared(this.#envelope.capabilities, params))
     const state = this.#tools.states.write({ kind: 'again', round }, this.#bound)
     if (wanted.length === 0 || !isDeclared || round > MAX_ASKING_ROUNDS || state === undefined) {
-      return failure(this.#message, 'The server wants a URL to be opened, which the client has not declared')
+      return failedAnswer(this.#message, 'The server wants a URL to be opened, which the client has not declared')
     }
     const asked = wanted.map((params, index) => ({
       key: `elicitation_${index + 1}`,

@@ -8,7 +8,7 @@ import { META } from '../../../protocol.ts'
 import type { RequestId } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import { WITH_TTL, NOT_CACHED, RPC_ERROR } from '../tables.ts'
-import type { Question } from './question.ts'
+import type { ServerQuestion } from './question.ts'
 
 /** The code for a resource that is not found, which 2026-07-28 has no longer. (ER6) */
 const RESOURCE_NOT_FOUND = -32002
@@ -41,7 +41,7 @@ export function ownError(id: RequestId, error: Fault): Answer {
 }
 
 /** A failure: for a tool call a result with `isError`, which the model gets to read. */
-export function failure({ id, method }: RequestMessage, message: string): Answer {
+export function failedAnswer({ id, method }: RequestMessage, message: string): Answer {
   if (method !== 'tools/call') return ownError(id, { code: RPC_ERROR.internalError, message })
   const result = { resultType: 'complete', content: [{ type: 'text', text: message }], isError: true }
   return { text: responseText(id, { result }) }
@@ -50,7 +50,7 @@ export function failure({ id, method }: RequestMessage, message: string): Answer
 /** The text of a result that asks the client. (ST21, ST22) */
 export function inputRequired(
   id: RequestId,
-  questions: readonly Question[],
+  questions: readonly ServerQuestion[],
   requestState: string,
   serverInfo: unknown,
 ): string {

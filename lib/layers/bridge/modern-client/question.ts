@@ -7,7 +7,7 @@ import { isObject, type JsonObject } from '../../../util/json.ts'
 import { QUESTION_KINDS } from '../tables.ts'
 
 /** A request of the server that waits for the client's response. Plain JSON: it may travel in a `requestState`. */
-export interface Question {
+export interface ServerQuestion {
   /** Its key in `inputRequests`, which the gateway chooses: legacy requests have none. */
   readonly key: string
   /** The id that the server gave it. */
@@ -29,7 +29,7 @@ export function questionOf(
   { id, method, params, text }: RequestMessage,
   capabilities: JsonObject,
   number: number,
-): Question | undefined {
+): ServerQuestion | undefined {
   if (!QUESTION_KINDS.get(method)?.isDeclared(capabilities, params)) return undefined
   const said = isObject(params) ? valueText(text, ['params']) : undefined
   return {
@@ -55,10 +55,10 @@ const QUESTION_BYTES = 200
 
 /** The questions of a call that wait for their answers. */
 export class CallQuestions {
-  readonly #open = new Map<RequestId, Question>()
+  readonly #open = new Map<RequestId, ServerQuestion>()
   #bytes = 0
 
-  get all(): readonly Question[] {
+  get all(): readonly ServerQuestion[] {
     return [...this.#open.values()]
   }
 
@@ -75,7 +75,7 @@ export class CallQuestions {
   }
 
   /** Adds a question; returns `false` when that would be too much. */
-  add(question: Question): boolean {
+  add(question: ServerQuestion): boolean {
     const bytes = this.#bytes + bytesOfQuestion(question)
     if (this.#open.size >= MAX_OPEN_QUESTIONS || bytes > MAX_QUESTIONS_BYTES) return false
     this.#open.set(question.id, question)
@@ -89,6 +89,6 @@ export class CallQuestions {
   }
 }
 
-function bytesOfQuestion({ params = '' }: Question): number {
+function bytesOfQuestion({ params = '' }: ServerQuestion): number {
   return QUESTION_BYTES + 2 * params.length
 }

@@ -15,7 +15,7 @@ import type { RequestId } from '../../../types.ts'
 import { type JsonObject, member } from '../../../util/json.ts'
 import { isLogged, RPC_ERROR } from '../tables.ts'
 import { legacyRequest } from './legacy-request.ts'
-import { CallQuestions, type Question, questionOf } from './question.ts'
+import { CallQuestions, type ServerQuestion, questionOf } from './question.ts'
 import type { PooledSession } from './pooled-session.ts'
 
 /** How long further questions are awaited after one, in milliseconds: a server may ask several at a time. */
@@ -33,14 +33,14 @@ export interface Waiting {
 }
 
 /** What a call is waiting for, or has brought. */
-export type ServerOutcome = { readonly response: ResponseMessage } | { readonly questions: readonly Question[] }
+export type ServerOutcome = { readonly response: ResponseMessage } | { readonly questions: readonly ServerQuestion[] }
 
 /** What is known of a call that another node goes on with. */
 export interface Suspended {
   readonly id: string
   /** The id of the last event that was read of its stream. */
   readonly after: string
-  readonly questions: readonly Question[]
+  readonly questions: readonly ServerQuestion[]
   /** How many questions it has asked, by which they are numbered. */
   readonly asked: number
 }
@@ -75,7 +75,7 @@ export class ServerCall {
     return this.#response !== undefined || this.#fault !== undefined
   }
 
-  get questions(): readonly Question[] {
+  get questions(): readonly ServerQuestion[] {
     return this.#questions.all
   }
 
