@@ -59,6 +59,7 @@ export type {
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  BridgeOptions,
   BridgeState,
   ClientState,
   Era,
