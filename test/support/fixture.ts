@@ -71,6 +71,9 @@ export interface FixtureOptions {
   readonly principal?: Principal
   readonly store?: SessionStore
   readonly eventLog?: EventLog
+  readonly keys?: readonly string[]
+  /** The upstream of several nodes. */
+  readonly upstream?: MemoryUpstream
   /** The interceptors of the gateway; none by default. Those of the server are in `config`. */
   readonly intercept?: Interceptor | readonly Interceptor[] | undefined
   /** Is told of each message, as the option of that name is. */
@@ -85,6 +88,8 @@ type ExchangeOptions = Partial<Omit<ExchangeParts, 'origin'>> & {
   readonly accepts?: { readonly json: boolean; readonly events: boolean }
   readonly door?: Door
   readonly observed?: InboundObservation | undefined
+  /** Who sends it, where that is not the principal of the fixture. */
+  readonly as?: Principal
 }
 
 const SERVER = 'weather'
@@ -101,8 +106,9 @@ export function fixture({
   intercept,
   inner = [],
   audit,
+  keys,
+  upstream = new MemoryUpstream(),
 }: FixtureOptions = {}) {
-  const upstream = new MemoryUpstream()
   const reported: Journal<GatewayError> = createJournal()
   const config = { url: 'http://memory.test/mcp', recover: layers.includes('recover'), ...given } as ServerConfig
   const report = (error: unknown): void => reported.record(error as GatewayError)
@@ -137,6 +143,11 @@ export function fixture({
       sessionsAreShared: sessions.areShared,
       mailbox: layers.includes('log') ? log.mailbox : undefined,
       responseMs: 0,
+      keys,
+      inFlight,
+      endSession: (state, context) => upstreamSessions.enqueue(state, context),
+      track: (work) => void upstreamSessions.track(work),
+      report,
     }),
     cache: new Cache(upstreamOf, 1024 * 1024),
     recover: new RecoverSession(),
@@ -161,11 +172,19 @@ export function fixture({
 
   /** An exchange as the gateway makes it of a client's request. */
   function exchange(message: Message | undefined, options: ExchangeOptions = {}): Exchange {
-    const { session, response, accepts = { json: true, events: true }, door: _, observed: watching, ...rest } = options
+    const {
+      session,
+      response,
+      accepts = { json: true, events: true },
+      door: _,
+      as = principal,
+      observed: watching,
+      ...rest
+    } = options
     const era = message?.era ?? 'legacy'
     const origin = new Origin({
       server: SERVER,
-      principal,
+      principal: as,
       request: undefined,
       era,
       session,
