@@ -171,12 +171,18 @@ export class InboundObservation implements Observed {
     const context = this.#contexts?.get(item)
     const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
     const durationMs = this.#durationOf(item)
-    const record = this.#recordOf(item, ending, durationMs) as AuditRecord
     const { span } = item
     if (span) {
-      const { protocolVersion, session } = record
-      safely(() => span.end({ ending, durationMs, protocolVersion, session }), this.#report)
+      const facts = {
+        ending,
+        durationMs,
+        protocolVersion: this.#versionOf(item),
+        session: sessionDigest(this.#sessionId),
+      }
+      safely(() => span.end(facts), this.#report)
     }
+    if (!audit && !context) return
+    const record = this.#recordOf(item, ending, durationMs) as AuditRecord
     audit?.tell(record, this.#inbound.request)
     if (context) endRequest(Object.assign(context, record, error && { error }))
   }
@@ -187,14 +193,20 @@ export class InboundObservation implements Observed {
     return until - this.#startedAt
   }
 
+  get #sessionId(): string | undefined {
+    return this.#session?.id ?? this.#reply?.sessionId
+  }
+
+  #versionOf({ message }: ObservedMessage): string | undefined {
+    const negotiated = this.#session?.record.protocolVersion ?? this.#reply?.opened?.protocolVersion
+    return versionOfMessage(message, negotiated, this.#inbound.request)
+  }
+
   /** Builds the record as one literal, because V8 makes a slow dictionary of a spread with further members. */
   #recordOf(item: ObservedMessage, ending: Ending | undefined, durationMs: number | undefined): RequestContext {
     const { server, principal, request, id } = this.#inbound
     const { message, by, span } = item
-    const session = this.#session
-    const reply = this.#reply
-    const sessionId = session?.id ?? reply?.sessionId
-    const negotiated = session?.record.protocolVersion ?? reply?.opened?.protocolVersion
+    const sessionId = this.#sessionId
     return {
       time: new Date(this.#receivedAt).toISOString(),
       durationMs,
@@ -203,7 +215,7 @@ export class InboundObservation implements Observed {
       address: this.#address,
       client: clientOf(message) ?? this.#parts.sessions.clientOf(sessionId),
       session: sessionDigest(sessionId),
-      protocolVersion: versionOfMessage(message, negotiated, request),
+      protocolVersion: this.#versionOf(item),
       from: 'client',
       method: message ? methodOf(message) : this.#verb === 'POST' ? undefined : this.#verb,
       target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
