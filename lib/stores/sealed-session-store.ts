@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } f
 import { MAX_SESSION_ID_LENGTH } from '../protocol.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
 import { SizeClasses } from '../util/size-classes.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 
 export interface SealedSessionStoreOptions {
   /**
@@ -80,6 +81,7 @@ export class SealedSessionStore implements SessionStore {
 
   constructor(options: SealedSessionStoreOptions) {
     const { keys, ttlMs = 24 * 60 * 60_000 } = options ?? {}
+    rejectUnknown(options ?? {}, { keys: true, ttlMs: true }, 'SealedSessionStore.')
     if (!Array.isArray(keys) || keys.length === 0) {
       throw new TypeError('"keys" of SealedSessionStore must be an array of secrets; the first one seals')
     }
