@@ -11,6 +11,7 @@ import { type PipeTarget, pipeTargetOf } from './pipe/pipe-target.ts'
 import { PipeUpstream } from './pipe/pipe-upstream.ts'
 import { Pipes } from './pipe/pipes.ts'
 import { isPipeServer, isSseServer } from './server-kind.ts'
+import { checkServerInfo } from './server-info.ts'
 import { checkSseServer, sseTargetOf } from './sse/sse-server.ts'
 
 interface UpstreamsParts extends HttpTransportParts {
@@ -64,6 +65,7 @@ export class Upstreams {
 
 /** Checks a server of the `servers` record. Throws a TypeError that names the fault and the cure. */
 export function checkServer(server: string, config: ServerConfig): void {
+  checkServerInfo(server, config)
   if (isPipeServer(config)) pipeTargetOf(server, config, false)
   else if (isSseServer(config)) checkSseServer(server, config)
   else targetOf(server, config)
