@@ -4,6 +4,7 @@ import type { End } from '../exchange/body.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
+import type { RequestWatcher } from '../exchange/request-watcher.ts'
 import type { Reply } from '../exchange/reply.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
@@ -43,6 +44,8 @@ export interface ObservationParts {
   readonly telemetry: TelemetryObserver | undefined
   readonly sessions: SessionWatch
   readonly report: AuditReport
+  /** Registered later than the gateway is created, if at all. */
+  watcher?: RequestWatcher
 }
 
 type Verb = 'POST' | 'GET' | 'DELETE'
@@ -67,6 +70,7 @@ export class InboundObservation implements Observed {
     this.#inbound = inbound
     this.#parts = parts
     this.#address = addressOf(inbound.request)
+    parts.watcher?.began(inbound.request.method)
   }
 
   /** Starts spans and traces for the messages of the request, and runs `work` in their contexts. */
@@ -139,6 +143,7 @@ export class InboundObservation implements Observed {
   #finish(endingOf: (item: ObservedMessage) => Ending, error: GatewayError | undefined): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#parts.watcher?.over(this.#inbound.request.method)
     for (const item of this.#items) {
       if (!item.ending) item.settle(endingOf(item))
       this.#tell(item, error)
@@ -161,7 +166,7 @@ export class InboundObservation implements Observed {
   }
 
   #tell(item: ObservedMessage, error: GatewayError | undefined): void {
-    const { audit } = this.#parts
+    const { audit, watcher } = this.#parts
     const context = this.#contexts?.get(item)
     const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
     const durationMs = this.#durationOf(item)
@@ -172,6 +177,7 @@ export class InboundObservation implements Observed {
       safely(() => span.end({ ending, durationMs, protocolVersion, session }), this.#report)
     }
     audit?.tell(record, this.#inbound.request)
+    watcher?.recorded(record)
     if (context) endRequest(Object.assign(context, record, error && { error }))
   }
 

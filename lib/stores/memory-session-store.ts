@@ -58,6 +58,11 @@ export class MemorySessionStore implements SessionStore {
     this.#maxPerPrincipal = positive('maxSessionsPerPrincipal', options.maxSessionsPerPrincipal ?? 1_000, Infinity)
   }
 
+  /** The most sessions that it keeps. */
+  get maxSessions(): number {
+    return this.#maxSessions
+  }
+
   attach(host: SessionHost): void {
     this.#host = host
   }

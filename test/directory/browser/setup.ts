@@ -36,7 +36,11 @@ export async function startTrialApp(
     onError() {},
     ...given.gateway,
   })
-  const app = express().use('/mcp-servers', gateway, serverDirectory({ gateway, ...given.directory }))
+  const app = express().use(
+    '/mcp-servers',
+    gateway,
+    serverDirectory({ gateway, activity: () => true, ...given.directory }),
+  )
   const listening = await listen(app)
   return {
     origin: listening.origin,

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { jest } from '@jest/globals'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
+import { seriousFaults } from '../../support/axe.ts'
 import { describeChromium, startChromium } from '../../support/chromium.ts'
 import { type DualEraServer, startDualEraServer } from '../../fixtures/dual-era-server.mjs'
 import { closeUsed, use } from '../../support/use.ts'
@@ -212,6 +213,24 @@ describeChromium('trying things on the page', () => {
       expect(await item.getByRole('link').getAttribute('rel')).toBe('noopener noreferrer')
     })
   })
+
+  test.each(['light', 'dark'] as const)(
+    'the activity is live, can be paused, and is accessible in the %s scheme',
+    async (colorScheme) => {
+      await open('', { colorScheme, bypassCSP: true })
+      await tab.page.getByRole('link', { name: 'Activity' }).click()
+      const durations = tab.page.getByRole('group', { name: 'How long tools take' })
+      await durations.getByRole('rowheader').first().waitFor()
+      const live = tab.page.getByRole('button', { name: 'Live' })
+      expect(await live.getAttribute('aria-pressed')).toBe('true')
+      // What the page had when it was loaded is replaced by the first event.
+      await tab.page.evaluate("document.querySelector('#figure-calls .sentence').textContent = 'old'")
+      await tab.page.getByText('old', { exact: true }).waitFor({ state: 'detached' })
+      await live.click()
+      expect(await live.getAttribute('aria-pressed')).toBe('false')
+      expect(await seriousFaults(tab.page)).toEqual([])
+    },
+  )
 
   test('a page of another origin reaches no tool with the visitor’s cookie (SC1)', async () => {
     await open('legacy', {})
