@@ -29,17 +29,18 @@ function figure({ id, title, sentence, paths, columns, rows }: Figure): Html {
     aria-labelledby="figure-${id}-title"
   >
     <h2 id="figure-${id}-title">${title}</h2>
-    <p class="sentence">${sentence}</p>
+    <p class="sentence" id="figure-${id}-sentence">${sentence}</p>
     ${
       paths.length > 0 &&
       html`<svg
-        role="img"
-        aria-labelledby="figure-${id}-title"
-        viewBox="0 -2 ${CHART.width} ${CHART.height + 4}"
-        preserveAspectRatio="none"
-      >
-        ${paths.map((d) => html`<path d="${d}" vector-effect="non-scaling-stroke" />`)}
-      </svg>`
+          role="img"
+          aria-labelledby="figure-${id}-sentence"
+          viewBox="0 -2 ${CHART.width} ${CHART.height + 4}"
+          preserveAspectRatio="none"
+        >
+          ${paths.map((d) => html`<path d="${d}" vector-effect="non-scaling-stroke" />`)}
+        </svg>
+        <p class="axis" aria-hidden="true"><span>an hour ago</span> <span>now</span></p>`
     }
     <div class="table" tabindex="0" role="group" aria-labelledby="figure-${id}-title">
       <table>

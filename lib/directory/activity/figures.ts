@@ -41,8 +41,8 @@ export function figuresOf(snapshot: ActivitySnapshot): Figure[] {
     underWayFigure(snapshot),
     sessionsFigure(snapshot),
     serversFigure(snapshot),
-    refusalsFigure(snapshot),
     processFigure(snapshot),
+    refusalsFigure(snapshot),
   ]
 }
 
@@ -53,11 +53,11 @@ function callsFigure({ calls: { perMinute, total } }: ActivitySnapshot): Figure 
   return {
     id: 'calls',
     title: 'Calls',
-    sentence: `${rate(perSecond)} a second in the last minute; ${count(total)} in the last hour.`,
+    sentence: `${count(total)} in the last hour, ${rate(perSecond)} a second in the last whole minute.`,
     paths: [line(perMinute, most)],
     columns: ['', 'a second'],
     rows: [
-      ['last minute', rate(perSecond)],
+      ['last whole minute', rate(perSecond)],
       ['last ten minutes', rate(mean(perMinute.slice(-11, -1)))],
       ['busiest minute', rate(most / SECONDS_PER_MINUTE)],
     ],
@@ -97,7 +97,7 @@ function durationsFigure({ series }: ActivitySnapshot): Figure {
     rows: series
       .slice(0, MAX_ROWS_SHOWN)
       .map(({ server, name, calls, errors, p50, p95, p99 }) => [
-        server,
+        server === '' ? '–' : server,
         name,
         count(calls),
         count(errors),
@@ -146,7 +146,7 @@ function serversFigure({ servers }: ActivitySnapshot): Figure {
     sentence:
       failing === 0 ? 'None is known to fail.' : `${failing} of ${servers.length} did not answer when last used.`,
     paths: [],
-    columns: ['server', 'when last used it', 'at'],
+    columns: ['server', 'when it was last used', 'at'],
     rows: servers.map(({ title, health }) => [title, state[health.status], timeOf(health.at)]),
   }
 }
