@@ -12,10 +12,11 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import type { InboundRequest } from './inbound/inbound-request.ts'
-import { checkSegments } from './inbound/path.ts'
+import { checkSegments, mountFrom } from './inbound/path.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { checkSingleHeaders } from './inbound/single-headers.ts'
 import type { Config } from './options.ts'
+import { endpointPage, endpointPageHeaders } from './outbound/endpoint-page.ts'
 import { faultOf } from './outbound/fault-of.ts'
 import type { InboundObservation } from './observe/inbound-observation.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
@@ -23,7 +24,7 @@ import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
-import { protocolOf } from './upstream/server-kind.ts'
+import { bridgesModern, protocolOf } from './upstream/server-kind.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
 /** Used for DELETE, whose response has no content. */
@@ -45,6 +46,8 @@ export class RunningGateway {
   readonly #onClose: (() => void)[] = []
   readonly #watched = new WatcherSlot()
   #closed: Promise<void> | undefined
+  /** Whether a directory is mounted with the gateway. */
+  #hasList = false
 
   constructor(config: Config) {
     this.#config = { ...config, report: this.#watched.reporting(config.report) }
@@ -176,6 +179,13 @@ export class RunningGateway {
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
   }
 
+  /** Answers a browser, without authentication: the page is the same for everybody and for every name. */
+  sendPage({ request, response }: InboundRequest): void {
+    this.#checkHostAndOrigin(request)
+    const page = endpointPage(this.#hasList ? mountFrom(this.#config.path, request.url) : undefined)
+    this.send(response, 200, endpointPageHeaders(page), page)
+  }
+
   get send(): SendWhole {
     return this.#parts.answers.send
   }
@@ -222,6 +232,7 @@ export class RunningGateway {
       send: this.send,
       track: (work) => void upstreamSessions.track(work),
       upstreamId: (server, config) => upstreams.of(server, config).id,
+      announceList: () => void (this.#hasList = true),
       watch: (onOutcome) => upstreams.watch(onOutcome),
       watchRequests: (watcher) => {
         this.#watched.set(watcher)
@@ -235,7 +246,7 @@ export class RunningGateway {
 
 /** For a server that is legacy by its config, a plain 400 makes a client of both eras fall back to the handshake. */
 function refusalOf({ era, code, reason, data }: Rejection, config: ServerConfig): GatewayError {
-  return protocolOf(config) === 'legacy' && era === 'modern'
+  return protocolOf(config) === 'legacy' && era === 'modern' && !bridgesModern(config)
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
 }

@@ -74,6 +74,7 @@ export function serverDirectory<P extends Principal = Principal>(options: Server
   const settings = checkOptions(serverDirectory, () => parseSettings(options))
   const directory = new Directory(settings)
   const { gateway, cardPath } = settings
+  gateway.announceList()
 
   const handler = directory.handler((request) => {
     const path = pathOf(request.url)

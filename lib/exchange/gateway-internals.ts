@@ -58,6 +58,8 @@ export interface GatewayInternals {
   track(work: Promise<void>): void
   /** The `Upstream.id` of a config. */
   upstreamId(server: string, config: ServerConfig): string
+  /** Called by a directory that is mounted with the gateway: its page for browsers then links to the list. */
+  announceList(): void
   /** Registers a listener for the outcome of every exchange with an upstream, of clients and of the gateway alike. */
   watch(onOutcome: OnOutcome): void
   /** Registers the only watcher of requests. From then on every request is observed. */

@@ -16,15 +16,21 @@ export interface ErrorContext<P extends Principal = Principal> {
   readonly request: GatewayRequest | undefined
 }
 
-/** The options of `mcpGateway()`. */
-export interface GatewayOptions<P extends Principal = Principal> {
+/**
+ * The options of `mcpGateway()`. `P` is what `authenticate` answers, and so the `principal` of the other hooks; without it,
+ * `principal` may be `undefined`, as it is with `authenticate: false`. `A` is the type of `authenticate`.
+ */
+export interface GatewayOptions<
+  P extends Principal | undefined = Principal | undefined,
+  A extends Authenticate<NonNullable<P>> | false = Authenticate<NonNullable<P>> | false,
+> {
   /** The servers: a record by name, or a lookup function that is called for every request. Required. */
   readonly servers: Readonly<Record<string, ServerConfig<P>>> | ServerLookup<P>
   /**
    * Authenticates every request, before its body is read. Required; `false` serves every request without
    * authentication.
    */
-  readonly authenticate: Authenticate<P> | false
+  readonly authenticate: A
   /** Keeps the sessions. Defaults to a new `MemorySessionStore`. */
   readonly sessions?: SessionStore | undefined
   /**
@@ -32,6 +38,13 @@ export interface GatewayOptions<P extends Principal = Principal> {
    * even from servers without resumption. Defaults to none: then the client gets the event ids of the server.
    */
   readonly events?: EventLog | undefined
+  /**
+   * Secrets of 32 bytes or characters at least, the same on every node, for what the gateway itself seals: with them a
+   * question of a bridged server can be answered at any node, if the server gives event ids. The first seals, all of
+   * them open: to rotate, put a new one in front, and drop the old one a quarter of an hour later. Each purpose has keys
+   * of its own, so the secrets of a `SealedSessionStore` will do. Defaults to none: a key of this process alone.
+   */
+  readonly keys?: readonly (string | Uint8Array)[] | undefined
   /** The path of an endpoint below the mount. One without `:name` serves one server. Defaults to `/:name/mcp`. */
   readonly path?: string | undefined
   /**
@@ -112,11 +125,11 @@ export interface GatewayOptions<P extends Principal = Principal> {
    * const audit = ({ principal, ...record }) => log.info({ ...record, user: principal?.id })
    * ```
    */
-  readonly audit?: Hook<[record: AuditRecord<P>], Awaitable<void>> | undefined
+  readonly audit?: Hook<[record: AuditRecord<NonNullable<P>>], Awaitable<void>> | undefined
   /** Spans and metrics: `openTelemetry()` of `express-mcp-gateway/opentelemetry`. Defaults to none. */
   readonly telemetry?: Telemetry | undefined
   /** Called with every error that the client is not told of, or cannot fix. Defaults to printing it by `console.error`. */
-  readonly onError?: Hook<[error: Error, context: ErrorContext<P>], void> | undefined
+  readonly onError?: Hook<[error: Error, context: ErrorContext<NonNullable<P>>], void> | undefined
 }
 
 /** The middleware, for Express, Connect or `http.createServer()`. */

@@ -23,7 +23,21 @@ export interface ServerInfo {
 }
 
 /** The configuration of a server: behind HTTP, or at the other end of a pipe. Further kinds will extend this union. */
-export type ServerConfig<P extends Principal = Principal> = HttpServer<P> | SseServer<P> | PipeServer<P>
+export type ServerConfig<P extends Principal | undefined = Principal | undefined> =
+  | HttpServer<P>
+  | SseServer<P>
+  | PipeServer<P>
+
+/** How clients of 2026-07-28 are served by a server that has sessions. */
+export interface BridgeOptions {
+  /**
+   * The most sessions that the gateway opens there for one principal, at this node. A call whose client can be asked
+   * something has one to itself until it is over, also while its question waits for an answer; with 1, such calls take
+   * turns. Calls past that wait in order for `timeouts.responseMs`, then they are 503. Defaults to 8, on a pipe to 1;
+   * with `authenticate: false` to 64, on a pipe to 1, for all clients together.
+   */
+  readonly sessions?: number | undefined
+}
 
 /**
  * A server that speaks Streamable HTTP, in the form of an entry of `mcpServers` JSON.
@@ -35,7 +49,7 @@ export type ServerConfig<P extends Principal = Principal> = HttpServer<P> | SseS
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
  */
-export interface HttpServer<P extends Principal = Principal> extends ServerInfo {
+export interface HttpServer<P extends Principal | undefined = Principal | undefined> extends ServerInfo {
   /** The transport: both names mean Streamable HTTP. Defaults to `http`. */
   readonly type?: 'http' | 'streamable-http' | undefined
   /** The absolute `http:` or `https:` URL of the server's MCP endpoint. Required. */
@@ -50,16 +64,18 @@ export interface HttpServer<P extends Principal = Principal> extends ServerInfo 
     | Hook<[HeadersContext<P>], Awaitable<Readonly<Record<string, string>>>>
     | undefined
   /**
-   * The eras that the server speaks. With `legacy`, modern messages get an error that makes a client fall back to the
-   * handshake; with `modern`, a handshake is bridged, or, with `bridge: false`, gets an error with the supported
+   * The eras that the server speaks. With `legacy`, modern messages are bridged if `bridge` says so, otherwise they get
+   * an error that makes a client fall back to the handshake; with `modern`, a handshake is bridged, or, with `bridge: false`, gets an error with the supported
    * revisions. Defaults to `auto`: the server itself answers.
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /**
-   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
-   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   * Serves clients of the other era, too: the gateway translates. By default clients of revisions with sessions
+   * (2025-03-26 to 2025-11-25) are served where the server supports 2026-07-28 only, and `false` refuses them. `true`
+   * also serves clients of 2026-07-28 where the server has sessions only, and `{ sessions }` says how many each
+   * principal may have there. docs/protocol.md has what gets lost.
    */
-  readonly bridge?: false | undefined
+  readonly bridge?: boolean | BridgeOptions | undefined
   /**
    * Opens a new session at the server, unnoticed by the client, when the server has lost the session (404), and restores
    * the client's handshake, log level and resource subscriptions. Any other state that the server had in the session is
@@ -74,7 +90,7 @@ export interface HttpServer<P extends Principal = Principal> extends ServerInfo 
  *
  * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
  */
-export interface SseServer<P extends Principal = Principal> extends ServerInfo {
+export interface SseServer<P extends Principal | undefined = Principal | undefined> extends ServerInfo {
   readonly type: 'sse'
   /** The absolute `http:` or `https:` URL of the event stream. The endpoint for messages must be of the same origin. */
   readonly url: string | URL
@@ -85,6 +101,8 @@ export interface SseServer<P extends Principal = Principal> extends ServerInfo {
   readonly headers?: HttpServer<P>['headers']
   /** Opens a new stream behind the client's back when that of its session has broken, as with `HttpServer`. */
   readonly recover?: boolean | undefined
+  /** Serves clients of 2026-07-28, too, as with `HttpServer`. Defaults to `false`. */
+  readonly bridge?: boolean | BridgeOptions | undefined
 }
 
 /**
@@ -113,9 +131,9 @@ export interface Pipe {
 }
 
 /** For whom a pipe is opened, and who sends a message. */
-export interface PipeContext<P extends Principal = Principal> {
+export interface PipeContext<P extends Principal | undefined = Principal | undefined> {
   /** `undefined` with `authenticate: false`. */
-  readonly principal: P | undefined
+  readonly principal: P
   /** The server's name. */
   readonly server: string
   /** `legacy`: the pipe of one session. `modern`: one that requests share. */
@@ -123,7 +141,10 @@ export interface PipeContext<P extends Principal = Principal> {
 }
 
 /** Opens a pipe. It is a function, so that no JSON can hold one: a row of a database never starts a process. */
-export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeContext<P>], Awaitable<Pipe>> & {
+export type OpenPipe<P extends Principal | undefined = Principal | undefined> = Hook<
+  [context: PipeContext<P>],
+  Awaitable<Pipe>
+> & {
   /** Names what is opened. Defaults to the server's name in a record; a lookup function must give one. */
   readonly key?: string | undefined
   /**
@@ -137,7 +158,7 @@ export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeConte
  * A server at the other end of a pipe: `inProcess()` and `stdio()` make them. A client of a legacy revision has a pipe of
  * its own for its session, which is at this node alone: it needs sticky sessions. Modern requests share pipes.
  */
-export interface PipeServer<P extends Principal = Principal> extends ServerInfo {
+export interface PipeServer<P extends Principal | undefined = Principal | undefined> extends ServerInfo {
   readonly pipe: OpenPipe<P>
   /**
    * The eras the server speaks, as with `HttpServer`. With `auto` the gateway itself finds out for a modern request: it
@@ -148,10 +169,12 @@ export interface PipeServer<P extends Principal = Principal> extends ServerInfo 
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /**
-   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
-   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   * Serves clients of the other era, too: the gateway translates. By default clients of revisions with sessions
+   * (2025-03-26 to 2025-11-25) are served where the server supports 2026-07-28 only, and `false` refuses them. `true`
+   * also serves clients of 2026-07-28 where the server has sessions only, and `{ sessions }` says how many each
+   * principal may have there. docs/protocol.md has what gets lost.
    */
-  readonly bridge?: false | undefined
+  readonly bridge?: boolean | BridgeOptions | undefined
   /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
   readonly recover?: boolean | undefined
   /**
@@ -184,9 +207,9 @@ export interface ScopeRules {
 }
 
 /** The argument of a `headers` function. */
-export interface HeadersContext<P extends Principal = Principal> {
+export interface HeadersContext<P extends Principal | undefined = Principal | undefined> {
   /** The authenticated principal; `undefined` with `authenticate: false`. */
-  readonly principal: P | undefined
+  readonly principal: P
   /** The client's request; `undefined` when the gateway acts by itself, such as to end an expired session. */
   readonly request: GatewayRequest | undefined
   /** The server's name. */
