@@ -1,3 +1,3 @@
 /** `express-mcp-gateway/directory`: the list of servers, for people and for programs, beside a gateway. */
 export { serverDirectory, type DirectoryHandler, type ServerDirectory } from './directory.ts'
-export type { ListServers, ServerDirectoryOptions } from './settings.ts'
+export type { ActivityHook, ListServers, ServerDirectoryOptions } from './settings.ts'

@@ -131,7 +131,7 @@ export class ActivityCounter implements RequestWatcher {
   }
 
   #refuse({ time, server, method, by, code }: AuditRecord): void {
-    const short = (text: unknown): string => String(text ?? '').slice(0, MAX_NAME_LENGTH)
+    const short = (text: string | number = ''): string => String(text).slice(0, MAX_NAME_LENGTH)
     this.#refusals.push({ at: time, server: short(server), method: short(method), by: short(by), code: short(code) })
     if (this.#refusals.length > MAX_REFUSALS) this.#refusals.shift()
   }

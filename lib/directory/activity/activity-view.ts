@@ -13,6 +13,13 @@ import { ActivityStream } from './activity-stream.ts'
 import { type ActivitySnapshot, figuresOf } from './figures.ts'
 import { ProcessGauge } from './process-gauge.ts'
 
+/** What a visitor asks for. */
+export interface ActivityRequest {
+  readonly form: 'html' | 'json' | 'events'
+  /** Authenticates the visitor again. */
+  readonly authenticate: () => Promise<Visitor>
+}
+
 export class ActivityView {
   readonly #settings: Settings
   readonly #listing: Listing
@@ -34,15 +41,13 @@ export class ActivityView {
   /** Whether a visitor may see it. */
   async isOpenTo({ principal, request }: Pick<Visitor, 'principal' | 'request'>): Promise<boolean> {
     const { activity } = this.#settings
-    return activity !== undefined && (await inHookTime(activity(principal, { request }), '"activity"')) === true
+    // Nothing but `true` opens it: a hook may be JavaScript.
+    const answer: unknown = activity && (await inHookTime(activity(principal, { request }), '"activity"'))
+    return answer === true
   }
 
   /** Throws `not_found` for a visitor who may not see it. `authenticate` is asked again while a stream is open. */
-  async serve(
-    response: ServerResponse,
-    visitor: Visitor,
-    { form, authenticate }: { readonly form: 'html' | 'json' | 'events'; authenticate(): Promise<Visitor> },
-  ): Promise<void> {
+  async serve(response: ServerResponse, visitor: Visitor, { form, authenticate }: ActivityRequest): Promise<void> {
     await this.#check(visitor)
     const { gateway, title } = this.#settings
     const { request } = visitor

@@ -101,7 +101,9 @@ function durationsFigure({ series }: ActivitySnapshot): Figure {
         name,
         count(calls),
         count(errors),
-        ...[p50, p95, p99].map(duration),
+        duration(p50),
+        duration(p95),
+        duration(p99),
       ]),
   }
 }
