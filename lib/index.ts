@@ -27,7 +27,6 @@ export {
   tools,
   type ToolContext,
   type ToolInterceptor,
-  type DescribedTool,
   type ToolRule,
   type ToolRules,
 } from './layers/interceptors/tools.ts'

@@ -39,6 +39,8 @@ export interface Config {
   readonly sessions: SessionStore
   /** Whether sessions are kept in this process alone, so that all requests of a session arrive here. */
   readonly sessionsAreLocal: boolean
+  /** The most sessions that are kept; `undefined` if the store does not say. */
+  readonly maxSessions: number | undefined
   readonly events: EventLog | undefined
   /** The secrets for what the gateway itself seals. */
   readonly keys: GatewayOptions['keys']
@@ -109,6 +111,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     protectedServers: parseProtectedResource(given, path, serverPath),
     sessions,
     sessionsAreLocal: sessions instanceof MemorySessionStore,
+    maxSessions: sessions instanceof MemorySessionStore ? sessions.maxSessions : undefined,
     events: parseEvents(given.events),
     keys: parseKeys(given.keys),
     intercept: parseInterceptors(given.intercept),

@@ -144,6 +144,7 @@ test('the subpath ./auth exports exactly these', () => {
 test('the subpath ./directory exports exactly these', () => {
   expect(Object.keys(directory)).toEqual(['serverDirectory'])
   expect(typesOf('lib/directory/index.ts')).toEqual([
+    'ActivityHook',
     'DirectoryHandler',
     'ListServers',
     'ServerDirectory',
