@@ -3,7 +3,8 @@
 // The middleware.
 export { mcpGateway } from './gateway.ts'
 
-// Servers that are no URL.
+// Servers that are no URL, and several under one name.
+export { aggregate, type AggregateOptions } from './upstream/aggregate/aggregate.ts'
 export {
   inProcess,
   type InProcessAuthInfo,
@@ -50,6 +51,7 @@ export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorO
 
 // Types of the options and of what they take.
 export type {
+  AggregateServer,
   AuditDecider,
   AuditRecord,
   Authenticate,
@@ -75,6 +77,10 @@ export type {
   LoggedEvent,
   McpMessage,
   McpMethods,
+  MemberKind,
+  Members,
+  MembersContext,
+  MemberServer,
   MessagePart,
   NextInterceptor,
   OpenPipe,
@@ -91,6 +97,7 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  ShowContext,
   SseServer,
   Telemetry,
   Tool,

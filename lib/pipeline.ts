@@ -23,12 +23,13 @@ import { Heartbeat } from './outbound/heartbeat.ts'
 import { AccessMonitor } from './session/access-monitor.ts'
 import { Quota } from './session/quota.ts'
 import { SessionHabits } from './session/session-habits.ts'
+import { isTooMuch } from './session/session-record.ts'
 import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
-import { bridgesSessions, isPipeServer, isSseServer } from './upstream/server-kind.ts'
-import { Upstreams } from './upstream/upstreams.ts'
+import { bridgesSessions, isAggregate, isPipeServer, isSseServer } from './upstream/server-kind.ts'
+import { Upstreams, type UpstreamsParts } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
 /**
@@ -159,7 +160,13 @@ export function createGatewayParts(config: Config): GatewayParts {
   const report = (error: unknown, { origin }: Exchange): void => origin.bind(config.report)(error, origin)
   const eras = new Eras()
   const observers = new Observers(config.observation, config.report)
-  const upstreams = new Upstreams({ ...config, attempt: observers.attempt }, eras)
+  const members: UpstreamsParts['members'] = {
+    handleOf: (server, door) => pipeline.handleOf(server, door),
+    sessionsAreShared: () => sessions.areShared,
+    isTooMuch,
+    recheckMs,
+  }
+  const upstreams = new Upstreams({ ...config, attempt: observers.attempt, members }, eras)
   const inFlight = new InFlight()
   const quota = new Quota({ bytes: config.principalBytes, calls: config.principalCalls })
   const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)
@@ -223,7 +230,7 @@ export async function closeGatewayParts(
   await observers.close(Math.max(deadline, performance.now() + FAREWELL_MS))
 }
 
-/** Whether a server's messages travel on a pipe, which accepts no batches. */
+/** Whether a server's messages travel on a pipe, which accepts no batches, or to several servers. */
 function isPiped(config: ServerConfig): boolean {
-  return isPipeServer(config) || isSseServer(config)
+  return isPipeServer(config) || isSseServer(config) || isAggregate(config)
 }

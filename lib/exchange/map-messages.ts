@@ -2,7 +2,7 @@
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { mayBeMessage, parseJson } from '../util/json.ts'
-import { type Body, COMPLETE, type End } from './body.ts'
+import { type Body, BufferBody, COMPLETE, type End } from './body.ts'
 import { breakOf, MappedBody } from './mapped-body.ts'
 import { type Message, messageOf } from './message.ts'
 import type { Reply } from './reply.ts'
@@ -12,7 +12,8 @@ import { eventsOf, formatEvent, hasEventId, messageEvent, parseEvent } from './s
 export interface Wants {
   /** Requests and notifications of the server, by method. */
   readonly methods?: (method: string) => boolean
-  readonly responses?: boolean
+  /** Those whose bytes pass the test, where there is one; it may be given several events at once. */
+  readonly responses?: boolean | ((bytes: Buffer) => boolean)
   /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined
   /** Given how to say something in between, while the stream is read. Returns what is to be called at its end. */
@@ -38,7 +39,10 @@ export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) =
   }
   if (reply.kind !== 'json' || !wants.responses) return reply
   const { 'content-length': _, ...headers } = reply.headers
-  return { ...reply, headers, body: new MappedDocument(reply.body, fn) }
+  const isWanted = typeof wants.responses === 'function' ? wants.responses : undefined
+  const whole = isWanted && reply.body.whole()
+  if (whole && !isWanted(whole)) return { ...reply, body: new BufferBody(whole) }
+  return { ...reply, headers, body: new MappedDocument(whole ? new BufferBody(whole) : reply.body, fn, isWanted) }
 }
 
 function mappedId(id: string | undefined, { eventIds }: Wants): string | undefined {
@@ -55,10 +59,12 @@ function mappedEnd(end: End, wants: Wants): End {
 
 class MappedDocument extends MappedBody {
   readonly #fn: (message: Message) => Awaitable<Mapped>
+  readonly #isWanted: ((bytes: Buffer) => boolean) | undefined
 
-  constructor(body: Body, fn: (message: Message) => Awaitable<Mapped>) {
+  constructor(body: Body, fn: (message: Message) => Awaitable<Mapped>, isWanted?: (bytes: Buffer) => boolean) {
     super(body)
     this.#fn = fn
+    this.#isWanted = isWanted
   }
 
   data(chunk: Buffer): boolean {
@@ -81,6 +87,7 @@ class MappedDocument extends MappedBody {
   }
 
   async #map(bytes: Buffer): Promise<Buffer> {
+    if (this.#isWanted?.(bytes) === false) return bytes
     const text = bytes.toString()
     const message = messageIn(text)
     const mapped = message && (await this.#fn(message))
@@ -203,12 +210,13 @@ class MappedEvents extends MappedBody {
     const { methods, responses, eventIds } = this.#wants
     if (eventIds && hasEventId(events)) return true
     if (methods && events.includes('"method"')) return true
-    if (responses && (events.includes('"result"') || events.includes('"error"'))) return true
-    return (methods !== undefined || responses === true) && events.includes('\\u')
+    const isWanted = typeof responses !== 'function' || responses(events)
+    if (responses && isWanted && (events.includes('"result"') || events.includes('"error"'))) return true
+    return (methods !== undefined || (responses !== undefined && isWanted)) && events.includes('\\u')
   }
 
   #isWanted(message: Message): boolean {
-    if (message.kind === 'response') return this.#wants.responses === true
+    if (message.kind === 'response') return this.#wants.responses !== undefined && this.#wants.responses !== false
     if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
     return this.#wants.methods?.(message.method) === true
   }

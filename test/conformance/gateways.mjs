@@ -3,10 +3,12 @@
 
 import { randomBytes } from 'node:crypto'
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
+import { brokenMembers } from './members.mjs'
 
 /**
  * @typedef {import('./gateway.mjs').Lib} Lib
  * @typedef {import('../../lib/index.ts').ServerConfig} ServerConfig
+ * @typedef {import('../../lib/index.ts').MemberServer} MemberServer
  * @typedef {Partial<import('../../lib/index.ts').GatewayOptions>} Options
  * @typedef {keyof typeof GATEWAYS} GatewayName
  */
@@ -28,6 +30,15 @@ export const GATEWAYS = {
     intercept: PASS,
     servers: { everything: { ...server, intercept: PASS } },
     events: new MemoryEventLog(),
+  }),
+  // Beside members that are broken, under the names that the suite knows.
+  aggregate: (server, lib) => ({
+    servers: {
+      everything: lib.aggregate(
+        { fixture: /** @type {MemberServer} */ (server), ...brokenMembers(lib) },
+        { separator: false },
+      ),
+    },
   }),
   observed: (_server, { openTelemetry }) => {
     // Without an SDK nothing would be said of traces.
