@@ -11,18 +11,20 @@ const ROWS: readonly (readonly string[])[] = [
   ['types/', 'protocol.ts'],
   ['types.ts'],
   ['errors.ts'],
-  ['util/', 'contracts/', 'host/'],
+  ['util/', 'contracts/', 'host/', 'pages/'],
   ['rpc-error.ts'],
   ['exchange/', 'stores/'],
   ['session/', 'upstream/'],
   ['inbound/', 'outbound/'],
   ['observe/'],
   ['layers/*', 'auth/', 'directory/', 'stdio/', 'opentelemetry/'],
+  ['login/'],
   ['options.ts'],
   ['pipeline.ts'],
   ['running-gateway.ts'],
   ['gateway.ts'],
   ['testing.ts', 'index.ts'],
+  ['cli/'],
 ]
 
 /** What a gateway can do without: nothing imports these places but the files named here, so that each can be left out. */
@@ -32,8 +34,11 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
   'contracts/': ['testing.ts'],
   // What package.json exports.
   'auth/': [],
-  'directory/': [],
-  'stdio/': [],
+  // What the executable needs, beside package.json.
+  'directory/': ['cli/check.ts', 'cli/serve.ts'],
+  'stdio/': ['cli/servers.ts'],
+  'cli/': [],
+  'login/': [],
   'opentelemetry/': [],
   'testing.ts': [],
   'index.ts': [],
@@ -41,13 +46,18 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
 
 /** Every foreign package that lib/ may import, and where: in folders or single files. */
 const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
-  jose: 'auth/',
+  jose: ['auth/', 'login/'],
   oauth4webapi: 'auth/',
-  undici: 'upstream/',
+  undici: ['upstream/', 'util/guarded-fetch.ts'],
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
   'cross-spawn': 'stdio/child-pipe.ts',
-  'lru-cache': ['auth/verified-tokens.ts', 'directory/coalescing-cache.ts'],
+  'lru-cache': [
+    'auth/verified-tokens.ts',
+    'auth/introspected-tokens.ts',
+    'login/client-documents.ts',
+    'directory/coalescing-cache.ts',
+  ],
   '@opentelemetry/api': 'opentelemetry/',
 }
 
@@ -268,7 +278,7 @@ test('every file opens with a comment that says its job', () => {
 
 /** The words of the comment that opens a file, empty when there is none. */
 function jobOf(text: string): string {
-  const [, line, block] = /^(?:\/\/ *(.+)|\/\*\*?\s*(?:\n \*)? *(\S.+))/.exec(text) ?? []
+  const [, line, block] = /^(?:#!.*\n)?(?:\/\/ *(.+)|\/\*\*?\s*(?:\n \*)? *(\S.+))/.exec(text) ?? []
   return line ?? block ?? ''
 }
 

@@ -122,12 +122,16 @@ test('the package exports exactly these types', () => {
 })
 
 test('the subpath ./auth exports exactly these', () => {
-  expect(Object.keys(auth).toSorted()).toEqual(['clientCredentials', 'jwtBearer', 'tokenExchange'])
+  expect(Object.keys(auth).toSorted()).toEqual(['clientCredentials', 'introspection', 'jwtBearer', 'tokenExchange'])
   expect(typesOf('lib/auth/index.ts')).toEqual([
     'ClientCredentialsOptions',
+    'IntrospectedClaims',
+    'IntrospectedPrincipal',
+    'IntrospectionOptions',
     'JwtBearerOptions',
     'JwtClaims',
     'JwtPrincipal',
+    'OAuthClientOptions',
     'TokenExchangeOptions',
     'TokenOptions',
   ])

@@ -94,6 +94,14 @@ test('installing it brings its dependencies and nothing more', () => {
   expect(installed.toSorted()).toEqual([...theirs, 'express-mcp-gateway', ...dependencies].toSorted())
 })
 
+test('it brings the command express-mcp-gateway, which reads a file', () => {
+  write('mcp.json', '{ "mcpServers": { "off": { "url": "http://127.0.0.1:9/", "disabled": true } } }')
+  const command = join(consumer, 'node_modules', '.bin', 'express-mcp-gateway')
+  expect(run(command, ['mcp.json', '--check'], consumer)).toBe(
+    'off  skipped  disabled in the file\n0 of 0 can be used\n',
+  )
+})
+
 test('an ES module imports it and mounts it, and the process ends by itself', () => {
   write(
     'program.mjs',

@@ -235,11 +235,13 @@ const papers = [
   'CHANGELOG.md',
   'docs/errors.md',
   'docs/protocol.md',
+  'docs/scaling.md',
   'docs/security.md',
   'docs/servers.md',
   'docs/streams.md',
   'docs/sessions.md',
   'docs/directory.md',
+  'docs/command-line.md',
   'docs/performance.md',
 ]
 

@@ -7,7 +7,7 @@ import { IssuerKeys } from './issuer-keys.ts'
 import { ALGORITHMS, checkJwtOptions, type JwtBearerOptions } from './jwt-options.ts'
 import { type JwtClaims, type JwtPrincipal, principalOf } from './jwt-principal.ts'
 import { hashOf } from '../inbound/access/principal.ts'
-import { isAudience } from '../inbound/access/resource.ts'
+import { hasOurAudience } from './audience.ts'
 import { requireScopes } from '../inbound/access/scopes.ts'
 import { invalidToken, JwtVerifier } from './jwt-verifier.ts'
 import { type Verified, VerifiedTokens } from './verified-tokens.ts'
@@ -46,7 +46,8 @@ export function jwtBearer<P extends object = object>(
   /** The checks that depend on the request or on the time, made for cached tokens too. */
   function admit({ principal, audiences }: Verified, resource: string | undefined): JwtPrincipal & P {
     if (Date.now() / 1000 >= principal.expiresAt) throw invalidToken('The access token has expired')
-    if (!hasOurAudience(audiences, expected, resource)) throw invalidToken('The access token is for another resource')
+    if (!hasOurAudience(audiences, expected, resource, 'jwtBearer'))
+      throw invalidToken('The access token is for another resource')
     requireScopes(principal, scopes)
     return principal as JwtPrincipal & P
   }
@@ -76,14 +77,4 @@ export function jwtBearer<P extends object = object>(
     { protectedResource: { authorizationServers: [issuer], scopes }, needsResource: expected === undefined },
   )
   return authenticate
-}
-
-function hasOurAudience(
-  audiences: readonly string[],
-  expected: readonly string[] | undefined,
-  resource: string | undefined,
-): boolean {
-  if (expected) return audiences.some((audience) => expected.includes(audience))
-  if (resource !== undefined) return audiences.some((audience) => isAudience(audience, resource))
-  throw new TypeError('jwtBearer: set "audience", or "publicUrl" of mcpGateway, so that tokens of others are refused')
 }

@@ -24,7 +24,10 @@ export interface JwtPrincipal extends Principal {
  * the option: the gateway would otherwise match scopes to substrings of a text, or accept a token for which the option
  * returned `null`.
  */
-export function principalOf(claims: JwtClaims, expiresAt: number, own: unknown): JwtPrincipal {
+export function principalOf(claims: JwtClaims, expiresAt: number, own: unknown, hook = 'jwtBearer'): JwtPrincipal {
+  const check: Check = (isRight, what) => {
+    if (!isRight) throw new TypeError(`${hook}: "principal" must answer ${what}`)
+  }
   check(isObject(own), 'an object, or undefined to refuse the token')
   const { iss = '', sub = '', scope, scp } = claims
   const id = sub === '' ? '' : subjectId(iss, sub)
@@ -40,9 +43,7 @@ export function principalOf(claims: JwtClaims, expiresAt: number, own: unknown):
   return { ...principal, expiresAt: Math.min(given, expiresAt) }
 }
 
-function check(isRight: boolean, what: string): asserts isRight {
-  if (!isRight) throw new TypeError(`jwtBearer: "principal" must answer ${what}`)
-}
+type Check = (isRight: boolean, what: string) => asserts isRight
 
 function isArrayOrNothing(value: unknown): boolean {
   return value === undefined || value === null || Array.isArray(value)

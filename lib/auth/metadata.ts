@@ -29,7 +29,10 @@ export async function discover(issuer: string, signal: AbortSignal): Promise<Aut
  * The URL of an endpoint in the metadata. Throws when there is none, and when a remote issuer names one on the local
  * machine: the request would reach a service that trusts local requests (SSRF). (SC4)
  */
-export function trustedEndpoint(metadata: AuthorizationServer, name: 'jwks_uri' | 'token_endpoint'): string {
+export function trustedEndpoint(
+  metadata: AuthorizationServer,
+  name: 'jwks_uri' | 'token_endpoint' | 'introspection_endpoint',
+): string {
   const { issuer, [name]: url } = metadata
   const cure = name === 'jwks_uri' ? ': set "jwksUri"' : ''
   const fault = (what: string): Error => new Error(`The metadata of ${issuer} ${what}${cure}`)

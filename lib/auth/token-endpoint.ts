@@ -2,12 +2,8 @@
 import {
   allowInsecureRequests,
   type AuthorizationServer,
-  type ClientAuth,
-  ClientSecretBasic,
-  ClientSecretPost,
   customFetch,
   genericTokenEndpointRequest,
-  PrivateKeyJwt,
   processGenericTokenEndpointResponse,
   ResponseBodyError,
   WWWAuthenticateChallengeError,
@@ -15,6 +11,7 @@ import {
 import { GatewayError } from '../errors.ts'
 import { blankOut } from './blank-out.ts'
 import { boundedFetch, Unavailable } from './bounded-fetch.ts'
+import { clientAuth } from './client-options.ts'
 import { discover, trustedEndpoint } from './metadata.ts'
 import { resourceOf, type TokenOptions } from './token-options.ts'
 
@@ -63,14 +60,12 @@ const CODES: ReadonlySet<string> = new Set([
 export class TokenEndpoint {
   readonly #options: TokenOptions
   readonly #timeoutMs: number
-  readonly #privateKey: ClientAuth | undefined
   /** Cached until a request fails other than by an error of the token endpoint. */
   #metadata: Promise<AuthorizationServer> | undefined
 
   constructor(options: TokenOptions) {
     this.#options = options
     this.#timeoutMs = options.timeoutMs ?? 5_000
-    this.#privateKey = options.privateKey && PrivateKeyJwt(options.privateKey)
   }
 
   /** Rejects with a GatewayError: `unavailable` for a temporary failure, `upstream_unauthorized` for any other. */
@@ -97,7 +92,8 @@ export class TokenEndpoint {
   ): Promise<Grant> {
     const client = { client_id: this.#options.clientId }
     trustedEndpoint(metadata, 'token_endpoint')
-    const response = await genericTokenEndpointRequest(metadata, client, this.#auth(metadata), grantType, parameters, {
+    const auth = clientAuth(this.#options, metadata.token_endpoint_auth_methods_supported)
+    const response = await genericTokenEndpointRequest(metadata, client, auth, grantType, parameters, {
       [customFetch]: (url, init) => {
         sent.push(...init.body.values(), init.headers['authorization']?.replace(/^Basic /, '') ?? '')
         return boundedFetch(url, init)
@@ -116,18 +112,10 @@ export class TokenEndpoint {
     this.#metadata ??= discover(this.#options.issuer, AbortSignal.timeout(this.#timeoutMs))
     return this.#metadata
   }
-
-  #auth({ token_endpoint_auth_methods_supported: methods }: AuthorizationServer): ClientAuth {
-    if (this.#privateKey) return this.#privateKey
-    const { clientSecret, authMethod } = this.#options
-    const isPost = methods?.includes('client_secret_post') && !methods.includes('client_secret_basic')
-    const method = authMethod ?? (isPost ? 'client_secret_post' : 'client_secret_basic')
-    return method === 'client_secret_post' ? ClientSecretPost(clientSecret!) : ClientSecretBasic(clientSecret!)
-  }
 }
 
-/** Whether an error is a response of the token endpoint, which means that the metadata is right. */
-function isAnswer(error: unknown): error is ResponseBodyError | WWWAuthenticateChallengeError {
+/** Whether an error is a response of the endpoint, which means that the metadata is right. */
+export function isAnswer(error: unknown): error is ResponseBodyError | WWWAuthenticateChallengeError {
   return error instanceof ResponseBodyError || error instanceof WWWAuthenticateChallengeError
 }
 
@@ -141,10 +129,14 @@ function refusal(error: unknown, sent: readonly string[]): GatewayError {
 }
 
 /** A message without secrets: the properties of the library's errors, and descriptions, may hold tokens. (SC7) */
-function describe(error: ResponseBodyError | WWWAuthenticateChallengeError, sent: readonly string[]): string {
+export function describe(
+  error: ResponseBodyError | WWWAuthenticateChallengeError,
+  sent: readonly string[],
+  endpoint = 'token endpoint',
+): string {
   const { error: code, error_description: description } =
     error instanceof ResponseBodyError ? error : (error.cause[0]?.parameters ?? {})
   const kind = code === undefined ? 'no reason given' : CODES.has(code) ? code : 'an error that no standard has'
   const words = description === undefined ? '' : `: ${blankOut(description, sent, MAX_DESCRIPTION)}`
-  return `The token endpoint answered ${error.status}, ${kind}${words}`
+  return `The ${endpoint} answered ${error.status}, ${kind}${words}`
 }

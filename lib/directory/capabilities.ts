@@ -1,6 +1,6 @@
 /** A server's capabilities as HTML: its identity, instructions, tools, prompts and resources. */
 import { isObject, type JsonObject, member, nonEmptyText } from '../util/json.ts'
-import { html, type Html, type HtmlContent } from './html.ts'
+import { html, type Html, type HtmlContent } from '../pages/html.ts'
 import type { Capabilities, CapabilityList } from './introspect.ts'
 import type { Introspection } from './listing.ts'
 

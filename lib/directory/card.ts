@@ -1,8 +1,8 @@
 /** A server's card on the page: its description, health, endpoint, and how clients are connected to it. */
 import type { HealthStatus } from './health.ts'
-import { html, type Html, type HtmlContent } from './html.ts'
+import { html, type Html, type HtmlContent } from '../pages/html.ts'
 import type { ListedServer } from './listing.ts'
-import { relativeTime } from './relative-time.ts'
+import { relativeTime } from '../pages/relative-time.ts'
 import { installLinks, type Snippet, snippetsFor } from './snippets.ts'
 
 /** Without `capabilities` the card has a link that introspects the server. */

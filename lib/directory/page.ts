@@ -1,7 +1,7 @@
 /** The pages: the list of servers, one server with its capabilities, and a message. */
 import { renderCapabilities } from './capabilities.ts'
 import { card, health } from './card.ts'
-import { html, type Html, type HtmlContent, verbatim } from './html.ts'
+import { html, type Html, type HtmlContent, verbatim } from '../pages/html.ts'
 import type { Introspection, ListedServer } from './listing.ts'
 import { SCRIPT } from './script.ts'
 import type { Settings } from './settings.ts'

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { SendWhole } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest } from '../types.ts'
-import type { Html } from './html.ts'
+import type { Html } from '../pages/html.ts'
 
 /** Whether shared caches and pages of any origin may have a document. */
 export type Audience = 'private' | 'public'

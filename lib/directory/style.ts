@@ -1,41 +1,7 @@
-/** The style of the pages: system fonts, a light and a dark scheme, from a width of 360 px up. */
+/** The style of the server list. */
+import { BASE_STYLE } from '../pages/base-style.ts'
 
-export const STYLE: string = `
-:root {
-  color-scheme: light dark;
-  --paper: #f5f5f2; --card: #fff; --well: #f3f4f0; --ink: #191c1b; --soft: #565c59; --line: #dfe1db;
-  --accent: #0b6a5a; --on-accent: #fff; --tint: #e4f1ee; --good: #1c7f4c; --bad: #a93a1c; --bad-tint: #fbece6;
-  --shadow: 0 1px 2px rgb(20 30 25 / 5%), 0 4px 16px rgb(20 30 25 / 4%);
-  --mono: ui-monospace, "SF Mono", SFMono-Regular, "Cascadia Code", "JetBrains Mono", Menlo, Consolas, monospace;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #111413; --card: #191d1b; --well: #111413; --ink: #e8ecea; --soft: #a3aca8; --line: #2b312e;
-    --accent: #6fd3bd; --on-accent: #06251f; --tint: #17332d; --good: #5fce91; --bad: #f29b7d; --bad-tint: #35201a;
-    --shadow: none;
-  }
-}
-*, *::before, *::after { box-sizing: border-box; }
-body {
-  margin: 0 auto; padding: clamp(1.5rem, 5vw, 4rem) clamp(1rem, 4vw, 2rem) 5rem; max-width: 54rem;
-  background: var(--paper); color: var(--ink);
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
-  -webkit-text-size-adjust: 100%; text-size-adjust: 100%;
-}
-h1, h2, h3, p, ul, dl, dd, fieldset, pre { margin: 0; padding: 0; }
-ul { list-style: none; }
-a { color: var(--accent); text-underline-offset: .18em; }
-button, input { font: inherit; color: inherit; }
-code, pre { font-family: var(--mono); font-size: .875em; }
-pre code { font-size: inherit; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: .3rem; }
-[hidden] { display: none !important; }
-.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-
-.top h1 { font-size: clamp(1.75rem, 1.3rem + 2vw, 2.375rem); line-height: 1.15; font-weight: 680; letter-spacing: -.022em; text-wrap: balance; }
-.top p { margin-top: .6rem; color: var(--soft); font-size: 1.0625rem; max-width: 66ch; text-wrap: pretty; }
-.top .back { margin: 0 0 1rem; font-size: .9375rem; }
-
+export const STYLE: string = `${BASE_STYLE}
 .filter { display: none; margin-top: 1.75rem; gap: .75rem 1rem; flex-wrap: wrap; align-items: center; }
 .js .filter { display: flex; }
 .filter input {
@@ -52,11 +18,7 @@ pre code { font-size: inherit; }
 .chips button:hover { border-color: var(--accent); color: var(--ink); }
 .chips button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 
-main { margin-top: 1.75rem; }
-.cards { display: grid; gap: 1.125rem; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 1rem; box-shadow: var(--shadow); padding: clamp(1.1rem, 3vw, 1.6rem); min-width: 0; }
 .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .7rem; }
-h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 650; letter-spacing: -.012em; overflow-wrap: anywhere; min-width: 0; }
 .name { color: var(--soft); font-size: .9375rem; overflow-wrap: anywhere; min-width: 0; }
 .description { margin-top: .6rem; max-width: 68ch; text-wrap: pretty; overflow-wrap: anywhere; }
 .health { margin-left: auto; color: var(--soft); font-size: .875rem; white-space: nowrap; }

@@ -1,24 +1,9 @@
 // The small parts of a directory, each for itself.
 import { jest } from '@jest/globals'
-import { html, verbatim } from '../../lib/directory/html.ts'
 import { RateLimit } from '../../lib/directory/rate-limit.ts'
 import { sizeOf, withoutDeepMembers } from '../../lib/directory/json-size.ts'
 import { CoalescingCache } from '../../lib/directory/coalescing-cache.ts'
 import { preferred } from '../../lib/directory/negotiate.ts'
-
-describe('html', () => {
-  test('escapes whatever is put in, in text and in attributes', () => {
-    const hostile = `<a href="x" title='y'>&amp;`
-    const escaped = '&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;amp;'
-    expect(html`<p title="${hostile}">${hostile}</p>`.text).toBe(`<p title="${escaped}">${escaped}</p>`)
-  })
-
-  test('leaves HTML alone, joins lists, and writes nothing for what is not there', () => {
-    const items = ['a', 'b & c'].map((item) => html`<li>${item}</li>`)
-    expect(html`<b>${items}${undefined}${false}${0}${''}</b>`.text).toBe('<b><li>a</li><li>b &amp; c</li>0</b>')
-    expect(html`${verbatim('<b>')}`.text).toBe('<b>')
-  })
-})
 
 describe('preferred', () => {
   const ours = ['application/json', 'text/html'] as const

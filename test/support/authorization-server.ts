@@ -18,6 +18,10 @@ export interface RunningAuthorizationServer {
   signingKey(): JWK
   /** A token for the client itself, by the client credentials grant. */
   clientToken(request: TokenRequest): Promise<string>
+  /** A token for this user, by token exchange. */
+  userToken(user: string, request: TokenRequest): Promise<string>
+  /** Ends a token. (RFC 7009) */
+  revoke(token: string): Promise<void>
   /** What a browser would: logs this account in, consents to everything, and gives the URL it was sent back to. */
   authorize(url: string | URL, account: string): Promise<URL>
   /** Asks the token endpoint for anything. */
@@ -45,12 +49,15 @@ export interface AuthorizationServerOptions {
   readonly scopes?: string
   /** How long access tokens live, in seconds. Default 600. */
   readonly ttlS?: number
+  /** Whether access tokens can be read by the issuer alone, which then introspects them. Default `false`. */
+  readonly opaque?: boolean
 }
 
 export async function startAuthorizationServer({
   path = '',
   scopes = 'mcp:read mcp:write mcp:admin',
   ttlS = 600,
+  opaque = false,
 }: AuthorizationServerOptions = {}): Promise<RunningAuthorizationServer> {
   const requests = createJournal<string>()
   const client = { id: 'machine', secret: randomUUID() }
@@ -69,14 +76,22 @@ export async function startAuthorizationServer({
   const origin = `http://127.0.0.1:${port}`
   const issuer = `${origin}${path}`
   const renew = (): void => {
-    handle = createProvider({ issuer, path, keys, client, scopes, ttlS, accounts, storage })
+    handle = createProvider({ issuer, path, keys, client, scopes, ttlS, opaque, accounts, storage })
   }
   renew()
 
-  async function token(parameters: Record<string, string>, { id, secret } = client): Promise<Record<string, unknown>> {
+  async function sign(claims: Record<string, unknown>, header: Partial<JWTHeaderParameters> = {}): Promise<string> {
+    const nowS = Math.floor(Date.now() / 1000)
+    const key = keys[0]!
+    const payload = { iss: issuer, sub: 'ada', iat: nowS, exp: nowS + ttlS, client_id: client.id, ...claims }
+    const protectedHeader = { alg: 'ES256', typ: 'at+jwt', kid: key.kid!, ...header }
+    return new SignJWT(payload).setProtectedHeader(protectedHeader).sign(await importJWK(key, protectedHeader.alg))
+  }
+
+  async function token(parameters: Record<string, string>, credentials = client): Promise<Record<string, unknown>> {
     const response = await fetch(`${issuer}/token`, {
       method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
+      headers: { authorization: basic(credentials) },
       body: new URLSearchParams(parameters),
     })
     const body = (await response.json()) as Record<string, unknown>
@@ -101,15 +116,27 @@ export async function startAuthorizationServer({
       const { access_token } = await token({ grant_type: 'client_credentials', resource, scope })
       return String(access_token)
     },
+    async userToken(user, { resource, scope = '' }) {
+      const { access_token } = await token({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: await sign({ sub: user }),
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+        resource,
+        scope,
+      })
+      return String(access_token)
+    },
+    async revoke(revoked) {
+      const response = await fetch(`${issuer}/token/revocation`, {
+        method: 'POST',
+        headers: { authorization: basic(client) },
+        body: new URLSearchParams({ token: revoked }),
+      })
+      if (!response.ok) throw new Error(`revocation endpoint: ${response.status}`)
+    },
     authorize: (url, account) => browse(new URL(url), account, { issuer, accounts }),
     token,
-    async sign(claims, header = {}) {
-      const nowS = Math.floor(Date.now() / 1000)
-      const key = keys[0]!
-      const payload = { iss: issuer, sub: 'ada', iat: nowS, exp: nowS + ttlS, client_id: client.id, ...claims }
-      const protectedHeader = { alg: 'ES256', typ: 'at+jwt', kid: key.kid!, ...header }
-      return new SignJWT(payload).setProtectedHeader(protectedHeader).sign(await importJWK(key, protectedHeader.alg))
-    },
+    sign,
     rotate({ keep = true } = {}) {
       keys = [newKey(), ...(keep ? keys : [])]
       renew()
@@ -118,6 +145,10 @@ export async function startAuthorizationServer({
     start: async () => void (await listening(server, port)),
     close: stop,
   }
+}
+
+function basic({ id, secret }: { id: string; secret: string }): string {
+  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
 }
 
 function newKey(): JWK {

@@ -25,6 +25,8 @@ export interface ProviderOptions {
   readonly client: { readonly id: string; readonly secret: string }
   readonly scopes: string
   readonly ttlS: number
+  /** Whether access tokens can be read by the issuer alone, which then introspects them. */
+  readonly opaque: boolean
   /** Which account a browser, by its cookie, logs in as. */
   readonly accounts: ReadonlyMap<string, string>
   readonly storage: Storage
@@ -59,8 +61,8 @@ export function createProvider(options: ProviderOptions): Handle {
 
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-function configurationOf({ path, keys, client, scopes, ttlS, storage }: ProviderOptions): object {
-  const resourceServer = (audience: string): object => resourceServerInfo(audience, scopes, ttlS, keys)
+function configurationOf({ path, keys, client, scopes, ttlS, opaque, storage }: ProviderOptions): object {
+  const resourceServer = (audience: string): object => resourceServerInfo(audience, { scopes, ttlS, keys, opaque })
   return {
     adapter: adapterFor(storage),
     clients: [
@@ -98,6 +100,7 @@ function configurationOf({ path, keys, client, scopes, ttlS, storage }: Provider
       clientCredentials: { enabled: true },
       registration: { enabled: true },
       revocation: { enabled: true },
+      introspection: { enabled: opaque, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,
@@ -107,9 +110,13 @@ function configurationOf({ path, keys, client, scopes, ttlS, storage }: Provider
   }
 }
 
-function resourceServerInfo(audience: string, scope: string, ttlS: number, keys: readonly JWK[]): object {
+function resourceServerInfo(
+  audience: string,
+  { scopes: scope, ttlS, keys, opaque }: Pick<ProviderOptions, 'scopes' | 'ttlS' | 'keys' | 'opaque'>,
+): object {
   const sign = { alg: 'ES256', kid: keys[0]?.kid }
-  return { scope, audience, accessTokenTTL: ttlS, accessTokenFormat: 'jwt', jwt: { sign } }
+  const format = opaque ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign } }
+  return { scope, audience, accessTokenTTL: ttlS, ...format }
 }
 
 /** Logs in whoever the browser's cookie names, and consents to all that is asked. */
@@ -131,11 +138,8 @@ async function consent(
 }
 
 /** RFC 8693, for subject tokens of its own: the subject stays, the client becomes the actor. */
-async function exchangeToken(
-  context: TokenContext,
-  provider: OidcProvider,
-  { issuer, keys, scopes, ttlS }: ProviderOptions,
-): Promise<void> {
+async function exchangeToken(context: TokenContext, provider: OidcProvider, options: ProviderOptions): Promise<void> {
+  const { issuer, keys } = options
   const { client, params } = context.oidc
   const resource = params['resource'] ?? params['audience']
   if (resource === undefined) throw new errors.InvalidTarget('resource or audience is required')
@@ -146,7 +150,7 @@ async function exchangeToken(
   })
   const scope = params['scope'] ?? payload['scope']
   const token = new provider.AccessToken({ client, accountId: payload.sub, gty: TOKEN_EXCHANGE, scope })
-  token.resourceServer = new provider.ResourceServer(resource, resourceServerInfo(resource, scopes, ttlS, keys))
+  token.resourceServer = new provider.ResourceServer(resource, resourceServerInfo(resource, options))
   context.body = {
     access_token: await token.save(),
     issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',

@@ -37,7 +37,7 @@ export function parseProtectedResource(given: Given, path: string, findServer: F
   if (publicUrl === undefined) {
     if (option) throw new TypeError('"protectedResource" takes "publicUrl" too: the URIs of the servers begin with it')
     if (hook?.needsResource) {
-      throw new TypeError('jwtBearer() takes an "audience", or "publicUrl", so that tokens for others are refused')
+      throw new TypeError('"authenticate" takes an "audience", or "publicUrl", so that tokens for others are refused')
     }
   } else if (/[?#]/.test(String(publicUrl))) {
     throw new TypeError('"publicUrl" may have neither query nor fragment')

@@ -23,6 +23,12 @@ export interface HeldStream {
   readonly look: () => void
 }
 
+interface AroundRelease {
+  readonly lastWrite?: (() => Promise<void>) | undefined
+  /** Tells readers at other nodes that the stream has no writer. */
+  readonly handOver?: (() => Promise<void>) | undefined
+}
+
 export class Leases {
   readonly #held: () => Iterable<HeldStream>
   /** Identifies this gateway in leases. */
@@ -40,11 +46,12 @@ export class Leases {
     return log.claim(name, this.#writer, LEASE_MS)
   }
 
-  /** Awaits `lastWrite` under the lease, then releases it. A lease whose release fails expires. */
-  release(name: EventStreamName, log: EventLog, lastWrite?: () => Promise<void>): void {
+  /** Awaits `lastWrite` under the lease, releases it, then awaits `handOver`. A lease whose release fails expires. */
+  release(name: EventStreamName, log: EventLog, { lastWrite, handOver }: AroundRelease = {}): void {
     const release = async (): Promise<void> => {
       if (lastWrite) await lastWrite().catch(() => {})
-      return log.release(name, this.#writer)
+      await log.release(name, this.#writer)
+      if (handOver) await handOver()
     }
     const releasing = release()
       .catch(() => {})

@@ -1,7 +1,7 @@
 /** A connection on which a client reads a stream. Only the reader announced last in the log receives events. (SE10) */
 import { randomBytes } from 'node:crypto'
 import type { EventLog, EventStreamName } from '../../types.ts'
-import { announcementOf, decode, encode, type Entry } from './entry.ts'
+import { announcementOf, decode, encode, type Entry, isAnnouncement } from './entry.ts'
 import type { Recorder } from './recorder.ts'
 
 /** How many appends in a row may fail because another node appends at the same time. */
@@ -66,5 +66,18 @@ export class Reader {
   isReplacedBy({ reader }: Entry): boolean {
     if (reader === this.id) this.#isNewest = true
     return reader !== undefined && reader !== this.id && this.#isNewest
+  }
+}
+
+/**
+ * Repeats the newest announcement in the log, if nothing follows it: its reader, at another node, waits there for a writer
+ * that has stopped, and finds at once that it can take the stream over. Call it after the release of the lease.
+ */
+export async function repeatAnnouncement(name: EventStreamName, log: EventLog): Promise<void> {
+  for (let attempt = 0; attempt < APPEND_ATTEMPTS; attempt += 1) {
+    const last = await log.last(name)
+    const newest = last && decode(last)
+    if (!last || !newest || !isAnnouncement(newest)) return
+    if (await log.append(name, [encode(last.position + 1, newest)])) return
   }
 }

@@ -118,6 +118,11 @@ export class Recorder implements Sink {
     return this.#isOver
   }
 
+  /** Whether the final entry is in the log, or queued for it. */
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
   /** Stops writing, because the lease has expired and another node has it. */
   readonly onLeaseLost = (): void => this.#stop()
 

@@ -87,7 +87,11 @@ export class Replay {
     if (available.length > 0) return available
     if (await this.#tools.takeOver(this.#after)) return undefined
     if (this.#tools.recorderOf()) return []
-    if (!this.#tools.reader.isAnnounced) await this.#announce()
+    if (!this.#tools.reader.isAnnounced) {
+      await this.#announce()
+      // A writer that has stopped meanwhile did not know of this reader, so it has told nobody.
+      if (this.#tools.reader.isAnnounced) return []
+    }
     const events = await this.#read(WAIT_MS)
     if (events.length === 0) await new Promise((resolve) => void setTimeout(resolve, PAUSE_MS).unref())
     return events

@@ -12,7 +12,7 @@ import { streamKey } from '../../util/stream-key.ts'
 import { decode, eventsGone } from './entry.ts'
 import type { EventLogBody } from './event-log-body.ts'
 import { Leases } from './leases.ts'
-import type { Reader } from './reader.ts'
+import { type Reader, repeatAnnouncement } from './reader.ts'
 import { Recorder } from './recorder.ts'
 import type { RecorderParts } from './recorder-parts.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
@@ -199,7 +199,10 @@ export class StreamRegistry {
     this.#flights.delete(recorder)
     if (flight) this.#parts.inFlight.delete(flight)
     const { name, log, writer } = recorder
-    this.#leases.release(name, log, writer.isLost ? () => this.#writeGap(recorder) : undefined)
+    this.#leases.release(name, log, {
+      lastWrite: writer.isLost ? () => this.#writeGap(recorder) : undefined,
+      handOver: recorder.isComplete ? undefined : () => repeatAnnouncement(name, log),
+    })
   }
 
   /** Writes the gap only if the lease is still available: another node that has continued the stream needs none. */

@@ -131,7 +131,8 @@ class ToolFilter {
     // `tasks/result` has no tool name; the call that created the task has been checked.
     if (method !== 'tools/call') return next()
     const { name } = params
-    if (typeof name !== 'string') throw unknown(String(name))
+    // A server written in C may read a name up to a NUL.
+    if (typeof name !== 'string' || name.includes('\0')) throw unknown(String(name))
     const original = this.#original.get(name) ?? name
     const isGone = this.#renamed.has(name) && !this.#original.has(name)
     if (isGone || !(await this.#lets(original, message))) throw unknown(name)

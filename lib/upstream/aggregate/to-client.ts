@@ -33,7 +33,9 @@ export function replyToClient(reply: Reply, how: ToClient): Reply {
     ...(hasUris && { responses: mayHaveUris }),
     eventIds: (id) => eventIdToClient(member.name, id),
   }
-  return mapMessages(reply, wants, (message) => messageToClient(message, how))
+  const mapped = mapMessages(reply, wants, (message) => messageToClient(message, how))
+  // A state in it is the member's: where the stream goes on, the session's own record has it.
+  return mapped.kind === 'events' && mapped.state ? { ...mapped, state: undefined } : mapped
 }
 
 export function messageToClient(message: Message, how: ToClient): Mapped {

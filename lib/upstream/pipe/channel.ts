@@ -143,7 +143,8 @@ export class Channel implements Flow {
     if (this.#calls.size >= MAX_CALLS) throw tooMuch()
     if (message.era === 'modern' && message.method === 'tools/call') this.#toolParams.check(exchange)
     const pipeId = (this.#pipeIds += 1)
-    const outgoing = outgoingOf(exchange, requestToPipe(message.text, pipeId))
+    const { text, ids } = requestToPipe(message.text, pipeId)
+    const outgoing = outgoingOf(exchange, text)
     const onGone = (): void => {
       // A later response is dropped. The layer that cancels the request finds its pipe id in `#stopped`.
       if (!this.#calls.delete(pipeId) || this.#outbox.withdraw(outgoing)) return
@@ -155,6 +156,7 @@ export class Channel implements Flow {
     }
     const call = new PipeCall(exchange, message, {
       pipeId,
+      ids,
       flow: this,
       responseMs: this.#parts.responseMs,
       onGone,

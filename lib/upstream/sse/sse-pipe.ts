@@ -14,8 +14,8 @@ const MAX_POSTS = 100
 const MAX_POSTED_CHARS = 4 * 1024 * 1024
 
 /** How many messages are buffered before the endpoint event, and how many characters of them. */
-const MAX_EARLY = 1_000
-const MAX_EARLY_CHARS = 1024 * 1024
+const MAX_BEFORE_ENDPOINT = 1_000
+const MAX_CHARS_BEFORE_ENDPOINT = 1024 * 1024
 
 /**
  * How long a message waits, in milliseconds, for an earlier notification to be accepted, which may be "initialized".
@@ -141,7 +141,7 @@ export class SsePipe implements Pipe {
     this.#ready.push(message)
     if (this.#endpoint !== undefined) return
     this.#earlyChars += message.length
-    if (this.#ready.length <= MAX_EARLY && this.#earlyChars <= MAX_EARLY_CHARS) return
+    if (this.#ready.length <= MAX_BEFORE_ENDPOINT && this.#earlyChars <= MAX_CHARS_BEFORE_ENDPOINT) return
     throw new GatewayError('upstream_invalid', 'The server sent too many messages before its endpoint')
   }
 

@@ -1,7 +1,9 @@
 // How a connection says in the log that it reads, beside others that write there.
-import { MemoryEventLog, type LoggedEvent } from '../../../lib/index.ts'
+import { MemoryEventLog, type EventLog, type LoggedEvent } from '../../../lib/index.ts'
 import { decode, encode } from '../../../lib/layers/event-log/entry.ts'
-import { Reader } from '../../../lib/layers/event-log/reader.ts'
+import { EventLogBody } from '../../../lib/layers/event-log/event-log-body.ts'
+import { Reader, repeatAnnouncement } from '../../../lib/layers/event-log/reader.ts'
+import { Replay } from '../../../lib/layers/event-log/replay.ts'
 
 const name = { session: 's', stream: 't' }
 const nobody = (): undefined => undefined
@@ -63,3 +65,58 @@ test('another that was said before is not the later one; one that was said behin
   third.beginBehind()
   expect(third.isReplacedBy(said(other))).toBe(true)
 })
+
+describe('of a writer that has stopped', () => {
+  test('the reader that is announced last is told, since nothing follows its announcement', async () => {
+    log.append(name, [encode(1, { owed: [1], upstreamId: 'u-1' })])
+    const reader = new Reader()
+    await reader.announce(name, log, 1, nobody)
+    await repeatAnnouncement(name, log)
+    const told = log.last(name)!
+    expect([told.position, decode(told)]).toEqual([3, { owed: [1], upstreamId: 'u-1', reader: reader.id }])
+  })
+
+  test.each<[string, () => void]>([
+    ['an event', () => log.append(name, [encode(1, { owed: [] }), encode(2, { event: 'data: x\n\n', owed: [] })])],
+    ['nothing', () => {}],
+  ])('nobody is told in a log whose newest entry is %s', async (_, write) => {
+    write()
+    const before = log.last(name)
+    await repeatAnnouncement(name, log)
+    expect(log.last(name)).toEqual(before)
+  })
+
+  test('a reader that comes in this moment finds out by itself that nobody writes (SE7)', async () => {
+    log.append(name, [encode(1, { owed: [1] })])
+    const reader = new Reader()
+    const asked: string[] = []
+    const tools = {
+      log: {
+        ...methodsOf(),
+        read: (_: typeof name, after: number, waitMs: number) => {
+          if (waitMs > 0) asked.push('waits')
+          return log.read(name, after, 0)
+        },
+      },
+      reader,
+      recorderOf: nobody,
+      takeOver: () => Promise.resolve(asked.push(reader.isAnnounced ? 'again' : 'first') > 1),
+      report: () => {},
+    }
+    const body = new EventLogBody(name, [], 1)
+    body.pipe({ data: () => true, end: () => {} })
+    await new Replay(name, body, 1, tools).run([])
+    expect(asked).toEqual(['first', 'again'])
+  })
+})
+
+/** The log as it is, as an object whose methods can be replaced. */
+function methodsOf(): EventLog {
+  return {
+    claim: () => true,
+    release: () => {},
+    read: (...args) => log.read(...args),
+    last: (of) => log.last(of),
+    append: (of, events) => log.append(of, events),
+  }
+}

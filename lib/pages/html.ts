@@ -24,7 +24,7 @@ export function html(strings: TemplateStringsArray, ...values: readonly HtmlCont
   return new Html(strings.reduce((text, part, index) => text + render(values[index - 1]) + part))
 }
 
-/** Trusted text that is not escaped: the directory's own style and script. */
+/** Trusted text that is not escaped: our own styles and scripts. */
 export function verbatim(text: string): Html {
   return new Html(text)
 }
