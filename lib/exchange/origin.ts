@@ -50,6 +50,8 @@ export class Origin {
   readonly observed: Observed | undefined
   readonly #response: ServerResponse | undefined
   readonly #context: AsyncResource
+  /** One listener of the response calls all of these: many members may want to know. */
+  #goneListeners: Set<() => void> | undefined
   /** The origin of the aggregate's exchange, if this is that of a member's. */
   readonly #outer: Origin | undefined
   /** Bounded, since it holds only ids of requests in this message. */
@@ -84,10 +86,20 @@ export class Origin {
    * listener.
    */
   onGone(listener: () => void): () => void {
-    const response = this.#response
-    if (this.isGone) listener()
-    else response?.once('close', listener)
-    return () => void response?.off('close', listener)
+    if (this.#outer) return this.#outer.onGone(listener)
+    if (this.isGone || !this.#response) {
+      if (this.isGone) listener()
+      return () => {}
+    }
+    if (!this.#goneListeners) {
+      const listeners = (this.#goneListeners = new Set())
+      this.#response.once('close', () => {
+        for (const each of listeners) each()
+      })
+    }
+    const own = (): void => listener()
+    this.#goneListeners.add(own)
+    return () => void this.#goneListeners?.delete(own)
   }
 
   /** Records that the client has cancelled this request and expects no response to it. (UT4) */

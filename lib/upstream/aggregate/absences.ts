@@ -20,6 +20,9 @@ const LATE_MS = 30_000
 /** How many absent members are remembered. */
 const MAX_ABSENT = 1_000
 
+/** How long nothing more is reported of a member, in milliseconds: one may answer this and refuse that. */
+const QUIET_MS = 60_000
+
 interface Absence {
   readonly lateUntil: number
 }
@@ -31,6 +34,8 @@ export class Absences {
   readonly #parts: AggregateParts
   /** By upstream id. */
   readonly #absent = new Map<string, Absence>()
+  /** When members were last reported, by upstream id. */
+  readonly #reported = new Map<string, number>()
   readonly #waiting = new Map<string, Waiting>()
 
   constructor(parts: AggregateParts) {
@@ -43,14 +48,15 @@ export class Absences {
     return lateUntil > performance.now() ? SHORT_WAIT_MS : MEMBER_WAIT_MS
   }
 
-  /** Records that a member is missing, and tells `onError` if it was not missing before. */
+  /** Records that a member is missing, and tells `onError` once in a while. */
   note(member: Member, error: unknown, { origin }: Exchange): void {
     const id = memberUpstreamId(member, this.#parts)
-    const isNew = !this.#absent.has(id)
     const isLate = error instanceof GatewayError && error.code === 'upstream_timeout'
     const lateUntil = isLate ? performance.now() + LATE_MS : 0
     boundedSet(this.#absent, MAX_ABSENT, id, { lateUntil })
-    if (!isNew) return
+    const now = performance.now()
+    if (now - (this.#reported.get(id) ?? -Infinity) < QUIET_MS) return
+    boundedSet(this.#reported, MAX_ABSENT, id, now)
     const code = error instanceof GatewayError ? error.code : 'upstream_refused'
     const { principal, request } = origin
     const report = origin.bind(this.#parts.report)

@@ -11,8 +11,9 @@ import { boundedSet } from '../../util/bounded-map.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { type AggregateParts, enter, type MemberChanges, memberUpstreamId, sendToMember } from './aggregate-parts.ts'
 import type { Absences } from './absences.ts'
+import { end } from './farewell.ts'
 import type { Member } from './members.ts'
-import { memberState, withMember } from './member-state.ts'
+import { isStateOf, memberState, withMember } from './member-state.ts'
 import { isMemberUri } from './uris.ts'
 
 /** How many sessions have members whose handshake is still under way, and how long such a handshake may take. */
@@ -62,7 +63,7 @@ export class MemberSessions {
   /** The member's session as this exchange knows it, if it is one of the server that the member is now. */
   stateOf({ origin, state }: Exchange, member: Member): UpstreamState | undefined {
     const found = memberState(origin.session?.record.upstream ?? state, member.name)
-    return found?.upstream === memberUpstreamId(member, this.#parts) ? found : undefined
+    return found && this.#isOf(found, member) ? found : undefined
   }
 
   /**
@@ -122,7 +123,7 @@ export class MemberSessions {
     await session.keep((now) => (root = now))
     const known = memberState(root, member.name)
     // Another request, or another node, has opened it already.
-    if (known && known.upstream === memberUpstreamId(member, this.#parts) && known.id !== lost?.id) return known
+    if (known && this.#isOf(known, member) && known.id !== lost?.id) return known
     if (!root?.client) throw new GatewayError('session_not_found', 'Session not found')
     const late = lost ? undefined : this.#takeLateOf(root, member)
     const opened = late ? await this.#begin(exchange, member, await late) : await this.#open(exchange, member, root)
@@ -131,9 +132,16 @@ export class MemberSessions {
       isKept = true
       return withMember(now, member.name, opened)
     })
-    if (!isKept) throw new GatewayError('session_not_found', 'Session not found')
+    if (!isKept) {
+      void end(exchange, member, opened, this.#parts)
+      throw new GatewayError('session_not_found', 'Session not found')
+    }
     this.#absences.answered(member)
     return opened
+  }
+
+  #isOf(state: UpstreamState, member: Member): boolean {
+    return isStateOf(state, memberUpstreamId(member, this.#parts))
   }
 
   #takeLateOf({ id }: UpstreamState, { name }: Member): Opening | undefined {
@@ -145,18 +153,18 @@ export class MemberSessions {
 
   /** The client has said that it is initialized, perhaps before this member was asked. */
   async #begin(exchange: Exchange, member: Member, state: UpstreamState): Opening {
-    const { life, end } = this.lifeOf(exchange)
+    const { life, end: over } = this.lifeOf(exchange)
     try {
       await this.#clientOf(exchange, member, life, state).notify('notifications/initialized')
       return state
     } finally {
-      end()
+      over()
     }
   }
 
   /** Repeats what the client has said: its handshake, its log level, and its subscriptions of this member. */
   async #open(exchange: Exchange, member: Member, { client, protocolVersion }: UpstreamState): Opening {
-    const { life, end } = this.lifeOf(exchange)
+    const { life, end: over } = this.lifeOf(exchange)
     try {
       const parent = enter(exchange, member, { verb: 'POST', message: undefined, state: undefined }, life)
       const handshake = { protocolVersion, capabilities: {}, ...client!.handshake }
@@ -169,7 +177,7 @@ export class MemberSessions {
       }
       return opened.state!
     } finally {
-      end()
+      over()
     }
   }
 

@@ -1,28 +1,43 @@
 /** The states of members in the state of their aggregate's session, where what they share is kept once. Pure. */
 import type { ClientSession } from '../../exchange/exchange.ts'
-import type { UpstreamState } from '../../types.ts'
+import type { ClientState, UpstreamState } from '../../types.ts'
 import type { JsonObject } from '../../util/json.ts'
+
+/** How much of the id of a member's upstream is kept, in characters: enough to tell that it is another one now. */
+const UPSTREAM_CHARS = 8
 
 /** The state of a member's own session, if it has one. */
 export function memberState(root: UpstreamState | undefined, name: string): UpstreamState | undefined {
   const kept = root?.members && Object.hasOwn(root.members, name) ? root.members[name] : undefined
-  if (!kept?.client) return kept
-  const handshake = { ...root?.client?.handshake, ...kept.client.handshake }
-  return { ...kept, client: { ...kept.client, handshake } }
+  if (!root || !kept) return undefined
+  const { protocolVersion } = root
+  const handshake = { ...root.client?.handshake, ...kept.client?.handshake }
+  const own: Partial<UpstreamState> & Pick<UpstreamState, 'upstream'> = kept
+  return { protocolVersion, ...own, ...(kept.client && { client: { ...kept.client, handshake } }) }
 }
 
-/** What of a member's handshake is that of the aggregate's is left out: a sealed session must fit in a header. */
+/** Whether a member's state was opened at this upstream. */
+export function isStateOf({ upstream }: UpstreamState, upstreamId: string): boolean {
+  return upstream !== '' && upstreamId.startsWith(upstream)
+}
+
+/** What a member's state has in common with the aggregate's is left out: a sealed session must fit in a header. */
 export function withMember(root: UpstreamState, name: string, state: UpstreamState): UpstreamState {
   return { ...root, members: { ...root.members, [name]: packed(root, state) } }
 }
 
-function packed(root: UpstreamState, state: UpstreamState): UpstreamState {
-  const shared: JsonObject | undefined = root.client?.handshake
-  if (!shared || !state.client) return state
-  const own = Object.entries(state.client.handshake).filter(
+function packed(root: UpstreamState, { protocolVersion, client, ...rest }: UpstreamState): UpstreamState {
+  const isSame = protocolVersion === root.protocolVersion
+  const own = { ...rest, upstream: rest.upstream.slice(0, UPSTREAM_CHARS), ...(!isSame && { protocolVersion }) }
+  return { ...own, ...(client && { client: ownClient(root, client) }) } as UpstreamState
+}
+
+function ownClient(root: UpstreamState, client: ClientState): ClientState {
+  const shared: JsonObject = root.client?.handshake ?? {}
+  const own = Object.entries(client.handshake).filter(
     ([key, value]) => JSON.stringify(value) !== JSON.stringify(shared[key]),
   )
-  return { ...state, client: { ...state.client, handshake: Object.fromEntries(own) } }
+  return { ...client, handshake: Object.fromEntries(own) }
 }
 
 /** A member's part of the client's session, as the layers of its pipeline see it. */

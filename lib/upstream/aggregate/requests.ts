@@ -93,7 +93,7 @@ export async function answerRequest(
   const route = isModern && LEGACY_ONLY.has(method) ? undefined : ROUTES.get(method)
   if (route) return sendOn(exchange, message, route, aggregates)
   if (isModern) {
-    if (method === 'server/discoverAll') return discoverAll(exchange, aggregates)
+    if (method === 'server/discover') return discoverAll(exchange, aggregates)
     return method === LISTEN_METHOD ? subscribe(exchange, aggregates) : methodNotFound(message)
   }
   if (exchange.opens) return initializeAll(exchange, upstreamId, aggregates)
