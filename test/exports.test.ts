@@ -39,6 +39,7 @@ test('the package exports exactly these values', () => {
     'RedisSessionStore',
     'RpcError',
     'SealedSessionStore',
+    'aggregate',
     'bearerToken',
     'createExpressServer',
     'inProcess',
@@ -49,6 +50,8 @@ test('the package exports exactly these values', () => {
 
 test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
+    'AggregateOptions',
+    'AggregateServer',
     'AuditDecider',
     'AuditRecord',
     'AuthInfo',
@@ -81,6 +84,10 @@ test('the package exports exactly these types', () => {
     'LoggedEvent',
     'McpMessage',
     'McpMethods',
+    'MemberKind',
+    'MemberServer',
+    'Members',
+    'MembersContext',
     'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
     'MessagePart',
@@ -108,6 +115,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'ShowContext',
     'SseServer',
     'Telemetry',
     'Tool',

@@ -61,6 +61,8 @@ export async function member(tools: readonly string[] = ['echo'], options: Upstr
   upstream.on('server/discover', (exchange) =>
     exchange.result({ ...CACHED, supportedVersions: ['2026-07-28'], capabilities: { tools: {} } }),
   )
+  // Held back until the test has its say.
+  upstream.on('subscriptions/listen', () => {})
   return upstream
 }
 

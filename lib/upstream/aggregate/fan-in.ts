@@ -71,6 +71,11 @@ export class FanIn {
     this.#sources.get(member.name)?.miss()
   }
 
+  /** Listens at once to the members that were not to be listened to yet. */
+  hurry(): void {
+    for (const stream of this.#sources.values()) stream.hurry()
+  }
+
   close(): void {
     if (this.#isOver) return
     this.#isOver = true

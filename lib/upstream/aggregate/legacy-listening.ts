@@ -48,7 +48,8 @@ export class LegacyListening implements Listening {
       )
       if (reply.kind === 'events') return { reply, isNew: isNew() }
       drainReply(reply)
-      throw new GatewayError('upstream_invalid', 'The server answered a listener without a stream')
+      const status = reply.status >= 400 ? reply.status : 502
+      throw new GatewayError('upstream_refused', 'The server answered a listener without a stream', { status })
     } catch (error) {
       const isMute = error instanceof GatewayError && error.status === 405
       if (isMute) return { reply: undefined, isNew: isNew() }

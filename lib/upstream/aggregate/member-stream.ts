@@ -1,5 +1,5 @@
 /** A member's part of a listening stream: its own stream, opened again when it ends or when the member is back. */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, isCode } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Lifetime } from '../../exchange/lifetime.ts'
 import { mapMessages, type Mapped, type Wants } from '../../exchange/map-messages.ts'
@@ -53,6 +53,8 @@ export class MemberStream {
   #timer: NodeJS.Timeout | undefined
   #giveUp: (() => void) | undefined
   #isMissing = false
+  /** Whether the member has refused, so that it is there, perhaps not yet. */
+  #isRefused = false
   #isOver = false
 
   constructor(member: Member, exchange: Exchange, listening: Listening, absences: Absences, hooks: MemberStreamHooks) {
@@ -79,6 +81,14 @@ export class MemberStream {
     if (!this.#reply) this.#wait()
   }
 
+  /** Tries at once again: what it waits for may have come. */
+  hurry(): void {
+    if (this.#isOver || !this.#giveUp) return
+    this.#giveUp()
+    this.#giveUp = undefined
+    void this.start()
+  }
+
   close(): void {
     this.#isOver = true
     clearTimeout(this.#timer)
@@ -90,7 +100,7 @@ export class MemberStream {
 
   #wait(): void {
     if (this.#isOver || this.#giveUp) return
-    this.#isMissing = true
+    this.#isMissing ||= !this.#isRefused
     this.#giveUp = this.#absences.waitFor(this.member, async () => this.#isOver || (await this.#open()))
   }
 
@@ -104,7 +114,8 @@ export class MemberStream {
       if (!reply && this.#isMissing && !(await this.#listening.ping(this.member, this.#life))) return false
       this.#found(reply, isNew)
       return true
-    } catch {
+    } catch (error) {
+      this.#isRefused = isCode(error, 'upstream_refused') && (error as GatewayError).status < 500
       return this.#isOver
     }
   }

@@ -35,7 +35,13 @@ export async function sendNotification(
 ): Promise<Reply> {
   const members = await membersFor(exchange)
   if (message.method === 'notifications/progress') return progress(exchange, message, members, aggregates)
-  if (message.method !== 'notifications/cancelled') return tell(exchange, members, aggregates)
+  if (message.method !== 'notifications/cancelled') {
+    const reply = await tell(exchange, members, aggregates)
+    // A server may refuse to be listened to before.
+    if (message.method === 'notifications/initialized')
+      aggregates.fanIns.get(exchange.origin.session?.id ?? '')?.hurry()
+    return reply
+  }
   const call = aggregates.callOf(exchange, message.params?.['requestId'] as RequestId)
   if (call && 'cancel' in call) {
     call.cancel()

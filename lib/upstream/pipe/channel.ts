@@ -19,9 +19,7 @@ import { ToolParams } from './tool-params.ts'
 /** The limit of client requests that are in flight on one pipe. */
 const MAX_CALLS = 1_000
 
-/**
- * How many stopped, unanswered requests are remembered, so that a later cancellation can still name them by pipe id.
- */
+/** How many stopped, unanswered requests are remembered, so that a later cancellation can name them by pipe id. */
 const MAX_STOPPED = 1_000
 
 export const ACCEPTED: Reply = { kind: 'empty', status: 202, headers: {} }
