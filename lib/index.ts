@@ -51,6 +51,7 @@ export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorO
 
 // Types of the options and of what they take.
 export type {
+  AccessHost,
   AggregateServer,
   AuditDecider,
   AuditRecord,

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serverDirectory } from '../directory/directory.ts'
-import { endpointUrl } from '../directory/urls.ts'
+import { endpointPath } from '../directory/urls.ts'
 import { mcpGateway } from '../gateway.ts'
 import { bearerToken } from '../inbound/access/bearer.ts'
 import type { AuditRecord, GatewayRequest, Principal, ServerConfig } from '../types.ts'
@@ -64,7 +64,7 @@ export async function serve(options: ServeOptions, log: (line: string) => void):
   const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   return {
     origin: `${origin}/`,
-    endpointOf: (name) => endpointUrl(origin, { path: '/:name/mcp' }, name),
+    endpointOf: (name) => origin + endpointPath({ path: '/:name/mcp' }, name),
     async close() {
       const closed = new Promise((resolve) => http.close(resolve))
       await gateway.close()

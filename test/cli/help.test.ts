@@ -6,7 +6,7 @@ const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'command
 const optionsOf = (text: string): string[] => Array.from(text.matchAll(/--[a-z-]+/g), ([option]) => option)
 
 test('--help and docs/command-line.md have the same options', () => {
-  const listed = Array.from(HELP.matchAll(/^ {2}(?:-\w, | {4})(--[a-z-]+)/gm), ([, option]) => option)
+  const listed = Array.from(HELP.matchAll(/^ {2}(?:-\w, | {4})(--[a-z-]+)/gm), ([, option]) => option!)
   const rows = Array.from(page.matchAll(/^\| (`-.*?)(?: \|)/gm)).flatMap(([, cell]) => optionsOf(cell!))
   expect(listed.length).toBeGreaterThan(10)
   expect(rows.toSorted()).toEqual(listed.toSorted())

@@ -21,7 +21,7 @@ export const DEAD: MemberServer = { url: 'http://127.0.0.1:9/mcp' }
 /** A gateway whose server `desk` has these members. */
 export function aggregated({ members, options, gateway, config }: AggregatedOptions): Promise<RunningGateway> {
   const servers = Object.fromEntries(
-    Object.entries(members).map(([name, member]) => [name, 'requests' in member ? { url: member.url } : member]),
+    Object.entries(members).map(([name, each]) => [name, 'requests' in each ? { url: each.url } : each]),
   )
   return use(startGateway({ servers: { desk: { ...aggregate(servers, options), ...config } }, ...gateway }))
 }

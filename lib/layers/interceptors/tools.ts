@@ -13,29 +13,32 @@ import type {
 import { isDictionary, isObject, kindOf } from '../../util/json.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
 import { compilePattern } from '../../util/pattern.ts'
-import { type LayerMessage, withAnnotations } from './layer-message.ts'
+import { type AnnotatedTool, type LayerMessage, withAnnotations } from './layer-message.ts'
 import { tellChanged } from './tools-changed.ts'
 import { toolDigest } from './tool-digest.ts'
 
 /** What a rule's function may decide by, besides the tool. */
-export interface ToolContext<P extends Principal = Principal> {
-  readonly principal: P | undefined
+export interface ToolContext<P extends Principal | undefined = Principal | undefined> {
+  readonly principal: P
   /** The server's name. */
   readonly server: string
   readonly request: GatewayRequest | undefined
 }
+
+/** A tool's definition with the specification's defaults for missing annotations, and a digest of the whole definition. */
+export type DescribedTool = AnnotatedTool & { readonly digest: string }
 
 /**
  * Selects tools by the server's own names, in which `*` matches any characters, or by a function. The function gets the
  * definition, with the specification's defaults for missing annotations and a digest of the whole definition, which
  * changes with the description or the schema. It is called for each tool of a list and on each call.
  */
-export type ToolRule<P extends Principal = Principal> =
+export type ToolRule<P extends Principal | undefined = Principal | undefined> =
   | readonly string[]
-  | Hook<[tool: Tool & { readonly digest: string }, context: ToolContext<P>], Awaitable<boolean>>
+  | Hook<[tool: DescribedTool, context: ToolContext<P>], Awaitable<boolean>>
 
 /** The rules of `tools()`. */
-export interface ToolRules<P extends Principal = Principal> {
+export interface ToolRules<P extends Principal | undefined = Principal | undefined> {
   /** The tools that clients see and may call. Defaults to all. */
   readonly allow?: ToolRule<P> | undefined
   /** The tools that are hidden, even if `allow` selects them. Defaults to none. */
@@ -45,7 +48,7 @@ export interface ToolRules<P extends Principal = Principal> {
 }
 
 /** The interceptor that `tools()` returns. */
-export type ToolInterceptor<P extends Principal = Principal> = Interceptor<P> & {
+export type ToolInterceptor<P extends Principal | undefined = Principal | undefined> = Interceptor<P> & {
   /** Sends `notifications/tools/list_changed` to the clients that listen at this node. Call it after a rule has changed. */
   readonly changed: () => void
 }
@@ -69,7 +72,7 @@ const INVALID_PARAMS = -32602
  * @throws {TypeError} for a rule that is neither an array of names nor a function, and for names that two tools would share.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/tools
  */
-export function tools<P extends Principal = Principal>(rules: ToolRules<P>): ToolInterceptor<P> {
+export function tools<P extends Principal | undefined = Principal>(rules: ToolRules<P>): ToolInterceptor<P> {
   rejectUnknown(rules, { allow: true, deny: true, rename: true }, 'tools().')
   const filter = new ToolFilter(rules)
   // Every message is a LayerMessage, which can find tools by any name.

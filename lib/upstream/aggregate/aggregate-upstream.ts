@@ -13,7 +13,7 @@ import { allMembers, membersFor, separatorOf } from './members.ts'
 import { sendNotification, sendResponse } from './one-way.ts'
 import { answerRequest } from './requests.ts'
 import { replyToClient } from './to-client.ts'
-import { end, endLate } from './farewell.ts'
+import { endLate, endMember } from './farewell.ts'
 
 export class AggregateUpstream implements Upstream {
   readonly id: string
@@ -73,7 +73,7 @@ export class AggregateUpstream implements Upstream {
     await Promise.all(
       members.map(async (member) => {
         const state = sessions.stateOf(exchange, member)
-        if (state) await end(exchange, member, state, parts)
+        if (state) await endMember(exchange, member, state, parts)
       }),
     )
     return { kind: 'empty', status: 200, headers: {} }

@@ -3,7 +3,7 @@ import type { AggregateServer, Members, Principal } from '../../types.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
 import { checkAggregate } from './members.ts'
 
-export interface AggregateOptions<P extends Principal = Principal> {
+export interface AggregateOptions<P extends Principal | undefined = Principal | undefined> {
   /**
    * What stands between a member's name and that of its tool or prompt, up to 8 letters, digits, `_`, `-` or `.`. With
    * `false` names and URIs stay as they are, and one that two members have is nobody's. Defaults to `__`.
@@ -31,7 +31,7 @@ export interface AggregateOptions<P extends Principal = Principal> {
  * @throws {TypeError} for members that are no servers or are aggregates, for names that cannot be told apart, and for an
  * unknown option.
  */
-export function aggregate<P extends Principal = Principal>(
+export function aggregate<P extends Principal | undefined = Principal>(
   members: Members<P>,
   options: AggregateOptions<P> = {},
 ): AggregateServer<P> {

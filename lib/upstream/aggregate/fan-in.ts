@@ -8,7 +8,7 @@ import type { Awaitable, MemberKind } from '../../types.ts'
 import { within } from '../../util/timeout.ts'
 import type { Absences } from './absences.ts'
 import { LIST_CHANGED } from './list-kinds.ts'
-import { KINDS, type Member } from './members.ts'
+import { MEMBER_KINDS, type Member } from './members.ts'
 import { type Listening, MemberStream } from './member-stream.ts'
 
 /** How long changes of lists are gathered before they are told, in milliseconds. */
@@ -103,7 +103,7 @@ export class FanIn {
       if (members.some((member) => member.name === name && member.server === source.member.server)) continue
       source.close()
       this.#sources.delete(name)
-      this.#gather(KINDS)
+      this.#gather(MEMBER_KINDS)
     }
     for (const member of members) {
       if (this.#sources.has(member.name)) continue
@@ -113,8 +113,8 @@ export class FanIn {
   }
 
   async #announce(member: Member): Promise<void> {
-    const heard = await Promise.all(KINDS.map(async (kind) => this.#listening.hears(member, kind)))
-    this.#gather(KINDS.filter((_, index) => heard[index]))
+    const heard = await Promise.all(MEMBER_KINDS.map(async (kind) => this.#listening.hears(member, kind)))
+    this.#gather(MEMBER_KINDS.filter((_, index) => heard[index]))
   }
 
   #gather(kinds: readonly MemberKind[]): void {

@@ -8,7 +8,7 @@ import type { Opening } from './member-sessions.ts'
 import type { Member } from './members.ts'
 
 /** Ends a session of a member. Never rejects: a member may refuse DELETE (405), or no longer know the session (404). */
-export async function end(
+export async function endMember(
   exchange: Exchange,
   member: Member,
   state: UpstreamState,
@@ -33,6 +33,6 @@ export function endLate(
 ): void {
   for (const [name, opening] of late) {
     const member = members.find((each) => each.name === name)
-    if (member) void opening.then((state) => end(exchange, member, state, parts)).catch(() => {})
+    if (member) void opening.then((state) => endMember(exchange, member, state, parts)).catch(() => {})
   }
 }

@@ -14,8 +14,8 @@ import { type JsonObject, member as memberOf } from '../../util/json.ts'
 import { handshakeNeeded } from '../eras.ts'
 import { type AggregateParts, enter, sendToMember } from './aggregate-parts.ts'
 import type { Absences } from './absences.ts'
-import { end } from './farewell.ts'
-import { CAPABILITIES, aggregateIdentity, instructionsOf } from './identity.ts'
+import { endMember } from './farewell.ts'
+import { FIXED_CAPABILITIES, aggregateIdentity, instructionsOf } from './identity.ts'
 import { missingOf, nobodyAnswers } from './lists.ts'
 import type { MemberSessions } from './member-sessions.ts'
 import { withMember } from './member-state.ts'
@@ -57,7 +57,7 @@ export async function initializeAll(exchange: Exchange, upstreamId: string, tool
             member,
             greeting.then(({ state }) => state ?? Promise.reject(noSession())),
           )
-        else void greeting.then(({ state }) => state && end(exchange, member, state, parts)).catch(() => {})
+        else void greeting.then(({ state }) => state && endMember(exchange, member, state, parts)).catch(() => {})
       }),
     ),
   )
@@ -78,7 +78,7 @@ export async function initializeAll(exchange: Exchange, upstreamId: string, tool
   })
   const result = {
     protocolVersion,
-    capabilities: CAPABILITIES,
+    capabilities: FIXED_CAPABILITIES,
     serverInfo: aggregateIdentity(exchange),
     ...partsOf(outcomes),
   }
@@ -97,7 +97,7 @@ export async function discoverAll(exchange: Exchange, tools: HandshakeParts): Pr
   const result = {
     resultType: 'complete',
     supportedVersions: MODERN_VERSIONS,
-    capabilities: CAPABILITIES,
+    capabilities: FIXED_CAPABILITIES,
     ...parts,
     ttlMs: 0,
     cacheScope: 'private',

@@ -6,7 +6,7 @@ import type { JsonObject } from '../../util/json.ts'
 const NO_VERSION = '0.0.0'
 
 /** A fixed set, since lists may be empty: members that come and go change nothing that a client was told. */
-export const CAPABILITIES: JsonObject = {
+export const FIXED_CAPABILITIES: JsonObject = {
   tools: { listChanged: true },
   prompts: { listChanged: true },
   resources: { listChanged: true, subscribe: true },

@@ -15,7 +15,7 @@ import type { Listening, OpenedStream } from './member-stream.ts'
 import { kindChanged } from './list-kinds.ts'
 import { sharedEventId, sharedEventIds } from './member-ids.ts'
 import type { MemberSessions } from './member-sessions.ts'
-import { isShown, type Member, separatorOf } from './members.ts'
+import { hasShown, type Member, separatorOf } from './members.ts'
 import { messageToClient } from './to-client.ts'
 
 export class LegacyListening implements Listening {
@@ -87,7 +87,7 @@ export class LegacyListening implements Listening {
   }
 
   hears(member: Member, kind: MemberKind): Awaitable<boolean> {
-    return isShown(this.#exchange, member, kind)
+    return hasShown(this.#exchange, member, kind)
   }
 
   textOf(method: string): string {

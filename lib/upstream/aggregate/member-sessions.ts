@@ -11,7 +11,7 @@ import { boundedSet } from '../../util/bounded-map.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { type AggregateParts, enter, type MemberChanges, memberUpstreamId, sendToMember } from './aggregate-parts.ts'
 import type { Absences } from './absences.ts'
-import { end } from './farewell.ts'
+import { endMember } from './farewell.ts'
 import type { Member } from './members.ts'
 import { isStateOf, memberState, withMember } from './member-state.ts'
 import { isMemberUri } from './uris.ts'
@@ -133,7 +133,7 @@ export class MemberSessions {
       return withMember(now, member.name, opened)
     })
     if (!isKept) {
-      void end(exchange, member, opened, this.#parts)
+      void endMember(exchange, member, opened, this.#parts)
       throw new GatewayError('session_not_found', 'Session not found')
     }
     this.#absences.answered(member)

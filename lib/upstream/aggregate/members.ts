@@ -15,7 +15,7 @@ export interface Member {
   readonly config: MemberServer
 }
 
-export const KINDS: readonly MemberKind[] = ['tools', 'prompts', 'resources']
+export const MEMBER_KINDS: readonly MemberKind[] = ['tools', 'prompts', 'resources']
 
 const DEFAULT_SEPARATOR = '__'
 
@@ -80,13 +80,13 @@ export function membersFor(exchange: Exchange, kind?: MemberKind): Awaitable<rea
   const { show } = exchange.config as AggregateServer
   return andThen(allMembers(exchange), (members) => {
     if (!show) return members
-    const shown = members.map((member) => isShown(exchange, member, kind))
+    const shown = members.map((member) => hasShown(exchange, member, kind))
     return andThen(allOf(shown), (answers) => members.filter((_, index) => answers[index]))
   })
 }
 
 /** Whether the principal has something of this kind of the member, or anything at all. */
-export function isShown(exchange: Exchange, { name }: Member, kind?: MemberKind): Awaitable<boolean> {
+export function hasShown(exchange: Exchange, { name }: Member, kind?: MemberKind): Awaitable<boolean> {
   const { show } = exchange.config as AggregateServer
   if (!show) return true
   const { origin } = exchange
@@ -94,7 +94,7 @@ export function isShown(exchange: Exchange, { name }: Member, kind?: MemberKind)
   const ask = (each: MemberKind): Awaitable<boolean> =>
     andThen(inHookTime(origin.bind(show)({ principal, member: name, kind: each }), '"show"'), isYes)
   if (kind) return ask(kind)
-  return andThen(allOf(KINDS.map(ask)), (answers) => answers.includes(true))
+  return andThen(allOf(MEMBER_KINDS.map(ask)), (answers) => answers.includes(true))
 }
 
 /** All answers, synchronously unless one is a promise. */

@@ -14,7 +14,7 @@ import { ask } from './aggregate-parts.ts'
 import type { Listening, OpenedStream } from './member-stream.ts'
 import { kindChanged, LIST_CHANGED } from './list-kinds.ts'
 import type { MemberSessions } from './member-sessions.ts'
-import { isShown, KINDS, type Member, separatorOf } from './members.ts'
+import { hasShown, MEMBER_KINDS, type Member, separatorOf } from './members.ts'
 import type { Owners } from './owners.ts'
 import { messageToClient } from './to-client.ts'
 import { advertisedUri } from './uris.ts'
@@ -69,7 +69,7 @@ export class ModernListening implements Listening {
 
   /** Names the lists that were asked for, of which the aggregate itself tells, and the resources that members honour. */
   acknowledgement(): string {
-    const lists = KINDS.map((kind) => LIST_CHANGED[kind].filter).filter((key) => this.#filter[key] === true)
+    const lists = MEMBER_KINDS.map((kind) => LIST_CHANGED[kind].filter).filter((key) => this.#filter[key] === true)
     const notifications = {
       ...Object.fromEntries(lists.map((key) => [key, true])),
       ...(this.#honoured.size > 0 && { resourceSubscriptions: [...this.#honoured] }),
@@ -128,11 +128,11 @@ export class ModernListening implements Listening {
     if (changed) this.#onChanged()
     const kind = message.method === UPDATED ? 'resources' : changed
     const mapped = messageToClient(message, { member, hasUris })
-    return kind ? andThen(isShown(this.#exchange, member, kind), (isHeard) => (isHeard ? mapped : 'drop')) : mapped
+    return kind ? andThen(hasShown(this.#exchange, member, kind), (isHeard) => (isHeard ? mapped : 'drop')) : mapped
   }
 
   hears(member: Member, kind: MemberKind): Awaitable<boolean> {
-    return this.#filter[LIST_CHANGED[kind].filter] === true && isShown(this.#exchange, member, kind)
+    return this.#filter[LIST_CHANGED[kind].filter] === true && hasShown(this.#exchange, member, kind)
   }
 
   textOf(method: string): string {

@@ -86,7 +86,7 @@ describe('calls', () => {
     const long = 'a'.repeat(128)
     const one = await member([long, 'short'])
     const { session } = await open({ one })
-    const listed = (await session.request('tools/list')).message?.result as { tools: { name: string }[] }
+    const listed = (await session.request('tools/list')).message!.result as { tools: { name: string }[] }
     const [{ name }] = listed.tools as [{ name: string }]
     expect(name).toHaveLength(64)
     const other = await aggregated({ members: { one } })
@@ -100,7 +100,7 @@ describe('calls', () => {
   test('`separator: false` leaves names as they are; one that two members have is nobody’s', async () => {
     const [one, two] = [await member(['a', 'both']), await member(['b', 'both'])]
     const { session } = await open({ one, two }, { options: { separator: false } })
-    const { tools } = (await session.request('tools/list')).message?.result as { tools: { name: string }[] }
+    const { tools } = (await session.request('tools/list')).message!.result as { tools: { name: string }[] }
     expect(tools.map(({ name }) => name)).toEqual(['a', 'b'])
     await session.post(call('b'))
     expect(bodyOf(two.requests('tools/call')[0])).toContain('"name":"b"')
@@ -207,11 +207,12 @@ describe('what concerns all members', () => {
     const { session } = await open({ one, two })
     await session.post({ jsonrpc: '2.0', method: 'notifications/roots/list_changed' })
     for (const each of [one, two]) {
-      expect(each.requests().map(({ kind }) => kind)).toEqual([
-        'initialize',
-        'notifications/initialized',
-        'notifications/roots/list_changed',
-      ])
+      expect(
+        each
+          .requests()
+          .map(({ kind }) => kind)
+          .filter((kind) => kind !== 'GET'),
+      ).toEqual(['initialize', 'notifications/initialized', 'notifications/roots/list_changed'])
     }
     expect((await session.request('ping')).message?.result).toEqual({})
   })
@@ -277,7 +278,7 @@ describe('each member is its own', () => {
       result({ resultType: 'complete', content: [{ type: 'text', text: 'new' }] }),
     )
     const { session } = await open({ old: await member(['old']), modern: { url: modern.url, protocol: 'modern' } })
-    const { tools } = (await session.request('tools/list')).message?.result as { tools: { name: string }[] }
+    const { tools } = (await session.request('tools/list')).message!.result as { tools: { name: string }[] }
     expect(tools.map(({ name }) => name)).toEqual(['old__old', 'modern__new'])
     expect((await session.post(call('modern__new'))).message?.result).toEqual({
       content: [{ type: 'text', text: 'new' }],
@@ -382,7 +383,7 @@ describe('`show` and `members`', () => {
     const as = (user: string) => initialize(gateway.url('desk'), { headers: { 'x-user': user } })
     const [ada, bob] = [await as('ada'), await as('bob')]
     const toolsOf = async (session: Session) =>
-      ((await session.request('tools/list')).message?.result as { tools: { name: string }[] }).tools.map(
+      ((await session.request('tools/list')).message!.result as { tools: { name: string }[] }).tools.map(
         ({ name }) => name,
       )
     expect(await toolsOf(ada)).toEqual(['one__echo', 'two__echo'])
@@ -445,7 +446,7 @@ test('RPC5 a batch is taken apart', async () => {
   const [one, two] = [await member(), await member()]
   const { session } = await open({ one, two }, { version: '2025-03-26' })
   const answer = await session.post([call('one__echo', {}, 1), call('two__echo', {}, 2)])
-  expect(answer.messages.map(({ id }) => id).toSorted()).toEqual([1, 2])
+  expect(answer.messages.map(({ id }) => id)).toEqual([1, 2])
   expect([one, two].map((each) => each.requests('tools/call').length)).toEqual([1, 1])
 })
 

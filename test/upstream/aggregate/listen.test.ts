@@ -1,5 +1,5 @@
 // Listening to all members at once: what each says, who is gone, who is back; in both eras.
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, request as requestOnward, type ServerResponse } from 'node:http'
 import { MemoryEventLog } from '../../../lib/index.ts'
 import { aggregated, CACHED, member, modernMember } from '../../support/aggregated.ts'
 import { META, modernRequest, openModern } from '../../support/modern.ts'
@@ -112,7 +112,7 @@ describe('a session', () => {
     const proxy = createServer((request, response) => {
       if (isDown) return void request.socket.destroy()
       const headers = { ...request.headers }
-      void fetchThrough(port, request, headers, response)
+      fetchThrough(port, request, headers, response)
     })
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
     const { port: shown } = proxy.address() as { port: number }
@@ -121,12 +121,12 @@ describe('a session', () => {
     const listening = await session.listen()
     isDown = false
     const told = [await listening.nextMessage(), await listening.nextMessage(), await listening.nextMessage()]
-    expect(told.map(({ method }) => method).toSorted()).toEqual([
+    expect(told.map(({ method }) => method)).toEqual([
+      'notifications/tools/list_changed',
       'notifications/prompts/list_changed',
       'notifications/resources/list_changed',
-      'notifications/tools/list_changed',
     ])
-    const { tools } = (await session.request('tools/list')).message?.result as { tools: { name: string }[] }
+    const { tools } = (await session.request('tools/list')).message!.result as { tools: { name: string }[] }
     expect(tools.map(({ name }) => name)).toEqual(['one__echo', 'back__x'])
     listening.close()
     proxy.closeAllConnections()
@@ -307,19 +307,16 @@ describe('ST15 a modern client', () => {
   })
 })
 
-async function fetchThrough(
-  port: string,
-  request: import('node:http').IncomingMessage,
-  headers: object,
-  response: import('node:http').ServerResponse,
-): Promise<void> {
-  const { request: open } = await import('node:http')
+function fetchThrough(port: string, request: IncomingMessage, headers: object, response: ServerResponse): void {
   const { method, url: path } = request
-  const onward = open({ host: '127.0.0.1', port, method, path: path!, headers: headers as never }, (answer) => {
-    response.writeHead(answer.statusCode!, answer.headers)
-    response.flushHeaders()
-    answer.pipe(response)
-  })
+  const onward = requestOnward(
+    { host: '127.0.0.1', port, method, path: path!, headers: headers as never },
+    (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers)
+      response.flushHeaders()
+      answer.pipe(response)
+    },
+  )
   onward.on('error', () => response.destroy())
   response.on('close', () => onward.destroy())
   request.pipe(onward)

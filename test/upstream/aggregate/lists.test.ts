@@ -18,7 +18,7 @@ interface Listed {
 const namesIn = ({ tools }: Listed): string[] => tools.map(({ name }) => name)
 
 async function list(session: Session, params: object = {}): Promise<Listed> {
-  return (await session.request('tools/list', params)).message?.result as Listed
+  return (await session.request('tools/list', params)).message!.result as Listed
 }
 
 const toolsOf = (count: number) => Array.from({ length: count }, (_, index) => tool(`t${index}`))
@@ -195,7 +195,7 @@ test('RPC3 UT4 a client that cancels a list ends the members’ part of it', asy
 
 describe('ST10 what may be kept', () => {
   const modernList = async (url: string): Promise<Listed> =>
-    (await postModern(url, modernRequest('tools/list'))).message?.result as Listed
+    (await postModern(url, modernRequest('tools/list'))).message!.result as Listed
 
   test('for the shortest time of all, and by the fewest', async () => {
     const [one, two] = [await modernMember(), await modernMember()]

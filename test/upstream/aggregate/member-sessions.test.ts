@@ -89,7 +89,7 @@ describe('a member that was not there at the handshake', () => {
     const session = await initialize(gateway.url('desk'))
     const late = await member(['x'])
     url = late.url
-    const { tools } = (await session.request('tools/list')).message?.result as { tools: { name: string }[] }
+    const { tools } = (await session.request('tools/list')).message!.result as { tools: { name: string }[] }
     expect(tools.map(({ name }) => name)).toEqual(['one__echo', 'late__x'])
     expect(kinds(late)).toEqual(['initialize', 'notifications/initialized', 'tools/list'])
     await session.end()
@@ -178,7 +178,7 @@ describe('questions', () => {
     }
     const answers = await Promise.all(Object.values(members).map((each) => each.nextRequest('response')))
     expect(
-      answers.map(({ message }) => [message?.id, (message?.result as { content: { to: string } }).content.to]),
+      answers.map(({ message }) => [message?.id, (message!.result as { content: { to: string } }).content.to]),
     ).toEqual([
       [0, 'one~0'],
       [0, 'two~0'],
