@@ -50,6 +50,7 @@ export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorO
 
 // Types of the options and of what they take.
 export type {
+  AccessHost,
   AuditDecider,
   AuditRecord,
   Authenticate,

@@ -1,4 +1,5 @@
 /** A running gateway: the steps of a request from the mount to the pipeline, in order. */
+import { attachAccess } from './access-host.ts'
 import { GatewayError } from './errors.ts'
 import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
@@ -39,11 +40,13 @@ interface Received {
 export class RunningGateway {
   readonly #config: Config
   readonly #parts: GatewayParts
+  readonly #detach: () => void
   #closed: Promise<void> | undefined
 
   constructor(config: Config) {
     this.#config = config
     this.#parts = createGatewayParts(config)
+    this.#detach = attachAccess(config, this.#parts)
   }
 
   /** Serves a request; calls `fail` for an error. The request's share of the quota is released when it is over. */
@@ -183,6 +186,7 @@ export class RunningGateway {
   /** Repeated calls return the same promise. */
   readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
     const report = (error: unknown): void => this.#config.report(error, undefined)
+    this.#detach()
     this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
     return this.#closed
   }

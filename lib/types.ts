@@ -26,6 +26,7 @@ export type {
   SseServer,
 } from './types/servers.ts'
 export type {
+  AccessHost,
   AuthInfo,
   Authenticate,
   AuthenticateContext,
@@ -33,6 +34,7 @@ export type {
   ProtectedResource,
   ServerLookup,
 } from './types/access.ts'
+export type { LoginAddOptions, LoginSetOptions, LoginStore } from './types/login-store.ts'
 export type { ErrorContext, Gateway, GatewayOptions } from './types/gateway.ts'
 export type { AuditDecider, AuditRecord, Telemetry } from './types/observe.ts'
 export type {

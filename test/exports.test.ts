@@ -8,6 +8,7 @@ import * as api from '../lib/index.ts'
 import * as opentelemetry from '../lib/opentelemetry/index.ts'
 import * as stdio from '../lib/stdio/index.ts'
 import * as testing from '../lib/testing.ts'
+import * as login from './support/login.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
@@ -49,6 +50,7 @@ test('the package exports exactly these values', () => {
 
 test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
+    'AccessHost',
     'AuditDecider',
     'AuditRecord',
     'AuthInfo',
@@ -147,8 +149,26 @@ test('the subpath ./directory exports exactly these', () => {
   ])
 })
 
+test('the subpath ./login exports exactly these', () => {
+  expect(Object.keys(login).toSorted()).toEqual(['MemoryLoginStore', 'RedisLoginStore', 'agentLogin'])
+  expect(typesOf('lib/login/index.ts')).toEqual([
+    'AgentClient',
+    'AgentLogin',
+    'AgentLoginOptions',
+    'AgentPrincipal',
+    'AgentUser',
+    'ConnectedAgent',
+    'KnownClient',
+    'LoginAddOptions',
+    'LoginSetOptions',
+    'LoginStore',
+    'MemoryLoginStoreOptions',
+    'RedisLoginStoreOptions',
+  ])
+})
+
 test('the subpath ./testing exports exactly the contracts', () => {
-  expect(Object.keys(testing)).toEqual(['eventLogContract', 'sessionStoreContract'])
+  expect(Object.keys(testing)).toEqual(['eventLogContract', 'loginStoreContract', 'sessionStoreContract'])
 })
 
 test('the subpath ./stdio exports stdio() alone', () => {
@@ -166,7 +186,7 @@ test('the subpath ./opentelemetry exports openTelemetry() alone', () => {
 })
 
 test('package.json exports exactly these paths', () => {
-  const paths = ['.', './auth', './directory', './testing', './stdio', './opentelemetry', './package.json']
+  const paths = ['.', './auth', './directory', './login', './testing', './stdio', './opentelemetry', './package.json']
   expect(Object.keys(manifest.exports)).toEqual(paths)
 })
 

@@ -65,5 +65,5 @@ test.each([
 
 test('every exported path is looked at here', () => {
   const paths = Object.keys(manifest.exports).filter((path) => path !== './package.json')
-  expect(paths).toEqual(['.', './auth', './directory', './testing', './stdio', './opentelemetry'])
+  expect(paths).toEqual(['.', './auth', './directory', './login', './testing', './stdio', './opentelemetry'])
 })

@@ -74,6 +74,27 @@ export type BearerAuthenticate<P extends Principal = Principal> = Authenticate<P
   readonly protectedResource: Pick<ProtectedResource, 'authorizationServers' | 'scopes'>
   /** Whether the hook requires the `resource` of its context, and so the option `publicUrl`. */
   readonly needsResource: boolean
+  /**
+   * Called by each gateway that the hook is given to, with what the gateway can do for it. The function that it returns
+   * is called when that gateway closes. Defaults to none.
+   */
+  readonly attach?: ((host: AccessHost) => () => void) | undefined
+}
+
+/** What a gateway can do for its `authenticate` hook. */
+export interface AccessHost {
+  /** The server whose endpoint has this URI, and the canonical form of the URI; `undefined` for any other URI. */
+  serverOf(resource: string): { readonly name: string; readonly resource: string } | undefined
+  /**
+   * What `servers` answers for a name and a principal; `undefined` when there is no such server for this principal.
+   * Rejects when the hook fails.
+   */
+  lookUp(
+    name: string,
+    context: { readonly principal: Principal; readonly request: GatewayRequest },
+  ): Promise<ServerConfig | undefined>
+  /** Ends the sessions, streams and requests in progress of the principals that pass the test. */
+  end(test: (principal: Principal) => boolean): void
 }
 
 /**

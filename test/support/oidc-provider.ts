@@ -55,7 +55,7 @@ export function createProvider(options: ProviderOptions): Handle {
     // The provider finds out where it is mounted from what Express calls `originalUrl`.
     Object.assign(request, { originalUrl: url, url: url.slice(path.length) })
     if (url.startsWith(`${path}/interaction/`)) return consent(request, response, provider, options)
-    answer(request, response)
+    return answer(request, response)
   }
 }
 

@@ -1,6 +1,6 @@
-// What the tests use of oidc-provider, which comes without types of its own.
+// What the tests use of oidc-provider beyond what lib/login declares.
 declare module 'oidc-provider' {
-  import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+  import type { IncomingMessage, ServerResponse } from 'node:http'
 
   export interface TokenContext {
     body: unknown
@@ -23,12 +23,10 @@ declare module 'oidc-provider' {
     save(): Promise<string>
   }
 
-  export class Provider {
-    constructor(issuer: string, configuration: object)
+  interface Provider {
     readonly Grant: new (fields: object) => Grant
     readonly AccessToken: new (fields: object) => AccessToken
     readonly ResourceServer: new (identifier: string, info: object) => { scope: string }
-    callback(): RequestListener
     registerGrantType(name: string, handler: (context: TokenContext) => Promise<void>, params: string[]): void
     interactionDetails(
       request: IncomingMessage,
@@ -37,5 +35,7 @@ declare module 'oidc-provider' {
     interactionFinished(request: IncomingMessage, response: ServerResponse, result: object): Promise<void>
   }
 
-  export const errors: Readonly<Record<'InvalidRequest' | 'InvalidTarget', new (description: string) => Error>>
+  interface EngineErrors {
+    readonly InvalidRequest: EngineErrorClass
+  }
 }

@@ -9,7 +9,7 @@ import type {
 import { inHookTime } from '../../util/hook-timeout.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
 import type { ChallengeInfo } from './challenge.ts'
-import { compileResource } from './resource.ts'
+import { compileResource, isAudience, withoutSlash } from './resource.ts'
 import { checkScopes } from './scopes.ts'
 
 export type Metadata = Readonly<Record<string, unknown>>
@@ -102,6 +102,18 @@ export class ProtectedServers {
   /** The canonical URI of a server's endpoint, of the mount for an empty name; `undefined` without `publicUrl`. */
   uriOf(server: string): string | undefined {
     return server === '' ? this.#mount : this.#uriOf?.(server)
+  }
+
+  /** The server whose endpoint has this URI, in whichever spelling; `undefined` for any other, and for the mount. */
+  serverOf(resource: string): string | undefined {
+    const mount = this.#mount
+    if (mount === undefined || resource.slice(0, mount.length).toLowerCase() !== mount.toLowerCase()) return undefined
+    try {
+      const server = this.#findServer(withoutSlash(resource.slice(mount.length)) || '/')
+      return server !== undefined && isAudience(resource, this.#uriOf!(server)) ? server : undefined
+    } catch {
+      return undefined
+    }
   }
 
   /** The parts of a challenge that depend on this server. */

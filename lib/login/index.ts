@@ -1,0 +1,8 @@
+/** `express-mcp-gateway/login`: agents log in with the app's own login. Requires Node.js 22 and `oidc-provider`. */
+export { agentLogin, type AgentLogin } from './agent-login.ts'
+export type { AgentPrincipal } from './authenticate.ts'
+export type { AgentLoginOptions, AgentUser, KnownClient } from './agent-login-options.ts'
+export { MemoryLoginStore, type MemoryLoginStoreOptions } from './memory-login-store.ts'
+export { RedisLoginStore, type RedisLoginStoreOptions } from './redis-login-store.ts'
+export type { AgentClient, ConnectedAgent } from './types.ts'
+export type { LoginAddOptions, LoginSetOptions, LoginStore } from '../types.ts'
