@@ -157,9 +157,11 @@ function requestFault(
   const { location } = headers
   if (status === 303 && typeof location === 'string') {
     const client = call.clients.get(parameters.find(([name]) => name === 'client_id')?.[1] ?? '')
-    const { searchParams } = new URL(location)
-    const error = searchParams.get('error') ?? 'server_error'
-    const description = searchParams.get('error_description') ?? undefined
+    const { searchParams, hash } = new URL(location)
+    // A response type with tokens, which there is not here, has its errors in the fragment.
+    const told = searchParams.has('error') ? searchParams : new URLSearchParams(hash.slice(1))
+    const error = told.get('error') ?? 'server_error'
+    const description = told.get('error_description') ?? undefined
     return { status: 400, error, description, back: client && { url: location, client } }
   }
   const { error = 'server_error', error_description: description } = jsonOf(body)

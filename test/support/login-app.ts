@@ -19,6 +19,7 @@ export interface LoginApp {
   readonly origin: string
   readonly login: AgentLogin
   readonly gateway: Gateway
+  readonly listener: RequestListener
   /** What went to `onError` of the login. */
   readonly reported: Error[]
   url(server: string): string
@@ -29,10 +30,10 @@ export interface LoginAppOptions {
   readonly servers: GatewayOptions['servers']
   readonly login?: Partial<AgentLoginOptions>
   readonly gateway?: Partial<GatewayOptions>
-  /** What is in front of everything. */
-  readonly before?: RequestListener
   /** Where browsers see the app, if not where it is. */
   readonly issuer?: string
+  /** The sessions of the app itself, which nodes share. */
+  readonly sessions?: session.Store
 }
 
 /** It is posted to the URL it is at, with its query. */
@@ -47,12 +48,8 @@ export function newSigningKey(): JWK {
 
 export const SIGNING_KEY = newSigningKey()
 
-export async function startLoginApp({
-  servers,
-  login: given,
-  gateway: more,
-  issuer,
-}: LoginAppOptions): Promise<LoginApp> {
+export async function startLoginApp(options: LoginAppOptions): Promise<LoginApp> {
+  const { servers, login: given, gateway: more, issuer, sessions } = options
   let listener: RequestListener = () => {}
   const listening = await listen((request, response) => listener(request, response))
   const origin = issuer ?? listening.origin
@@ -77,7 +74,7 @@ export async function startLoginApp({
     ...more,
   })
   const app = express()
-  app.use(session({ secret: SECRET, resave: false, saveUninitialized: false }))
+  app.use(session({ secret: SECRET, resave: false, saveUninitialized: false, ...(sessions && { store: sessions }) }))
   app.get('/login', (_request, response) => void response.send(LOGIN_PAGE))
   app.post('/login', express.urlencoded(), (request, response) => {
     request.session.user = request.body.user
@@ -89,11 +86,12 @@ export async function startLoginApp({
   app.use(gateway.wellKnown)
   listener = app
   return {
-    origin: listening.origin,
+    origin,
     login,
     gateway,
+    listener,
     reported,
-    url: (server) => `${listening.origin}/mcp-servers/${server}/mcp`,
+    url: (server) => `${origin}/mcp-servers/${server}/mcp`,
     async close() {
       await gateway.close({ graceMs: 0 })
       await login.close()
