@@ -163,6 +163,7 @@ export const RETRY: Buffer = Buffer.from('retry: 1000\n\n')
 
 /** Formats a JSON-RPC message as an event. */
 export function messageEvent(json: string): Buffer {
+  if (LINE_END.test(json)) return formatEvent({ event: 'message', data: json.split(LINE_END).join('\n') })
   return Buffer.from(`event: message\ndata: ${json}\n\n`)
 }
 

@@ -60,6 +60,9 @@ export interface FixtureOptions {
   readonly principal?: Principal
   readonly store?: SessionStore
   readonly eventLog?: EventLog
+  readonly keys?: readonly string[]
+  /** The upstream of several nodes. */
+  readonly upstream?: MemoryUpstream
   /** The interceptors of the gateway; none by default. Those of the server are in `config`. */
   readonly intercept?: Interceptor | readonly Interceptor[] | undefined
   /** Layers beside the real ones, innermost. */
@@ -71,6 +74,8 @@ type ExchangeOptions = Partial<Omit<ExchangeParts, 'origin'>> & {
   readonly response?: ServerResponse
   readonly accepts?: { readonly json: boolean; readonly events: boolean }
   readonly door?: Door
+  /** Who sends it, where that is not the principal of the fixture. */
+  readonly as?: Principal
 }
 
 const SERVER = 'weather'
@@ -86,8 +91,9 @@ export function fixture({
   eventLog = new MemoryEventLog(),
   intercept,
   inner = [],
+  keys,
+  upstream = new MemoryUpstream(),
 }: FixtureOptions = {}) {
-  const upstream = new MemoryUpstream()
   const reported: Journal<GatewayError> = createJournal()
   const config = { url: 'http://memory.test/mcp', recover: layers.includes('recover'), ...given } as ServerConfig
   const report = (error: unknown): void => reported.record(error as GatewayError)
@@ -118,6 +124,11 @@ export function fixture({
       sessionsAreShared: sessions.areShared,
       mailbox: layers.includes('log') ? log.mailbox : undefined,
       responseMs: 0,
+      keys,
+      inFlight,
+      endSession: (state, context) => upstreamSessions.enqueue(state, context),
+      track: (work) => void upstreamSessions.track(work),
+      report,
     }),
     cache: new Cache(upstreamOf, 1024 * 1024),
     recover: new RecoverSession(),
@@ -142,9 +153,9 @@ export function fixture({
 
   /** An exchange as the gateway makes it of a client's request. */
   function exchange(message: Message | undefined, options: ExchangeOptions = {}): Exchange {
-    const { session, response, accepts = { json: true, events: true }, door: _, ...rest } = options
+    const { session, response, accepts = { json: true, events: true }, door: _, as = principal, ...rest } = options
     const era = message?.era ?? 'legacy'
-    const origin = new Origin({ server: SERVER, principal, request: undefined, era, session, accepts, response })
+    const origin = new Origin({ server: SERVER, principal: as, request: undefined, era, session, accepts, response })
     return new Exchange({
       origin,
       life: new Lifetime(),

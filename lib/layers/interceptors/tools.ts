@@ -25,6 +25,12 @@ export interface ToolContext<P extends Principal | undefined = Principal | undef
   readonly request: GatewayRequest | undefined
 }
 
+/** A tool's definition with the specification's defaults for missing annotations, and a digest of the whole definition. */
+export type DescribedTool = Tool & {
+  readonly annotations: Required<NonNullable<Tool['annotations']>>
+  readonly digest: string
+}
+
 /**
  * Selects tools by the server's own names, in which `*` matches any characters, or by a function. The function gets the
  * definition, with the specification's defaults for missing annotations and a digest of the whole definition, which
@@ -32,7 +38,7 @@ export interface ToolContext<P extends Principal | undefined = Principal | undef
  */
 export type ToolRule<P extends Principal | undefined = Principal | undefined> =
   | readonly string[]
-  | Hook<[tool: Tool & { readonly digest: string }, context: ToolContext<P>], Awaitable<boolean>>
+  | Hook<[tool: DescribedTool, context: ToolContext<P>], Awaitable<boolean>>
 
 /** The rules of `tools()`. */
 export interface ToolRules<P extends Principal | undefined = Principal | undefined> {
