@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from './errors.ts'
 import { expose } from './exchange/gateway-internals.ts'
+import { wantsPage } from './inbound/accept.ts'
 import { challengeHeaders } from './inbound/access/challenge.ts'
 import { answerMetadata } from './inbound/access/metadata-endpoint.ts'
 import { InboundRequest } from './inbound/inbound-request.ts'
@@ -12,7 +13,7 @@ import { faultOf } from './outbound/fault-of.ts'
 import { refuse } from './outbound/refusal.ts'
 import { HEADER, MODERN_VERSIONS } from './protocol.ts'
 import { RunningGateway } from './running-gateway.ts'
-import type { Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
+import type { Authenticate, Gateway, GatewayOptions, GatewayRequest, Principal } from './types.ts'
 import { checkOptions } from './util/anchors.ts'
 
 type Next = (error?: unknown) => void
@@ -30,7 +31,10 @@ type Next = (error?: unknown) => void
  * @throws {TypeError} for an option that is unknown or cannot work; the message names the option and the cure.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
  */
-export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P>): Gateway {
+export function mcpGateway<P extends Principal = Principal>(options: GatewayOptions<P, Authenticate<P>>): Gateway
+/** With `authenticate: false` hooks are given no principal. */
+export function mcpGateway(options: GatewayOptions): Gateway
+export function mcpGateway(options: GatewayOptions): Gateway {
   const config = checkOptions(mcpGateway, () => parseOptions(options))
   const { protectedServers } = config
   const running = checkOptions(mcpGateway, () => new RunningGateway(config))
@@ -47,6 +51,7 @@ export function mcpGateway<P extends Principal = Principal>(options: GatewayOpti
       if (next && request.method === 'OPTIONS') return next()
       if (server === undefined) throw new GatewayError('not_found', 'Not found')
       inbound = new InboundRequest(request, response, server)
+      if (wantsPage(request)) return running.sendPage(inbound)
     } catch (error) {
       fail(new InboundRequest(request, response, ''), error)
       return

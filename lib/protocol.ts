@@ -54,6 +54,9 @@ export const HEADER = {
   lastEventId: 'last-event-id',
 } as const
 
+/** The beginning of the headers that repeat an argument of a call, in lower case. */
+export const PARAM_PREFIX = 'mcp-param-'
+
 export const JSON_TYPE = 'application/json'
 export const EVENT_STREAM_TYPE = 'text/event-stream'
 

@@ -11,10 +11,11 @@ import { readContent } from './inbound/body.ts'
 import { classify, type Rejection } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import type { InboundRequest } from './inbound/inbound-request.ts'
-import { checkSegments } from './inbound/path.ts'
+import { checkSegments, mountFrom } from './inbound/path.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { checkSingleHeaders } from './inbound/single-headers.ts'
 import type { Config } from './options.ts'
+import { endpointPage, endpointPageHeaders } from './outbound/endpoint-page.ts'
 import { faultOf } from './outbound/fault-of.ts'
 import type { InboundObservation } from './observe/inbound-observation.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
@@ -42,6 +43,8 @@ export class RunningGateway {
   readonly #parts: GatewayParts
   readonly #detach: () => void
   #closed: Promise<void> | undefined
+  /** Whether a directory is mounted with the gateway. */
+  #hasList = false
 
   constructor(config: Config) {
     this.#config = config
@@ -173,6 +176,13 @@ export class RunningGateway {
     return this.#parts.dispatcher.dispatch(exchange, this.#parts.pipeline.handleOf(config, 'client'), response)
   }
 
+  /** Answers a browser, without authentication: the page is the same for everybody and for every name. */
+  sendPage({ request, response }: InboundRequest): void {
+    this.#checkHostAndOrigin(request)
+    const page = endpointPage(this.#hasList ? mountFrom(this.#config.path, request.url) : undefined)
+    this.send(response, 200, endpointPageHeaders(page), page)
+  }
+
   get send(): SendWhole {
     return this.#parts.answers.send
   }
@@ -203,6 +213,7 @@ export class RunningGateway {
       checkHostAndOrigin: (request) => this.#checkHostAndOrigin(request),
       authenticate: async (request, server) => authenticate(request, server, this.#config),
       lookUpServer: async (request, server, principal) => lookUpServer(request, server, principal, this.#config),
+      hasOAuth: (server) => this.#config.protectedServers.asked(server).metadataUrl !== undefined,
       faultOf: (error, context) => faultOf(error, context, this.#config.report),
       connect: (subject) => {
         const { server, config } = subject
@@ -217,6 +228,7 @@ export class RunningGateway {
       send: this.send,
       track: (work) => void upstreamSessions.track(work),
       upstreamId: (server, config) => upstreams.of(server, config).id,
+      announceList: () => void (this.#hasList = true),
       watch: (onOutcome) => upstreams.watch(onOutcome),
     }
   }

@@ -25,6 +25,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['running-gateway.ts'],
   ['gateway.ts'],
   ['testing.ts', 'index.ts'],
+  ['cli/'],
 ]
 
 /** What a gateway can do without: nothing imports these places but the files named here, so that each can be left out. */
@@ -34,8 +35,10 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
   'contracts/': ['testing.ts'],
   // What package.json exports.
   'auth/': ['login/authenticate.ts', 'login/options.ts'],
-  'directory/': [],
-  'stdio/': [],
+  // What the executable needs, beside package.json.
+  'directory/': ['cli/check.ts', 'cli/serve.ts'],
+  'stdio/': ['cli/servers.ts'],
+  'cli/': [],
   'login/': [],
   'opentelemetry/': [],
   'testing.ts': [],
@@ -277,7 +280,7 @@ test('every file opens with a comment that says its job', () => {
 
 /** The words of the comment that opens a file, empty when there is none. */
 function jobOf(text: string): string {
-  const [, line, block] = /^(?:\/\/ *(.+)|\/\*\*?\s*(?:\n \*)? *(\S.+))/.exec(text) ?? []
+  const [, line, block] = /^(?:#!.*\n)?(?:\/\/ *(.+)|\/\*\*?\s*(?:\n \*)? *(\S.+))/.exec(text) ?? []
   return line ?? block ?? ''
 }
 

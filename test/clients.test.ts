@@ -221,7 +221,7 @@ test('SS10: sessions that mcp-remote leaves without DELETE do not disturb those 
     expect(textOf(await client.call('echo', { message: `round ${round}` }))).toBe(`Echo: round ${round}`)
     await client.close()
   }
-})
+}, 30_000)
 
 test('a client that leaves without a word, its GET stream open, gives the operator nothing to read', async () => {
   const quiet = await use(startGateway({ servers: { sdk: { url: sdk.url } } }))

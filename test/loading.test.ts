@@ -42,7 +42,7 @@ function placesOf(urls: readonly string[]): string[] {
 }
 
 /** Everything that stands in a folder of its own so that it can be left out. */
-const APART: ReadonlySet<string> = new Set(['auth', 'contracts', 'directory', 'opentelemetry', 'stdio'])
+const APART: ReadonlySet<string> = new Set(['auth', 'cli', 'contracts', 'directory', 'opentelemetry', 'stdio'])
 
 test('express-mcp-gateway loads neither jose nor oauth4webapi, and no subpath', () => {
   const urls = loadedBy('express-mcp-gateway')

@@ -71,7 +71,9 @@ test('the tarball holds the build, its source and its papers, and no test', () =
 test('every source file comes with its build, declarations and both maps, and nothing else is built', () => {
   const sources = packed.filter((path) => path.startsWith('lib/')).map((path) => path.slice('lib/'.length))
   expect(sources).toContain('index.ts')
-  const built = sources.flatMap((path) => {
+  // A declaration of a package without types is for this package's own compiler alone.
+  const compiled = sources.filter((path) => !path.endsWith('.d.ts'))
+  const built = compiled.flatMap((path) => {
     const stem = `dist/${path.replace(/\.ts$/, '')}`
     return [`${stem}.js`, `${stem}.js.map`, `${stem}.d.ts`, `${stem}.d.ts.map`]
   })
@@ -92,6 +94,14 @@ test('installing it brings its dependencies and nothing more', () => {
   // What negotiator and cross-spawn bring with them.
   const theirs = ['content-type', 'isexe', 'path-key', 'shebang-command', 'shebang-regex', 'which']
   expect(installed.toSorted()).toEqual([...theirs, 'express-mcp-gateway', ...dependencies].toSorted())
+})
+
+test('it brings the command express-mcp-gateway, which reads a file', () => {
+  write('mcp.json', '{ "mcpServers": { "off": { "url": "http://127.0.0.1:9/", "disabled": true } } }')
+  const command = join(consumer, 'node_modules', '.bin', 'express-mcp-gateway')
+  expect(run(command, ['mcp.json', '--check'], consumer)).toBe(
+    'off  skipped  disabled in the file\n0 of 0 can be used\n',
+  )
 })
 
 test('an ES module imports it and mounts it, and the process ends by itself', () => {

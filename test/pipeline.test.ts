@@ -7,6 +7,7 @@ import { Bridge } from '../lib/layers/bridge/bridge.ts'
 import { Cache } from '../lib/layers/cache/cache.ts'
 import { CancelOnStop } from '../lib/layers/cancel-on-stop.ts'
 import { EventLogLayer } from '../lib/layers/event-log/event-log-layer.ts'
+import { Interceptors } from '../lib/layers/interceptors/interceptors.ts'
 import { OpenSession } from '../lib/layers/open-session.ts'
 import { RecoverSession } from '../lib/layers/recover-session.ts'
 import { ResumeUpstream } from '../lib/layers/resume-upstream.ts'
@@ -136,6 +137,7 @@ describe("the gateway's own pipeline", () => {
     SplitBatch,
     Bridge,
     Cache,
+    Interceptors,
     RecoverSession,
     ResumeUpstream,
     CancelOnStop,
@@ -188,6 +190,24 @@ describe("the gateway's own pipeline", () => {
     await expect(way(FULL, 'client', ALL)).resolves.toEqual([...ORDER, ...INNER])
   })
 
+  test('has the interceptors of the gateway around those of the server, between the two checks of scopes', async () => {
+    const pass = { '*': (_: unknown, next: () => never) => next() }
+    const intercepted = { ...FULL, intercept: pass } as ServerConfig
+    await expect(way(intercepted, 'client', { ...ALL, intercept: pass })).resolves.toEqual([
+      ...ORDER.slice(0, 4),
+      'interceptors:gateway',
+      'interceptors:server',
+      'authorize:sent',
+      ...INNER,
+    ])
+    await expect(way(intercepted, 'member', { ...ALL, intercept: pass })).resolves.toEqual([
+      'interceptors:server',
+      'authorize:sent',
+      ...INNER,
+    ])
+    await expect(way(intercepted, 'farewell', { ...ALL, intercept: pass })).resolves.toEqual(INNER)
+  })
+
   test('asks no session and no log for what the gateway itself asks, but judges it', async () => {
     await expect(way(FULL, 'gateway', ALL)).resolves.toEqual([...ORDER.slice(2), ...INNER])
   })
@@ -217,7 +237,7 @@ describe("the gateway's own pipeline", () => {
       const own = passed.splice(0)
       await expect(way(FULL, door, ALL)).resolves.toEqual(own)
     }
-    expect(names.map((name) => built.layers[name].name)).toHaveLength(10)
+    expect(names.map((name) => built.layers[name].name)).toHaveLength(12)
     await built.close()
   })
 })

@@ -29,11 +29,14 @@ const { GatewayError, mcpGateway } = api
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
-const readme = read('README.md')
-const programs = Array.from(readme.matchAll(/^```js\n(.*?)^```$/gms), ([, code]) => code!)
+const docs = readdirSync(join(ROOT, 'docs')).flatMap((file) => (file.endsWith('.md') ? `docs/${file}` : []))
+const papers = ['README.md', 'CHANGELOG.md', 'examples/README.md', ...docs]
+const programsOf = (file: string): string[] =>
+  Array.from(read(file).matchAll(/^```js\n(.*?)^```$/gms), ([, code]) => code!)
+const programs = papers.flatMap(programsOf)
 const linesOf = (code: string): string[] => code.split('\n').filter((line) => line !== '')
 
-/** The only program of the README that has this in it. */
+/** The only program of README and docs that has this in it. */
 function program(part: string): string {
   const found = programs.filter((code) => code.includes(part))
   expect(found).toHaveLength(1)
@@ -46,9 +49,9 @@ function replace(code: string, said: string, instead: string): string {
   return code.replace(said, instead)
 }
 
-/** The cells of the rows that open with code, in the table whose head begins with this word. */
-function table(head: string): string[][] {
-  const rows = new RegExp(`^\\| ${head} \\|.*\\n\\|[ |-]+\\n((?:\\|.*\\n)+)`, 'm').exec(readme)?.[1] ?? ''
+/** The cells of the rows that open with code, in the first table of a page whose head begins with this word. */
+function table(file: string, head: string): string[][] {
+  const rows = new RegExp(`^\\| ${head} \\|.*\\n\\|[ |-]+\\n((?:\\|.*\\n)+)`, 'm').exec(read(file))?.[1] ?? ''
   return linesOf(rows).map((row) =>
     row
       .split(/(?<!\\)\|/)
@@ -57,13 +60,16 @@ function table(head: string): string[][] {
   )
 }
 
-describe('the programs of the README', () => {
+describe('the programs of README and docs', () => {
   // A folder of its own, with the package and Express installed, as a reader has it.
   const folder = mkdtempSync(join(tmpdir(), 'readme-'))
   beforeAll(() => {
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(ROOT, join(folder, 'node_modules', 'express-mcp-gateway'))
-    symlinkSync(join(ROOT, 'node_modules', 'express'), join(folder, 'node_modules', 'express'))
+    mkdirSync(join(folder, 'node_modules', '@opentelemetry'))
+    for (const name of ['express', 'prom-client', '@opentelemetry/api']) {
+      symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
+    }
     write('package.json', '{ "type": "module" }')
   })
   afterAll(() => rmSync(folder, { recursive: true }))
@@ -130,11 +136,17 @@ describe('the programs of the README', () => {
     const given = `
       import http from 'node:http'
       import express from 'express'
-      import { mcpGateway } from 'express-mcp-gateway'
+      import * as api from 'express-mcp-gateway'
+      import * as auth from 'express-mcp-gateway/auth'
+      import { serverDirectory } from 'express-mcp-gateway/directory'
+      const { mcpGateway } = api
       const servers = {}, authenticate = () => undefined, weather = { url: 'https://weather.example.com/mcp' }
       const gateway = mcpGateway({ servers, authenticate }), app = express(), router = express.Router()
-      const [redis, blocking] = [{ call: async () => null }, { call: async () => null }]
-      Object.assign(globalThis, { redis, blocking, http, express, mcpGateway, servers, authenticate, weather, gateway, app, router })
+      const redisClient = () => ({ call: async () => null, on: () => {}, connect: async () => redisClient(), duplicate: redisClient })
+      const [createClient, createCluster, redis, client, blocking] = [redisClient, redisClient, redisClient(), redisClient(), redisClient()]
+      const [newKey, oldKey] = ['a new secret of 32 characters or more', 'an old secret of 32 characters or more']
+      const given = { serverDirectory, redis, client, blocking, createClient, createCluster, http, express, servers, authenticate, weather, gateway, app, router, newKey, oldKey, url: 'redis://127.0.0.1', test: () => {}, MyEventLog: class {} }
+      Object.assign(globalThis, api, auth, given)
       for (const file of ${JSON.stringify(files)}) await import(file)
       console.log('all of them')
       process.exit()`
@@ -142,12 +154,12 @@ describe('the programs of the README', () => {
   })
 })
 
-test('every value that the package exports is shown in a program of the README', () => {
+test('every value that the package exports is shown in a program', () => {
   const names = [api, auth, directory].flatMap((entry) => Object.keys(entry))
   expect(names.filter((name) => !programs.some((code) => code.includes(name)))).toEqual([])
 })
 
-describe('the tables of the README', () => {
+describe('the tables', () => {
   /** The names that a TypeError lists for an option nobody knows. */
   function known(options: object, unknown: string): string[] {
     try {
@@ -166,7 +178,7 @@ describe('the tables of the README', () => {
       return inner.length === 0 ? [option] : inner.map((name) => `${option}.${name}`)
     })
     expect(options.length).toBeGreaterThan(8)
-    const rows = table('Option').map(([option]) => option!)
+    const rows = table('docs/options.md', 'Option').map(([option]) => option!)
     const leaves = rows.filter((row) => !rows.some((other) => other.startsWith(`${row}.`)))
     expect(leaves).toEqual(options)
   })
@@ -174,7 +186,7 @@ describe('the tables of the README', () => {
   test('the numbers among the defaults are those that a gateway runs on', () => {
     const { cacheBytes: maxBytes, ...rest } = parseOptions({ servers: {}, authenticate: false, cache: true })
     const defaults: Readonly<Record<string, unknown>> = { ...rest, maxBytes }
-    const numbers = table('Option').filter(([, type]) => type === 'number')
+    const numbers = table('docs/options.md', 'Option').filter(([, type]) => type === 'number')
     expect(numbers.length).toBeGreaterThan(2)
     for (const [option, , value] of numbers) expect(defaults[option!.split('.').at(-1)!]).toBe(Number(value))
   })
@@ -182,7 +194,7 @@ describe('the tables of the README', () => {
   test('the examples are those there are', () => {
     const entries = readdirSync(join(ROOT, 'examples'), { withFileTypes: true })
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
-    const listed = Array.from(readme.matchAll(/^- \[(.*?)\]\(examples\/(.*?)\)/gm))
+    const listed = Array.from(read('examples/README.md').matchAll(/^- \[(.*?)\]\((.*?)\)/gm))
     expect(listed.map(([, text]) => text!).toSorted()).toEqual(folders.toSorted())
     expect(listed.map(([, , folder]) => folder!).toSorted()).toEqual(folders.toSorted())
   })
@@ -212,7 +224,7 @@ describe('docs/errors.md', () => {
   })
 })
 
-test('SC2: behind a proxy on the same machine, onError says what the README says it does', async () => {
+test('SC2: behind a proxy on the same machine, onError says what docs/mounting.md says it does', async () => {
   const printed = jest.spyOn(console, 'error').mockImplementation(() => {})
   const gateway = mcpGateway({ servers: {}, authenticate: false })
   const { origin, close } = await listen(gateway)
@@ -222,26 +234,13 @@ test('SC2: behind a proxy on the same machine, onError says what the README says
     response.resume()
     expect(response.statusCode).toBe(403)
     expect(printed.mock.calls).toHaveLength(1)
-    expect(readme).toContain(`\n${printed.mock.calls[0]!.join(' ')}\n`)
+    expect(read('docs/mounting.md')).toContain(`\n${printed.mock.calls[0]!.join(' ')}\n`)
   } finally {
     printed.mockRestore()
     await gateway.close()
     await close()
   }
 })
-
-const papers = [
-  'README.md',
-  'CHANGELOG.md',
-  'docs/errors.md',
-  'docs/protocol.md',
-  'docs/security.md',
-  'docs/servers.md',
-  'docs/streams.md',
-  'docs/sessions.md',
-  'docs/directory.md',
-  'docs/performance.md',
-]
 
 test.each(papers)('every relative link of %s resolves', (file) => {
   const links = Array.from(read(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g))

@@ -9,7 +9,7 @@ import { checkTokenOptions, type TokenOptions } from './token-options.ts'
 import { Tokens } from './tokens.ts'
 
 /** The options of `tokenExchange()`. */
-export interface TokenExchangeOptions<P extends Principal = Principal> extends TokenOptions {
+export interface TokenExchangeOptions<P extends Principal | undefined = Principal | undefined> extends TokenOptions {
   /**
    * Returns the principal's token that is exchanged. Defaults to the Bearer token of the client's request; an app with a
    * login of its own returns the token from that login. `undefined` fails with `upstream_unauthorized`.
@@ -42,7 +42,7 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
  * @throws {TypeError} for an invalid option; the message names the option and the cure.
  * @see https://www.rfc-editor.org/rfc/rfc8693#section-2.1
  */
-export function tokenExchange<P extends Principal = Principal>(
+export function tokenExchange<P extends Principal | undefined = Principal>(
   options: TokenExchangeOptions<P>,
 ): (context: HeadersContext<P>) => Awaitable<Readonly<Record<string, string>>> {
   checkOptions(tokenExchange, () => checkExchange(options))

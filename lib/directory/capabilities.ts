@@ -1,150 +1,111 @@
-/** A server's capabilities as HTML: its identity, instructions, tools, prompts and resources. */
-import { isObject, type JsonObject, member, nonEmptyText } from '../util/json.ts'
-import { html, type Html, type HtmlContent } from '../pages/html.ts'
+/** A server's capabilities as HTML: its tools, prompts and resources, and its instructions. */
+import { nonEmptyText } from '../util/json.ts'
+import { promptItem, resourceItem, toolItem } from './capability-items.ts'
+import { html, type Html } from '../pages/html.ts'
 import type { Capabilities, CapabilityList } from './introspect.ts'
 import type { Introspection } from './listing.ts'
+import type { TrialParts } from './trial.ts'
 
-export function renderCapabilities(introspection: Introspection): Html {
+/** From how many items on a list has a filter, which needs the script. */
+const MANY_ITEMS = 8
+
+/** How many lines of the instructions are shown while they are folded. */
+const SHOWN_LINES = 3
+
+/** A list of a server, with what it is called in the page and in addresses. */
+const SECTIONS = [
+  ['tools', 'Tools', toolItem],
+  ['prompts', 'Prompts', promptItem],
+  ['resources', 'Resources', resourceItem],
+  ['resourceTemplates', 'Resource templates', resourceItem],
+] as const
+
+/** `trial` says how an item is tried; `undefined` where nothing is tried on the page. */
+export function renderCapabilities(introspection: Introspection, trial: TrialParts | undefined): Html {
   if ('error' in introspection) {
     const { error } = introspection
     return html`<p class="fault" role="status"><strong>The server could not be asked.</strong> ${error}</p>`
   }
-  const { instructions, tools, prompts, resources, resourceTemplates } = introspection.capabilities
-  const sections = [
-    section('Tools', tools, tool),
-    section('Prompts', prompts, prompt),
-    section('Resources', resources, resource),
-    section('Resource templates', resourceTemplates, resource),
-  ]
-  return html`${identity(introspection.capabilities)}
-  ${
-    instructions !== undefined &&
-    html`<h3>Instructions</h3>
-      <p class="prose">${instructions}</p>`
+  const { capabilities } = introspection
+  const sections = SECTIONS.filter(([key]) => isShown(capabilities[key]))
+  const { instructions } = capabilities
+  return html`${
+    sections.length > 1 &&
+    html`<nav class="contents" aria-label="What the server offers">
+      ${sections.map(([key, title]) => html`<a href="#${key}">${title} <span class="count">${countOf(capabilities[key])}</span></a>`)}
+    </nav>`
   }
-  ${sections}
-  ${sections.every((one) => one === undefined) && html`<p class="quiet">It offers no tools, prompts or resources.</p>`}`
+  ${sections.map(([key, title, item]) => section(key, title, capabilities[key], (each) => item(each, trial)))}
+  ${sections.length === 0 && html`<p class="quiet">It offers no tools, prompts or resources.</p>`}
+  ${instructions !== undefined && renderInstructions(instructions)}`
 }
 
-function identity({ server, protocolVersions }: Capabilities): Html {
-  const name = nonEmptyText(server, 'title') ?? nonEmptyText(server, 'name') ?? 'It does not say its name'
+/** The line below a server's name: what it calls itself, its version and its revisions. */
+export function identity({ server, protocolVersions }: Capabilities, shownTitle: string): Html {
+  const name = nonEmptyText(server, 'title') ?? nonEmptyText(server, 'name')
   const version = nonEmptyText(server, 'version')
-  return html`<p class="identity">
-    <strong>${name}</strong>${version !== undefined && html` <span>version ${version}</span>`}${
-      protocolVersions.length > 0 && html` <span>MCP ${protocolVersions.join(', ')}</span>`
-    }
-  </p>`
+  const parts = [
+    name !== undefined && name !== shownTitle && html`<strong>${name}</strong>`,
+    version !== undefined && html`<span>version ${version}</span>`,
+    protocolVersions.length > 0 && html`<span>MCP ${protocolVersions.join(', ')}</span>`,
+  ]
+  return html`<p class="identity">${parts.map((part) => part && html`${part} `)}</p>`
+}
+
+function isShown({ items, hasMore, error }: CapabilityList): boolean {
+  return items.length > 0 || hasMore === true || error !== undefined
+}
+
+function countOf({ items, hasMore }: CapabilityList): string {
+  return `${items.length}${hasMore ? '+' : ''}`
 }
 
 function section(
+  id: string,
   title: string,
-  { items, hasMore, error }: CapabilityList,
-  show: (item: JsonObject) => Html,
-): Html | undefined {
-  if (items.length === 0 && !hasMore && error === undefined) return undefined
-  return html`<h3>${title} <span class="count">${items.length}${hasMore && '+'}</span></h3>
+  list: CapabilityList,
+  show: (item: CapabilityList['items'][number]) => Html,
+): Html {
+  const { items, hasMore, error } = list
+  const what = title.toLowerCase()
+  return html`<section class="list" id="${id}" aria-labelledby="${id}-title">
+    <div class="list-head">
+      <h2 id="${id}-title">${title} <span class="count">${countOf(list)}</span></h2>
+      ${
+        items.length > MANY_ITEMS &&
+        html`<form class="filter" role="search" data-filter="${id}-items" data-what="${what}">
+          <label class="unseen" for="${id}-filter">Filter ${what}</label>
+          <input type="search" id="${id}-filter" placeholder="Filter ${what}" autocomplete="off" spellcheck="false" />
+          <p class="unseen" role="status">${items.length} ${what}</p>
+        </form>`
+      }
+    </div>
     ${error !== undefined && html`<p class="fault">The server says: ${error}</p>`}
-    <ul class="items">
-      ${items.map((item) => html`<li>${show(item)}</li>`)}
+    <ul class="items" id="${id}-items">
+      ${items.map((item) => html`<li data-entry>${show(item)}</li>`)}
     </ul>
-    ${hasMore && html`<p class="quiet">There is more than these ${items.length}.</p>`}`
+    <p class="empty" data-none hidden>None of them fits that.</p>
+    ${hasMore && html`<p class="quiet">There is more than these ${items.length}.</p>`}
+  </section>`
 }
 
-function tool(item: JsonObject): Html {
-  const input = member(item, 'inputSchema')
-  const output = member(item, 'outputSchema')
-  return details(item, hints(member(item, 'annotations')), [
-    parameters(input),
-    schema('Input schema', input),
-    schema('Output schema', output),
-  ])
-}
-
-function prompt(item: JsonObject): Html {
-  const given = member(item, 'arguments')
-  const rows = (Array.isArray(given) ? given.filter(isObject) : []).map((argument) =>
-    row(
-      nonEmptyText(argument, 'name') ?? '',
-      undefined,
-      argument['required'] === true,
-      nonEmptyText(argument, 'description'),
-    ),
-  )
-  return details(item, [], [rows.length > 0 && html`<dl class="parameters">${rows}</dl>`])
-}
-
-function resource(item: JsonObject): Html {
-  const address = nonEmptyText(item, 'uri') ?? nonEmptyText(item, 'uriTemplate')
-  const type = nonEmptyText(item, 'mimeType')
-  return details(item, type === undefined ? [] : [type], [
-    address !== undefined && html`<p class="address"><code>${address}</code></p>`,
-  ])
-}
-
-/** A row with a name that expands to a description and `more`. */
-function details(item: JsonObject, marks: readonly string[], more: readonly HtmlContent[]): Html {
-  const name = nonEmptyText(item, 'name') ?? ''
-  const title = nonEmptyText(item, 'title') ?? nonEmptyText(member(item, 'annotations'), 'title')
-  const description = nonEmptyText(item, 'description')
-  const shown = html`<span class="line">
-    <code>${name}</code>
-    ${title !== undefined && title !== name && html`<span class="title">${title}</span>`}
-    ${marks.map((mark) => html`<span class="mark">${mark}</span>`)}
-    ${description !== undefined && html`<span class="brief" aria-hidden="true">${description}</span>`}
-  </span>`
-  const content = [description !== undefined && html`<p class="prose">${description}</p>`, ...more].filter(Boolean)
-  return html`<details class="item">
-    <summary>${shown}</summary>
-    ${content.length > 0 ? content : html`<p class="quiet">No description.</p>`}
-  </details>`
-}
-
-/** The server's own annotations of a tool: hints for people, which nothing enforces. */
-function hints(annotations: unknown): string[] {
-  const is = (hint: string, value: boolean): boolean => member(annotations, hint) === value
-  if (is('readOnlyHint', true)) return ['read-only']
-  return [is('destructiveHint', true) && 'destructive', is('idempotentHint', true) && 'idempotent'].filter(
-    (mark) => mark !== false,
-  )
-}
-
-function parameters(input: unknown): HtmlContent {
-  const properties = member(input, 'properties')
-  if (!isObject(properties) || Object.keys(properties).length === 0) return undefined
-  const required = member(input, 'required')
-  return html`<dl class="parameters">
-    ${Object.entries(properties).map(([name, property]) =>
-      row(
-        name,
-        typeOf(property),
-        Array.isArray(required) && required.includes(name),
-        nonEmptyText(property, 'description'),
-      ),
-    )}
-  </dl>`
-}
-
-function row(name: string, type: string | undefined, required: boolean, description: string | undefined): Html {
-  return html`<div>
-    <dt>
-      <code>${name}</code
-      >${type !== undefined && html` <span class="type">${type}</span>`}${required && html` <span class="mark">required</span>`}
-    </dt>
-    <dd>${description}</dd>
-  </div>`
-}
-
-function typeOf(property: unknown): string | undefined {
-  const options = member(property, 'enum')
-  if (Array.isArray(options)) return options.map((option) => JSON.stringify(option)).join(' | ')
-  const type = member(property, 'type')
-  return Array.isArray(type) ? type.join(' | ') : nonEmptyText(property, 'type')
-}
-
-function schema(title: string, value: unknown): HtmlContent {
-  if (!isObject(value)) return undefined
-  return html`<details class="schema">
-    <summary>${title}</summary>
-    <pre><code>${JSON.stringify(value, null, 2)}</code></pre>
-  </details>`
+/** As the server wrote them: most are Markdown, which reads well enough as it is. */
+function renderInstructions(instructions: string): Html {
+  const lines = instructions.trim().split(/\r?\n/)
+  const first = lines.slice(0, SHOWN_LINES).join('\n')
+  const rest = lines.length - SHOWN_LINES
+  return html`<section class="list" aria-labelledby="instructions-title">
+    <h2 id="instructions-title">Instructions for agents</h2>
+    ${
+      rest <= 0
+        ? html`<pre class="instructions">${first}</pre>`
+        : html`<details class="instructions">
+            <summary>
+              <span class="first">${first}</span>
+              <span class="more">${rest} more ${rest === 1 ? 'line' : 'lines'}</span>
+            </summary>
+            <pre>${instructions.trim()}</pre>
+          </details>`
+    }
+  </section>`
 }

@@ -1,49 +1,75 @@
-/** A server's card on the page: its description, health, endpoint, and how clients are connected to it. */
+/** A server in the list, and the head of its own page: description, health, endpoint, and how clients are connected. */
 import type { HealthStatus } from './health.ts'
-import { html, type Html, type HtmlContent } from '../pages/html.ts'
+import { breakable, html, type Html, type HtmlContent } from '../pages/html.ts'
 import type { ListedServer } from './listing.ts'
 import { relativeTime } from '../pages/relative-time.ts'
 import { installLinks, type Snippet, snippetsFor } from './snippets.ts'
 
-/** Without `capabilities` the card has a link that introspects the server. */
-export function card(
-  listed: ListedServer,
-  index: number,
-  headers: ReadonlyMap<string, string>,
-  capabilities?: Html,
-): Html {
+type ClientHeaders = ReadonlyMap<string, string>
+
+/** One row of the list. Its title leads to the server's page; the rest of it opens in place. */
+export function card(listed: ListedServer, index: number, headers: ClientHeaders): Html {
   const id = `server-${index}`
-  const { name, title, description, tags, url } = listed
-  const snippets = snippetsFor(listed, headers)
-  return html`<li class="card" data-card data-tags="${JSON.stringify(tags)}">
+  const { name, title, description, tags } = listed
+  return html`<li class="row ${listed.health.status}" data-card data-entry data-tags="${JSON.stringify(tags)}">
     <article aria-labelledby="${id}">
-      <div data-text>
-        <div class="head">
-          <h2 id="${id}">${title}</h2>
-          <p class="name"><span class="unseen">Identifier: </span><code>${name}</code></p>
-          ${health(listed.health)}
-        </div>
-        ${description !== undefined && html`<p class="description">${description}</p>`}
-        ${
-          tags.length > 0 &&
-          html`<ul class="tags" aria-label="Tags">
-            ${tags.map((tag) => html`<li>${tag}</li>`)}
-          </ul>`
-        }
+      <div class="head" data-text>
+        <h2 id="${id}"><a href="?server=${encodeURIComponent(name)}">${title}</a></h2>
+        ${name !== title && html`<p class="name"><span class="unseen">Identifier: </span><code>${name}</code></p>`}
+        ${health(listed.health)} ${description !== undefined && html`<p class="description">${description}</p>`}
+        ${tagList(tags)}
       </div>
-      <div class="endpoint">
-        <code id="${id}-url">${url}</code>${copyButton(`${id}-url`, `the endpoint of ${title}`)}
-      </div>
-      <p class="installs">
-        ${installLinks(listed, headers).map(({ client, href }) => html`<a href="${href}">Add to ${client}</a>`)}
-      </p>
-      <details class="fold">
-        <summary>Connect a client</summary>
-        ${connect(snippets, id, title)}
+      <details class="fold connect">
+        <summary aria-label="Connect a client to ${title}">Connect</summary>
+        ${connections(listed, id, headers)}
       </details>
-      ${capabilities ? html`<section class="fold opened" aria-label="What ${title} offers">${capabilities}</section>` : introspectLink(name, title)}
     </article>
   </li>`
+}
+
+/** The head of a server's own page. `more` follows its title. */
+export function serverHead(listed: ListedServer, headers: ClientHeaders, more: HtmlContent): Html {
+  const { name, title, description, tags } = listed
+  return html`<header class="top server">
+    <div class="head">
+      <h1>${title}</h1>
+      ${name !== title && html`<p class="name"><span class="unseen">Identifier: </span><code>${name}</code></p>`}
+      ${health(listed.health)}
+    </div>
+    ${more} ${description !== undefined && html`<p class="description">${description}</p>`} ${tagList(tags)}
+    ${endpoint(listed, 'server')}
+    <details class="fold">
+      <summary>Connect a client</summary>
+      ${installs(listed, headers)} ${clients(snippetsFor(listed, headers), 'server', title)}
+    </details>
+  </header>`
+}
+
+function tagList(tags: readonly string[]): HtmlContent {
+  return (
+    tags.length > 0 &&
+    html`<ul class="tags" aria-label="Tags">
+      ${tags.map((tag) => html`<li>${tag}</li>`)}
+    </ul>`
+  )
+}
+
+function connections(listed: ListedServer, id: string, headers: ClientHeaders): Html {
+  return html`${endpoint(listed, id)} ${installs(listed, headers)}
+  ${clients(snippetsFor(listed, headers), id, listed.title)}`
+}
+
+function endpoint({ url, title }: ListedServer, id: string): Html {
+  return html`<div class="endpoint">
+    <code id="${id}-url">${breakable(url)}</code>${copyButton(`${id}-url`, `the endpoint of ${title}`)}
+  </div>`
+}
+
+/** No link is shown that would connect a client which then cannot log in. */
+function installs(listed: ListedServer, headers: ClientHeaders): HtmlContent {
+  if (!listed.isConnectable && headers.size === 0) return undefined
+  const links = installLinks(listed, headers)
+  return html`<p class="installs">${links.map(({ client, href }) => html`<a href="${href}">Add to ${client}</a>`)}</p>`
 }
 
 function copyButton(target: string, what: string): Html {
@@ -58,7 +84,7 @@ const STATUS_TEXT: Readonly<Record<HealthStatus['status'], string>> = {
   unknown: 'Not used yet',
 }
 
-export function health({ status, at, process }: HealthStatus): Html {
+function health({ status, at, process }: HealthStatus): Html {
   const when: HtmlContent = at !== undefined && html` <time datetime="${at}">${relativeTime(at)}</time>`
   const end: HtmlContent =
     process && ` (its process ended: ${String('signal' in process ? process.signal : process.exitCode)})`
@@ -66,17 +92,19 @@ export function health({ status, at, process }: HealthStatus): Html {
 }
 
 /** Tabs that work without a script: radio buttons, and a style that shows the pane of the checked one. */
-function connect(snippets: readonly Snippet[], id: string, title: string): Html {
+function clients(snippets: readonly Snippet[], id: string, title: string): Html {
   const group = `${id}-client`
   return html`<fieldset class="clients">
     <legend class="unseen">Client for ${title}</legend>
-    ${snippets.map(
-      ({ client }, index) =>
-        html`<input type="radio" name="${group}" id="${group}-${index}" ${index === 0 && html` checked`} /><label
-            for="${group}-${index}"
-            >${client}</label
-          >`,
-    )}
+    <div class="tabs">
+      ${snippets.map(
+        ({ client }, index) =>
+          html`<input type="radio" name="${group}" id="${group}-${index}" ${index === 0 && html` checked`} /><label
+              for="${group}-${index}"
+              >${client}</label
+            >`,
+      )}
+    </div>
     <div class="panes">${snippets.map((snippet, index) => pane(snippet, `${group}-${index}-code`, title))}</div>
   </fieldset>`
 }
@@ -87,17 +115,6 @@ function pane({ client, where, code }: Snippet, id: string, title: string): Html
       <p>${where}</p>
       ${copyButton(id, `the ${client} snippet for ${title}`)}
     </div>
-    <pre><code id="${id}">${code}</code></pre>
+    <pre tabindex="0"><code id="${id}">${code}</code></pre>
   </div>`
-}
-
-/** With a script, opening the element introspects the server; without one, its link leads to a page of its own. */
-function introspectLink(name: string, title: string): Html {
-  const href = `?server=${encodeURIComponent(name)}`
-  return html`<details class="fold" data-ask="${href}">
-    <summary>Tools, prompts and resources</summary>
-    <div class="answer">
-      <p><a href="${href}">Ask ${title} what it offers</a></p>
-    </div>
-  </details>`
 }

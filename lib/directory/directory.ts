@@ -17,9 +17,10 @@ import {
 } from './documents.ts'
 import { Listing, type Visitor } from './listing.ts'
 import { preferred } from './negotiate.ts'
-import { fragment, listPage, messagePage, serverPage } from './page.ts'
-
-import { type Audience, sendDocument, sendPage, sendPermission } from './respond.ts'
+import { SCRIPT_BYTES, SCRIPT_HASH } from './frame.ts'
+import { pageVisitor } from './page-visitor.ts'
+import { listPage, messagePage, serverPage } from './page.ts'
+import { type Audience, sendDocument, sendPage, sendPermission, sendScript } from './respond.ts'
 import { parseSettings, type ServerDirectoryOptions, type Settings } from './settings.ts'
 import { mountUrl, pathOf } from './urls.ts'
 
@@ -50,6 +51,7 @@ export interface ServerDirectory extends DirectoryHandler {
 }
 
 const LIST_TYPES = [JSON_TYPE, 'text/html'] as const
+const SCRIPT_QUERY = `?script=${SCRIPT_HASH}`
 const CATALOG_PATH = '/.well-known/ai-catalog.json'
 
 /** A request that the directory serves. */
@@ -77,9 +79,13 @@ export function serverDirectory<P extends Principal = Principal>(options: Server
   const settings = checkOptions(serverDirectory, () => parseSettings(options))
   const directory = new Directory(settings)
   const { gateway, cardPath } = settings
+  gateway.announceList()
 
   const handler = directory.handler((request) => {
     const path = pathOf(request.url)
+    if (path === '/' && request.url?.endsWith(SCRIPT_QUERY)) {
+      return { mayBePublic: false, serve: (_req, res) => directory.serveScript(res) }
+    }
     const type = path === '/' ? preferred(request.headers.accept, LIST_TYPES) : undefined
     if (type !== undefined) return { mayBePublic: false, serve: (req, res) => directory.serveList(req, res, type) }
     const server = path === '/' ? undefined : cardPath(request.url)
@@ -103,6 +109,8 @@ export function serverDirectory<P extends Principal = Principal>(options: Server
 class Directory {
   readonly #settings: Settings
   readonly #listing: Listing
+  /** Who a request comes from, for the page of an error that it meets later. */
+  readonly #principals = new WeakMap<GatewayRequest, Principal>()
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -133,7 +141,8 @@ class Directory {
     const show = { type: JSON_TYPE, audience: 'private' } as const
     if (name === null) {
       const all = await this.#listing.all(visitor)
-      if (type === 'text/html') return sendPage(this.#send, response, (nonce) => listPage(settings, all, nonce))
+      const who = pageVisitor(settings, request, visitor.principal)
+      if (type === 'text/html') return sendPage(this.#send, response, (nonce) => listPage(settings, all, who, nonce))
       return sendDocument(this.#send, request, response, listDocument(settings.title, all), show)
     }
     const config = await settings.gateway.lookUpServer(request, name, visitor.principal)
@@ -141,12 +150,15 @@ class Directory {
     // After the introspection, whose outcome is part of the server's health.
     const listed = this.#listing.describe(name, config, visitor)
     if (type === 'text/html') {
-      const isPart = query.has('fragment')
-      return sendPage(this.#send, response, (nonce) =>
-        isPart ? fragment(listed, introspection) : serverPage(settings, listed, introspection, nonce),
-      )
+      const who = pageVisitor(settings, request, visitor.principal)
+      return sendPage(this.#send, response, (nonce) => serverPage(settings, listed, introspection, who, nonce))
     }
     return sendDocument(this.#send, request, response, entryDocument(listed, introspection), show)
+  }
+
+  /** The script is the same for everybody, and is served to everybody: pages for visitors who are not known need it. */
+  async serveScript(response: ServerResponse): Promise<void> {
+    sendScript(this.#send, response, SCRIPT_BYTES)
   }
 
   async serveCard(request: GatewayRequest, response: ServerResponse, server: string): Promise<void> {
@@ -184,6 +196,7 @@ class Directory {
     const { gateway } = this.#settings
     gateway.checkHostAndOrigin(request)
     const principal = await gateway.authenticate(request, server)
+    if (principal) this.#principals.set(request, principal)
     return { principal, request, mount: mountUrl(request, gateway) }
   }
 
@@ -215,7 +228,8 @@ class Directory {
   /** Sends the error as a page. If that fails, sends a bare error and returns the reason. */
   #sendFault(request: GatewayRequest, response: ServerResponse, fault: GatewayError): unknown {
     try {
-      sendPage(this.#send, response, (nonce) => messagePage(this.#settings, fault.message, nonce), fault)
+      const visitor = pageVisitor(this.#settings, request, this.#principals.get(request), fault.status === 401)
+      sendPage(this.#send, response, (nonce) => messagePage(this.#settings, fault, visitor, nonce), fault)
       return undefined
     } catch (error) {
       refuse(this.#send, request, response, new GatewayError('internal', 'Internal error'))

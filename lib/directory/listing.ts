@@ -4,16 +4,17 @@ import type { Subject } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
 import { credentialsOf } from '../upstream/http/credentials.ts'
 import { protocolOf } from '../upstream/server-kind.ts'
+import { boundedSet } from '../util/bounded-map.ts'
 import { fingerprint } from '../util/fingerprint.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
-import { isDictionary, isObject } from '../util/json.ts'
+import { isDictionary, isObject, nonEmptyText } from '../util/json.ts'
 import { CoalescingCache, type Loaded } from './coalescing-cache.ts'
 import { Health, type HealthStatus } from './health.ts'
 import { type Capabilities, introspect } from './introspect.ts'
-import { sizeOf } from './json-size.ts'
+import { sizeOf, truncate } from './json-size.ts'
 import { RateLimit } from './rate-limit.ts'
 import { CARD_SUFFIX, type Settings } from './settings.ts'
-import { endpointUrl } from './urls.ts'
+import { endpointPath } from './urls.ts'
 
 /** A server in the list. */
 export interface ListedServer {
@@ -23,6 +24,10 @@ export interface ListedServer {
   readonly tags: readonly string[]
   /** The URL of the endpoint, for clients. */
   readonly url: string
+  /** The path of the endpoint below the mount. */
+  readonly path: string
+  /** Whether a client that knows no more than the URL can be let in: by OAuth, or because everybody is. */
+  readonly isConnectable: boolean
   /** The URL of the server card. */
   readonly card: string
   readonly health: HealthStatus
@@ -46,11 +51,17 @@ const DEADLINE_MS = 10_000
 const TTL_MS = 30_000
 const FAILURE_TTL_MS = 5_000
 
+/** How many titles of servers are remembered, and how long each may be, in characters. */
+const MAX_TITLES = 1_000
+const MAX_TITLE_LENGTH = 100
+
 export class Listing {
   readonly #settings: Settings
   readonly #health = new Health()
   readonly #introspections = new CoalescingCache<Introspection>()
   readonly #limit = new RateLimit()
+  /** The servers' own titles, by upstream id, as far as they were asked. */
+  readonly #titles = new Map<string, string>()
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -82,12 +93,19 @@ export class Listing {
     try {
       const task = (): Promise<Capabilities> => introspect(gateway, subject, DEADLINE_MS)
       const capabilities = await this.#limit.run(subject.principal?.id ?? '', task)
+      if (capabilities) this.#learnTitle(subject, capabilities)
       if (capabilities) return { value: { capabilities }, bytes: sizeOf(capabilities), ttlMs: TTL_MS }
       return { value: { error: 'Too many servers are being asked. Look again in a moment.' }, bytes: 0, ttlMs: 0 }
     } catch (error) {
       const { message } = gateway.faultOf(error, subject)
       return { value: { error: message }, bytes: 2 * message.length, ttlMs: FAILURE_TTL_MS }
     }
+  }
+
+  #learnTitle({ server, config }: Subject, { server: own }: Capabilities): void {
+    const title = nonEmptyText(own, 'title')
+    const id = this.#settings.gateway.upstreamId(server, config)
+    if (title !== undefined) boundedSet(this.#titles, MAX_TITLES, id, truncate(title, MAX_TITLE_LENGTH))
   }
 
   /**
@@ -113,18 +131,24 @@ export class Listing {
   }
 
   /** A server as this visitor sees it. */
-  describe(name: string, config: ServerConfig, { mount }: Visitor): ListedServer {
+  describe(name: string, config: ServerConfig, { mount, principal }: Visitor): ListedServer {
     const { title, description, tags = [] } = config
-    const { gateway } = this.#settings
-    const url = endpointUrl(mount, gateway, name)
+    const { gateway, publicCards } = this.#settings
+    const path = endpointPath(gateway, name)
+    const url = mount + path
+    // A public card says nothing that a server has said to a principal.
+    const isPublic = principal === undefined && publicCards
+    const upstreamId = gateway.upstreamId(name, config)
     return {
       name,
-      title: title || name,
+      title: title || (isPublic ? undefined : this.#titles.get(upstreamId)) || name,
       description,
       tags,
       url,
+      path,
+      isConnectable: principal === undefined || gateway.hasOAuth(name),
       card: url + CARD_SUFFIX,
-      health: this.#health.of(gateway.upstreamId(name, config)),
+      health: this.#health.of(upstreamId),
     }
   }
 }

@@ -1,24 +1,27 @@
 /** The pages: the list of servers, one server with its capabilities, and a message. */
-import { renderCapabilities } from './capabilities.ts'
-import { card, health } from './card.ts'
-import { html, type Html, type HtmlContent, verbatim } from '../pages/html.ts'
+import { nonEmptyText } from '../util/json.ts'
+import { identity, renderCapabilities } from './capabilities.ts'
+import { card, serverHead } from './card.ts'
+import { frame } from './frame.ts'
+import { html, type Html, type HtmlContent } from '../pages/html.ts'
 import type { Introspection, ListedServer } from './listing.ts'
-import { SCRIPT } from './script.ts'
+import type { PageVisitor } from './page-visitor.ts'
 import type { Settings } from './settings.ts'
-import { STYLE } from './style.ts'
+import { trialAttributes, type TrialParts, trialParts } from './trial.ts'
 
 type PageSettings = Pick<Settings, 'title' | 'description' | 'clientHeaders'>
 
 export function listPage(
   { title, description, clientHeaders }: PageSettings,
   servers: readonly ListedServer[],
+  visitor: PageVisitor,
   nonce: string,
 ): Html {
   const tags = [...new Set(servers.flatMap((server) => server.tags))].toSorted((a, b) => a.localeCompare(b, 'en'))
   return frame(
-    title,
-    nonce,
-    html`<header class="top">
+    { title, nonce },
+    html`${bar(undefined, visitor)}
+      <header class="top">
         <h1>${title}</h1>
         ${description !== undefined && html`<p>${description}</p>`}
       </header>
@@ -27,7 +30,7 @@ export function listPage(
         ${
           servers.length === 0
             ? html`<p class="empty">No server is open to you here.</p>`
-            : html`<ul class="cards">
+            : html`<ul class="rows" id="servers">
                   ${servers.map((server, index) => card(server, index, clientHeaders))}
                 </ul>
                 <p class="empty" data-none hidden>No server fits that.</p>`
@@ -37,69 +40,79 @@ export function listPage(
 }
 
 export function serverPage(
-  { title, clientHeaders }: PageSettings,
+  settings: PageSettings,
   listed: ListedServer,
   introspection: Introspection,
+  visitor: PageVisitor,
   nonce: string,
 ): Html {
-  const capabilities = html`<div data-capabilities>${renderCapabilities(introspection)}</div>`
+  const { title, clientHeaders } = settings
+  const parts: TrialParts | undefined = visitor.mayTry ? trialParts(listed, introspection, clientHeaders) : undefined
+  const more = 'capabilities' in introspection && identity(introspection.capabilities, listed.title)
   return frame(
-    `${listed.title} – ${title}`,
-    nonce,
-    html`<header class="top">
-        <p class="back"><a href="?">All servers</a></p>
-        <h1>${title}</h1>
-      </header>
-      <main>
-        <ul class="cards">
-          ${card(listed, 0, clientHeaders, capabilities)}
-        </ul>
+    { title: `${listed.title} – ${title}`, nonce },
+    html`${bar(title, visitor)} ${serverHead(listed, clientHeaders, more)}
+      <main data-capabilities${parts && trialAttributes(listed, parts)}>
+        ${renderCapabilities(introspection, parts)}
       </main>`,
   )
 }
 
-/** The part of a page that the script inserts into an opened card. It has no `<style>`: the policy would block it. */
-export function fragment(listed: ListedServer, introspection: Introspection): Html {
-  return html`${health(listed.health)}
-    <div data-capabilities>${renderCapabilities(introspection)}</div>`
+/** What went wrong, why, and where to go from here. */
+export interface PageMessage {
+  readonly status: number
+  readonly message: string
 }
 
-export function messagePage({ title }: PageSettings, message: string, nonce: string): Html {
+const HEADINGS: Readonly<Record<number, string>> = {
+  401: 'Please sign in',
+  403: 'Not allowed',
+  404: 'Not found',
+  429: 'Too many requests',
+  503: 'Not available at the moment',
+}
+
+export function messagePage(
+  { title }: PageSettings,
+  { status, message }: PageMessage,
+  visitor: PageVisitor,
+  nonce: string,
+): Html {
+  const heading = HEADINGS[status] ?? 'Something went wrong'
   return frame(
-    title,
-    nonce,
-    html`<header class="top"><h1>${title}</h1></header>
-      <main><p class="empty" role="alert">${message}</p></main>`,
+    { title: `${heading} – ${title}`, nonce },
+    html`${bar(title, visitor)}
+      <main class="message">
+        <h1>${heading}</h1>
+        <p role="alert">${message}</p>
+        <p class="ways">
+          ${visitor.signIn !== undefined && html`<a class="primary" href="${visitor.signIn}">Sign in</a>`}
+          ${status !== 401 && html`<a href="?">All servers</a>`}
+        </p>
+      </main>`,
   )
+}
+
+/** Where one is, and who. `above` is the title of the list, on the pages below it. */
+function bar(above: string | undefined, { principal, signIn }: PageVisitor): HtmlContent {
+  const who =
+    principal !== undefined
+      ? html`<p class="who">
+          <span class="unseen">Signed in as </span>${nonEmptyText(principal, 'name') ?? principal.id}
+        </p>`
+      : signIn !== undefined && html`<p class="who"><a href="${signIn}">Sign in</a></p>`
+  if (above === undefined && who === false) return undefined
+  return html`<div class="where">
+    ${above !== undefined && html`<nav aria-label="Breadcrumb"><a href="?">${above}</a></nav>`}${who}
+  </div>`
 }
 
 /** The filter needs the script; the style hides it without one. */
 function filter(tags: readonly string[], count: number): Html {
-  return html`<form class="filter" role="search" data-filter>
+  return html`<form class="filter" role="search" data-filter="servers" data-what="servers">
     <label class="unseen" for="filter">Filter servers</label>
     <input type="search" id="filter" placeholder="Filter servers" autocomplete="off" spellcheck="false" />
     ${tags.length > 0 && html`<div class="chips" role="group" aria-label="Filter by tag">${tags.map((tag) => html`<button type="button" aria-pressed="false" data-tag="${tag}">${tag}</button>`)}</div>`}
     <p class="unseen" role="status" data-count>${count} servers</p>
   </form>`
-}
-
-function frame(title: string, nonce: string, body: HtmlContent): Html {
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>${title}</title>
-        <style nonce="${nonce}">
-          ${verbatim(STYLE)}
-        </style>
-      </head>
-      <body>
-        ${body}
-        <script nonce="${nonce}">
-          ${verbatim(SCRIPT)}
-        </script>
-      </body>
-    </html> `
 }

@@ -67,17 +67,33 @@ export function sendPage(
   send(response, status, all, body)
 }
 
+/** Sends the script of the pages. It holds no data, and its address changes with it. */
+export function sendScript(send: SendWhole, response: ServerResponse, script: Buffer): void {
+  const headers = {
+    ...SAFE_HEADERS,
+    'cache-control': 'public, max-age=31536000, immutable',
+    'content-type': 'text/javascript; charset=utf-8',
+    'content-length': script.length,
+    'cross-origin-resource-policy': 'same-origin',
+  }
+  send(response, 200, headers, script)
+}
+
 const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 }
 
+/** Pictures of servers are drawn on a canvas; `data:` is for the icon of the page alone. */
 function policy(nonce: string): string {
   return [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
     `style-src 'nonce-${nonce}'`,
     "connect-src 'self'",
+    'img-src data:',
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

@@ -31,6 +31,17 @@ export interface ServerDirectoryOptions<P extends Principal = Principal> {
    */
   readonly clientHeaders?: Readonly<Record<string, string>> | undefined
   /**
+   * The app's login page, a path such as `/login` or an `https:` URL, for visitors who are not known. It gets
+   * `?return_to=` with the path of the page. Defaults to none.
+   */
+  readonly loginUrl?: string | undefined
+  /**
+   * Whether visitors may try tools, prompts and resources on a server's page. The page sends their requests to the
+   * server's own endpoint, as any client would. Defaults to `true`; with `authenticate: false` it is off all the same
+   * unless the request comes over a loopback socket and its `Host` is a loopback name.
+   */
+  readonly tryIt?: boolean | undefined
+  /**
    * The prefix of server names in cards, in reverse-DNS form, such as `com.example`. Defaults to the host of
    * `publicUrl`, or of the request, in that form.
    */
@@ -50,6 +61,8 @@ export interface Settings {
   readonly title: string
   readonly description: string | undefined
   readonly clientHeaders: ReadonlyMap<string, string>
+  readonly loginUrl: string | undefined
+  readonly tryIt: boolean
   readonly namespace: string | undefined
   readonly publicCards: boolean
   /** Finds the server's name in the path of a card. */
@@ -63,6 +76,8 @@ const KNOWN: Readonly<Record<keyof ServerDirectoryOptions, true>> = {
   title: true,
   description: true,
   clientHeaders: true,
+  loginUrl: true,
+  tryIt: true,
   namespace: true,
   publicCards: true,
 }
@@ -85,6 +100,8 @@ export function parseSettings<P extends Principal>(given: ServerDirectoryOptions
     title: parseText('title', given.title) ?? 'MCP servers',
     description: parseText('description', given.description),
     clientHeaders: parseHeaders(given.clientHeaders),
+    loginUrl: parseLoginUrl(given.loginUrl),
+    tryIt: parseFlag('tryIt', given.tryIt ?? true),
     namespace: parseNamespace(given.namespace),
     publicCards: parsePublicCards(given.publicCards, gateway),
     cardPath: compilePath(`${path.replace(/\/$/, '')}${CARD_SUFFIX}`, onlyServer),
@@ -107,6 +124,12 @@ function parseListHook(list: ListServers | undefined, { servers }: GatewayIntern
 function parseText(option: string, text: string | undefined): string | undefined {
   if (text === undefined || (typeof text === 'string' && text.trim() !== '')) return text
   throw new TypeError(`"${option}" must be a text that is not empty`)
+}
+
+function parseLoginUrl(url: string | undefined): string | undefined {
+  const isPath = typeof url === 'string' && /^\/(?![/\\])/.test(url)
+  if (url === undefined || isPath || (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) return url
+  throw new TypeError('"loginUrl" must be a path such as "/login", or an absolute URL')
 }
 
 function parseFlag(option: string, flag: boolean = false): boolean {

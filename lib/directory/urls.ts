@@ -22,9 +22,9 @@ export function mountUrl(
   return originOf(request) + (path === undefined ? mountPath(request) : withoutSlash(path))
 }
 
-/** The URL of a server's endpoint. */
-export function endpointUrl(mount: string, { path }: Pick<UrlSettings, 'path'>, server: string): string {
-  return mount + path.replace(':name', () => encodeName(server))
+/** The path of a server's endpoint below the mount. */
+export function endpointPath({ path }: Pick<UrlSettings, 'path'>, server: string): string {
+  return path.replace(':name', () => encodeName(server))
 }
 
 /** The path of a request URL, without the query. */

@@ -47,6 +47,8 @@ export interface GatewayInternals {
   authenticate(request: GatewayRequest, server: string): Promise<Principal | undefined>
   /** Reads the server's current config from `servers`. Throws `not_found`. */
   lookUpServer(request: GatewayRequest, server: string, principal: Principal | undefined): Promise<ServerConfig>
+  /** Whether clients of a server learn by OAuth metadata how to log in. (RFC 9728) */
+  hasOAuth(server: string): boolean
   /** Converts a thrown value into the error to answer with; the cause goes to `onError` only. */
   faultOf(error: unknown, context: Partial<ErrorContext>): GatewayError
   connect(subject: Subject): Connection
@@ -55,6 +57,8 @@ export interface GatewayInternals {
   track(work: Promise<void>): void
   /** The `Upstream.id` of a config. */
   upstreamId(server: string, config: ServerConfig): string
+  /** Called by a directory that is mounted with the gateway: its page for browsers then links to the list. */
+  announceList(): void
   /** Registers a listener for the outcome of every exchange with an upstream, of clients and of the gateway alike. */
   watch(onOutcome: OnOutcome): void
 }

@@ -99,13 +99,23 @@ export interface Replacement {
 
 /** Replaces the values at these paths, which must not overlap, in the text of an object. */
 export function replaceValues(text: string, replacements: readonly Replacement[]): string {
+  return exchangeValues(text, replacements).text
+}
+
+/** The same, with the text that stood at each path before; of duplicates the last one, as in JSON.parse. */
+export function exchangeValues(
+  text: string,
+  replacements: readonly Replacement[],
+): { readonly text: string; readonly before: readonly (string | undefined)[] } {
+  const before: (string | undefined)[] = replacements.map(() => undefined)
   let at = 0
   let spliced = ''
   for (const { start, end, item } of rangesAt(text, replacements)) {
+    before[replacements.indexOf(item)] = text.slice(start, end)
     spliced += text.slice(at, start) + item.value
     at = end
   }
-  return spliced + text.slice(at)
+  return { text: spliced + text.slice(at), before }
 }
 
 /** The original text of the value at each of these paths; of duplicates the last one, as in JSON.parse. */

@@ -13,6 +13,8 @@ export interface Wants {
   /** Requests and notifications of the server, by method. */
   readonly methods?: (method: string) => boolean
   readonly responses?: boolean
+  /** Whether data of an event that is no JSON-RPC message is dropped: a more lenient parser may read one in it. */
+  readonly strict?: boolean
   /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined
   /** Given how to say something in between, while the stream is read. Returns what is to be called at its end. */
@@ -189,7 +191,8 @@ class MappedEvents extends MappedBody {
     const event = parseEvent(bytes.toString())
     const id = mappedId(event.id, this.#wants)
     const message = event.data === '' ? undefined : messageIn(event.data)
-    const mapped = message && this.#isWanted(message) ? this.#fn(message) : undefined
+    const isUnreadable = this.#wants.strict === true && event.data !== '' && !message
+    const mapped = isUnreadable ? 'drop' : message && this.#isWanted(message) ? this.#fn(message) : undefined
     const format = (outcome: Mapped): Buffer => {
       if (outcome === undefined && id === event.id) return bytes
       if (outcome === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
@@ -200,7 +203,8 @@ class MappedEvents extends MappedBody {
 
   /** By its bytes alone: a key may be spelled with escapes. */
   #mayChange(events: Buffer): boolean {
-    const { methods, responses, eventIds } = this.#wants
+    const { methods, responses, eventIds, strict } = this.#wants
+    if (strict === true && events.includes('data')) return true
     if (eventIds && hasEventId(events)) return true
     if (methods && events.includes('"method"')) return true
     if (responses && (events.includes('"result"') || events.includes('"error"'))) return true

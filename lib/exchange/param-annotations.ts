@@ -1,6 +1,7 @@
 /** Finds the parameters that `Mcp-Param-*` headers must repeat, in a tool's schema. (2026-07-28, Schema Extension; ST27) */
+import { PARAM_PREFIX } from '../protocol.ts'
 import { isObject, type JsonObject } from '../util/json.ts'
-import { PARAM_PREFIX, type ParamHeader } from './param-headers.ts'
+import type { ParamHeader } from './param-headers.ts'
 
 /** The keyword of a schema that names a header. */
 const ANNOTATION = 'x-mcp-header'

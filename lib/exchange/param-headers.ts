@@ -1,4 +1,5 @@
 /** The `Mcp-Param-*` headers of a call: their values, and whether they repeat its arguments. (2026-07-28 Streamable HTTP, Custom Headers) */
+import { PARAM_PREFIX } from '../protocol.ts'
 import { member } from '../util/json.ts'
 import { decodeHeaderValue, encodeHeaderValue } from './header-value.ts'
 
@@ -10,7 +11,6 @@ export interface ParamHeader {
   readonly path: readonly string[]
 }
 
-export const PARAM_PREFIX = 'mcp-param-'
 const DECIMAL = /^-?\d+(?:\.\d+)?$/
 
 /** The headers of a call with these arguments: one that is not there, or is null, has none. (HD13) */

@@ -1,7 +1,6 @@
 /** The headers that repeat what a message says, after it was rewritten. (HD6, HD7, HD9, HD12) */
-import { HEADER, NAMED_BY } from '../protocol.ts'
+import { HEADER, NAMED_BY, PARAM_PREFIX } from '../protocol.ts'
 import { encodeHeaderValue } from './header-value.ts'
-import { PARAM_PREFIX } from './param-headers.ts'
 import { type JsonObject, member } from '../util/json.ts'
 
 /** `Mcp-Method` and `Mcp-Name` say what the body says; a client that sent none of them sends none here. (HD6, HD7) */

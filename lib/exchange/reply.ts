@@ -38,6 +38,8 @@ export interface EventsReply extends Head {
   readonly resumeAfter: () => string | undefined
   /** Whether it never ends by itself, like a listening stream. */
   readonly endless: boolean
+  /** The state of the session that the stream belongs to, where a recovery has replaced that of the exchange. */
+  readonly state?: UpstreamState | undefined
   /** Whether an event log stores the rest, so that a client whose access expires can resume later. */
   readonly kept: boolean
 }
@@ -46,6 +48,11 @@ export type Reply = EmptyReply | JsonReply | EventsReply
 
 /** Answers an exchange: an upstream, or a layer together with the layers below it. Rejects with a GatewayError. */
 export type Handle = (exchange: Exchange) => Promise<Reply>
+
+/** The exchange in whose session a stream is resumed. */
+export function streamExchange(exchange: Exchange, { state }: EventsReply): Exchange {
+  return state ? exchange.with({ state }) : exchange
+}
 
 /** Discards a reply, and keeps its connection for reuse where the rest is short. */
 export function drainReply(reply: Reply): void {

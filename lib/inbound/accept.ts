@@ -2,9 +2,11 @@
 import Negotiator from 'negotiator'
 import { GatewayError } from '../errors.ts'
 import type { Accepts } from '../exchange/exchange.ts'
-import { EVENT_STREAM_TYPE, JSON_TYPE, LEGACY_VERSIONS } from '../protocol.ts'
+import { EVENT_STREAM_TYPE, HEADER, JSON_TYPE, LEGACY_VERSIONS } from '../protocol.ts'
+import type { GatewayRequest } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 
+const HTML_TYPE = 'text/html'
 const ANSWER_TYPES = [JSON_TYPE, EVENT_STREAM_TYPE]
 
 /** Media types with the one parameter that may follow them: both are always UTF-8. */
@@ -31,6 +33,17 @@ export function acceptsOfGet(accept: string | undefined): Accepts {
   const accepts = acceptsOf(accept)
   if (accepts.events) return accepts
   throw notAcceptable([EVENT_STREAM_TYPE])
+}
+
+/**
+ * Whether a GET comes from a browser, which prefers a page to an event stream. A client of MCP lists event streams, and a
+ * header of MCP is none of a browser's.
+ */
+export function wantsPage({ method, headers }: GatewayRequest): boolean {
+  if (method !== 'GET' || headers.accept?.includes('html') !== true) return false
+  if (headers.accept.toLowerCase().includes(EVENT_STREAM_TYPE)) return false
+  if (headers[HEADER.sessionId] !== undefined || headers[HEADER.protocolVersion] !== undefined) return false
+  return new Negotiator({ headers }).mediaType([EVENT_STREAM_TYPE, HTML_TYPE]) === HTML_TYPE
 }
 
 /** Throws `not_acceptable` unless event streams are accepted: for a request that JSON alone cannot answer. */

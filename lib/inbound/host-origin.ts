@@ -35,6 +35,11 @@ export function checkHostAndOrigin(
   }
 }
 
+/** Whether a request came over a loopback socket and names a loopback host: a reverse proxy on the machine does not. */
+export function isLoopbackRequest(host: string | undefined, localAddress: string | undefined): boolean {
+  return isLoopback(localAddress) && LOOPBACK_NAMES.has(withoutPort(host?.toLowerCase() ?? ''))
+}
+
 /** The message tells the client which header was refused; the cause tells the operator how to allow its value. */
 function refusal(
   code: 'host_not_allowed' | 'origin_not_allowed',

@@ -36,6 +36,12 @@ export function checkSegments(originalUrl: string | undefined): void {
   throw new GatewayError('bad_request', 'A path may not have an empty segment')
 }
 
+/** The URL of the mount, with a slash at its end, relative to a request for the option `path` below it. */
+export function mountFrom(path: string, url: string | undefined): string {
+  const segments = path.split('/').length - 1 + (path.length > 1 && pathname(url).endsWith('/') ? 1 : 0)
+  return segments <= 1 ? './' : '../'.repeat(segments - 1)
+}
+
 /** How many segments of a mount `fitsBelow` tries. */
 const MAX_SEGMENTS = 10
 

@@ -44,7 +44,8 @@ export class RecoverSession implements Layer {
       })
       // An event id of the old session means nothing in the new one.
       const { [HEADER.lastEventId]: _, ...headers } = exchange.headers
-      return this.#record(exchange, await next(exchange.with({ state, headers })))
+      const reply = await next(exchange.with({ state, headers }))
+      return this.#record(exchange, reply.kind === 'events' ? { ...reply, state } : reply)
     }
   }
 

@@ -5,7 +5,7 @@ import { jsonReply } from '../exchange/answer.ts'
 import type { Body, End, Sink } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { messageOf } from '../exchange/message.ts'
-import type { EventsReply, Handle, Reply } from '../exchange/reply.ts'
+import { type EventsReply, type Handle, type Reply, streamExchange } from '../exchange/reply.ts'
 import { ResumingBody } from '../exchange/resuming-body.ts'
 import { createMessageReader } from '../exchange/sse.ts'
 import { UpstreamClient } from '../exchange/upstream-client.ts'
@@ -57,9 +57,9 @@ class ResponseReader implements Sink {
   #isPolled = false
   #isOver = false
 
-  constructor({ body }: EventsReply, exchange: Exchange, handle: Handle, onDone: OnDone) {
-    this.#body = body
-    this.#exchange = exchange
+  constructor(reply: EventsReply, exchange: Exchange, handle: Handle, onDone: OnDone) {
+    this.#body = reply.body
+    this.#exchange = streamExchange(exchange, reply)
     this.#handle = handle
     this.#onDone = onDone
     this.#pending = new Set(exchange.requestIds)

@@ -35,3 +35,14 @@ function render(content: HtmlContent): string {
   if (typeof content === 'object') return content.map(render).join('')
   return String(content).replace(/[&<>"']/g, (character) => ESCAPES[character]!)
 }
+
+const WBR = verbatim('<wbr />')
+
+/** The longest text that fits into a line of a phone. */
+const LINE_CHARS = 24
+
+/** An address or a name that is broken behind its slashes, dots and underscores before it is broken elsewhere. */
+export function breakable(text: string): HtmlContent {
+  if (text.length <= LINE_CHARS) return text
+  return text.split(/(?<=[\w-][/._-])(?=\w)/).map((part, index) => (index === 0 ? part : [WBR, part]))
+}

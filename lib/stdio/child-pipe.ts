@@ -30,6 +30,8 @@ export class ChildPipe implements Pipe {
   readonly #lines: Lines
   readonly #stderr: StderrLines
   #ready: string[] = []
+  /** Whether something was sent since it last said something: as with Nagle's algorithm, what follows can wait a little. */
+  #isBusy = false
   #isPaused = false
   #isOver = false
   #closed: Promise<void> | undefined
@@ -74,6 +76,8 @@ export class ChildPipe implements Pipe {
 
   send(message: string): boolean {
     if (this.#stdin.destroyed || this.#stdin.writableEnded) return true
+    if (this.#isBusy) this.#gather()
+    this.#isBusy = true
     return this.#stdin.write(`${onOneLine(message)}\n`)
   }
 
@@ -107,8 +111,16 @@ export class ChildPipe implements Pipe {
     this.#child.stderr?.destroy()
   }
 
+  /** Sends in one write what is sent until the end of this turn of the event loop, since each write wakes the process. */
+  #gather(): void {
+    if (this.#stdin.writableCorked > 0) return
+    this.#stdin.cork()
+    setImmediate(() => this.#stdin.uncork())
+  }
+
   #onData(chunk: Buffer): void {
     if (this.#isOver) return
+    this.#isBusy = false
     const lines = this.#lines.feed(chunk)
     if (!lines) return this.#end(new Error('A message on stdout is longer than "maxMessageBytes"'))
     this.#ready.push(...lines)

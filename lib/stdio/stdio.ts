@@ -7,14 +7,14 @@ import { ChildPipe } from './child-pipe.ts'
 import { checkVariables, environmentOf, type EnvironmentVariables } from './environment.ts'
 
 /** The principal, server and era that a process is started for. */
-export type StdioContext<P extends Principal = Principal> = PipeContext<P>
+export type StdioContext<P extends Principal | undefined = Principal | undefined> = PipeContext<P>
 
 /** The process that wrote a line on stderr. */
-export interface StderrContext<P extends Principal = Principal> extends PipeContext<P> {
+export interface StderrContext<P extends Principal | undefined = Principal | undefined> extends PipeContext<P> {
   readonly pid: number | undefined
 }
 
-export interface StdioOptions<P extends Principal = Principal> {
+export interface StdioOptions<P extends Principal | undefined = Principal | undefined> {
   /** The program: a path, or a name that is looked up in `PATH`. It is started directly, never by a shell. */
   readonly command: string
   readonly args?: readonly string[] | undefined
@@ -78,7 +78,7 @@ const DEFAULT_MESSAGE_BYTES = 16 * 1024 * 1024
  * servers: { files: stdio({ command: 'npx', args: ['-y', '@modelcontextprotocol/server-filesystem', '/srv'] }) }
  * @throws TypeError for an unknown option, or a wrong value.
  */
-export function stdio<P extends Principal = Principal>(options: StdioOptions<P>): PipeServer<P> {
+export function stdio<P extends Principal | undefined = Principal>(options: StdioOptions<P>): PipeServer<P> {
   checkStdioOptions(options)
   const { command, args = [], env = {}, inheritEnv = [], cwd, onStderr } = options
   const { maxProcesses = 32, idleMs, graceMs, maxMessageBytes = DEFAULT_MESSAGE_BYTES } = options

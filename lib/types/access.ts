@@ -32,8 +32,8 @@ export interface AuthInfo {
  *
  * @throws {GatewayError} to answer the request with another error.
  */
-export type ServerLookup<P extends Principal = Principal> = Hook<
-  [name: string, context: { readonly principal: P | undefined; readonly request: GatewayRequest }],
+export type ServerLookup<P extends Principal | undefined = Principal | undefined> = Hook<
+  [name: string, context: { readonly principal: P; readonly request: GatewayRequest }],
   Awaitable<ServerConfig<P> | null | undefined>
 >
 

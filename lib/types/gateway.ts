@@ -16,15 +16,21 @@ export interface ErrorContext<P extends Principal = Principal> {
   readonly request: GatewayRequest | undefined
 }
 
-/** The options of `mcpGateway()`. */
-export interface GatewayOptions<P extends Principal = Principal> {
+/**
+ * The options of `mcpGateway()`. `P` is what `authenticate` answers, and so the `principal` of the other hooks; without it,
+ * `principal` may be `undefined`, as it is with `authenticate: false`. `A` is the type of `authenticate`.
+ */
+export interface GatewayOptions<
+  P extends Principal | undefined = Principal | undefined,
+  A extends Authenticate<NonNullable<P>> | false = Authenticate<NonNullable<P>> | false,
+> {
   /** The servers: a record by name, or a lookup function that is called for every request. Required. */
   readonly servers: Readonly<Record<string, ServerConfig<P>>> | ServerLookup<P>
   /**
    * Authenticates every request, before its body is read. Required; `false` serves every request without
    * authentication.
    */
-  readonly authenticate: Authenticate<P> | false
+  readonly authenticate: A
   /** Keeps the sessions. Defaults to a new `MemorySessionStore`. */
   readonly sessions?: SessionStore | undefined
   /**
@@ -112,11 +118,11 @@ export interface GatewayOptions<P extends Principal = Principal> {
    * const audit = ({ principal, ...record }) => log.info({ ...record, user: principal?.id })
    * ```
    */
-  readonly audit?: Hook<[record: AuditRecord<P>], Awaitable<void>> | undefined
+  readonly audit?: Hook<[record: AuditRecord<NonNullable<P>>], Awaitable<void>> | undefined
   /** Spans and metrics: `openTelemetry()` of `express-mcp-gateway/opentelemetry`. Defaults to none. */
   readonly telemetry?: Telemetry | undefined
   /** Called with every error that the client is not told of, or cannot fix. Defaults to printing it by `console.error`. */
-  readonly onError?: Hook<[error: Error, context: ErrorContext<P>], void> | undefined
+  readonly onError?: Hook<[error: Error, context: ErrorContext<NonNullable<P>>], void> | undefined
 }
 
 /** The middleware, for Express, Connect or `http.createServer()`. */

@@ -77,7 +77,7 @@ export type MessagePart<M, Part extends 'params' | 'result' | 'from'> = M extend
     : Json
 
 /** A message on its way through the gateway, in the shape that its revision gives it. */
-export interface McpMessage<M extends string = string, P extends Principal = Principal> {
+export interface McpMessage<M extends string = string, P extends Principal | undefined = Principal | undefined> {
   readonly method: M
   readonly params: MessagePart<M, 'params'>
   /** The side that sends it. */
@@ -87,7 +87,7 @@ export interface McpMessage<M extends string = string, P extends Principal = Pri
   /** The server's name. */
   readonly server: string
   /** The principal of the client: the one that asks, or that the server speaks to. */
-  readonly principal: P | undefined
+  readonly principal: P
   /** The client's HTTP request that it came with, or whose response it goes out on. */
   readonly request: GatewayRequest | undefined
   readonly era: Era
@@ -123,7 +123,7 @@ export type NextInterceptor<M extends string = string> = (
  * @throws {GatewayError} to refuse the message with an HTTP status.
  * @throws {RpcError} to refuse it with a JSON-RPC error.
  */
-export type Intercept<M extends string = string, P extends Principal = Principal> = Hook<
+export type Intercept<M extends string = string, P extends Principal | undefined = Principal | undefined> = Hook<
   [message: McpMessage<M, P>, next: NextInterceptor<M>],
   M extends keyof McpMethods
     ? Awaitable<'client' extends McpMethods[M]['from'] ? McpMethods[M]['result'] : McpMethods[M]['result'] | void>
@@ -145,6 +145,6 @@ export type Intercept<M extends string = string, P extends Principal = Principal
  * }
  * ```
  */
-export type Interceptor<P extends Principal = Principal> = {
+export type Interceptor<P extends Principal | undefined = Principal | undefined> = {
   readonly [M in keyof McpMethods]?: Intercept<M, P> | undefined
 } & { readonly [pattern: `${string}*`]: Intercept<string, P> | undefined }

@@ -23,7 +23,10 @@ export interface ServerInfo {
 }
 
 /** The configuration of a server: behind HTTP, or at the other end of a pipe. Further kinds will extend this union. */
-export type ServerConfig<P extends Principal = Principal> = HttpServer<P> | SseServer<P> | PipeServer<P>
+export type ServerConfig<P extends Principal | undefined = Principal | undefined> =
+  | HttpServer<P>
+  | SseServer<P>
+  | PipeServer<P>
 
 /**
  * A server that speaks Streamable HTTP, in the form of an entry of `mcpServers` JSON.
@@ -35,7 +38,7 @@ export type ServerConfig<P extends Principal = Principal> = HttpServer<P> | SseS
  *
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
  */
-export interface HttpServer<P extends Principal = Principal> extends ServerInfo {
+export interface HttpServer<P extends Principal | undefined = Principal | undefined> extends ServerInfo {
   /** The transport: both names mean Streamable HTTP. Defaults to `http`. */
   readonly type?: 'http' | 'streamable-http' | undefined
   /** The absolute `http:` or `https:` URL of the server's MCP endpoint. Required. */
@@ -74,7 +77,7 @@ export interface HttpServer<P extends Principal = Principal> extends ServerInfo 
  *
  * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
  */
-export interface SseServer<P extends Principal = Principal> extends ServerInfo {
+export interface SseServer<P extends Principal | undefined = Principal | undefined> extends ServerInfo {
   readonly type: 'sse'
   /** The absolute `http:` or `https:` URL of the event stream. The endpoint for messages must be of the same origin. */
   readonly url: string | URL
@@ -113,9 +116,9 @@ export interface Pipe {
 }
 
 /** For whom a pipe is opened, and who sends a message. */
-export interface PipeContext<P extends Principal = Principal> {
+export interface PipeContext<P extends Principal | undefined = Principal | undefined> {
   /** `undefined` with `authenticate: false`. */
-  readonly principal: P | undefined
+  readonly principal: P
   /** The server's name. */
   readonly server: string
   /** `legacy`: the pipe of one session. `modern`: one that requests share. */
@@ -123,7 +126,10 @@ export interface PipeContext<P extends Principal = Principal> {
 }
 
 /** Opens a pipe. It is a function, so that no JSON can hold one: a row of a database never starts a process. */
-export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeContext<P>], Awaitable<Pipe>> & {
+export type OpenPipe<P extends Principal | undefined = Principal | undefined> = Hook<
+  [context: PipeContext<P>],
+  Awaitable<Pipe>
+> & {
   /** Names what is opened. Defaults to the server's name in a record; a lookup function must give one. */
   readonly key?: string | undefined
   /**
@@ -137,7 +143,7 @@ export type OpenPipe<P extends Principal = Principal> = Hook<[context: PipeConte
  * A server at the other end of a pipe: `inProcess()` and `stdio()` make them. A client of a legacy revision has a pipe of
  * its own for its session, which is at this node alone: it needs sticky sessions. Modern requests share pipes.
  */
-export interface PipeServer<P extends Principal = Principal> extends ServerInfo {
+export interface PipeServer<P extends Principal | undefined = Principal | undefined> extends ServerInfo {
   readonly pipe: OpenPipe<P>
   /**
    * The eras the server speaks, as with `HttpServer`. With `auto` the gateway itself finds out for a modern request: it
@@ -184,9 +190,9 @@ export interface ScopeRules {
 }
 
 /** The argument of a `headers` function. */
-export interface HeadersContext<P extends Principal = Principal> {
+export interface HeadersContext<P extends Principal | undefined = Principal | undefined> {
   /** The authenticated principal; `undefined` with `authenticate: false`. */
-  readonly principal: P | undefined
+  readonly principal: P
   /** The client's request; `undefined` when the gateway acts by itself, such as to end an expired session. */
   readonly request: GatewayRequest | undefined
   /** The server's name. */

@@ -27,7 +27,7 @@ export function rejectUnknown(given: object, known: Readonly<Record<string, true
 }
 
 /** The most similar name, ignoring case, that differs from the key in at most a third of its letters. */
-function nearestName(key: string, names: readonly string[]): string | undefined {
+export function nearestName(key: string, names: readonly string[]): string | undefined {
   let least = Math.max(1, Math.floor(key.length / 3)) + 1
   let nearest: string | undefined
   for (const name of names) {

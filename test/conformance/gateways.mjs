@@ -22,19 +22,27 @@ export const GATEWAYS = {
   sealed: (_server, { SealedSessionStore }) => ({ sessions: new SealedSessionStore({ keys: [randomBytes(32)] }) }),
   // Somebody must be asking for what is private to be kept, too.
   cache: () => ({ cache: true, authenticate: () => ({ id: 'somebody' }) }),
-  // Every message passes an interceptor that changes nothing, on the gateway and on the server.
-  intercept: (server) => ({ intercept: PASS, servers: { everything: { ...server, intercept: PASS } } }),
-  'intercept + log': (server, { MemoryEventLog }) => ({
-    intercept: PASS,
-    servers: { everything: { ...server, intercept: PASS } },
-    events: new MemoryEventLog(),
-  }),
-  observed: (_server, { openTelemetry }) => {
-    // Without an SDK nothing would be said of traces.
-    new NodeTracerProvider().register()
-    return { audit: () => {}, telemetry: openTelemetry({ notifications: true, content: () => undefined }) }
-  },
+  governed: (server, lib) => governed(server, lib),
+  'governed + log': (server, lib) => ({ ...governed(server, lib), events: new lib.MemoryEventLog() }),
 }
 
 /** @param {string} name @returns {name is GatewayName} */
 export const isGatewayName = (name) => Object.hasOwn(GATEWAYS, name)
+
+/**
+ * All that inspects messages at once: every message passes an interceptor that changes nothing, on the gateway and on the
+ * server, and has a record and spans, of which the server gets the trace context.
+ * @param {ServerConfig} server
+ * @param {Lib} lib
+ * @returns {Options}
+ */
+function governed(server, { openTelemetry }) {
+  // Without an SDK nothing would be said of traces.
+  new NodeTracerProvider().register()
+  return {
+    intercept: PASS,
+    servers: { everything: { ...server, intercept: PASS } },
+    audit: () => {},
+    telemetry: openTelemetry({ notifications: true, content: () => undefined }),
+  }
+}

@@ -30,7 +30,7 @@ describe('the form', () => {
     const page = await agent.get('/mcp-servers').set('accept', BROWSER).expect(200)
     expect(page.headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8', vary: 'Accept' })
     expect(page.headers['cache-control']).toBe('private, no-store')
-    expect(page.text).toContain('<h2 id="server-1">Weather</h2>')
+    expect(page.text).toContain('<h2 id="server-1"><a href="?server=weather">Weather</a></h2>')
 
     const json = await agent.get('/mcp-servers').expect(200)
     expect(json.headers).toMatchObject({ 'content-type': 'application/json', vary: 'Accept' })
@@ -105,12 +105,26 @@ describe('the form', () => {
       expect(policy).toContain("default-src 'none'")
       expect(policy).toContain("frame-ancestors 'none'")
       expect(policy).not.toContain('unsafe')
-      expect(text).toContain(`<script nonce="${nonce}">`)
+      expect(policy).toContain("require-trusted-types-for 'script'; trusted-types 'none'")
+      expect(text).toContain(`<script nonce="${nonce}" src="?script=`)
       expect(text).toContain(`<style nonce="${nonce}">`)
       expect(text).not.toMatch(/ (?:on\w+|style)=/)
       expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' })
     }
     expect(nonces.size).toBe(3)
+  })
+
+  test('the script is for everybody, to keep for good, at an address that changes with it', async () => {
+    const { agent } = await start({ gateway: { servers: { weather }, authenticate } })
+    const { text } = await agent.get('/mcp-servers').set({ accept: BROWSER, 'x-user': 'ada' }).expect(200)
+    const [, address] = / src="(\?script=[\w-]{16})"/.exec(text)!
+    const { headers } = await agent.get(`/mcp-servers${address}`).set('accept', '*/*').expect(200)
+    expect(headers).toMatchObject({
+      'content-type': 'text/javascript; charset=utf-8',
+      'cache-control': 'public, max-age=31536000, immutable',
+      'x-content-type-options': 'nosniff',
+    })
+    await agent.get('/mcp-servers?script=another').set('accept', '*/*').expect(401)
   })
 
   test('what servers are called is text, never markup', async () => {
@@ -134,13 +148,46 @@ describe('who gets what', () => {
       const json = await agent.get(path).expect(401)
       expect(json.body).toEqual(gateway.body)
       const page = await agent.get(path).set('accept', BROWSER).expect(401)
-      expect(page.text).toContain('<p class="empty" role="alert">Authentication required</p>')
+      expect(page.text).toContain('<p role="alert">Authentication required</p>')
+      expect(page.text).not.toContain('Sign in</a>')
       for (const { headers } of [json, page]) {
         expect(headers).toMatchObject({ 'www-authenticate': 'Bearer', 'cache-control': 'no-store' })
       }
       expect(json.text + page.text).not.toContain('Forecasts.')
     }
     await agent.get('/.well-known/ai-catalog.json').expect(401)
+  })
+
+  test('a page that cannot be shown says why, who one is, and where to go', async () => {
+    const { agent } = await start({
+      gateway: { servers: { weather }, authenticate },
+      directory: { loginUrl: '/login?theme=plain' },
+    })
+    const unknown = await agent.get('/mcp-servers?server=weather').set('accept', BROWSER).expect(401)
+    const login = '/login?theme=plain&amp;return_to=%2Fmcp-servers%3Fserver%3Dweather'
+    expect(unknown.text).toContain(`<a class="primary" href="${login}">Sign in</a>`)
+    const missing = await agent.get('/mcp-servers?server=none').set({ accept: BROWSER, 'x-user': 'ada' }).expect(404)
+    expect(missing.text).toContain('<p role="alert">Unknown server</p>')
+    expect(missing.text).toContain('<a href="?">All servers</a>')
+    expect(missing.text).toMatch(/<p class="who">[^]*ada\s*<\/p>/)
+    expect(missing.text).not.toContain('Sign in')
+  })
+
+  test('no link installs what would be 401: without OAuth and headers a client cannot log in', async () => {
+    const gateway = { servers: { weather }, authenticate }
+    const cursor = 'cursor://'
+    const listed = async (parts: DirectoryParts): Promise<string> => {
+      const { agent } = await start(parts)
+      return (await agent.get('/mcp-servers').set({ accept: BROWSER, 'x-user': 'ada' }).expect(200)).text
+    }
+    expect(await listed({ gateway })).not.toContain(cursor)
+    expect(await listed({ gateway, directory: { clientHeaders: { 'X-Key': 'YOURS' } } })).toContain(cursor)
+    const oauth = {
+      publicUrl: 'https://app.example.com/mcp-servers',
+      protectedResource: { authorizationServers: ['https://id.example.com'] },
+    }
+    expect(await listed({ gateway: { ...gateway, ...oauth } })).toContain(cursor)
+    expect(await listed({ gateway: { servers: { weather } } })).toContain(cursor)
   })
 
   test('with a lookup, each gets what `list` names for them', async () => {
@@ -311,6 +358,9 @@ describe('options', () => {
     [{ gateway, clientHeaders: { a: 'x\ny' } }, '"clientHeaders" takes names and values'],
     [{ gateway, clientHeaders: new Headers({ a: 'x' }) }, '"clientHeaders" takes names and values'],
     [{ gateway, clientHeaders: [['a', 'x']] }, '"clientHeaders" takes names and values'],
+    [{ gateway, loginUrl: '//evil.example' }, '"loginUrl" must be a path such as "/login"'],
+    [{ gateway, loginUrl: 'javascript:alert(1)' }, '"loginUrl" must be a path'],
+    [{ gateway, tryIt: 'no' }, '"tryIt" must be true or false'],
     [{ gateway, namespace: 'com/example' }, '"namespace" must be like "com.example"'],
     [{ gateway, publicCards: 'yes' }, '"publicCards" must be true or false'],
     [undefined, 'serverDirectory takes an object'],

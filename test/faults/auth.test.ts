@@ -1,6 +1,6 @@
 // Faults of who is asking and of tokens: scopes that are a string, claims of other types, keys that change, issuers that mislead.
 import { jest } from '@jest/globals'
-import type { GatewayOptions, GatewayRequest, HeadersContext } from '../../lib/index.ts'
+import type { GatewayOptions, GatewayRequest, HeadersContext, Principal } from '../../lib/index.ts'
 import {
   clientCredentials,
   jwtBearer,
@@ -234,7 +234,11 @@ describe('an issuer elsewhere', () => {
 
   test('may not have the client’s own token exchanged on this machine, either (SC4)', async () => {
     const { asked } = await startMisled(onThisMachine[0]![1])
-    const headers = tokenExchange({ issuer: ISSUER, clientId: 'machine', clientSecret: 'secret' })
+    const headers = tokenExchange<Principal | undefined>({
+      issuer: ISSUER,
+      clientId: 'machine',
+      clientSecret: 'secret',
+    })
     await (async () => headers(context))().catch(() => {})
     expect(asked).toEqual([])
   })

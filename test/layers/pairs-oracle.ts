@@ -2,7 +2,7 @@
 // follows from them for a cell of the table. It knows no code of lib/, so that it cannot repeat a fault of it.
 import type { StreamEnd } from '../support/memory-upstream.ts'
 
-export const PAIRED = ['open', 'log', 'cache', 'recover', 'resume', 'cancel'] as const
+export const PAIRED = ['open', 'log', 'intercept', 'cache', 'recover', 'resume', 'cancel'] as const
 export type Paired = (typeof PAIRED)[number]
 
 export const MESSAGES = [
@@ -20,6 +20,7 @@ export const FAULTS = {
   'answered 404': 'SS3 SS8 when the server answers 404',
   'cut with ids': 'SE7 UC6 when the connection breaks behind an event with an id',
   'cut without ids': 'ER14 UC10 when the connection breaks behind an event without an id',
+  polled: 'SE3 when the server closes the stream behind an event with an id, to be asked for the rest',
   'no answer': 'LC8 when the server does not answer in time',
   'token expiry unanswered': 'LC8 when the token expires before the answer',
   'token expiry': 'when the token expires in the middle of the answer',
@@ -72,6 +73,12 @@ const STATUS = { 'token expiry': 401, 'gateway closing': 503 } as const
 const RENEWAL = ['initialize', 'notifications/initialized in s2']
 
 export function expectedOf(cell: Cell): Outcome {
+  const outcome = outcomeOf(cell)
+  // An interceptor sees the results of calls: nobody is to fetch one past it by a server's id.
+  return cell.layers.has('intercept') && outcome.ids === "the server's" ? { ...outcome, ids: 'none' } : outcome
+}
+
+function outcomeOf(cell: Cell): Outcome {
   if (cell.message === 'a handshake') return handshakeOutcome(cell)
   return cell.message.startsWith('a modern') ? listOutcome(cell) : callOutcome(cell)
 }
@@ -96,6 +103,14 @@ function handshakeOutcome({ layers, fault }: Cell): Outcome {
       return { ...once, client: ['progress', 'error 502'], ids: "the server's", stream: 'cut' }
     case 'cut without ids':
       return { ...once, client: ['progress', 'error 502'], stream: 'cut' }
+    case 'polled':
+      // Without a session nobody can ask for the rest; whoever has no id is told so at once.
+      return {
+        ...once,
+        client: layers.has('intercept') ? ['progress', 'error 502'] : ['progress'],
+        ids: "the server's",
+        stream: 'finished',
+      }
     case 'client gone':
     case 'client gone without ids':
       return { ...once, told: [...once.told, ...farewell], stream: 'finished' }
@@ -133,6 +148,9 @@ function listOutcome({ layers, message, fault }: Cell): Outcome {
       return { ...once, client: ['progress', 'error 502'], ids: "the server's", stream: 'cut' }
     case 'cut without ids':
       return { ...once, client: ['progress', 'error 502'], stream: 'cut' }
+    case 'polled':
+      // There is no resuming in that revision.
+      return { ...once, client: ['progress', 'error 502'], ids: "the server's", stream: 'finished' }
     case 'client gone':
     case 'client gone without ids': {
       const ids = fault === 'client gone' && !hasCache ? "the server's" : 'none'
@@ -170,6 +188,8 @@ function callOutcome({ layers, message, fault }: Cell): Outcome {
 function answeredOutcome(layers: ReadonlySet<Paired>, fault: Exclude<Fault, 'answered 404'>, taken: Outcome): Outcome {
   const { told, behind } = taken
   const hasLog = layers.has('log')
+  // What its client cannot resume is as if the server had given no ids: the interceptor itself resumes a broken stream.
+  const isWithheld = layers.has('intercept') && !hasLog
   // A log gives the client ids of its own, the first of them before there is any event.
   const begun = hasLog ? ['priming', 'progress'] : ['progress']
   const ids = hasLog ? 'ours' : "the server's"
@@ -186,11 +206,31 @@ function answeredOutcome(layers: ReadonlySet<Paired>, fault: Exclude<Fault, 'ans
       // It may have been carried out: it is never sent again.
       return { ...taken, client: [...begun, 'error 502'], ids: hasLog ? 'ours' : 'none', stream: 'cut' }
     case 'cut with ids': {
-      const isResumed = layers.has('resume')
+      const isResumed = layers.has('resume') || layers.has('intercept')
       // A log says the server's reconnection time on its own.
       const heard = hasLog ? ['priming', 'retry', 'progress'] : begun
       const client = [...heard, isResumed ? 'result' : 'error 502']
       return { ...taken, client, ids, told: isResumed ? [...told, `GET after e1 in ${behind}`] : told, stream: 'cut' }
+    }
+    case 'polled': {
+      // The log polls, and has its client poll it; an interceptor polls, since its client has no id to do so.
+      const polling = `GET after e1 in ${behind}`
+      if (layers.has('intercept')) {
+        const client = hasLog ? ['priming', 'retry', 'progress', 'result'] : [...begun, 'result']
+        return { ...taken, client, ids, told: [...told, polling], stream: 'finished' }
+      }
+      if (hasLog) {
+        const back = { client: ['result'], told: [] }
+        return {
+          ...taken,
+          client: ['priming', 'retry', 'progress'],
+          ids,
+          told: [...told, polling],
+          stream: 'finished',
+          back,
+        }
+      }
+      return { ...taken, client: begun, ids, stream: 'finished', back: { client: ['result'], told: [polling] } }
     }
     case 'token expiry': {
       // The log keeps the rest for the day that the client comes with a new token; without, the call is over.
@@ -201,6 +241,7 @@ function answeredOutcome(layers: ReadonlySet<Paired>, fault: Exclude<Fault, 'ans
     case 'client gone': {
       // Leaving is not cancelling. Who reads on is the log; without, the server sees the client go, and keeps the rest.
       if (hasLog) return { ...taken, client: begun, ids, stream: 'finished', back: { client: ['result'], told: [] } }
+      if (isWithheld) return { ...taken, client: begun, stream: 'finished' }
       const back = { client: ['result'], told: [`GET after e1 in ${behind}`] }
       return { ...taken, client: begun, ids, stream: 'let go', back }
     }
@@ -211,6 +252,7 @@ function answeredOutcome(layers: ReadonlySet<Paired>, fault: Exclude<Fault, 'ans
     }
     case 'gateway closing':
       // Another node goes on where the client's last id says: the call is not cancelled, and not told an error.
-      return { ...taken, client: [...begun, 'retry'], ids, stream: 'let go' }
+      // Without an id there is no going on elsewhere.
+      return { ...taken, client: [...begun, ...(isWithheld ? ['error 503'] : []), 'retry'], ids, stream: 'let go' }
   }
 }

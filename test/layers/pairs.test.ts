@@ -1,5 +1,6 @@
 // Every pair of layers under every fault, with nothing else in the chain: each cell is compared with the rules in words.
 import type { Message } from '../../lib/exchange/message.ts'
+import type { Interceptor } from '../../lib/types.ts'
 import { type Fixture, fixture, handshake, legacyCall, modernCall, PROGRESS, settled } from '../support/fixture.ts'
 import type { MemoryClient } from '../support/memory-client.ts'
 import type { Asked, MemoryStream } from '../support/memory-upstream.ts'
@@ -20,6 +21,9 @@ const RESULTS: Readonly<Record<string, object>> = {
   'tools/list': { resultType: 'complete', ttlMs: 60_000, cacheScope: 'public', tools: [] },
   'tools/call': { content: [] },
 }
+
+/** Sees every message, in both directions, and changes none. */
+const PASS: Interceptor = { '*': (_, next) => next() }
 
 const USUAL = (asked: Asked): void => asked.json(RESULTS[asked.kind]!)
 
@@ -51,8 +55,9 @@ function answer(asked: Asked, fault: Fault): MemoryStream | undefined {
   }
   const stream = asked.events()
   const id = fault.endsWith('without ids') ? undefined : 'e1'
-  stream.say(PROGRESS, id, fault === 'cut with ids' ? 1 : undefined)
+  stream.say(PROGRESS, id, fault === 'cut with ids' || fault === 'polled' ? 1 : undefined)
   if (fault.startsWith('cut')) stream.cut()
+  if (fault === 'polled') stream.end()
   return stream
 }
 
@@ -69,15 +74,20 @@ const messageOf = (name: MessageName): Message => {
 }
 
 async function play(layers: readonly Paired[], name: MessageName, fault: Fault): Promise<Outcome> {
-  const gateway = fixture({ layers })
+  const gateway = fixture({ layers, intercept: layers.includes('intercept') ? PASS : undefined })
   try {
-    return await outcomeOf(gateway, name, fault)
+    return await outcomeOf(gateway, layers, name, fault)
   } finally {
     await gateway.close()
   }
 }
 
-async function outcomeOf(gateway: Fixture, name: MessageName, fault: Fault): Promise<Outcome> {
+async function outcomeOf(
+  gateway: Fixture,
+  layers: readonly Paired[],
+  name: MessageName,
+  fault: Fault,
+): Promise<Outcome> {
   const { upstream } = gateway
   const session = await gateway.session()
   const message = messageOf(name)
@@ -97,23 +107,31 @@ async function outcomeOf(gateway: Fixture, name: MessageName, fault: Fault): Pro
   await settled()
   befall(fault, gateway, client)
   await settled()
-  if (stream && !fault.startsWith('cut')) stream.answer(RESULTS[method]!, 'e2')
+  if (stream && !fault.startsWith('cut') && fault !== 'polled') stream.answer(RESULTS[method]!, 'e2')
   await client.over
+  const polls = layers.some((each) => each === 'log' || each === 'intercept')
+  if (polls && stream && fault === 'polled' && method === 'tools/call')
+    await upstream.asked.next(({ kind }) => kind === 'GET')
   await settled()
 
   const told = upstream.told
   const got = { client: client.says, ids: client.ids, isOpened: client.sessionId !== undefined }
-  const back = method === 'tools/call' ? await comeBack(gateway, client, session.id) : undefined
+  const back = method === 'tools/call' ? await comeBack(gateway, client, session.id, fault) : undefined
   const again = method === 'tools/list' ? [await askAgain(gateway), await askAgain(gateway)] : []
   const behind = await gateway.behind(session)
   return { ...got, told, stream: stream ? await stream.over : 'none', behind, back, again }
 }
 
 /** A client that has an id and no answer comes back for the rest. */
-async function comeBack(gateway: Fixture, client: MemoryClient, sessionId: string): Promise<Outcome['back']> {
+async function comeBack(
+  gateway: Fixture,
+  client: MemoryClient,
+  sessionId: string,
+  fault: Fault,
+): Promise<Outcome['back']> {
   const { lastEventId, says } = client
   // A gateway that closes tells its clients when to come back (`retry`), and they find another.
-  const isOver = says.some((word) => /^(?:result|error|refused|retry)/.test(word))
+  const isOver = says.some((word) => /^(?:result|error|refused)/.test(word) || (word === 'retry' && fault !== 'polled'))
   if (lastEventId === undefined || isOver) return undefined
   const before = gateway.upstream.told.length
   const headers = { 'last-event-id': lastEventId }

@@ -5,6 +5,7 @@ import type { Exchange } from '../../lib/exchange/exchange.ts'
 import { type BatchMessage, requestOf } from '../../lib/exchange/message.ts'
 import type { Handle, Reply } from '../../lib/exchange/reply.ts'
 import { collapse } from '../../lib/outbound/collapse.ts'
+import { fixture, legacyCall, PROGRESS } from '../support/fixture.ts'
 import { emptyReply, eventOf, exchangeOf, progress, resultOf, scripted, Source, turn } from '../exchange/parts.ts'
 
 /** Collapses a stream that a test writes; questions are answered, and polls asked, at `handle`. */
@@ -112,4 +113,21 @@ test('an exchange that is stopped is told why, and its stream is let go of', asy
   exchange.life.stop(new GatewayError('closing', 'The gateway is shutting down'))
   await expect(document).rejects.toMatchObject({ code: 'closing' })
   expect(source.isCancelled).toBe(true)
+})
+
+test('SE3 SS8 after a recovery the rest is asked for in the new session', async () => {
+  const gateway = fixture({ layers: ['open', 'recover', 'resume'] })
+  const session = await gateway.session()
+  gateway.upstream.sessions.clear()
+  gateway.upstream.on('tools/call', (asked) => {
+    const stream = asked.events()
+    stream.say(PROGRESS, 'e1', 1)
+    stream.end()
+  })
+  gateway.upstream.on('GET', (asked) => asked.events().answer({}, 'e2'))
+  const client = gateway.send(legacyCall(), { session, accepts: { json: true, events: false } })
+  await client.over
+  expect(client.says).toEqual(['result'])
+  expect(gateway.upstream.told.at(-1)).toBe('GET after e1 in s2')
+  await gateway.close()
 })

@@ -11,6 +11,8 @@ import { Bridge } from '../../lib/layers/bridge/bridge.ts'
 import { Cache } from '../../lib/layers/cache/cache.ts'
 import { CancelOnStop } from '../../lib/layers/cancel-on-stop.ts'
 import { EventLogLayer } from '../../lib/layers/event-log/event-log-layer.ts'
+import { interceptorsOf } from '../../lib/layers/interceptors/interceptor-set.ts'
+import { Interceptors } from '../../lib/layers/interceptors/interceptors.ts'
 import { OpenSession } from '../../lib/layers/open-session.ts'
 import { RecoverSession } from '../../lib/layers/recover-session.ts'
 import { ResumeUpstream } from '../../lib/layers/resume-upstream.ts'
@@ -26,7 +28,7 @@ import { Sessions } from '../../lib/session/sessions.ts'
 import { UpstreamSessions } from '../../lib/session/upstream-session.ts'
 import { MemoryEventLog } from '../../lib/stores/memory-event-log.ts'
 import { MemorySessionStore } from '../../lib/stores/memory-session-store.ts'
-import type { ClientState, EventLog, Principal, ServerConfig, SessionStore } from '../../lib/types.ts'
+import type { ClientState, EventLog, Interceptor, Principal, ServerConfig, SessionStore } from '../../lib/types.ts'
 import { Eras } from '../../lib/upstream/eras.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { MemoryClient } from './memory-client.ts'
@@ -39,6 +41,8 @@ export const LAYERS = {
   log: 'client',
   said: 'gateway',
   split: 'gateway',
+  intercept: 'gateway',
+  interceptServer: 'member',
   sent: 'member',
   bridge: 'farewell',
   cache: 'farewell',
@@ -56,6 +60,8 @@ export interface FixtureOptions {
   readonly principal?: Principal
   readonly store?: SessionStore
   readonly eventLog?: EventLog
+  /** The interceptors of the gateway; none by default. Those of the server are in `config`. */
+  readonly intercept?: Interceptor | readonly Interceptor[] | undefined
   /** Layers beside the real ones, innermost. */
   readonly inner?: readonly Layer[]
 }
@@ -78,6 +84,7 @@ export function fixture({
   principal,
   store = new MemorySessionStore(),
   eventLog = new MemoryEventLog(),
+  intercept,
   inner = [],
 }: FixtureOptions = {}) {
   const upstream = new MemoryUpstream()
@@ -89,6 +96,7 @@ export function fixture({
   const sessions = new Sessions(store, inFlight, (id, record) => upstreamSessions.expired(id, record.upstream))
   const upstreamOf = (): MemoryUpstream => upstream
   const eras = new Eras()
+  const intercepting = { upstreamOf, timeoutMs: 0, report }
   const log = new EventLogLayer(eventLog, { report, inFlight })
   const made: Readonly<Record<LayerName, Layer>> = {
     open: new OpenSession({
@@ -101,6 +109,8 @@ export function fixture({
     log,
     said: new Authorize('said', []),
     sent: new Authorize('sent', []),
+    intercept: new Interceptors('gateway', interceptorsOf(intercept), intercepting),
+    interceptServer: new Interceptors('server', undefined, intercepting),
     split: new SplitBatch({ of: () => true, for: () => true }),
     bridge: new Bridge({
       eras,

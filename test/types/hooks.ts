@@ -7,12 +7,16 @@ import {
   type GatewayOptions,
   type HeadersContext,
   type HttpServer,
+  inProcess,
   mcpGateway,
   type Principal,
   type ServerConfig,
   type ServerInfo,
+  type ServerLookup,
+  tools,
 } from '../../lib/index.ts'
 import { clientCredentials, tokenExchange, jwtBearer, type JwtPrincipal } from '../../lib/auth/index.ts'
+import { stdio } from '../../lib/stdio/index.ts'
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const proven = <T extends true>(): T | undefined => undefined
@@ -28,7 +32,7 @@ mcpGateway({
   authenticate: (request) => members.of(request),
   servers: (name, { principal, request }) => {
     proven<Equals<typeof name, string>>()
-    proven<Equals<typeof principal, Member | undefined>>()
+    proven<Equals<typeof principal, Member>>()
     request.headers.host?.toLowerCase()
     return principal?.tenant === 'acme' ? { url } : undefined
   },
@@ -45,13 +49,50 @@ mcpGateway({
     weather: {
       url,
       headers: ({ principal, server }) => {
-        proven<Equals<typeof principal, Member | undefined>>()
+        proven<Equals<typeof principal, Member>>()
         proven<Equals<typeof server, string>>()
         return { 'x-tenant': principal?.tenant ?? '' }
       },
     },
   },
 })
+
+// Where `authenticate` is a function, every hook has a principal, in whatever order the options stand.
+mcpGateway({
+  servers: (name, { principal }) => ({ url: `${url}/${name}/${principal.id}` }),
+  authenticate: () => ({ id: 'ada' }),
+})
+mcpGateway({
+  servers: {
+    weather: { url, headers: ({ principal }) => ({ 'x-id': principal.id }) },
+    files: stdio({ command: 'files', env: ({ principal }) => ({ ROOT: principal.id }) }),
+    notes: inProcess((_transport, { principal }) => principal.id),
+  },
+  intercept: [
+    { 'tools/call': ({ principal }, next) => (principal.id === 'ada' ? next() : { content: [] }) },
+    tools({ allow: ({ name }, { principal }) => principal.id === name }),
+  ],
+  authenticate: async () => ({ id: 'ada' }),
+})
+// With `authenticate` before them, hooks know the fields of the principal, too. What makes hooks needs its type.
+mcpGateway({
+  authenticate: (request) => members.of(request),
+  servers: { files: stdio<Member>({ command: 'files', env: ({ principal }) => ({ TENANT: principal.tenant }) }) },
+  intercept: tools<Member>({ allow: ({ name }, { principal }) => principal.tenant === name }),
+})
+const lookup: ServerLookup<Member> = (name, { principal }) => ({ url: `${url}/${name}/${principal.tenant}` })
+mcpGateway({ servers: lookup, authenticate: (request) => members.of(request) })
+// With `authenticate: false` there is none.
+mcpGateway({
+  servers: (name, { principal }) => {
+    proven<Equals<typeof principal, Principal | undefined>>()
+    return { url: `${url}/${name}` }
+  },
+  authenticate: false,
+})
+const files = stdio({ command: 'files' })
+mcpGateway({ servers: { files }, authenticate: false })
+mcpGateway({ servers: { files }, authenticate: (request) => members.of(request) })
 
 // A principal's own fields are not lost when options are written down before they are used.
 const options: GatewayOptions<Member> = {
@@ -138,7 +179,7 @@ mcpGateway({
     principal: async ({ team }) => ({ team: String(team) }),
   }),
   servers: (_name, { principal }) => {
-    proven<Equals<typeof principal, (JwtPrincipal & { team: string }) | undefined>>()
+    proven<Equals<typeof principal, JwtPrincipal & { team: string }>>()
     const { sub } = principal?.claims ?? {}
     proven<Equals<typeof sub, string | undefined>>()
     return principal?.team === 'acme' && principal.scopes.includes('mcp') ? { url } : undefined

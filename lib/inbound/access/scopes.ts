@@ -80,8 +80,9 @@ export function scopesOf({ methods, tools }: Rules, base: readonly string[], mes
   const needed = new Set(base)
   const need = (rules: readonly Rule[], name: unknown): void => {
     for (const { matches, scopes } of rules) {
-      // A name that is not a string is invalid, but a lenient server may accept it: it needs the scopes of all rules.
-      if (typeof name !== 'string' || matches(name)) for (const scope of scopes) needed.add(scope)
+      // Names that are no strings, or hold a NUL, are invalid. A lenient server may accept them: they need all scopes.
+      if (typeof name !== 'string' || name.includes('\0') || matches(name))
+        for (const scope of scopes) needed.add(scope)
     }
   }
   for (const each of message.kind === 'batch' ? message.items : [message]) {

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import type { ClientSession, Exchange } from '../../exchange/exchange.ts'
 import type { Layer } from '../../exchange/layer.ts'
-import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
+import { drainReply, type Handle, type Reply, streamExchange } from '../../exchange/reply.ts'
 import { HEADER } from '../../protocol.ts'
 import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
 import { within } from '../../util/timeout.ts'
@@ -76,7 +76,7 @@ export class EventLogLayer implements Layer {
     const name = { session: digestOf(session.id), stream: this.#nextStream() }
     const requestIds = exchange.origin.awaited(exchange.requestIds)
     const parts = { position: 0, isListening: false, owed: requestIds, asked: requestIds }
-    const recorder = this.#registry.open(name, background, next, parts)
+    const recorder = this.#registry.open(name, streamExchange(background, reply), next, parts)
     void this.#registry.claim(name).catch((error: unknown) => this.#report(error, exchange))
     const body = new EventLogBody(name, requestIds)
     recorder.start(reply.body, new Reader().id, body)

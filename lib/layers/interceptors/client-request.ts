@@ -7,7 +7,7 @@ import type { RequestMessage, ResponseMessage } from '../../exchange/message.ts'
 import { paramHeadersOf } from '../../exchange/param-annotations.ts'
 import { paramHeaderValues, repeatsArguments } from '../../exchange/param-headers.ts'
 import { readResponse } from '../../exchange/read-response.ts'
-import { drainReply, type Reply } from '../../exchange/reply.ts'
+import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { negotiatedVersionHeader } from '../../protocol.ts'
 import type { Json, RequestId, UpstreamState } from '../../types.ts'
 import { isObject, type JsonObject, member } from '../../util/json.ts'
@@ -18,6 +18,7 @@ import type { ChainEntry, InterceptorSet } from './interceptor-set.ts'
 import type { Surroundings } from './surroundings.ts'
 import { screenQuestions } from './questions.ts'
 import { interceptServerMessages } from './server-messages.ts'
+import { screenElicitations, seesErrors } from './url-elicitations.ts'
 
 const NOTHING_ELSE = {}
 
@@ -49,13 +50,16 @@ export class ClientRequest {
       message: this.#message,
       entries: this.#entries,
       findTool,
-      endSession: (opened) => this.#endSession(opened),
+      endSession: (opened) => endSession(opened, this.#exchange, this.#around.next),
       deadlines,
       timeoutMs,
       report,
       send: (params, life) => this.#send(params, life),
       listen: (reply, stream) => interceptServerMessages(reply, this.#around, stream),
-      screen: this.#isAsked ? (response, params, life) => this.#screen(response, params, life) : undefined,
+      screen:
+        this.#isAsked || seesErrors(this.#set)
+          ? (response, params, life) => this.#screen(response, params, life)
+          : undefined,
     })
     return call.reply()
   }
@@ -76,14 +80,6 @@ export class ClientRequest {
     if (isSame && id === undefined) return next(own)
     const paramHeaders = isSame ? undefined : await this.#paramHeaders(params)
     return next(own.rewrite({ ...(!isSame && { params }), ...(id !== undefined && { id }) }, paramHeaders))
-  }
-
-  #endSession(opened: UpstreamState): void {
-    if (opened.id === undefined) return
-    const headers = negotiatedVersionHeader(opened.protocolVersion)
-    const farewell = { verb: 'DELETE', message: undefined, state: opened, headers } as const
-    const ending = this.#exchange.fork(farewell, this.#exchange.life.detach())
-    void this.#around.next(ending).then(drainReply, () => {})
   }
 
   /** `Mcp-Param-*` headers for changed arguments. Only the tool's schema says which arguments they repeat. (HD13) */
@@ -131,16 +127,26 @@ export class ClientRequest {
   }
 
   async #screen(response: ResponseMessage, params: Json, life: Lifetime): Promise<ResponseMessage> {
-    if (!isObject(response.result)) return response
+    await screenElicitations(response, this.#around)
+    if (!isObject(response.result) || !this.#isAsked) return response
     const parts = { ...this.#around, bound: this.#bound }
     let round = 0
     return screenQuestions(response, params, parts, async (again) => {
       // A retry has an id of its own. (ST23)
       const id = `gateway-${typeof this.#message.id}-${this.#message.id}-${(round += 1)}`
       const answered = await readResponse(await this.#sendChanged(again, life, id), undefined, { id })
+      if (answered) await screenElicitations(answered, this.#around)
       return answered && withRequestId(answered, this.#message.id)
     })
   }
+}
+
+/** Ends the session of a handshake that is refused after its server has opened it. */
+export function endSession(opened: UpstreamState, exchange: Exchange, next: Handle): void {
+  if (opened.id === undefined) return
+  const headers = negotiatedVersionHeader(opened.protocolVersion)
+  const farewell = { verb: 'DELETE', message: undefined, state: opened, headers } as const
+  void next(exchange.fork(farewell, exchange.life.detach())).then(drainReply, () => {})
 }
 
 function withRequestId(response: ResponseMessage, id: RequestId): ResponseMessage {

@@ -42,6 +42,8 @@ const RESULT_LEVEL = new Level([
   '_meta',
 ])
 
+const ERROR_LEVEL = new Level(['code', 'message', 'data'])
+
 /** Freezes a value deeply; returns the number of object members in it. Throws a RangeError when nested too deeply. */
 export function freeze(value: unknown, depth: number = 0): number {
   if (typeof value !== 'object' || value === null) return 0
@@ -55,6 +57,15 @@ export function freeze(value: unknown, depth: number = 0): number {
   }
   Object.freeze(value)
   return members
+}
+
+/**
+ * Whether every parser sees a message of the same kind in an object with these keys, and the same id: none of them stands
+ * twice or in another case, and none is of another kind of message.
+ */
+export function hasPlainKeys(keys: readonly string[]): boolean {
+  const isOdd = (key: string, index: number): boolean => MESSAGE_LEVEL.isConfusable(key) || keys.indexOf(key) !== index
+  return !keys.some(isOdd) && !(keys.includes('method') && (keys.includes('result') || keys.includes('error')))
 }
 
 /**
@@ -79,6 +90,15 @@ export function isSoundResponse({ text, result, error }: ResponseMessage): boole
   if (!isUsual && !isUnambiguous(text, error === undefined ? { result } : { error })) return false
   if (error !== undefined) return isObject(error)
   return isObject(result) && !Object.keys(result).some((key) => RESULT_LEVEL.isConfusable(key))
+}
+
+/** The same for the error of a response, which this function freezes. */
+export function isSoundError(text: string, error: unknown): boolean {
+  return (
+    isObject(error) &&
+    isUnambiguous(text, { error }) &&
+    !Object.keys(error).some((key) => ERROR_LEVEL.isConfusable(key))
+  )
 }
 
 /** Throws `invalid_request` for a message that another parser could read differently. */

@@ -13,6 +13,7 @@ import type { Json, UpstreamState } from '../../types.ts'
 import type { Awaited, Deadlines } from '../../util/deadlines.ts'
 import { checkResult, runChain } from './chain.ts'
 import { NO_PARAMS, isSoundResponse, requireUnambiguous } from './frozen.ts'
+import { unshowable } from './decide.ts'
 import { tooLate } from './in-time.ts'
 import type { ChainEntry } from './interceptor-set.ts'
 import type { ChainSubject } from './layer-message.ts'
@@ -172,7 +173,7 @@ export class InterceptedCall implements CallStream, Awaited {
   #sound(response: ResponseMessage | undefined, { status }: Reply): ResponseMessage {
     const isSound = response && isSoundResponse(response) && (status < 300 || response.error !== undefined)
     if (isSound) return response
-    throw new GatewayError('upstream_invalid', 'The server answered something that cannot be shown to an interceptor')
+    throw unshowable()
   }
 
   async onResponse(response: ResponseMessage): Promise<string | undefined> {

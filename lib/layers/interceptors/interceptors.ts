@@ -2,7 +2,7 @@
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
-import type { Message, NotificationMessage, RequestMessage } from '../../exchange/message.ts'
+import type { Message, NotificationMessage, RequestMessage, ResponseMessage } from '../../exchange/message.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
 import { RpcError } from '../../rpc-error.ts'
 import type { Json, ServerConfig, Tool } from '../../types.ts'
@@ -10,13 +10,15 @@ import { Deadlines } from '../../util/deadlines.ts'
 import { runChain } from './chain.ts'
 import { NO_PARAMS, requireUnambiguous } from './frozen.ts'
 import { inInterceptorTime } from './in-time.ts'
-import { ClientRequest } from './client-request.ts'
+import { ClientRequest, endSession } from './client-request.ts'
 import { innerRightsOf } from './inner-rights.ts'
 import { type InterceptorSet, interceptorsOf } from './interceptor-set.ts'
 import { KeptAnswers } from './questions.ts'
 import { interceptServerMessages } from './server-messages.ts'
 import type { Surroundings } from './surroundings.ts'
 import { ToolLists } from './tool-lists.ts'
+import { checkedDocument } from './unseen-document.ts'
+import { screenElicitations, seesErrors } from './url-elicitations.ts'
 
 export interface InterceptorsParts {
   readonly upstreamOf: UpstreamOf
@@ -47,12 +49,15 @@ export class Interceptors implements Layer {
     return this.#side === 'gateway' ? this.#own !== undefined : config.intercept !== undefined
   }
 
-  /** Whether a message of a batch must be sent on its own, for an interceptor to see it. */
+  /**
+   * Whether the messages of a batch must be sent one by one: for an interceptor to see them, or for their responses to be
+   * checked.
+   */
   wants(message: Message, config: ServerConfig): boolean {
     const set = this.#setOf(config)
     if (!set || message.kind === 'response') return false
     if (message.kind === 'batch') return message.items.some((item) => this.wants(item, config))
-    return set.chainOf(message.method).length > 0 || innerRightsOf(message, set).length > 0
+    return message.kind === 'request' || set.chainOf(message.method).length > 0
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {
@@ -78,10 +83,21 @@ export class Interceptors implements Layer {
     return isUnseen ? Promise.reject(noTasks()) : this.#listen(exchange, set, next)
   }
 
-  /** Screens a stream whose response no interceptor sees: the server may send other messages on it. */
+  /** Screens a reply whose response no interceptor sees: the server may send other messages with it. */
   async #listen(exchange: Exchange, set: InterceptorSet, next: Handle): Promise<Reply> {
     const reply = await next(exchange)
-    return reply.kind === 'events' ? interceptServerMessages(reply, this.#surroundings(exchange, set, next)) : reply
+    const [requestId] = exchange.requestIds
+    if (reply.kind === 'empty' || (reply.kind === 'json' && requestId === undefined)) return reply
+    const surroundings = this.#surroundings(exchange, set, next)
+    if (reply.kind === 'events') return interceptServerMessages(reply, surroundings)
+    const onFault = (response: ResponseMessage): Promise<void> => screenElicitations(response, surroundings)
+    try {
+      return await checkedDocument(reply, requestId!, this.#parts.timeoutMs, seesErrors(set) ? onFault : undefined)
+    } catch (error) {
+      reply.body.drain()
+      if (reply.opened) endSession(reply.opened, exchange, next)
+      throw error
+    }
   }
 
   /** A notification that an interceptor drops is still answered with 202, as the protocol has no other answer. */

@@ -6,15 +6,17 @@ import type { ResponseMessage } from '../../exchange/message.ts'
 import { RpcError } from '../../rpc-error.ts'
 import type { Json } from '../../types.ts'
 import { isObject, type JsonObject, member, parseJson } from '../../util/json.ts'
-import { isSoundResponse } from './frozen.ts'
+import { isSoundResponse, NO_PARAMS } from './frozen.ts'
 import { QUESTIONS } from './interceptor-set.ts'
-import { type Decision, decide, type ServerMessageParts } from './server-messages.ts'
+import { type Decision, decide, type ServerMessageParts, unshowable } from './decide.ts'
 
 /** How often a request is retried because interceptors answered all of its input requests. */
 const MAX_ROUNDS = 10
 
 /** How long sealed answers are valid, in milliseconds. */
 const KEPT_MS = 60 * 60_000
+
+const INPUT_REQUIRED = 'input_required'
 
 const STATE_PREFIX = 'mcpgw.'
 
@@ -85,6 +87,9 @@ export async function screenQuestions(
       decisions.flatMap(([key, said]) => ('result' in said ? [[key, said.result]] : [])),
     )
     const left = decisions.filter(([, said]) => 'params' in said)
+    const isRetried = member(response.result, 'resultType') === INPUT_REQUIRED
+    // The answers to a task's input requests are another request, which only the client sends. (SEP-2663)
+    if (!isRetried && decisions.some(([key, said]) => !isPassed(said, asked[key]))) throw notAsked()
     const state = member(response.result, 'requestState') as string | undefined
     if (left.length > 0)
       return withQuestions(
@@ -105,10 +110,29 @@ export async function screenQuestions(
   throw new GatewayError('upstream_invalid', 'The server did not answer what was answered in its client’s place')
 }
 
-/** The input requests of a result by key; `undefined` where it has none. */
+/** Whether the input requests in a notification about a task, if there are any, all pass unchanged. (SEP-2663) */
+export async function passesQuestions(task: Json, parts: ServerMessageParts): Promise<boolean> {
+  const asked = member(task, 'inputRequests')
+  if (asked === undefined) return true
+  if (!isObject(asked)) return false
+  const decisions = await decideAll(asked, parts)
+  return decisions.every(([key, said]) => isPassed(said, asked[key]))
+}
+
+function isPassed(said: Decision, question: unknown): boolean {
+  return 'params' in said && (said.params === member(question, 'params') || said.params === NO_PARAMS)
+}
+
+/** The input requests of a result, or of the task in it, by key; `undefined` where it has none. */
 function questionsOf({ result }: ResponseMessage): JsonObject | undefined {
-  const asked = member(result, 'resultType') === 'input_required' ? member(result, 'inputRequests') : undefined
-  return isObject(asked) && Object.keys(asked).length > 0 ? asked : undefined
+  const asked = member(result, 'inputRequests')
+  if (asked === undefined) return undefined
+  if (!isObject(asked)) throw unshowable()
+  return Object.keys(asked).length > 0 ? asked : undefined
+}
+
+function notAsked(): GatewayError {
+  return new GatewayError('forbidden', 'The server asks something that it may not ask here')
 }
 
 /** Rejects when an interceptor refuses an input request: the call fails, since the gateway invents no answers. */
@@ -116,9 +140,9 @@ async function decideAll(asked: JsonObject, parts: ServerMessageParts): Promise<
   const decisions: (readonly [string, Decision])[] = []
   for (const [key, question] of Object.entries(asked)) {
     const method = member(question, 'method')
-    const params = member(question, 'params') ?? {}
+    const params = member(question, 'params') ?? NO_PARAMS
     if (typeof method !== 'string' || !QUESTIONS.includes(method) || !isObject(params)) {
-      throw new GatewayError('upstream_invalid', 'The server asked something that cannot be shown to an interceptor')
+      throw unshowable()
     }
     decisions.push([key, await decide(method, undefined, params, parts)])
   }

@@ -1,33 +1,23 @@
 /** Runs a server's notifications and requests on a stream through their interceptors. */
 import { GatewayError } from '../../errors.ts'
-import type { Exchange } from '../../exchange/exchange.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
 import { type Interject, type Mapped, mapMessages } from '../../exchange/map-messages.ts'
-import type { Message, NotificationMessage, RequestMessage } from '../../exchange/message.ts'
-import type { EventsReply, Handle, Reply } from '../../exchange/reply.ts'
+import { outlineOf } from '../../exchange/json-text.ts'
+import type { Message, NotificationMessage, RequestMessage, ResponseMessage } from '../../exchange/message.ts'
+import { type EventsReply, type Reply, streamExchange } from '../../exchange/reply.ts'
 import { ResumingBody } from '../../exchange/resuming-body.ts'
 import { UpstreamClient } from '../../exchange/upstream-client.ts'
 import { RpcError } from '../../rpc-error.ts'
-import type { Json } from '../../types.ts'
-import { isObject, kindOf } from '../../util/json.ts'
-import { inInterceptorTime } from './in-time.ts'
-import { runChain } from './chain.ts'
-import { NO_PARAMS, isUnambiguous } from './frozen.ts'
+import type { Awaitable, Json, RequestId } from '../../types.ts'
+import { isPromise } from '../../util/awaitable.ts'
+import { isObject } from '../../util/json.ts'
+import { decide, type ServerMessageParts, unshowable } from './decide.ts'
+import { NO_PARAMS, hasPlainKeys, isUnambiguous } from './frozen.ts'
 import type { CallStream } from './intercepted-call.ts'
 import type { InterceptorSet } from './interceptor-set.ts'
-import type { ChainSubject } from './layer-message.ts'
+import { passesQuestions } from './questions.ts'
 import { onChanged, toolsChangedMessage } from './tools-changed.ts'
-
-export interface ServerMessageParts {
-  readonly set: InterceptorSet
-  readonly exchange: Exchange
-  readonly next: Handle
-  readonly findTool: ChainSubject['findTool']
-  readonly timeoutMs: number
-  /** Called when the server announces that its list of tools has changed. */
-  readonly onToolsChanged: () => void
-  readonly report: (error: unknown) => void
-}
+import { screenElicitations, seesErrors } from './url-elicitations.ts'
 
 const TOOLS_CHANGED = 'notifications/tools/list_changed'
 const TASK_NEWS = 'notifications/tasks'
@@ -38,17 +28,21 @@ const NOT_ANSWERED = { code: -32603, message: 'The client cannot be asked' }
 /**
  * The stream with its messages as the interceptors changed them; `call` is the request that it answers, if they see its
  * result. Where they see results, event ids are withheld: resuming from one could fetch a response past them. (SE7)
+ * What a client could read in another way, and a response to another request, is dropped, whichever method it is for.
  */
 export function interceptServerMessages(reply: EventsReply, parts: ServerMessageParts, call?: CallStream): Reply {
   const { set, exchange, next } = parts
   const isPost = exchange.verb === 'POST' && !exchange.listens
   const withholds = set.seesResults && isPost
-  const isPolled = withholds && exchange.message?.era === 'legacy'
-  const body = isPolled ? ResumingBody.of(reply, exchange, next, true) : reply.body
+  // A handshake has no session yet in which its rest could be asked for.
+  const isPolled = withholds && exchange.message?.era === 'legacy' && !exchange.opens
+  const body = isPolled ? ResumingBody.of(reply, streamExchange(exchange, reply), next, true) : reply.body
   const changed = toolsChangedMessage(exchange)
+  const owed = set.seesResults ? new Set<RequestId | null>(isPost ? exchange.requestIds : []) : undefined
   const wants = {
-    methods: (method: string): boolean => isSeen(method, set),
-    responses: call !== undefined || (set.seesResults && exchange.verb === 'GET'),
+    methods: () => true,
+    responses: true,
+    strict: true,
     ...(withholds && { eventIds: () => undefined }),
     ...(changed !== undefined && { interject: (say: Interject) => onChanged(set.interceptors, () => say(changed)) }),
     ...(call && {
@@ -58,45 +52,75 @@ export function interceptServerMessages(reply: EventsReply, parts: ServerMessage
       },
     }),
   }
+  const onResponse: ScreenResponse = call
+    ? (response) => answered(response, call)
+    : (response) => {
+        const { id, error } = response
+        if (owed && !owed.delete(id) && !(isPost && id === null && error)) return 'drop'
+        return error && seesErrors(set) ? screenedError(response, parts) : undefined
+      }
   const mapped = mapMessages({ ...reply, body }, wants, (message) =>
-    asOneLine(screened(message, parts, call)),
+    asOneLine(screened(message, parts, onResponse)),
   ) as EventsReply
   const pending = call
     ? () => (call.isAnswered() ? [] : [call.requestId])
-    : isPolled
-      ? (body as ResumingBody).pending
+    : isPost && owed
+      ? () => exchange.origin.awaited([...owed] as RequestId[])
       : reply.pending
   return { ...mapped, pending }
 }
 
+type ScreenResponse = (response: ResponseMessage) => Awaitable<Mapped>
+
 /** An SSE data line has no line feed, and in JSON text a line feed is only white space: a space replaces it. */
-async function asOneLine(saying: Promise<Mapped>): Promise<Mapped> {
-  const said = await saying
-  return typeof said === 'object' ? { text: said.text.replaceAll('\n', ' ') } : said
+function asOneLine(saying: Awaitable<Mapped>): Awaitable<Mapped> {
+  if (isPromise(saying)) return saying.then(asOneLine)
+  return typeof saying === 'object' ? { text: saying.text.replaceAll('\n', ' ') } : saying
 }
 
 function isSeen(method: string, set: InterceptorSet): boolean {
-  return set.chainOf(method).length > 0 || method === TOOLS_CHANGED || (method === TASK_NEWS && set.missesTasks)
+  return (
+    set.chainOf(method).length > 0 ||
+    method === TOOLS_CHANGED ||
+    (method === TASK_NEWS && (set.missesTasks || set.namesQuestions))
+  )
 }
 
-async function screened(message: Message, parts: ServerMessageParts, call: CallStream | undefined): Promise<Mapped> {
-  if (message.kind === 'batch') return screenedBatch(message.items, parts, call)
-  if (message.kind !== 'response')
-    return isSeen(message.method, parts.set) ? screenedMessage(message, parts) : undefined
-  // Any other response has not been seen by the interceptors of its request. (ER14)
-  if (!call || call.isAnswered() || message.id !== call.requestId) return 'drop'
-  const text = await call.onResponse(message)
+function screened(message: Message, parts: ServerMessageParts, onResponse: ScreenResponse): Awaitable<Mapped> {
+  if (message.kind === 'batch') return screenedBatch(message.items, parts, onResponse)
+  if (!hasPlainKeys(outlineOf(message.text, true).keys)) return 'drop'
+  if (message.kind === 'response') return onResponse(message)
+  return isSeen(message.method, parts.set) ? screenedMessage(message, parts) : undefined
+}
+
+/** Any response but the one that is waited for has not been seen by the interceptors of its request. (ER14) */
+async function answered(response: ResponseMessage, call: CallStream): Promise<Mapped> {
+  if (call.isAnswered() || response.id !== call.requestId) return 'drop'
+  const text = await call.onResponse(response)
   return text === undefined ? undefined : { text }
+}
+
+/** An error in which a server asks what it may not ask is replaced by another one. */
+async function screenedError(response: ResponseMessage, parts: ServerMessageParts): Promise<Mapped> {
+  try {
+    await screenElicitations(response, parts)
+    return undefined
+  } catch (error) {
+    const known =
+      error instanceof GatewayError ? error : new GatewayError('internal', 'Internal error', { cause: error })
+    if (known.status >= 500) parts.report(known)
+    return { text: known.toJsonRpc(response.id) }
+  }
 }
 
 async function screenedBatch(
   items: readonly Message[],
   parts: ServerMessageParts,
-  call: CallStream | undefined,
+  onResponse: ScreenResponse,
 ): Promise<Mapped> {
   const kept: string[] = []
   for (const item of items) {
-    const verdict = await screened(item, parts, call)
+    const verdict = await screened(item, parts, onResponse)
     if (verdict !== 'drop') kept.push(verdict?.text ?? item.text)
   }
   return kept.length === 0 ? 'drop' : { text: `[${kept.join(',')}]` }
@@ -112,9 +136,9 @@ async function screenedMessage(
   try {
     const params = message.params ?? NO_PARAMS
     if (!isObject(params) || !isUnambiguous(message.text, { params: message.params })) {
-      throw new GatewayError('upstream_invalid', 'The server said something that cannot be shown to an interceptor')
+      throw unshowable()
     }
-    if (method === TASK_NEWS && parts.set.chainOf(method).length === 0) return 'drop'
+    if (method === TASK_NEWS && !(await isTaskShown(params, parts))) return 'drop'
     const said = await decide(method, message.kind === 'request' ? message.id : undefined, params, parts)
     if ('params' in said)
       return said.params === params
@@ -128,31 +152,11 @@ async function screenedMessage(
   return 'drop'
 }
 
-/** What interceptors decided of a server's message: send it with these parameters, or answer it with this result. */
-export type Decision = { readonly params: Json } | { readonly result: unknown }
-
-/** The innermost layer, nearest to the server, sees the message first. Rejects when an interceptor refuses it. */
-export async function decide(
-  method: string,
-  id: ChainSubject['id'],
-  params: Json,
-  { set, exchange, findTool, timeoutMs }: ServerMessageParts,
-): Promise<Decision> {
-  let passed: Json | undefined
-  const during = exchange.message?.kind === 'request' && !exchange.listens ? exchange.message.method : undefined
-  const subject: ChainSubject = { exchange, from: 'server', method, id, during, findTool }
-  const entries = set.chainOf(method).toReversed()
-  const send = async (given: Json): Promise<void> => void (passed = given)
-  const result = await inInterceptorTime(
-    runChain({ entries, subject, send, check: () => {} }, params),
-    timeoutMs,
-    method,
-  )
-  if (passed) return { params: passed }
-  if (method.startsWith('notifications/')) return { result: undefined }
-  if (!isObject(result))
-    throw new TypeError(`The interceptor of ${method} neither called next() nor answered: ${kindOf(result)}`)
-  return { result }
+/** Whether a notification about a task has nothing in it that its interceptors would have to see under another name. */
+async function isTaskShown(task: Json, parts: ServerMessageParts): Promise<boolean> {
+  const { set } = parts
+  if (set.missesTasks && set.chainOf(TASK_NEWS).length === 0) return false
+  return !set.namesQuestions || passesQuestions(task, parts)
 }
 
 function errorAnswerOf(error: unknown): typeof NOT_ANSWERED {

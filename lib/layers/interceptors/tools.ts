@@ -18,8 +18,8 @@ import { tellChanged } from './tools-changed.ts'
 import { toolDigest } from './tool-digest.ts'
 
 /** What a rule's function may decide by, besides the tool. */
-export interface ToolContext<P extends Principal = Principal> {
-  readonly principal: P | undefined
+export interface ToolContext<P extends Principal | undefined = Principal | undefined> {
+  readonly principal: P
   /** The server's name. */
   readonly server: string
   readonly request: GatewayRequest | undefined
@@ -30,12 +30,12 @@ export interface ToolContext<P extends Principal = Principal> {
  * definition, with the specification's defaults for missing annotations and a digest of the whole definition, which
  * changes with the description or the schema. It is called for each tool of a list and on each call.
  */
-export type ToolRule<P extends Principal = Principal> =
+export type ToolRule<P extends Principal | undefined = Principal | undefined> =
   | readonly string[]
   | Hook<[tool: Tool & { readonly digest: string }, context: ToolContext<P>], Awaitable<boolean>>
 
 /** The rules of `tools()`. */
-export interface ToolRules<P extends Principal = Principal> {
+export interface ToolRules<P extends Principal | undefined = Principal | undefined> {
   /** The tools that clients see and may call. Defaults to all. */
   readonly allow?: ToolRule<P> | undefined
   /** The tools that are hidden, even if `allow` selects them. Defaults to none. */
@@ -45,7 +45,7 @@ export interface ToolRules<P extends Principal = Principal> {
 }
 
 /** The interceptor that `tools()` returns. */
-export type ToolInterceptor<P extends Principal = Principal> = Interceptor<P> & {
+export type ToolInterceptor<P extends Principal | undefined = Principal | undefined> = Interceptor<P> & {
   /** Sends `notifications/tools/list_changed` to the clients that listen at this node. Call it after a rule has changed. */
   readonly changed: () => void
 }
@@ -69,7 +69,7 @@ const INVALID_PARAMS = -32602
  * @throws {TypeError} for a rule that is neither an array of names nor a function, and for names that two tools would share.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/server/tools
  */
-export function tools<P extends Principal = Principal>(rules: ToolRules<P>): ToolInterceptor<P> {
+export function tools<P extends Principal | undefined = Principal>(rules: ToolRules<P>): ToolInterceptor<P> {
   rejectUnknown(rules, { allow: true, deny: true, rename: true }, 'tools().')
   const filter = new ToolFilter(rules)
   // Every message is a LayerMessage, which can find tools by any name.
@@ -131,7 +131,8 @@ class ToolFilter {
     // `tasks/result` has no tool name; the call that created the task has been checked.
     if (method !== 'tools/call') return next()
     const { name } = params
-    if (typeof name !== 'string') throw unknown(String(name))
+    // A server written in C may read a name up to a NUL.
+    if (typeof name !== 'string' || name.includes('\0')) throw unknown(String(name))
     const original = this.#original.get(name) ?? name
     const isGone = this.#renamed.has(name) && !this.#original.has(name)
     if (isGone || !(await this.#lets(original, message))) throw unknown(name)

@@ -19,9 +19,7 @@ import { ToolParams } from './tool-params.ts'
 /** The limit of client requests that are in flight on one pipe. */
 const MAX_CALLS = 1_000
 
-/**
- * How many stopped, unanswered requests are remembered, so that a later cancellation can still name them by pipe id.
- */
+/** How many stopped, unanswered requests are remembered, so that a later cancellation can name them by pipe id. */
 const MAX_STOPPED = 1_000
 
 export const ACCEPTED: Reply = { kind: 'empty', status: 202, headers: {} }
@@ -143,7 +141,8 @@ export class Channel implements Flow {
     if (this.#calls.size >= MAX_CALLS) throw tooMuch()
     if (message.era === 'modern' && message.method === 'tools/call') this.#toolParams.check(exchange)
     const pipeId = (this.#pipeIds += 1)
-    const outgoing = outgoingOf(exchange, requestToPipe(message.text, pipeId))
+    const { text, ids } = requestToPipe(message.text, pipeId)
+    const outgoing = outgoingOf(exchange, text)
     const onGone = (): void => {
       // A later response is dropped. The layer that cancels the request finds its pipe id in `#stopped`.
       if (!this.#calls.delete(pipeId) || this.#outbox.withdraw(outgoing)) return
@@ -155,6 +154,7 @@ export class Channel implements Flow {
     }
     const call = new PipeCall(exchange, message, {
       pipeId,
+      ids,
       flow: this,
       responseMs: this.#parts.responseMs,
       onGone,

@@ -27,7 +27,7 @@ export interface InProcessOptions {
  * }
  * @throws TypeError if `connect` is not a function, or for an unknown option.
  */
-export function inProcess<P extends Principal = Principal>(
+export function inProcess<P extends Principal | undefined = Principal>(
   connect: (transport: ServerTransport, context: PipeContext<P>) => unknown,
   options: InProcessOptions = {},
 ): PipeServer<P> {

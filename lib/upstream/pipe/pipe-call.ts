@@ -8,7 +8,7 @@ import { LISTEN_METHOD, MODERN_ERRORS } from '../../protocol.ts'
 import type { RequestId } from '../../types.ts'
 import { member } from '../../util/json.ts'
 import { type Flow, MessageStream } from './message-stream.ts'
-import { type ClientIds, clientIdsOf } from './renaming.ts'
+import type { ClientIds } from './renaming.ts'
 
 /** After this wait, in milliseconds, the reply becomes an event stream, which heartbeats keep alive. (SE15) */
 const FIRST_BYTE_MS = 7_500
@@ -19,6 +19,7 @@ const NONE_PENDING: readonly RequestId[] = []
 
 export interface CallParts {
   readonly pipeId: number
+  readonly ids: ClientIds
   readonly flow: Flow
   /** The time limit for the server's first message, in milliseconds; 0 for none. */
   readonly responseMs: number
@@ -34,24 +35,29 @@ export class PipeCall {
   readonly ids: ClientIds
   readonly reply: Promise<Reply>
   readonly #message: RequestMessage
+  readonly #flow: Flow
   readonly #onGone: () => void
   readonly #onOver: () => void
-  readonly #stream: MessageStream
   readonly #opening: NodeJS.Timeout | undefined
   readonly #deadline: NodeJS.Timeout | undefined
   #resolve!: (reply: Reply) => void
   #reject!: (error: GatewayError) => void
-  #isOpen = false
+  /** Set once the reply is an event stream: most replies are a document. */
+  #stream: MessageStream | undefined
   #isOver = false
 
-  constructor(exchange: Exchange, message: RequestMessage, { pipeId, flow, responseMs, onGone, onOver }: CallParts) {
+  constructor(
+    exchange: Exchange,
+    message: RequestMessage,
+    { pipeId, ids, flow, responseMs, onGone, onOver }: CallParts,
+  ) {
     this.exchange = exchange
     this.pipeId = pipeId
-    this.ids = clientIdsOf(message.text)
+    this.ids = ids
     this.#message = message
+    this.#flow = flow
     this.#onGone = onGone
     this.#onOver = onOver
-    this.#stream = new MessageStream(flow, onGone)
     this.reply = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -78,14 +84,13 @@ export class PipeCall {
   /** Sends a message before the response. Returns `false` when the stream was cut off. */
   say(text: string): boolean {
     clearTimeout(this.#deadline)
-    this.#open()
-    return this.#stream.say(text)
+    return this.#open().say(text)
   }
 
   /** Sends the response, whose ids are already the client's. */
   finish(text: string, error: unknown): void {
     if (!this.#end()) return
-    if (!this.#isOpen) return this.#resolve(jsonReply(text, {}, this.#statusOf(error)))
+    if (!this.#stream) return this.#resolve(jsonReply(text, {}, this.#statusOf(error)))
     this.#stream.say(text)
     this.#stream.end()
   }
@@ -93,8 +98,7 @@ export class PipeCall {
   /** Ends without a response, as the stream of a listener may. */
   complete(): void {
     if (!this.#end()) return
-    this.#open()
-    this.#stream.end()
+    this.#open().end()
   }
 
   /** Ends a request that its client has cancelled, because the server sends no response to it. (LC8) */
@@ -106,7 +110,7 @@ export class PipeCall {
   fail(error: GatewayError): void {
     if (!this.#end()) return
     this.#reject(error)
-    if (this.#isOpen) this.#stream.end({ how: 'broken', error })
+    this.#stream?.end({ how: 'broken', error })
   }
 
   /** Modern responses have a status that depends on the error code. (2026-07-28 transports, HTTP status codes) */
@@ -117,11 +121,12 @@ export class PipeCall {
     return MODERN_ERRORS.has(code) ? 400 : 200
   }
 
-  #open(): void {
+  #open(): MessageStream {
     clearTimeout(this.#opening)
-    if (this.#isOpen) return
-    this.#isOpen = true
+    if (this.#stream) return this.#stream
+    this.#stream = new MessageStream(this.#flow, this.#onGone)
     this.#resolve(this.#stream.reply(() => (this.#isOver ? NONE_PENDING : [this.#message.id]), this.listens))
+    return this.#stream
   }
 
   /**
@@ -130,7 +135,7 @@ export class PipeCall {
    */
   #giveUp(): void {
     const late = new GatewayError('upstream_timeout', 'The server did not answer in time')
-    if (this.#isOpen) return this.exchange.life.stop(late)
+    if (this.#stream) return this.exchange.life.stop(late)
     this.#onGone()
     this.fail(late)
   }

@@ -1,5 +1,5 @@
 /** Replaces client ids by pipe ids and back in the text of messages; all else stays byte for byte. Pure. */
-import { replaceValues, valueTexts } from '../../exchange/json-text.ts'
+import { exchangeValues, replaceValues, valueText } from '../../exchange/json-text.ts'
 import { META } from '../../protocol.ts'
 
 const ID_PATH = ['id']
@@ -15,18 +15,18 @@ export interface ClientIds {
   readonly progressToken: string | undefined
 }
 
-export function clientIdsOf(request: string): ClientIds {
-  const [id = 'null', progressToken] = valueTexts(request, [ID_PATH, TOKEN_OF_REQUEST])
-  return { id, progressToken }
-}
-
-/** Replaces the id and the progress token of a request by the pipe's id, which is unique on the pipe for both. */
-export function requestToPipe(text: string, pipeId: number): string {
+/**
+ * Replaces the id and the progress token of a request by the pipe's id, which is unique on the pipe for both. Returns
+ * the text to send, and the ids that the client gave.
+ */
+export function requestToPipe(request: string, pipeId: number): { readonly text: string; readonly ids: ClientIds } {
   const value = String(pipeId)
-  return replaceValues(text, [
+  const { text, before } = exchangeValues(request, [
     { path: ID_PATH, value },
     { path: TOKEN_OF_REQUEST, value },
   ])
+  const [id = 'null', progressToken] = before
+  return { text, ids: { id, progressToken } }
 }
 
 /** Replaces the id of the cancelled request by the pipe's. */
@@ -52,5 +52,5 @@ export function subscribedToClient(text: string, { id }: ClientIds): string {
 
 /** The id of a server's own request, as its JSON text. */
 export function questionId(text: string): string {
-  return valueTexts(text, [ID_PATH])[0] ?? 'null'
+  return valueText(text, ID_PATH) ?? 'null'
 }

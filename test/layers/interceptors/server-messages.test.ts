@@ -2,6 +2,8 @@
 import { jest } from '@jest/globals'
 import { GatewayError, RpcError } from '../../../lib/index.ts'
 import { KeptAnswers } from '../../../lib/layers/interceptors/questions.ts'
+import type { Exchange } from '../../support/exchange.ts'
+import { modernRequest, openModern } from '../../support/modern.ts'
 import { cleanUp, layer, world } from './setup.ts'
 
 afterEach(cleanUp)
@@ -144,6 +146,118 @@ describe('24. a question in an `input_required` result', () => {
     upstream.on('tools/call', (exchange) => exchange.result(required({ a: ask('password?') })))
     expect((await modern('tools/call', { name: 'x' })).status).toBe(502)
     expect(upstream.requests('tools/call').length).toBeLessThan(20)
+  })
+})
+
+describe('24. a question in an error -32042', () => {
+  const link = (message: string) => ({ mode: 'url', elicitationId: 'e1', url: 'https://a.example', message, n: 1 })
+  const required = (...elicitations: object[]) => ({ code: -32042, message: 'First', data: { elicitations } })
+  const asking = layer({
+    'elicitation/create': ({ params, id }, next) => {
+      expect([params.mode, id]).toEqual(['url', undefined])
+      if (params.message === 'decline') return { action: 'decline' }
+      if (params.message === 'fail') throw new Error('a secret')
+      return params.message === 'change' ? next({ ...params, message: 'changed' }) : next()
+    },
+  })
+
+  describe.each(['tools/call', 'prompts/get'])('that answers %s', (method) => {
+    test.each([
+      ['a document', (exchange: Exchange, error: object) => exchange.json({ jsonrpc: '2.0', id: 1, error })],
+      [
+        'a document that comes in pieces',
+        (exchange: Exchange, error: object) => {
+          const text = JSON.stringify({ jsonrpc: '2.0', id: 1, error })
+          exchange.res.writeHead(200, { 'content-type': 'application/json' })
+          exchange.res.write(text.slice(0, 20))
+          setTimeout(() => exchange.res.end(text.slice(20)), 20)
+        },
+      ],
+      [
+        'a stream',
+        (exchange: Exchange, error: { code: number; message: string }) => {
+          const stream = exchange.stream()
+          void stream.send({ id: 1, error }).then(() => stream.end())
+        },
+      ],
+    ])('as %s reaches the client if all of it passes unchanged, and not in part', async (_, answer) => {
+      const intercept = [asking, layer({ 'tools/call': (__, next) => next() })]
+      const { upstream, open } = await world({ intercept })
+      for (const message of ['pass', 'decline', 'change', 'fail']) {
+        const error = required(link('pass'), link(message))
+        upstream.once(method, (exchange) => answer(exchange, error))
+        const session = await open()
+        const answered = await session.post({ jsonrpc: '2.0', id: 1, method, params: { name: 'x' } })
+        if (message === 'pass') expect(answered.message).toEqual({ jsonrpc: '2.0', id: 1, error })
+        else {
+          const code = message === 'fail' ? 500 : 403
+          expect(answered.message).toMatchObject({ id: 1, error: { code } })
+          expect(answered.body).not.toContain('https')
+        }
+      }
+    })
+
+    test('that parsers may read differently reaches no client', async () => {
+      const { upstream, open } = await world({ intercept: asking })
+      const data = JSON.stringify({ elicitations: [link('pass')] })
+      for (const error of [
+        `{"code":-32042,"message":"","data":${data},"code":-1}`,
+        `{"Code":-32042,"message":"","data":${data}}`,
+        '{"code":-32042,"message":""}',
+        '{"code":-32042,"message":"","data":{"elicitations":["https"]}}',
+      ]) {
+        upstream.once(method, (exchange) =>
+          exchange.status(200, `{"jsonrpc":"2.0","id":1,"error":${error}}`, { 'content-type': 'application/json' }),
+        )
+        const session = await open()
+        const answered = await session.post({ jsonrpc: '2.0', id: 1, method, params: { name: 'x' } })
+        expect([answered.status, answered.body.includes('https')]).toEqual([502, false])
+      }
+    })
+  })
+
+  test('costs nothing where no layer names elicitations: another error is relayed as it is', async () => {
+    const { upstream, open } = await world({ intercept: layer({ 'tools/call': (_, next) => next() }) })
+    upstream.on('tools/call', (exchange) => exchange.json({ jsonrpc: '2.0', id: 1, error: required(link('decline')) }))
+    const answered = await (await open()).post(call(1))
+    expect(answered.message?.error).toEqual(required(link('decline')))
+  })
+})
+
+describe('24. a question of a task', () => {
+  const asked = (message: string) => ({ taskId: 't', status: 'input_required', inputRequests: { a: ask(message) } })
+
+  test('that layers pass on unchanged reaches the client; any other one fails the request', async () => {
+    const plain = layer({ 'elicitation/create': ({ params }, next) => (params.message === 'no' ? {} : next()) })
+    const { upstream, modern } = await world({ intercept: plain })
+    upstream.on('tasks/get', (exchange) =>
+      exchange.result({ resultType: 'complete', ...asked(String(exchange.message!.params!['taskId'])) }),
+    )
+    const get = (taskId: string) => modern('tasks/get', { taskId }, { 'mcp-name': taskId })
+    expect((await get('name?')).message?.result).toMatchObject(asked('name?'))
+    const refused = await get('no')
+    expect([refused.status, refused.body.includes('inputRequests')]).toEqual([403, false])
+    expect(upstream.requests('tasks/get')).toHaveLength(2)
+  })
+
+  test('is dropped from a listening stream unless it passes unchanged', async () => {
+    const { upstream, url, gateway } = await world({
+      intercept: layer({ 'elicitation/create': ({ params }, next) => (params.message === 'no' ? {} : next()) }),
+    })
+    upstream.on('subscriptions/listen', async (exchange) => {
+      const stream = exchange.stream()
+      await stream.send({ method: 'notifications/tasks', params: asked('no') })
+      await stream.send({ method: 'notifications/tasks', params: { ...asked('no'), inputRequests: ['no'] } })
+      await stream.send({ method: 'notifications/tasks', params: { taskId: 't', status: 'working' } })
+      await stream.send({ method: 'notifications/tasks', params: asked('name?') })
+    })
+    const listening = modernRequest('subscriptions/listen', { notifications: { taskIds: ['t'] } })
+    const stream = await openModern(url, listening)
+    expect((await stream.nextMessage()).params).toEqual({ taskId: 't', status: 'working' })
+    expect((await stream.nextMessage()).params).toEqual(asked('name?'))
+    expect(stream.bytes().toString()).not.toContain('"no"')
+    expect(gateway.reported.entries).toEqual([])
+    stream.close()
   })
 })
 

@@ -287,7 +287,7 @@ test('23. each message of a batch passes the layers; what is refused is answered
   })
   const { upstream, open } = await world({ intercept, server: { intercept: marking } })
   upstream.on('tools/call', (exchange) => exchange.result({ content: [] }))
-  upstream.on('batch', (exchange) => exchange.json([{ jsonrpc: '2.0', id: 1, result: {} }]))
+  upstream.on('batch', (exchange) => exchange.status(202))
   const session = await open({ version: '2025-03-26' })
   const batch = [
     call(1, 'no'),
@@ -306,8 +306,10 @@ test('23. each message of a batch passes the layers; what is refused is answered
   const refused = await session.post(JSON.stringify([call(1, 'no'), call(2, 'no')]))
   expect(refused.messages.map(({ error }) => error?.message)).toEqual(['Internal error', 'Internal error'])
   expect(upstream.requests('tools/call')).toHaveLength(1)
-  // Nothing in it has a layer: it goes as it is.
-  const plain = JSON.stringify([{ jsonrpc: '2.0', id: 1, method: 'ping' }])
+  // Also one in which nothing has a layer, for its responses to be checked; without a request it goes as it is.
+  await session.post(JSON.stringify([{ jsonrpc: '2.0', id: 1, method: 'ping' }]))
+  expect(upstream.requests('ping')).toHaveLength(1)
+  const plain = JSON.stringify([{ jsonrpc: '2.0', method: 'notifications/roots/list_changed' }])
   await session.post(plain)
   expect(upstream.requests('batch')[0]!.body.toString()).toBe(plain)
 })

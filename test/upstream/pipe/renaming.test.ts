@@ -1,7 +1,6 @@
 // Ids are replaced where they stand, twice where they stand twice, and everything else stays byte for byte.
 import {
   cancelToPipe,
-  clientIdsOf,
   progressToClient,
   requestToPipe,
   responseToClient,
@@ -26,11 +25,11 @@ test.each([
   ['{"id":1,"params":{"_meta":7}}', '{"id":5,"params":{"_meta":7}}'],
   ['{"id":1,"params":[{"_meta":{"progressToken":1}}]}', '{"id":5,"params":[{"_meta":{"progressToken":1}}]}'],
 ])('%s is sent as %s', (text, sent) => {
-  expect(requestToPipe(text, 5)).toBe(sent)
+  expect(requestToPipe(text, 5).text).toBe(sent)
 })
 
 test('what comes back has the ids of the client, as they stood', () => {
-  const ids = clientIdsOf('{"id":1e0,"params":{"_meta":{"progressToken":"\\u0074"}}}')
+  const { ids } = requestToPipe('{"id":1e0,"params":{"_meta":{"progressToken":"\\u0074"}}}', 5)
   expect(ids).toEqual({ id: '1e0', progressToken: '"\\u0074"' })
   expect(responseToClient('{"result":{"id":5},"id":5}', ids)).toBe('{"result":{"id":5},"id":1e0}')
   const result = `{"id":5,"result":{"_meta":{"${SUBSCRIPTION}":5}}}`
