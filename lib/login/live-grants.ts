@@ -65,9 +65,8 @@ export class LiveGrants {
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    await (
-      await this.#unsubscribe
-    )?.()
+    await this.#unsubscribe?.()
+    this.#unsubscribe = undefined
   }
 
   get #recheckMs(): number {
@@ -77,7 +76,7 @@ export class LiveGrants {
   /** Until it succeeds, it is tried again in each round. */
   async #subscribe(): Promise<void> {
     const { store, report } = this.#parts
-    if (this.#unsubscribe || this.#isSubscribing || !store.subscribe) return
+    if (this.#unsubscribe || this.#isSubscribing || this.#isClosed || !store.subscribe) return
     this.#isSubscribing = true
     try {
       const unsubscribe = await store.subscribe((id) => this.ended(id))
