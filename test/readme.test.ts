@@ -66,11 +66,19 @@ describe('the programs of README and docs', () => {
   beforeAll(() => {
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(ROOT, join(folder, 'node_modules', 'express-mcp-gateway'))
-    mkdirSync(join(folder, 'node_modules', '@opentelemetry'))
-    for (const name of ['express', 'prom-client', '@opentelemetry/api']) {
+    for (const scope of ['@opentelemetry', '@modelcontextprotocol']) mkdirSync(join(folder, 'node_modules', scope))
+    for (const name of ['express', 'prom-client', '@opentelemetry/api', '@modelcontextprotocol/server']) {
       symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
     }
     write('package.json', '{ "type": "module" }')
+    // A client of Redis that needs no Redis.
+    mkdirSync(join(folder, 'node_modules', 'redis'))
+    write('node_modules/redis/package.json', '{ "type": "module", "exports": "./index.js" }')
+    write(
+      'node_modules/redis/index.js',
+      `export const createClient = () => ({ call: async () => null, on() {}, connect: async () => createClient(), duplicate: createClient })
+      export const createCluster = createClient`,
+    )
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -142,10 +150,10 @@ describe('the programs of README and docs', () => {
       const { mcpGateway } = api
       const servers = {}, authenticate = () => undefined, weather = { url: 'https://weather.example.com/mcp' }
       const gateway = mcpGateway({ servers, authenticate }), app = express(), router = express.Router()
-      const redisClient = () => ({ call: async () => null, on: () => {}, connect: async () => redisClient(), duplicate: redisClient })
-      const [createClient, createCluster, redis, client, blocking] = [redisClient, redisClient, redisClient(), redisClient(), redisClient()]
+      import { createClient } from 'redis'
+      const [redis, client, blocking] = [createClient(), createClient(), createClient()]
       const [newKey, oldKey] = ['a new secret of 32 characters or more', 'an old secret of 32 characters or more']
-      const given = { serverDirectory, redis, client, blocking, createClient, createCluster, http, express, servers, authenticate, weather, gateway, app, router, newKey, oldKey, url: 'redis://127.0.0.1', test: () => {}, MyEventLog: class {} }
+      const given = { serverDirectory, redis, client, blocking, http, express, servers, authenticate, weather, gateway, app, router, newKey, oldKey, test: () => {}, MyEventLog: class {} }
       Object.assign(globalThis, api, auth, given)
       for (const file of ${JSON.stringify(files)}) await import(file)
       console.log('all of them')
@@ -243,7 +251,11 @@ test('SC2: behind a proxy on the same machine, onError says what docs/mounting.m
 })
 
 test.each(papers)('every relative link of %s resolves', (file) => {
-  const links = Array.from(read(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g))
+  const text = read(file).replaceAll(/^```.*?^```$/gms, '')
+  const links = [
+    ...text.matchAll(/\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)/g),
+    ...text.matchAll(/ (?:src|srcset|href)="(?!https?:)([^"#]*)(?:#([^"]*))?"/g),
+  ]
   const broken = links.filter(([, path, anchor]) => {
     const target = path === '' ? file : join(dirname(file), path!)
     if (!existsSync(join(ROOT, target))) return true
@@ -254,12 +266,16 @@ test.each(papers)('every relative link of %s resolves', (file) => {
 
 /** The anchors of a page's headings, as GitHub makes them. */
 function anchorsOf(page: string): string[] {
-  return Array.from(page.matchAll(/^#+ (.*)$/gm), ([, heading]) =>
-    heading!
+  const found: string[] = []
+  for (const [, heading] of page.replaceAll(/^```.*?^```$/gms, '').matchAll(/^#+ (.*)$/gm)) {
+    const anchor = heading!
       .toLowerCase()
-      .replace(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-'),
-  )
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-')
+    const before = found.filter((each) => each === anchor || each.replace(/-\d+$/, '') === anchor).length
+    found.push(before === 0 ? anchor : `${anchor}-${before}`)
+  }
+  return found
 }
 
 test.each(papers)('every script that %s tells to run is there', (file) => {

@@ -44,9 +44,7 @@ function makeServer(user) {
 const gateway = mcpGateway({
   authenticate: userByKey,
   servers: {
-    pets: inProcess((transport, { principal }) =>
-      serveStdio(() => makeServer(/** @type {User} */ (principal)), { transport }),
-    ),
+    pets: inProcess((transport, { principal }) => serveStdio(() => makeServer(principal), { transport })),
   },
 })
 app.use('/mcp-servers', gateway)

@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts'
 import { JSON_TYPE, mediaType } from '../protocol.ts'
 import type { Awaitable, GatewayRequest } from '../types.ts'
 import { ChunkList } from '../util/chunk-list.ts'
-import { findFlaw, MAX_DEPTH, type TextFlaw } from './text-flaws.ts'
+import { MAX_DEPTH, parseMessage, type TextFlaw } from './parse-message.ts'
 
 /** A body in bytes, as text and parsed. */
 export interface RequestBody {
@@ -50,10 +50,7 @@ function fromHost(body: unknown, maxBytes: number): RequestBody {
   if (Buffer.isBuffer(body)) return parseBody(bounded(body, maxBytes))
   if (typeof body === 'object' && body !== null) {
     const text = textOf(body)
-    const bytes = bounded(Buffer.from(text), maxBytes)
-    const flaw = findFlaw(text)
-    if (flaw) throw flawed(flaw)
-    return { bytes, text, json: body }
+    return contentOf(bounded(Buffer.from(text), maxBytes), text)
   }
   throw new Error(
     'The request body was read before the gateway and not left in request.body. Mount the gateway before whatever reads it',
@@ -125,7 +122,7 @@ function incomplete(): GatewayError {
   return new GatewayError('bad_request', 'The body broke off')
 }
 
-const FLAWS: Readonly<Record<TextFlaw, string>> = {
+const FLAWS: Readonly<Record<Exclude<TextFlaw, 'not-json'>, string>> = {
   'too-deep': `A message may not be nested deeper than ${MAX_DEPTH} levels`,
   'duplicate-key': 'A key of the message stands there twice',
   'folding-key':
@@ -133,24 +130,20 @@ const FLAWS: Readonly<Record<TextFlaw, string>> = {
 }
 
 function flawed(flaw: TextFlaw): GatewayError {
+  if (flaw === 'not-json') return new GatewayError('parse_error', 'The body is not valid JSON')
   return new GatewayError('invalid_request', FLAWS[flaw])
 }
 
 /**
- * The gateway and the server must read a message alike, so a text that parsers may read differently is refused. Depth
- * is checked before `JSON.parse`, which deep nesting makes expensive.
+ * The gateway and the server must read a message alike, so a text that parsers may read differently is refused.
  */
 function parseBody(bytes: Buffer): RequestBody {
   if (!isUtf8(bytes)) throw new GatewayError('parse_error', 'The body is not valid UTF-8')
-  const text = bytes.toString()
-  const flaw = findFlaw(text)
-  if (flaw === 'too-deep') throw flawed(flaw)
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    throw new GatewayError('parse_error', 'The body is not valid JSON')
-  }
+  return contentOf(bytes, bytes.toString())
+}
+
+function contentOf(bytes: Buffer, text: string): RequestBody {
+  const { json, flaw } = parseMessage(bytes, text)
   if (flaw) throw flawed(flaw)
   return { bytes, text, json }
 }

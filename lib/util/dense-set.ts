@@ -25,7 +25,8 @@ export class DenseSet<T extends DenseItem> {
   }
 
   has(one: T): boolean {
-    return this.#all[one.slot] === one
+    // Looking up the index -1 would be slow: it is no index to V8, but the name of a property.
+    return one.slot !== -1 && this.#all[one.slot] === one
   }
 
   delete(one: T): void {

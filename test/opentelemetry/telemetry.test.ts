@@ -3,7 +3,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api'
 import { AlwaysOffSampler, type ReadableSpan } from '@opentelemetry/sdk-trace-node'
-import { type GatewayOptions, inProcess } from '../../lib/index.ts'
+import {
+  type AuditRecord,
+  GatewayError,
+  type GatewayOptions,
+  inProcess,
+  type Interceptor,
+  tools,
+} from '../../lib/index.ts'
 import { openTelemetry, type OpenTelemetryOptions } from '../../lib/opentelemetry/index.ts'
 import { envelope } from '../support/modern.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
@@ -472,6 +479,42 @@ describe('metrics', () => {
     await spanOf(SpanKind.SERVER, 'subscriptions/listen')
     expect((await sdk.histograms()).get('mcp.server.operation.duration')?.dataPoints ?? []).toEqual([])
   })
+})
+
+test('35. a renamed tool has the name for clients on the SERVER span and in the record, and its own on the CLIENT span', async () => {
+  const records: AuditRecord[] = []
+  const intercept = tools({ rename: { echo: 'repeat' } })
+  await start({ gateway: { intercept, audit: (record) => void records.push(record) } })
+  const session = await initialize(gateway.url('crm'))
+  await session.request('tools/list')
+  await session.post(call(undefined, 'repeat'))
+  const { server, client } = await both()
+  expect([server.name, client.name]).toEqual(['tools/call repeat', 'tools/call echo'])
+  expect(server.attributes['gen_ai.tool.name']).toBe('repeat')
+  expect(client.attributes['gen_ai.tool.name']).toBe('echo')
+  expect(records.find(({ method }) => method === 'tools/call')?.target).toBe('repeat')
+  const histograms = await sdk.histograms()
+  const names = (name: string) =>
+    histograms.get(name)!.dataPoints.map(({ attributes }) => attributes['gen_ai.tool.name'])
+  expect(names('mcp.server.operation.duration')).toContain('repeat')
+  expect(names('mcp.client.operation.duration')).toContain('echo')
+})
+
+test('42. what interceptors answer is a SERVER span alone, and what they refuse is an error where it is the gateway’s', async () => {
+  const intercept: Interceptor = {
+    'tools/call': ({ params }) => {
+      if (params.name === 'no') throw new GatewayError('forbidden', 'No')
+      return { content: [] }
+    },
+  }
+  await start({ gateway: { intercept } })
+  const session = await initialize(gateway.url('crm'))
+  await session.post(call(undefined, 'yes'))
+  await session.post(call(undefined, 'no'))
+  const [answered, refused] = [await spanOf(SpanKind.SERVER), await spanOf(SpanKind.SERVER)]
+  expect(answered.status.code).toBe(SpanStatusCode.UNSET)
+  expect([refused.status.code, refused.attributes['error.type']]).toEqual([SpanStatusCode.ERROR, 'forbidden'])
+  expect(sdk.spans.entries.filter(({ kind, name }) => kind === SpanKind.CLIENT && name !== 'initialize')).toEqual([])
 })
 
 test.each([

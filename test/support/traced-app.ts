@@ -11,6 +11,7 @@ export interface Span {
   readonly traceId: string
   readonly spanId: string
   readonly parentId: string | undefined
+  readonly attributes?: Readonly<Record<string, unknown>>
 }
 
 export interface TracedApp {

@@ -34,7 +34,7 @@ const typed: Interceptor<User> = {
 }
 
 const policy = tools<User>({
-  allow: ({ digest, annotations }, { principal }) => principal?.team === digest || annotations?.readOnlyHint === true,
+  allow: ({ digest, annotations }, { principal }) => principal.team === digest || annotations.readOnlyHint,
 })
 policy.changed()
 

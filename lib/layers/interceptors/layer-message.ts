@@ -18,14 +18,17 @@ export interface ChainSubject {
 /** The specification's defaults of annotations. (2025-11-25 server/tools, ToolAnnotations) */
 const ANNOTATIONS = { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true }
 
+/** A tool whose annotations are complete. */
+export type AnnotatedTool = Tool & { readonly annotations: Required<NonNullable<Tool['annotations']>> }
+
 /** Completes a tool's annotations with the defaults. A hint that is no boolean counts as missing. */
-export function withAnnotations(tool: Tool): Tool {
+export function withAnnotations(tool: Tool): AnnotatedTool {
   const given = isObject(tool.annotations) ? tool.annotations : {}
   const hints = Object.entries(ANNOTATIONS).map(([hint, assumed]) => {
     const said = member(given, hint)
     return [hint, typeof said === 'boolean' ? said : assumed] as const
   })
-  return { ...tool, annotations: { ...given, ...Object.fromEntries(hints) } }
+  return { ...tool, annotations: { ...given, ...Object.fromEntries(hints) } } as AnnotatedTool
 }
 
 export class LayerMessage implements McpMessage {

@@ -13,7 +13,7 @@ import type {
 import { isDictionary, isObject, kindOf } from '../../util/json.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
 import { compilePattern } from '../../util/pattern.ts'
-import { type LayerMessage, withAnnotations } from './layer-message.ts'
+import { type AnnotatedTool, type LayerMessage, withAnnotations } from './layer-message.ts'
 import { tellChanged } from './tools-changed.ts'
 import { toolDigest } from './tool-digest.ts'
 
@@ -25,6 +25,9 @@ export interface ToolContext<P extends Principal | undefined = Principal | undef
   readonly request: GatewayRequest | undefined
 }
 
+/** A tool's definition with the specification's defaults for missing annotations, and a digest of the whole definition. */
+export type DescribedTool = AnnotatedTool & { readonly digest: string }
+
 /**
  * Selects tools by the server's own names, in which `*` matches any characters, or by a function. The function gets the
  * definition, with the specification's defaults for missing annotations and a digest of the whole definition, which
@@ -32,7 +35,7 @@ export interface ToolContext<P extends Principal | undefined = Principal | undef
  */
 export type ToolRule<P extends Principal | undefined = Principal | undefined> =
   | readonly string[]
-  | Hook<[tool: Tool & { readonly digest: string }, context: ToolContext<P>], Awaitable<boolean>>
+  | Hook<[tool: DescribedTool, context: ToolContext<P>], Awaitable<boolean>>
 
 /** The rules of `tools()`. */
 export interface ToolRules<P extends Principal | undefined = Principal | undefined> {

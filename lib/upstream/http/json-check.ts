@@ -68,6 +68,8 @@ export class JsonCheck {
 
 /** Whether the last bytes are those that common serializers write for this id, so that the rest need not be scanned. */
 function endsAsAnswer(document: Buffer, id: RequestId): boolean {
+  // Most documents end with their result.
+  if (document[document.length - 2] === CLOSE) return false
   const end = `,"jsonrpc":"2.0","id":${JSON.stringify(id)}}`
   return document[0] === OPEN && document.toString('latin1', document.length - end.length) === end
 }

@@ -170,6 +170,7 @@ test('10. its own time is limited by timeouts.responseMs, that of the server is 
 test('11. the async context of the request holds before and after next(), and for what the server says meanwhile', async () => {
   const storage = new AsyncLocalStorage<string>()
   const contexts: (string | undefined)[] = []
+  let begun = deferred()
   const intercept = layer({
     'tools/call': async (_, next) => {
       contexts.push(storage.getStore())
@@ -180,6 +181,7 @@ test('11. the async context of the request holds before and after next(), and fo
     'notifications/progress': async (_, next) => {
       contexts.push(storage.getStore())
       await next()
+      begun.resolve()
     },
   })
   const mount =
@@ -187,13 +189,19 @@ test('11. the async context of the request holds before and after next(), and fo
     (request, response) =>
       storage.run(String(request.headers['x-user']), () => gateway(request, response))
   const { upstream, url } = await world({ intercept, host: { prefix: '', mount } })
-  const answer = (exchange: Parameters<Parameters<typeof upstream.on>[1]>[0]): void => {
+  const sockets = new Set<unknown>()
+  const answer = async (exchange: Parameters<Parameters<typeof upstream.on>[1]>[0]): Promise<void> => {
+    sockets.add(exchange.req.socket)
     const stream = exchange.stream()
-    void stream.send({ method: 'notifications/progress', params: { progressToken: 1, progress: 1 } })
+    await stream.send({ method: 'notifications/progress', params: { progressToken: 1, progress: 1 } })
+    // The rest comes by itself, when nobody in the gateway does anything for this user.
+    await begun.promise
+    await stream.send({ method: 'notifications/progress', params: { progressToken: 1, progress: 2 } })
     stream.finish({ content: [] })
   }
   upstream.on('tools/call', answer)
   for (const user of ['ada', 'bob']) {
+    begun = deferred()
     const headers = {
       'mcp-protocol-version': '2026-07-28',
       'mcp-method': 'tools/call',
@@ -201,8 +209,10 @@ test('11. the async context of the request holds before and after next(), and fo
       'x-user': user,
     }
     await post(url, modernRequest('tools/call', { name: 'x' }), headers)
-    expect(contexts.splice(0)).toEqual([user, user, user])
+    expect(contexts.splice(0)).toEqual([user, user, user, user])
   }
+  // Node calls back in the context of whoever opened a socket: both users had the same one.
+  expect(sockets.size).toBe(1)
 })
 
 test('12. nothing runs for a message that scopes refuse, and what a layer makes of it is judged again', async () => {

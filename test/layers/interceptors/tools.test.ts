@@ -92,7 +92,7 @@ test('31. one cached list serves everybody, each cut for its principal; what lea
   const here = await world({
     cache: true,
     authenticate: (request) => ({ id: String(request.headers['x-user']), isOps: request.headers['x-user'] === 'ops' }),
-    intercept: tools<User>({ allow: ({ name }, { principal }) => principal!.isOps || name === 'read' }),
+    intercept: tools<User>({ allow: ({ name }, { principal }) => principal.isOps || name === 'read' }),
   })
   pages(here, [tool('read'), tool('write')], [tool('drop')])
   for (const [user, first, second] of [

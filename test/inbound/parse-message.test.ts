@@ -1,6 +1,13 @@
 // A message that two parsers could read differently is found, and one too deep to be parsed; no other is.
 import fc from 'fast-check'
-import { findFlaw, MAX_DEPTH } from '../../lib/inbound/text-flaws.ts'
+import { MAX_DEPTH, parseMessage, type TextFlaw } from '../../lib/inbound/parse-message.ts'
+
+/** Why a text is refused; what is not must be parsed. */
+function findFlaw(text: string): TextFlaw | undefined {
+  const { json, flaw } = parseMessage(Buffer.from(text), text)
+  if (!flaw) expect(json).toEqual(JSON.parse(text))
+  return flaw
+}
 
 const DECIDING = ['jsonrpc', 'id', 'method', 'params', 'name', 'uri', '_meta', 'result', 'error']
 
@@ -53,6 +60,18 @@ test('SC9 nothing that JSON.stringify writes has a duplicate key', () => {
   fc.assert(
     fc.property(json, fc.constantFrom(0, 2, '\t'), (value, space) => {
       expect(findFlaw(JSON.stringify(value, null, space))).toBeUndefined()
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('SC9 the end of a string is found among escapes, near and far', () => {
+  const piece = fc.constantFrom('\\', '\\\\', '"', 'x', 'x'.repeat(23), 'x'.repeat(24), 'x'.repeat(25), '{', ':', '\n')
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+      const value = JSON.stringify(pieces.join(''))
+      expect(findFlaw(`{"x":${value},"id":1}`)).toBeUndefined()
+      expect(findFlaw(`{"id":${value},"x":[${value}],"id":1}`)).toBe('duplicate-key')
     }),
     { numRuns: 500 },
   )
@@ -137,6 +156,7 @@ test('SC6 nesting is found past the bound, whatever it is made of, and before an
   }
   expect(findFlaw(`{"id":1,"id":2,"x":${levels(MAX_DEPTH, '[', ']')}}`)).toBe('too-deep')
   expect(findFlaw('['.repeat(MAX_DEPTH + 1))).toBe('too-deep')
+  expect(findFlaw('['.repeat(MAX_DEPTH))).toBe('not-json')
   expect(findFlaw(JSON.stringify('['.repeat(MAX_DEPTH + 1)))).toBeUndefined()
 })
 
