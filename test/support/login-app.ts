@@ -36,6 +36,10 @@ export interface LoginAppOptions {
   readonly sessions?: session.Store
 }
 
+/** It is posted to the URL it is at, with its query. */
+const LOGIN_PAGE = `<!doctype html><html lang="en"><title>Log in</title>
+  <form method="post"><label>Who are you? <input name="user"></label> <button>Log in</button></form>`
+
 export const SECRET = 'a secret of the tests that is long enough'
 
 export function newSigningKey(): JWK {
@@ -71,7 +75,7 @@ export async function startLoginApp(options: LoginAppOptions): Promise<LoginApp>
   })
   const app = express()
   app.use(session({ secret: SECRET, resave: false, saveUninitialized: false, ...(sessions && { store: sessions }) }))
-  app.get('/login', (_request, response) => void response.send('who are you?'))
+  app.get('/login', (_request, response) => void response.send(LOGIN_PAGE))
   app.post('/login', express.urlencoded(), (request, response) => {
     request.session.user = request.body.user
     const to = new URL(request.originalUrl, origin).searchParams.get('return_to') ?? ''
