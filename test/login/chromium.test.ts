@@ -129,7 +129,7 @@ describeChromium('an agent logs its user in through Chromium', () => {
       },
       { redirectUrl: redirectUrl() },
     )
-    await expect(agent.connect()).rejects.toThrow()
+    await expect(agent.connect()).rejects.toThrow(/denied/i)
     expect(error).toBe('access_denied')
     await agent.close()
   })
@@ -188,7 +188,7 @@ describeChromium('an agent logs its user in through Chromium', () => {
   test('what cannot go on is a page, and leads nowhere by itself', async () => {
     const id = `${client.origin}/else.json`
     const query = new URLSearchParams({ client_id: id, response_type: 'token', redirect_uri: 'https://evil.example/' })
-    await page.goto(`${app.origin}/oauth/authorize?${query}`)
+    await page.goto(`${app.origin}/oauth/authorize?${query.toString()}`)
     expect(new URL(page.url()).origin).toBe(app.origin)
     expect(await page.getByRole('alert').count()).toBe(1)
     // Chromium says of each page that is an error that it could not be loaded.
