@@ -45,22 +45,23 @@ interface Asked {
 }
 
 export class Engine {
-  readonly #provider: Provider
+  readonly #listener: ReturnType<Provider['callback']>
   readonly #parts: ConfigurationParts
 
   constructor(parts: ConfigurationParts) {
     const { config, secrets } = parts
     this.#parts = parts
-    this.#provider = new Provider(config.issuer, engineConfiguration(parts))
-    this.#provider.on('server_error', (_context, error) => {
+    const provider = new Provider(config.issuer, engineConfiguration(parts))
+    provider.on('server_error', (_context, error) => {
       const call = engineCall()
       call.fault ??= error
       config.report(error, call.request)
     })
     // The value of a refresh token is its id.
-    this.#provider.RefreshToken.prototype.generateTokenId = function generateTokenId(this: { grantId: string }) {
+    provider.RefreshToken.prototype.generateTokenId = function generateTokenId(this: { grantId: string }) {
       return nextRefreshToken(this.grantId, secrets)
     }
+    this.#listener = provider.callback()
   }
 
   /** Checks an authorization request, without a user. */
@@ -118,7 +119,7 @@ export class Engine {
   #ask({ method, path, headers = {}, body }: Asked): Promise<MemoryAnswer> {
     const { config } = this.#parts
     const { host, protocol } = new URL(config.issuer)
-    return askInMemory(this.#provider.callback(), {
+    return askInMemory(this.#listener, {
       method,
       path,
       originalPath: config.path + path,

@@ -78,9 +78,9 @@ describe('options', () => {
     ['a principal that is no function', { principal: {} }, /"principal" must be a function/],
     ['a title that is no text', { title: 5 }, /"title" must be a text/],
   ])('%s is refused, by name and with the cure', (_what, change, message) => {
-    expect(() => agentLogin({ ...OPTIONS, ...change } as AgentLoginOptions)).toThrow(message)
-    expect(() => agentLogin({ ...OPTIONS, ...change } as AgentLoginOptions)).toThrow(TypeError)
-    expect(() => agentLogin({ ...OPTIONS, ...change } as AgentLoginOptions)).toThrow(/docs\/errors.md#typeerror/)
+    expect(() => agentLogin({ ...OPTIONS, ...change })).toThrow(message)
+    expect(() => agentLogin({ ...OPTIONS, ...change })).toThrow(TypeError)
+    expect(() => agentLogin({ ...OPTIONS, ...change })).toThrow(/docs\/errors.md#typeerror/)
   })
 
   test('a gateway without publicUrl is refused: tokens would be for no server', () => {

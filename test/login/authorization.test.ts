@@ -269,7 +269,7 @@ describe('who answers (login.md 8.10, 8.11, 8.19)', () => {
       { 'sec-fetch-site': 'none' },
       { origin: 'https://evil.example' },
     ]) {
-      browser.headers = headers as Record<string, string>
+      browser.headers = headers
       expect((await browser.open('/oauth/consent', post({ ...fields, decision: 'allow' }))).status).toBe(403)
     }
     browser.headers = { 'sec-fetch-site': 'same-origin', origin: 'null' }

@@ -49,7 +49,7 @@ test('ends tokens, streams and sessions of the agent, and nothing of another (lo
   const other = new RawClient(app, OTHER.id)
   const [first, second] = [await client.logIn(browser, 'ada'), await other.logIn(browser, 'ada')]
   const [ended, going] = [await listening(app, first), await listening(app, second)]
-  const [grant] = (await app.login.list('ada')).filter(({ client: { id } }) => id === KNOWN.id)
+  const grant = (await app.login.list('ada')).find(({ client: { id } }) => id === KNOWN.id)
   await app.login.disconnect('ada', { grant: grant!.grant })
   await ended.stream.over
   expect([await callStatus(app, first.access_token), await callStatus(app, second.access_token)]).toEqual([401, 200])
