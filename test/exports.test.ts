@@ -62,6 +62,7 @@ test('the package exports exactly these types', () => {
     'BridgeState',
     'Challenge',
     'ClientState',
+    'DescribedTool',
     'Era',
     'ErrorContext',
     'EventLog',
