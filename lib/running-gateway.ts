@@ -4,15 +4,16 @@ import { GatewayError } from './errors.ts'
 import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
-import type { Message } from './exchange/message.ts'
+import { isListenRequest, type Message } from './exchange/message.ts'
 import { WatcherSlot } from './exchange/request-watcher.ts'
 import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
 import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
 import { readContent } from './inbound/body.ts'
-import { classify, type Rejection } from './inbound/classify.ts'
+import { classify } from './inbound/classify.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import type { InboundRequest } from './inbound/inbound-request.ts'
 import { checkSegments, mountFrom } from './inbound/path.ts'
+import { refusalOf } from './inbound/refusal.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { checkSingleHeaders } from './inbound/single-headers.ts'
 import type { Config } from './options.ts'
@@ -20,11 +21,9 @@ import { endpointPage, endpointPageHeaders } from './outbound/endpoint-page.ts'
 import { faultOf } from './outbound/fault-of.ts'
 import type { InboundObservation } from './observe/inbound-observation.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
-import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
-import { bridgesModern, protocolOf } from './upstream/server-kind.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
 /** Used for DELETE, whose response has no content. */
@@ -123,9 +122,9 @@ export class RunningGateway {
     observed: InboundObservation | undefined,
   ): Awaitable<void> {
     if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
-    if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
+    if (isListenRequest(message)) requireEvents(accepts)
     this.#parts.eras.check(config, message)
-    if (!listens(message)) inbound.charge!.call()
+    if (!isListenRequest(message)) inbound.charge!.call()
     inbound.stage = 'session'
     return andThen(sessionOf(inbound, message, this.#parts), (session) =>
       this.#dispatch(inbound, 'POST', { accepts, session, message, body }, observed),
@@ -242,17 +241,6 @@ export class RunningGateway {
       onClose: (end) => void this.#onClose.push(end),
     }
   }
-}
-
-/** For a server that is legacy by its config, a plain 400 makes a client of both eras fall back to the handshake. */
-function refusalOf({ era, code, reason, data }: Rejection, config: ServerConfig): GatewayError {
-  return protocolOf(config) === 'legacy' && era === 'modern' && !bridgesModern(config)
-    ? new GatewayError('bad_request', reason)
-    : new GatewayError(code, reason, { data })
-}
-
-function listens(message: Message): boolean {
-  return message.kind === 'request' && message.method === LISTEN_METHOD
 }
 
 function closing(): GatewayError {
