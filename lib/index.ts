@@ -63,6 +63,7 @@ export type {
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  BridgeOptions,
   BridgeState,
   ClientState,
   Era,

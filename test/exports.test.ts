@@ -58,6 +58,7 @@ test('the package exports exactly these types', () => {
     'AuthenticateContext',
     'Awaitable',
     'BearerAuthenticate',
+    'BridgeOptions',
     'BridgeState',
     'Challenge',
     'ClientState',

@@ -4,8 +4,9 @@ import type { End } from '../exchange/body.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
-import type { Reply } from '../exchange/reply.ts'
+import type { EventsReply, Reply } from '../exchange/reply.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
+import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
 import type { Audit, AuditReport } from './audit.ts'
 import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
@@ -153,11 +154,16 @@ export class InboundObservation implements Observed {
     if (this.#exchange?.listens === true && reply?.kind === 'events') return OK
     const isAwaited = this.#exchange?.origin.awaited([(message as { id: RequestId }).id]).length !== 0
     if (!isAwaited) return CANCELLED
-    if (this.#end?.how === 'poll' || canResume(reply)) return PENDING
+    if (reply?.kind === 'events' && this.#isResumable(reply, stopped)) return PENDING
     if (stopped) return this.#isGone ? CANCELLED : endingByStop(stopped)
     if (this.#isGone) return CANCELLED
     if (reply && reply.status >= 400) return { outcome: 'error', code: reply.status }
     return { outcome: 'error', code: 'upstream_broken', message: 'The server ended its stream without an answer' }
+  }
+
+  /** A client that has left can come back after the last id; one that is there was told an error, unless it can. */
+  #isResumable(reply: EventsReply, stopped: GatewayError | undefined): boolean {
+    return this.#isGone ? reply.resumeAfter() !== undefined : isResumable(reply, this.#end, stopped)
   }
 
   #tell(item: ObservedMessage, error: GatewayError | undefined): void {
@@ -231,9 +237,6 @@ export class InboundObservation implements Observed {
     return run()
   }
 }
-
-/** Whether a client can resume the stream after it ended. */
-const canResume = (reply: Reply | undefined): boolean => reply?.kind === 'events' && reply.resumeAfter() !== undefined
 
 /** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
 function asRefused(ending: Ending): Ending {
