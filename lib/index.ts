@@ -7,7 +7,8 @@
 // The middleware.
 export { mcpGateway } from './gateway.ts'
 
-// Servers that are no URL.
+// Servers that are no URL, and several under one name.
+export { aggregate, type AggregateOptions } from './upstream/aggregate/aggregate.ts'
 export {
   inProcess,
   type InProcessAuthInfo,
@@ -56,6 +57,7 @@ export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorO
 // Types of the options and of what they take.
 export type {
   AccessHost,
+  AggregateServer,
   AuditDecider,
   AuditRecord,
   Authenticate,
@@ -82,6 +84,10 @@ export type {
   LoggedEvent,
   McpMessage,
   McpMethods,
+  MemberKind,
+  Members,
+  MembersContext,
+  MemberServer,
   MessagePart,
   NextInterceptor,
   OpenPipe,
@@ -98,6 +104,7 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  ShowContext,
   SseServer,
   Telemetry,
   Tool,

@@ -1,11 +1,11 @@
 /** Checks GatewayOptions once, at construction, and fills in the defaults. */
 import { IncomingMessage } from 'node:http'
 import { type ProtectedServers, parseProtectedResource } from './inbound/access/protected-resource.ts'
-import { scopeRulesOf } from './inbound/access/scopes.ts'
 import { compilePath, type ServerPath } from './inbound/path.ts'
 import type { HostRules } from './inbound/host-origin.ts'
-import { checkInterceptors, type InterceptorSet, parseInterceptors } from './layers/interceptors/interceptor-set.ts'
+import { type InterceptorSet, parseInterceptors } from './layers/interceptors/interceptor-set.ts'
 import { type Observation, parseObservation } from './observe/observation-options.ts'
+import { parseServers } from './server-options.ts'
 import { MemorySessionStore } from './stores/memory-session-store.ts'
 import type {
   Authenticate,
@@ -16,7 +16,6 @@ import type {
   ServerLookup,
   SessionStore,
 } from './types.ts'
-import { checkServer } from './upstream/upstreams.ts'
 import { isDictionary, kindOf } from './util/json.ts'
 import { checkSecrets } from './util/sealing-keys.ts'
 import { type ReportError, reporting } from './util/report.ts'
@@ -39,6 +38,8 @@ export interface Config {
   readonly sessions: SessionStore
   /** Whether sessions are kept in this process alone, so that all requests of a session arrive here. */
   readonly sessionsAreLocal: boolean
+  /** The most sessions that are kept; `undefined` if the store does not say. */
+  readonly maxSessions: number | undefined
   readonly events: EventLog | undefined
   /** The secrets for what the gateway itself seals. */
   readonly keys: GatewayOptions['keys']
@@ -109,6 +110,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     protectedServers: parseProtectedResource(given, path, serverPath),
     sessions,
     sessionsAreLocal: sessions instanceof MemorySessionStore,
+    maxSessions: sessions instanceof MemorySessionStore ? sessions.maxSessions : undefined,
     events: parseEvents(given.events),
     keys: parseKeys(given.keys),
     intercept: parseInterceptors(given.intercept),
@@ -161,20 +163,6 @@ function noServers(given: unknown): TypeError {
   const cure = 'await a promise before, and make Object.fromEntries() of a Map'
   const what = 'must be a record, { name: { url } }, or a function (name, { principal, request })'
   return new TypeError(`"servers" ${what}, not ${kindOf(given)}: ${cure}`)
-}
-
-function parseServers<P extends Principal>({ servers, authenticate }: GatewayOptions<P>): ServerLookup<P> {
-  if (typeof servers === 'function') return servers
-  const byName = new Map<string, ServerConfig<P>>(Object.entries(servers))
-  for (const [name, config] of byName) {
-    checkServer(name, config)
-    scopeRulesOf(name, config)
-    checkInterceptors(`Server ${inspect(name)}: "intercept"`, config.intercept)
-    if (config.scopes && authenticate === false) {
-      throw new TypeError(`Server ${inspect(name)}: "scopes" lets nobody in with "authenticate: false"`)
-    }
-  }
-  return (name) => byName.get(name)
 }
 
 function parseAuthenticate<P extends Principal>(authenticate: GatewayOptions<P>['authenticate']): typeof authenticate {

@@ -4,4 +4,4 @@
  * @module express-mcp-gateway/directory
  */
 export { serverDirectory, type DirectoryHandler, type ServerDirectory } from './directory.ts'
-export type { ListServers, ServerDirectoryOptions } from './settings.ts'
+export type { ActivityHook, ListServers, ServerDirectoryOptions } from './settings.ts'

@@ -70,6 +70,11 @@ export class MemorySessionStore implements SessionStore {
     this.#maxPerPrincipal = positive('maxSessionsPerPrincipal', maxSessionsPerPrincipal, Infinity)
   }
 
+  /** The most sessions that it keeps. */
+  get maxSessions(): number {
+    return this.#maxSessions
+  }
+
   attach(host: SessionHost): void {
     this.#host = host
   }
