@@ -189,9 +189,9 @@ test('a file that is malformed, or arguments that are, exit with 2 and one line'
     stderr: 'express-mcp-gateway: broken.json:4:5: a comma or "}" is expected\n',
     code: 2,
   })
-  expect(await folder.run(['mcp.json', '--chck'])).toEqual({
+  expect(await folder.run(['mcp.json', '--chekc'])).toEqual({
     stdout: '',
-    stderr: 'express-mcp-gateway: --chck is not an option; did you mean --check?\n',
+    stderr: 'express-mcp-gateway: --chekc is not an option; did you mean --check?\n',
     code: 2,
   })
   expect(await folder.run(['mcp.json', '--check', '--only', 'dow'])).toEqual({
