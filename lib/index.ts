@@ -22,6 +22,7 @@ export {
   tools,
   type ToolContext,
   type ToolInterceptor,
+  type DescribedTool,
   type ToolRule,
   type ToolRules,
 } from './layers/interceptors/tools.ts'
@@ -58,6 +59,7 @@ export type {
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  BridgeOptions,
   BridgeState,
   ClientState,
   Era,

@@ -18,6 +18,7 @@ import type {
 } from './types.ts'
 import { checkServer } from './upstream/upstreams.ts'
 import { isDictionary, kindOf } from './util/json.ts'
+import { checkSecrets } from './util/sealing-keys.ts'
 import { type ReportError, reporting } from './util/report.ts'
 import { rejectUnknown } from './util/unknown-key.ts'
 import { inspect, parseList, parseNumber } from './util/option-checks.ts'
@@ -39,6 +40,8 @@ export interface Config {
   /** Whether sessions are kept in this process alone, so that all requests of a session arrive here. */
   readonly sessionsAreLocal: boolean
   readonly events: EventLog | undefined
+  /** The secrets for what the gateway itself seals. */
+  readonly keys: GatewayOptions['keys']
   /** The interceptors of the gateway. */
   readonly intercept: InterceptorSet | undefined
   /** The capacity of the cache in bytes; 0 without a cache. */
@@ -62,6 +65,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   authenticate: true,
   sessions: true,
   events: true,
+  keys: true,
   path: true,
   publicUrl: true,
   protectedResource: true,
@@ -106,6 +110,7 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     sessions,
     sessionsAreLocal: sessions instanceof MemorySessionStore,
     events: parseEvents(given.events),
+    keys: parseKeys(given.keys),
     intercept: parseInterceptors(given.intercept),
     cacheBytes: parseCache(given.cache),
     bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
@@ -196,6 +201,11 @@ function parseEvents(log: EventLog | undefined): EventLog | undefined {
     }
   }
   return log
+}
+
+function parseKeys(keys: GatewayOptions['keys']): GatewayOptions['keys'] {
+  if (keys !== undefined) checkSecrets('"keys"', keys)
+  return keys
 }
 
 function parseCache(cache: GatewayOptions['cache'] = false): number {

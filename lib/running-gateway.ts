@@ -23,7 +23,7 @@ import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
-import { protocolOf } from './upstream/server-kind.ts'
+import { bridgesModern, protocolOf } from './upstream/server-kind.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
 /** Used for DELETE, whose response has no content. */
@@ -236,7 +236,7 @@ export class RunningGateway {
 
 /** For a server that is legacy by its config, a plain 400 makes a client of both eras fall back to the handshake. */
 function refusalOf({ era, code, reason, data }: Rejection, config: ServerConfig): GatewayError {
-  return protocolOf(config) === 'legacy' && era === 'modern'
+  return protocolOf(config) === 'legacy' && era === 'modern' && !bridgesModern(config)
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
 }

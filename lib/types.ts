@@ -14,6 +14,7 @@
  */
 export type { Awaitable, Era, GatewayRequest, Hook, Principal, RequestId } from './types/common.ts'
 export type {
+  BridgeOptions,
   HeadersContext,
   HttpServer,
   OpenPipe,
