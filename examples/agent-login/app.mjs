@@ -48,7 +48,9 @@ export async function startApp(port) {
   // `lax`, so that a browser which comes from an agent is the one that is logged in here.
   app.use(session({ secret: 'of the app', resave: false, saveUninitialized: false, cookie: { sameSite: 'lax' } }))
   app.use(passport.session())
-  app.get('/login', (request, response) => void response.send(loginPage(String(request.query['return_to'] ?? '/'))))
+  app.get('/login', ({ query: { return_to: to } }, response) => {
+    response.send(loginPage(typeof to === 'string' ? to : '/'))
+  })
   app.post(
     '/login',
     express.urlencoded({ extended: false }),

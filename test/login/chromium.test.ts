@@ -48,6 +48,7 @@ describeChromium('an agent logs its user in through Chromium', () => {
     complaints = []
     context = await browser.newContext()
     page = await context.newPage()
+    page.setDefaultTimeout(8_000)
     page.on('console', (message) => {
       const { url } = message.location()
       // Not what clients' pages do, nor that this app has no icon.
@@ -105,7 +106,7 @@ describeChromium('an agent logs its user in through Chromium', () => {
       await page.getByText('No agent is connected.').waitFor()
       expect(await app.login.list('ada')).toEqual([])
     },
-    15_000,
+    30_000,
   )
 
   test('the metadata says that clients need not register', async () => {
@@ -128,7 +129,7 @@ describeChromium('an agent logs its user in through Chromium', () => {
       },
       { redirectUrl: redirectUrl() },
     )
-    await expect(agent.connect()).rejects.toThrow()
+    await expect(agent.connect()).rejects.toThrow(/denied/i)
     expect(error).toBe('access_denied')
     await agent.close()
   })
@@ -155,12 +156,39 @@ describeChromium('an agent logs its user in through Chromium', () => {
     expect(connected?.client).toMatchObject({ redirectHost: 'loopback' })
     await agent.close()
     rmSync(folder, { recursive: true })
-  }, 15_000)
+  }, 30_000)
+
+  test('the list of servers lets its visitor sign in, try a tool, and install what logs in by itself', async () => {
+    await page.goto(`${app.origin}/mcp-servers`)
+    await page.getByRole('link', { name: 'Sign in' }).first().click()
+    await page.getByLabel('Who are you?').fill('ada')
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('link', { name: 'Notes' }).waitFor()
+    const links = page.locator('a[href^="cursor:"], a[href^="vscode:"]')
+    const [cursor = '', vsCode = ''] = await links.evaluateAll((all) => all.map(({ href }: { href: string }) => href))
+    const config = Buffer.from(new URL(cursor).searchParams.get('config') ?? '', 'base64').toString()
+    expect(JSON.parse(config)).toEqual({ url: app.url('notes') })
+    const installed = JSON.parse(decodeURIComponent(vsCode.slice(vsCode.indexOf('?') + 1))) as { url: string }
+    const agent = oauthClientV2(installed.url, answer, { redirectUrl: redirectUrl() })
+    await agent.connect()
+    await agent.close()
+
+    await page.goto(`${app.origin}/mcp-servers?server=notes`)
+    const tool = page.locator('details.item', { has: page.getByText('echo', { exact: true }) })
+    await tool.getByText('echo', { exact: true }).click()
+    await tool.getByLabel('text').fill('by hand')
+    // It says nothing of what it changes, so the page asks again.
+    await tool.getByRole('button', { name: 'Run' }).click()
+    await page.getByRole('button', { name: 'Run it' }).click()
+    await tool.getByText('by hand', { exact: true }).waitFor()
+    // The first page says 401, and Chromium of that, that it could not be loaded.
+    complaints = complaints.filter((text) => !text.startsWith('Failed to load resource'))
+  }, 30_000)
 
   test('what cannot go on is a page, and leads nowhere by itself', async () => {
     const id = `${client.origin}/else.json`
     const query = new URLSearchParams({ client_id: id, response_type: 'token', redirect_uri: 'https://evil.example/' })
-    await page.goto(`${app.origin}/oauth/authorize?${query}`)
+    await page.goto(`${app.origin}/oauth/authorize?${query.toString()}`)
     expect(new URL(page.url()).origin).toBe(app.origin)
     expect(await page.getByRole('alert').count()).toBe(1)
     // Chromium says of each page that is an error that it could not be loaded.

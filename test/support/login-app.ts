@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import express from 'express'
 import session from 'express-session'
+import { serverDirectory, type ServerDirectoryOptions } from '../../lib/directory/index.ts'
 import { type Gateway, type GatewayOptions, mcpGateway } from '../../lib/index.ts'
 import type { AgentLogin, AgentLoginOptions } from '../../lib/login/index.ts'
 import type { JWK } from 'jose'
@@ -30,6 +31,7 @@ export interface LoginAppOptions {
   readonly servers: GatewayOptions['servers']
   readonly login?: Partial<AgentLoginOptions>
   readonly gateway?: Partial<GatewayOptions>
+  readonly directory?: Partial<ServerDirectoryOptions>
   /** Where browsers see the app, if not where it is. */
   readonly issuer?: string
   /** The sessions of the app itself, which nodes share. */
@@ -73,16 +75,18 @@ export async function startLoginApp(options: LoginAppOptions): Promise<LoginApp>
     onError: (error) => void reported.push(error),
     ...more,
   })
+  const list = typeof servers === 'function' ? () => ({}) : undefined
+  const directory = serverDirectory({ gateway, loginUrl: '/login', list, ...options.directory })
   const app = express()
   app.use(session({ secret: SECRET, resave: false, saveUninitialized: false, ...(sessions && { store: sessions }) }))
   app.get('/login', (_request, response) => void response.send(LOGIN_PAGE))
   app.post('/login', express.urlencoded(), (request, response) => {
     request.session.user = request.body.user
     const to = new URL(request.originalUrl, origin).searchParams.get('return_to') ?? ''
-    response.redirect(303, to.startsWith('/oauth/') ? to : '/')
+    response.redirect(303, /^\/(?:oauth|mcp-servers)\b/.test(to) ? to : '/')
   })
   app.use(login)
-  app.use('/mcp-servers', gateway)
+  app.use('/mcp-servers', gateway, directory)
   app.use(gateway.wellKnown)
   listener = app
   return {
