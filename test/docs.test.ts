@@ -16,8 +16,8 @@ const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 
 const papers = [
   'README.md',
-  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((file) => join('docs', file)),
-].filter((file) => file.endsWith('.md') && !file.includes('node_modules'))
+  ...readdirSync(join(ROOT, 'docs')).map((file) => join('docs', file)),
+].filter((file) => file.endsWith('.md'))
 
 /** What the snippets take for granted, since the text around them says what it is: the app, and what is in it. */
 const GIVEN = `
