@@ -23,7 +23,7 @@ const sessions = new Map()
 const crm = express().use(express.json())
 crm.all('/mcp', async (req, res) => {
   const known = sessions.get(String(req.headers['mcp-session-id']))
-  if (known) return void (await known.handleRequest(req, res, req.body))
+  if (known) return known.handleRequest(req, res, req.body)
   if (req.body?.method !== 'initialize') return void res.status(404).end()
   const mcp = new McpServerV1({ name: 'crm', version: '1.0.0' }, { instructions: 'Customers are found by name.' })
   mcp.registerTool('find', {}, () => ({ content: [{ type: 'text', text: 'Ada Lovelace, London' }] }))
@@ -74,7 +74,7 @@ const clients = []
 async function connect(name) {
   const client = new Client({ name: 'agent', version: '1.0.0' })
   const url = `http://127.0.0.1:${portOf(listening)}/mcp-servers/${name}/mcp`
-  await client.connect(/** @type {never} */ (new StreamableHTTPClientTransport(new URL(url))))
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)))
   clients.push(client)
   return client
 }
