@@ -35,6 +35,7 @@ test.each([
     'A 404 is an error of the tool; what breaks the schema, leaves its path or is not for agents is refused.',
   ],
   ['mcp-json', [], 'It is mended, and read again.'],
+  ['one-url', [], 'It is back: the client is told that the list has changed, in the session that it has.'],
   ['tool-policy', [], 'by-cedar: 50 euros pass, 500 do not, and the server never hears of them.'],
   ['rate-limit', [], 'The 41st HTTP request of a minute is 429 before anybody is asked who it is.'],
   ['pinned-tools', [], 'Its description has changed: it is gone again, until somebody has read that, too.'],
