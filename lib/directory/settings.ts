@@ -116,7 +116,7 @@ export function parseSettings<P extends Principal>(given: ServerDirectoryOptions
     description: parseText('description', given.description),
     clientHeaders: parseHeaders(given.clientHeaders),
     loginUrl: parseLoginUrl(given.loginUrl),
-    tryIt: parseFlag('tryIt', given.tryIt ?? true),
+    tryIt: parseFlag('tryIt', given.tryIt === undefined || given.tryIt),
     activity: parseActivity(given.activity),
     namespace: parseNamespace(given.namespace),
     publicCards: parsePublicCards(given.publicCards, gateway),
