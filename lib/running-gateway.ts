@@ -5,15 +5,16 @@ import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/e
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
 import { isListenRequest, type Message } from './exchange/message.ts'
+import type { Handle } from './exchange/reply.ts'
 import { WatcherSlot } from './exchange/request-watcher.ts'
 import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
 import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
 import { readContent } from './inbound/body.ts'
 import { classify } from './inbound/classify.ts'
+import { errorOfRejection } from './inbound/rejection-error.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import type { InboundRequest } from './inbound/inbound-request.ts'
 import { checkSegments, mountFrom } from './inbound/path.ts'
-import { refusalOf } from './inbound/refusal.ts'
 import { ownSession, sessionOf } from './inbound/session-of.ts'
 import { checkSingleHeaders } from './inbound/single-headers.ts'
 import type { Config } from './options.ts'
@@ -21,7 +22,7 @@ import { endpointPage, endpointPageHeaders } from './outbound/endpoint-page.ts'
 import { faultOf } from './outbound/fault-of.ts'
 import type { InboundObservation } from './observe/inbound-observation.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
-import { gatewayOrigin } from './session/upstream-session.ts'
+import { ownConnection } from './session/own-connection.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
@@ -107,7 +108,7 @@ export class RunningGateway {
     return andThen(readContent(inbound.request, this.#config.bodyBytes, inbound.charge), ({ bytes, text, json }) => {
       const message = classify(json, inbound.standardHeaders(), text)
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
-      if (message.kind === 'rejection') throw refusalOf(message, config)
+      if (message.kind === 'rejection') throw errorOfRejection(message, config)
       const received = { accepts, message, body: bytes }
       // No closure: an error keeps the functions on its stack, and with them what they captured.
       if (!observed) return this.#send(inbound, config, received, observed)
@@ -219,14 +220,9 @@ export class RunningGateway {
       hasOAuth: (server) => this.#config.protectedServers.asked(server).metadataUrl !== undefined,
       faultOf: (error, context) => faultOf(error, context, this.#config.report),
       connect: (subject) => {
-        const { server, config } = subject
-        const parts = { life: new Lifetime(), config, path: [server], verb: 'POST', state: undefined } as const
-        const origin = gatewayOrigin(subject, 'legacy')
-        const handle = pipeline.handleOf(config, 'gateway')
-        return {
-          parent: new Exchange({ ...parts, origin, message: undefined, headers: {} }),
-          handle: async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange)),
-        }
+        const handle = pipeline.handleOf(subject.config, 'gateway')
+        const send: Handle = async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange))
+        return ownConnection(subject, send)
       },
       send: this.send,
       track: (work) => void upstreamSessions.track(work),

@@ -149,15 +149,19 @@ describeChromium('the pages in a browser', () => {
     expect(await page.evaluate('getComputedStyle(document.querySelector("bdi")).unicodeBidi')).toBe('isolate')
   })
 
-  test.each(['light', 'dark'] as const)('axe-core finds nothing in the %s scheme', async (colorScheme) => {
-    await open('/consent', { colorScheme, bypassCSP: true })
-    for (const path of ['/loopback', '/fault', '/agents']) {
-      await page.goto(app.origin + path)
-      await page.addScriptTag({ path: AXE })
-      const { violations } = await page.evaluate<{ violations: Violation[] }>('axe.run()')
-      expect(violations.map(({ id, nodes }) => ({ path, id, html: nodes[0]?.html }))).toEqual([])
-    }
-  }, 30_000)
+  test.each(['light', 'dark'] as const)(
+    'axe-core finds nothing in the %s scheme',
+    async (colorScheme) => {
+      await open('/consent', { colorScheme, bypassCSP: true })
+      for (const path of ['/loopback', '/fault', '/agents']) {
+        await page.goto(app.origin + path)
+        await page.addScriptTag({ path: AXE })
+        const { violations } = await page.evaluate<{ violations: Violation[] }>('axe.run()')
+        expect(violations.map(({ id, nodes }) => ({ path, id, html: nodes[0]?.html }))).toEqual([])
+      }
+    },
+    30_000,
+  )
 
   test('nothing is wider than a small phone, not even long words', async () => {
     await open('/consent', { viewport: { width: 360, height: 700 } })
