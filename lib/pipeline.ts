@@ -24,12 +24,13 @@ import { Heartbeat } from './outbound/heartbeat.ts'
 import { AccessMonitor } from './session/access-monitor.ts'
 import { Quota } from './session/quota.ts'
 import { SessionHabits } from './session/session-habits.ts'
+import { isTooMuch } from './session/session-record.ts'
 import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
-import { bridgesSessions, isPiped } from './upstream/server-kind.ts'
-import { Upstreams } from './upstream/upstreams.ts'
+import { bridgesSessions, isAggregate, isPiped } from './upstream/server-kind.ts'
+import { Upstreams, type UpstreamsParts } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
 /**
@@ -130,11 +131,12 @@ function layersOf(
   const ofGateway = new Interceptors('gateway', intercept, intercepting)
   const ofServer = new Interceptors('server', undefined, intercepting)
   // Only Streamable HTTP with sessions has batches, and interceptors see messages one by one.
+  const hasNoBatches = (config: ServerConfig): boolean => isPiped(config) || isAggregate(config)
   const needsSingles = {
     of: (config: ServerConfig) =>
-      isPiped(config) || bridgesSessions(config) || intercept !== undefined || config.intercept !== undefined,
+      hasNoBatches(config) || bridgesSessions(config) || intercept !== undefined || config.intercept !== undefined,
     for: ({ message, config, state }: Exchange) =>
-      isPiped(config) ||
+      hasNoBatches(config) ||
       state?.bridge !== undefined ||
       ofGateway.wants(message!, config) ||
       ofServer.wants(message!, config),
@@ -161,7 +163,13 @@ export function createGatewayParts(config: Config): GatewayParts {
   const report = (error: unknown, { origin }: Exchange): void => origin.bind(config.report)(error, origin)
   const eras = new Eras()
   const observers = new Observers(config.observation, config.report)
-  const upstreams = new Upstreams({ ...config, attempt: observers.attempt }, eras)
+  const members: UpstreamsParts['members'] = {
+    handleOf: (server, door) => pipeline.handleOf(server, door),
+    sessionsAreShared: () => sessions.areShared,
+    isTooMuch,
+    recheckMs,
+  }
+  const upstreams = new Upstreams({ ...config, attempt: observers.attempt, members }, eras)
   const inFlight = new InFlight()
   const quota = new Quota({ bytes: config.principalBytes, calls: config.principalCalls })
   const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)

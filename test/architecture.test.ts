@@ -19,6 +19,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['observe/'],
   ['layers/*', 'auth/', 'directory/', 'stdio/', 'opentelemetry/'],
   ['login/'],
+  ['server-options.ts'],
   ['options.ts'],
   ['pipeline.ts'],
   ['access-host.ts'],

@@ -2,7 +2,7 @@
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { mayBeMessage, parseJson } from '../util/json.ts'
-import { type Body, COMPLETE, type End } from './body.ts'
+import { type Body, BufferBody, COMPLETE, type End } from './body.ts'
 import { breakOf, MappedBody } from './mapped-body.ts'
 import { type Message, messageOf } from './message.ts'
 import type { Reply } from './reply.ts'
@@ -21,7 +21,8 @@ import {
 export interface Wants {
   /** Requests and notifications of the server, by method. */
   readonly methods?: (method: string) => boolean
-  readonly responses?: boolean
+  /** Those whose bytes pass the test, where there is one; it may be given several events at once. */
+  readonly responses?: boolean | ((bytes: Buffer) => boolean)
   /**
    * Whether what a more lenient client could read as another message is dropped: data that is no JSON-RPC message, lines
    * that are no field, and line ends that only some clients know.
@@ -52,7 +53,10 @@ export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) =
   }
   if (reply.kind !== 'json' || !wants.responses) return reply
   const { 'content-length': _, ...headers } = reply.headers
-  return { ...reply, headers, body: new MappedDocument(reply.body, fn) }
+  const isWanted = typeof wants.responses === 'function' ? wants.responses : undefined
+  const whole = isWanted && reply.body.whole()
+  if (whole && !isWanted(whole)) return { ...reply, body: new BufferBody(whole) }
+  return { ...reply, headers, body: new MappedDocument(whole ? new BufferBody(whole) : reply.body, fn, isWanted) }
 }
 
 function mappedId(id: string | undefined, { eventIds }: Wants): string | undefined {
@@ -69,10 +73,12 @@ function mappedEnd(end: End, wants: Wants): End {
 
 class MappedDocument extends MappedBody {
   readonly #fn: (message: Message) => Awaitable<Mapped>
+  readonly #isWanted: ((bytes: Buffer) => boolean) | undefined
 
-  constructor(body: Body, fn: (message: Message) => Awaitable<Mapped>) {
+  constructor(body: Body, fn: (message: Message) => Awaitable<Mapped>, isWanted?: (bytes: Buffer) => boolean) {
     super(body)
     this.#fn = fn
+    this.#isWanted = isWanted
   }
 
   data(chunk: Buffer): boolean {
@@ -95,6 +101,7 @@ class MappedDocument extends MappedBody {
   }
 
   async #map(bytes: Buffer): Promise<Buffer> {
+    if (this.#isWanted?.(bytes) === false) return bytes
     const text = bytes.toString()
     const message = messageIn(text)
     const mapped = message && (await this.#fn(message))
@@ -223,12 +230,13 @@ class MappedEvents extends MappedBody {
     if (strict === true && events.includes('data')) return true
     if (eventIds && hasEventId(events)) return true
     if (methods && events.includes('"method"')) return true
-    if (responses && (events.includes('"result"') || events.includes('"error"'))) return true
-    return (methods !== undefined || responses === true) && events.includes('\\u')
+    const isWanted = typeof responses !== 'function' || responses(events)
+    if (responses && isWanted && (events.includes('"result"') || events.includes('"error"'))) return true
+    return (methods !== undefined || (responses !== undefined && isWanted)) && events.includes('\\u')
   }
 
   #isWanted(message: Message): boolean {
-    if (message.kind === 'response') return this.#wants.responses === true
+    if (message.kind === 'response') return this.#wants.responses !== undefined && this.#wants.responses !== false
     if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
     return this.#wants.methods?.(message.method) === true
   }

@@ -1,6 +1,6 @@
 /** Observes one attempt: a message sent to an upstream, until its response or failure. */
 import type { Exchange } from '../exchange/exchange.ts'
-import { patchObject } from '../exchange/json-patch.ts'
+import { patchObjectAt } from '../exchange/json-patch.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import type { AuditRecord } from '../types.ts'
@@ -203,7 +203,8 @@ function withTrace<M extends Message>(message: M, { traceparent, tracestate }: P
   const before = member(message.params, '_meta')
   const meta = merged(isObject(before) ? before : undefined, { traceparent, tracestate })
   const params = merged(message.params, { _meta: meta })
-  return { ...message, params, text: patchObject(message.text, { params }) }
+  const text = patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
+  return Object.assign({}, message, { params, text })
 }
 
 /** `Object.assign()`, because V8 adds new members to the result of a spread slowly; it would set the prototype, though. */

@@ -245,7 +245,9 @@ export function fixture({
     find,
     /** A session that a client has opened before. */
     async session(client?: ClientState): Promise<ClientSession> {
-      const told = client ?? (config.recover === true ? { handshake: { clientInfo: { name: 'test' } } } : undefined)
+      const told =
+        client ??
+        ('recover' in config && config.recover === true ? { handshake: { clientInfo: { name: 'test' } } } : undefined)
       const state = {
         upstream: upstream.id,
         protocolVersion: VERSION,

@@ -40,7 +40,7 @@ export class ModernCall {
   readonly #message: RequestMessage
   readonly #envelope: Envelope
   readonly #upstreamId: string
-  readonly #bound: string
+  #boundTo: string | undefined
 
   constructor(exchange: Exchange, next: Handle, out: Out, tools: ModernCallTools) {
     this.#exchange = exchange
@@ -50,7 +50,11 @@ export class ModernCall {
     this.#message = exchange.message as RequestMessage
     this.#envelope = readEnvelope(this.#message)
     this.#upstreamId = tools.upstreamIdOf(exchange)
-    this.#bound = boundOf(exchange, this.#upstreamId)
+  }
+
+  /** What its states are bound to. Most requests have none. */
+  get #bound(): string {
+    return (this.#boundTo ??= boundOf(this.#exchange, this.#upstreamId))
   }
 
   get #waiting(): Waiting {

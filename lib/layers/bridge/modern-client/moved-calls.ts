@@ -26,6 +26,8 @@ export class MovedCalls {
   readonly #pool: SessionPool
   /** By the id of the call. */
   readonly #moved = new Map<string, Moved>()
+  /** The ids of calls by account, oldest first. */
+  readonly #ofOne = new Map<string, Set<string>>()
   readonly #answered = new Map<string, true>()
 
   constructor(pool: SessionPool) {
@@ -50,9 +52,12 @@ export class MovedCalls {
       ],
     }
     this.#moved.set(callId, moved)
-    const ofOne = [...this.#moved].filter(([, { entry: other }]) => other.account.key === entry.account.key)
-    if (ofOne.length > MAX_MOVED_OF_ONE) this.#drop(ofOne[0]![0])
-    if (this.#moved.size > MAX_MOVED) this.#drop([...this.#moved.keys()][0]!)
+    const ofOne = this.#ofOne.get(entry.account.key) ?? new Set()
+    this.#ofOne.set(entry.account.key, ofOne.add(callId))
+    const [oldestOfOne] = ofOne
+    if (ofOne.size > MAX_MOVED_OF_ONE) this.#drop(oldestOfOne!)
+    const [oldest] = this.#moved.keys()
+    if (this.#moved.size > MAX_MOVED) this.#drop(oldest!)
   }
 
   /** Whether this round of a call has not been answered at this node. */
@@ -65,10 +70,8 @@ export class MovedCalls {
 
   /** Takes the session of a call back, lent to it; `undefined` if this node does not have it. */
   take(callId: string): PooledSession | undefined {
-    const moved = this.#moved.get(callId)
+    const moved = this.#remove(callId)
     if (!moved) return undefined
-    this.#moved.delete(callId)
-    for (const timer of moved.timers) clearTimeout(timer)
     this.#pool.takeBack(moved.session, moved.entry, moved.hasPlace)
     return moved.session
   }
@@ -86,11 +89,20 @@ export class MovedCalls {
 
   /** The server ends a session that nobody comes back to: this node cannot know whether another one has. */
   #drop(callId: string): void {
-    const moved = this.#moved.get(callId)
+    const moved = this.#remove(callId)
     if (!moved) return
-    this.#moved.delete(callId)
-    for (const timer of moved.timers) clearTimeout(timer)
     this.#freePlace(moved)
     moved.session.end()
+  }
+
+  #remove(callId: string): Moved | undefined {
+    const moved = this.#moved.get(callId)
+    if (!moved) return undefined
+    this.#moved.delete(callId)
+    const { key } = moved.entry.account
+    const ofOne = this.#ofOne.get(key)
+    if (ofOne?.delete(callId) && ofOne.size === 0) this.#ofOne.delete(key)
+    for (const timer of moved.timers) clearTimeout(timer)
+    return moved
   }
 }

@@ -52,7 +52,8 @@ export class SessionPool {
     const account = this.#accountOf(this.#accountKeyOf(exchange))
     const group = this.groupOf(exchange, envelope)
     const want = { exchange, next, envelope, group, isExclusive, limit: limitOf(exchange) }
-    const session = await (await this.#waiting.grantOf(account, want)).session
+    const grant = await this.#waiting.grantOf(account, want).finally(() => this.#tidy(account))
+    const session = await grant.session
     clearTimeout(this.#entries.get(session)?.timer)
     return session
   }
@@ -214,7 +215,12 @@ export class SessionPool {
   #free(account: SessionAccount): void {
     this.#count(account, -1)
     this.#waiting.serve(account)
-    if (account.places === 0 && this.#accounts.get(account.key) === account) this.#accounts.delete(account.key)
+    this.#tidy(account)
+  }
+
+  /** Forgets an account without sessions. */
+  #tidy({ key, places, waiting }: SessionAccount): void {
+    if (places === 0 && waiting.length === 0) this.#accounts.delete(key)
   }
 
   #count(account: SessionAccount, change: 1 | -1): void {
