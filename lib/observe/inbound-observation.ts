@@ -5,13 +5,12 @@ import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
 import type { EventsReply, Reply } from '../exchange/reply.ts'
-import type { RequestWatcher } from '../exchange/request-watcher.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
 import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
-import type { Audit, AuditReport } from './audit.ts'
 import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
 import {
+  asRefused,
   CANCELLED,
   deciderOf,
   endingBy,
@@ -27,19 +26,9 @@ import { addressOf, sessionDigest, versionOfMessage } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import { type RecordedRequest, requestRecord } from './request-record.ts'
 import { safely } from './safely.ts'
-import type { SessionWatch } from './session-watch.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
-
-/** The parts of the gateway that an observation uses. */
-export interface ObservationParts {
-  readonly audit: Audit | undefined
-  readonly telemetry: TelemetryObserver | undefined
-  readonly sessions: SessionWatch
-  readonly report: AuditReport
-  /** Registered later than the gateway is created, if at all. */
-  watcher?: RequestWatcher
-}
 
 type Verb = 'POST' | 'GET' | 'DELETE'
 
@@ -211,19 +200,15 @@ export class InboundObservation implements Observed {
   }
 
   #traced<T>(work: () => T): T {
-    const contexts = (this.#contexts = new Map<ObservedMessage, RequestContext>())
-    let run = work
-    for (const item of this.#items) {
-      const context = requestRecord(this.#recorded, item, this.#parts.sessions)
-      contexts.set(item, context)
-      const inner = run
-      run = () => traceRequest(context, inner)
-    }
-    return run()
+    const contexts = this.#items.map(
+      (item) => [item, requestRecord(this.#recorded, item, this.#parts.sessions)] as const,
+    )
+    this.#contexts = new Map(contexts)
+    return contexts.reduce(
+      (run, [, context]) =>
+        () =>
+          traceRequest(context, run),
+      work,
+    )()
   }
-}
-
-/** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
-function asRefused(ending: Ending): Ending {
-  return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
 }
