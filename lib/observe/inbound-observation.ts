@@ -22,17 +22,9 @@ import {
   resultReaderOf,
   settleWith,
 } from './endings.ts'
-import {
-  addressOf,
-  clientOf,
-  idOfMessage,
-  methodOf,
-  sessionDigest,
-  messageTarget,
-  traceIdOf,
-  versionOfMessage,
-} from './facts.ts'
+import { addressOf, sessionDigest, versionOfMessage } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import { type RecordedRequest, requestRecord } from './request-record.ts'
 import { safely } from './safely.ts'
 import type { ObservationParts } from './observation-parts.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
@@ -166,17 +158,14 @@ export class InboundObservation implements Observed {
     const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
     const durationMs = this.#durationOf(item)
     const { span } = item
+    const recorded = this.#recorded
     if (span) {
-      const facts = {
-        ending,
-        durationMs,
-        protocolVersion: this.#versionOf(item),
-        session: sessionDigest(this.#sessionId),
-      }
+      const protocolVersion = versionOfMessage(item.message, recorded.negotiated, this.#inbound.request)
+      const facts = { ending, durationMs, protocolVersion, session: sessionDigest(recorded.sessionId) }
       safely(() => span.end(facts), this.#report)
     }
     if (!audit && !watcher && !context) return
-    const record = this.#recordOf(item, ending, durationMs) as AuditRecord
+    const record = requestRecord(recorded, item, this.#parts.sessions, ending, durationMs) as AuditRecord
     audit?.tell(record, this.#inbound.request)
     watcher?.recorded(record)
     if (context) endRequest(Object.assign(context, record, error && { error }))
@@ -188,37 +177,15 @@ export class InboundObservation implements Observed {
     return until - this.#startedAt
   }
 
-  get #sessionId(): string | undefined {
-    return this.#session?.id ?? this.#reply?.sessionId
-  }
-
-  #versionOf({ message }: ObservedMessage): string | undefined {
-    const negotiated = this.#session?.record.protocolVersion ?? this.#reply?.opened?.protocolVersion
-    return versionOfMessage(message, negotiated, this.#inbound.request)
-  }
-
-  /** Builds the record as one literal, because V8 makes a slow dictionary of a spread with further members. */
-  #recordOf(item: ObservedMessage, ending: Ending | undefined, durationMs: number | undefined): RequestContext {
-    const { server, principal, request, id } = this.#inbound
-    const { message, by, span } = item
-    const sessionId = this.#sessionId
+  get #recorded(): RecordedRequest {
+    const session = this.#session
     return {
-      time: new Date(this.#receivedAt).toISOString(),
-      durationMs,
-      server,
-      principal,
+      inbound: this.#inbound,
+      verb: this.#verb,
       address: this.#address,
-      client: clientOf(message) ?? this.#parts.sessions.clientOf(sessionId),
-      session: sessionDigest(sessionId),
-      protocolVersion: this.#versionOf(item),
-      from: 'client',
-      method: message ? methodOf(message) : this.#verb === 'POST' ? undefined : this.#verb,
-      target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
-      id: message ? idOfMessage(message) : id,
-      outcome: ending?.outcome,
-      by,
-      code: ending?.code,
-      traceId: span?.traceId ?? traceIdOf(message, request),
+      receivedAt: this.#receivedAt,
+      sessionId: session?.id ?? this.#reply?.sessionId,
+      negotiated: session?.record.protocolVersion ?? this.#reply?.opened?.protocolVersion,
     }
   }
 
@@ -233,7 +200,9 @@ export class InboundObservation implements Observed {
   }
 
   #traced<T>(work: () => T): T {
-    const contexts = this.#items.map((item) => [item, this.#recordOf(item, undefined, undefined)] as const)
+    const contexts = this.#items.map(
+      (item) => [item, requestRecord(this.#recorded, item, this.#parts.sessions)] as const,
+    )
     this.#contexts = new Map(contexts)
     return contexts.reduce(
       (run, [, context]) =>
