@@ -1,4 +1,8 @@
-/** The public API. A request passes gateway.ts, inbound/, pipeline.ts, layers/, upstream/ and outbound/, in this order. */
+/**
+ * The public API. A request passes gateway.ts, inbound/, pipeline.ts, layers/, upstream/ and outbound/, in this order.
+ *
+ * @module express-mcp-gateway
+ */
 
 // The middleware.
 export { mcpGateway } from './gateway.ts'
@@ -20,6 +24,7 @@ export { bearerToken } from './inbound/access/bearer.ts'
 
 // Interceptors.
 export {
+  type DescribedTool,
   tools,
   type ToolContext,
   type ToolInterceptor,
@@ -60,6 +65,7 @@ export type {
   AuthInfo,
   Awaitable,
   BearerAuthenticate,
+  BridgeOptions,
   BridgeState,
   ClientState,
   Era,

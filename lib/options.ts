@@ -17,6 +17,7 @@ import type {
   SessionStore,
 } from './types.ts'
 import { isDictionary, kindOf } from './util/json.ts'
+import { checkSecrets } from './util/sealing-keys.ts'
 import { type ReportError, reporting } from './util/report.ts'
 import { rejectUnknown } from './util/unknown-key.ts'
 import { inspect, parseList, parseNumber } from './util/option-checks.ts'
@@ -37,7 +38,11 @@ export interface Config {
   readonly sessions: SessionStore
   /** Whether sessions are kept in this process alone, so that all requests of a session arrive here. */
   readonly sessionsAreLocal: boolean
+  /** The most sessions that are kept; `undefined` if the store does not say. */
+  readonly maxSessions: number | undefined
   readonly events: EventLog | undefined
+  /** The secrets for what the gateway itself seals. */
+  readonly keys: GatewayOptions['keys']
   /** The interceptors of the gateway. */
   readonly intercept: InterceptorSet | undefined
   /** The capacity of the cache in bytes; 0 without a cache. */
@@ -61,6 +66,7 @@ const KNOWN: Readonly<Record<keyof GatewayOptions, true>> = {
   authenticate: true,
   sessions: true,
   events: true,
+  keys: true,
   path: true,
   publicUrl: true,
   protectedResource: true,
@@ -81,11 +87,11 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   checkUse(given)
   rejectMoved(given)
   rejectUnknown(given, KNOWN, '')
-  rejectUnknown(given.limits ?? {}, { bodyBytes: true, principalBytes: true, principalCalls: true }, 'limits.')
-  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, stallMs: true }, 'timeouts.')
-  const { limits, timeouts, servers } = given
+  const { limits = {}, timeouts = {}, servers, path: givenPath = '/:name/mcp' } = given
+  rejectUnknown(limits, { bodyBytes: true, principalBytes: true, principalCalls: true }, 'limits.')
+  rejectUnknown(timeouts, { connectMs: true, responseMs: true, stallMs: true }, 'timeouts.')
   if (typeof servers !== 'function' && !isDictionary(servers)) throw noServers(servers)
-  const path = parsePath(given.path ?? '/:name/mcp')
+  const path = parsePath(givenPath)
   const onlyServer = parseOnlyServer(path, servers)
   const publicUrl = parsePublicUrl(given.publicUrl)
   const serverPath = compilePath(path, onlyServer)
@@ -104,16 +110,18 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     protectedServers: parseProtectedResource(given, path, serverPath),
     sessions,
     sessionsAreLocal: sessions instanceof MemorySessionStore,
+    maxSessions: sessions instanceof MemorySessionStore ? sessions.maxSessions : undefined,
     events: parseEvents(given.events),
+    keys: parseKeys(given.keys),
     intercept: parseInterceptors(given.intercept),
     cacheBytes: parseCache(given.cache),
-    bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
-    principalBytes: parseNumber('limits.principalBytes', limits?.principalBytes ?? 64 * 1024 * 1024, 1),
-    principalCalls: parseNumber('limits.principalCalls', limits?.principalCalls ?? 1_000, 1),
-    connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
-    responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
-    stallMs: parseNumber('timeouts.stallMs', timeouts?.stallMs ?? 60_000, 1),
-    recheckMs: parseNumber('recheckMs', given.recheckMs ?? 60_000, 1),
+    bodyBytes: parseNumber('limits.bodyBytes', limits.bodyBytes, 4 * 1024 * 1024, 1),
+    principalBytes: parseNumber('limits.principalBytes', limits.principalBytes, 64 * 1024 * 1024, 1),
+    principalCalls: parseNumber('limits.principalCalls', limits.principalCalls, 1_000, 1),
+    connectMs: parseNumber('timeouts.connectMs', timeouts.connectMs, 10_000, 1),
+    responseMs: parseNumber('timeouts.responseMs', timeouts.responseMs, 300_000, 0),
+    stallMs: parseNumber('timeouts.stallMs', timeouts.stallMs, 60_000, 1),
+    recheckMs: parseNumber('recheckMs', given.recheckMs, 60_000, 1),
     report: reporting(given.onError),
     observation: parseObservation(given),
   }
@@ -183,14 +191,19 @@ function parseEvents(log: EventLog | undefined): EventLog | undefined {
   return log
 }
 
+function parseKeys(keys: GatewayOptions['keys']): GatewayOptions['keys'] {
+  if (keys !== undefined) checkSecrets('"keys"', keys)
+  return keys
+}
+
 function parseCache(cache: GatewayOptions['cache'] = false): number {
   if (cache === false) return 0
-  if (cache !== true && (typeof cache !== 'object' || cache === null)) {
+  if (cache !== true && !isDictionary(cache)) {
     throw new TypeError(`"cache" must be true, false or { maxBytes }, not ${inspect(cache)}`)
   }
-  const { maxBytes = 16 * 1024 * 1024, ...unknown } = cache === true ? {} : cache
+  const { maxBytes, ...unknown } = cache === true ? {} : cache
   rejectUnknown(unknown, { maxBytes: true }, 'cache.')
-  return parseNumber('cache.maxBytes', maxBytes, 1)
+  return parseNumber('cache.maxBytes', maxBytes, 16 * 1024 * 1024, 1)
 }
 
 function parsePublicUrl(publicUrl: GatewayOptions['publicUrl']): URL | undefined {

@@ -28,7 +28,7 @@ import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
-import { bridgesSessions, isAggregate, isPipeServer, isSseServer } from './upstream/server-kind.ts'
+import { bridgesSessions, isAggregate, isPiped } from './upstream/server-kind.ts'
 import { Upstreams, type UpstreamsParts } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
@@ -94,6 +94,7 @@ export interface GatewayParts {
   readonly answers: AnswerWriter
   readonly eventLog: EventLogLayer | undefined
   readonly earlyListen: EarlyListen | undefined
+  readonly bridge: Bridge
   /** Ends a session here: in the store, in what goes on in it, and in the event log. */
   forget(sessionId: string): Promise<void>
 }
@@ -112,6 +113,7 @@ interface LayerParts extends Pick<
   | 'eventLog'
   | 'earlyListen'
   | 'observers'
+  | 'bridge'
 > {
   readonly report: (error: unknown, exchange: Exchange) => void
 }
@@ -121,19 +123,18 @@ function layersOf(
   parts: LayerParts,
   { cacheBytes, protectedServers, responseMs, intercept }: Config,
 ): readonly Place[] {
-  const { sessions, upstreamSessions, upstreams, eras, eventLog, earlyListen, report } = parts
+  const { upstreamSessions, upstreams, eventLog, earlyListen, bridge, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
-  const { areShared: sessionsAreShared } = sessions
-  const bridging = { eras, upstreamOf: upstreams.of, sessionsAreShared, mailbox: eventLog?.mailbox, responseMs }
   const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report }
   const ofGateway = new Interceptors('gateway', intercept, intercepting)
   const ofServer = new Interceptors('server', undefined, intercepting)
   // Only Streamable HTTP with sessions has batches, and interceptors see messages one by one.
+  const hasNoBatches = (config: ServerConfig): boolean => isPiped(config) || isAggregate(config)
   const needsSingles = {
     of: (config: ServerConfig) =>
-      isPiped(config) || bridgesSessions(config) || intercept !== undefined || config.intercept !== undefined,
+      hasNoBatches(config) || bridgesSessions(config) || intercept !== undefined || config.intercept !== undefined,
     for: ({ message, config, state }: Exchange) =>
-      isPiped(config) ||
+      hasNoBatches(config) ||
       state?.bridge !== undefined ||
       ofGateway.wants(message!, config) ||
       ofServer.wants(message!, config),
@@ -147,7 +148,7 @@ function layersOf(
     ...(intercept ? [['gateway', ofGateway] as const] : []),
     ['member', ofServer],
     ['member', new Authorize('sent', protectedServers.scopes)],
-    ['farewell', new Bridge(bridging)],
+    ['farewell', bridge],
     ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes, responseMs)] as const] : []),
     ['farewell', new RecoverSession(responseMs)],
     ['farewell', new ResumeUpstream()],
@@ -182,7 +183,19 @@ export function createGatewayParts(config: Config): GatewayParts {
   const sessionHabits = new SessionHabits()
   const alwaysSessions = eventLog !== undefined
   const behind = { sessions, sessionHabits, alwaysSessions, upstreamSessions, upstreams, eras }
-  const layered = { ...behind, eventLog, earlyListen, observers }
+  const bridge = new Bridge({
+    eras,
+    upstreamOf: upstreams.of,
+    sessionsAreShared: sessions.areShared,
+    mailbox: eventLog?.mailbox,
+    responseMs: config.responseMs,
+    keys: config.keys,
+    inFlight,
+    endSession: (state, context) => upstreamSessions.enqueue(state, context),
+    track: (work) => void upstreamSessions.track(work),
+    report,
+  })
+  const layered = { ...behind, eventLog, earlyListen, observers, bridge }
   const pipeline = new Pipeline(layersOf({ ...layered, report }, config), upstreams.of)
   const access = { inFlight, sessions, upstreamSessions, lookup, recheckMs, report: config.report }
   const accessMonitor = new AccessMonitor(access)
@@ -211,26 +224,24 @@ function forgetting(
 
 /** Lets exchanges finish within the grace period, stops the rest with this reason, and closes all parts. */
 export async function closeGatewayParts(
-  { inFlight, accessMonitor, observers, sessions, earlyListen, eventLog, upstreamSessions, upstreams }: GatewayParts,
+  parts: GatewayParts,
   reason: GatewayError,
   graceMs: number,
   report: (error: unknown) => void,
 ): Promise<void> {
+  const { inFlight, accessMonitor, observers, sessions, earlyListen, eventLog, bridge, upstreamSessions, upstreams } =
+    parts
   const deadline = performance.now() + graceMs
   earlyListen?.releaseAll()
   inFlight.stop(reason, ({ life }) => life.endless)
   await within(deadline, inFlight.idle())
   inFlight.stop(reason, () => true)
   accessMonitor.close()
+  await bridge.close()
   await sessions.close().catch(report)
   await eventLog?.close().catch(report)
   await within(Math.max(deadline, performance.now() + FAREWELL_MS), upstreamSessions.done())
   upstreamSessions.close()
   await upstreams.close()
   await observers.close(Math.max(deadline, performance.now() + FAREWELL_MS))
-}
-
-/** Whether a server's messages travel on a pipe, which accepts no batches, or to several servers. */
-function isPiped(config: ServerConfig): boolean {
-  return isPipeServer(config) || isSseServer(config) || isAggregate(config)
 }

@@ -43,6 +43,9 @@ export const LISTEN_METHOD = 'subscriptions/listen'
 /** Error codes that only a modern server answers with. (2026-07-28 basic, Error Codes) */
 export const MODERN_ERRORS: ReadonlySet<unknown> = new Set([-32020, -32021, -32022])
 
+/** The error of a server that wants URLs to be opened first. (2025-11-25 elicitation) */
+export const URL_ELICITATION_REQUIRED = -32042
+
 /** The longest batch that is accepted, as in the TypeScript SDK. */
 export const MAX_BATCH = 100
 

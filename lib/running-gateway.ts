@@ -5,6 +5,7 @@ import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/e
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
 import type { Message } from './exchange/message.ts'
+import { WatcherSlot } from './exchange/request-watcher.ts'
 import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
 import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
 import { readContent } from './inbound/body.ts'
@@ -23,7 +24,7 @@ import { LISTEN_METHOD } from './protocol.ts'
 import { gatewayOrigin } from './session/upstream-session.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
-import { protocolOf } from './upstream/server-kind.ts'
+import { bridgesModern, protocolOf } from './upstream/server-kind.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
 /** Used for DELETE, whose response has no content. */
@@ -42,13 +43,15 @@ export class RunningGateway {
   readonly #config: Config
   readonly #parts: GatewayParts
   readonly #detach: () => void
+  readonly #onClose: (() => void)[] = []
+  readonly #watched = new WatcherSlot()
   #closed: Promise<void> | undefined
   /** Whether a directory is mounted with the gateway. */
   #hasList = false
 
   constructor(config: Config) {
-    this.#config = config
-    this.#parts = createGatewayParts(config)
+    this.#config = { ...config, report: this.#watched.reporting(config.report) }
+    this.#parts = createGatewayParts(this.#config)
     this.#detach = attachAccess(config, this.#parts)
   }
 
@@ -197,6 +200,7 @@ export class RunningGateway {
   readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
     const report = (error: unknown): void => this.#config.report(error, undefined)
     this.#detach()
+    for (const end of this.#onClose.splice(0)) end()
     this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
     return this.#closed
   }
@@ -204,7 +208,7 @@ export class RunningGateway {
   /** The functions are those that every message passes, so that a directory applies the same checks. */
   internals(): GatewayInternals {
     const { path, onlyServer, publicUrl, servers } = this.#config
-    const { pipeline, upstreams, upstreamSessions } = this.#parts
+    const { pipeline, upstreams, upstreamSessions, observers } = this.#parts
     return {
       path,
       onlyServer,
@@ -230,13 +234,19 @@ export class RunningGateway {
       upstreamId: (server, config) => upstreams.of(server, config).id,
       announceList: () => void (this.#hasList = true),
       watch: (onOutcome) => upstreams.watch(onOutcome),
+      watchRequests: (watcher) => {
+        this.#watched.set(watcher)
+        observers.watch(watcher)
+      },
+      sessionCount: () => ({ ...observers.sessions.counts, cap: this.#config.maxSessions }),
+      onClose: (end) => void this.#onClose.push(end),
     }
   }
 }
 
 /** For a server that is legacy by its config, a plain 400 makes a client of both eras fall back to the handshake. */
 function refusalOf({ era, code, reason, data }: Rejection, config: ServerConfig): GatewayError {
-  return protocolOf(config) === 'legacy' && era === 'modern'
+  return protocolOf(config) === 'legacy' && era === 'modern' && !bridgesModern(config)
     ? new GatewayError('bad_request', reason)
     : new GatewayError(code, reason, { data })
 }

@@ -16,6 +16,7 @@
 export type { Awaitable, Era, GatewayRequest, Hook, Principal, RequestId } from './types/common.ts'
 export type {
   AggregateServer,
+  BridgeOptions,
   HeadersContext,
   HttpServer,
   MemberKind,

@@ -78,7 +78,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   ANSWER_MS: [2, 'value', "how long an embedder's answer is waited for"],
   FAREWELL_MS: [3, 'value', 'how long closing may take'],
   faultOf: [2, 'value', 'the GatewayError for something thrown'],
-  HEAD_BYTES: [2, 'value', 'how long the beginning of something is'],
   Headers: [5, 'value', 'names and values of headers: flat, by name, of one shape or another'],
   KNOWN: [2, 'value', 'the options there are'],
   known: [2, 'value', 'what has been checked before, by object'],

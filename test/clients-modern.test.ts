@@ -101,6 +101,7 @@ beforeAll(async () => {
     Object.entries(servers).map(([name, { url }]) => [name, { url }]),
   )
   configs['not bridged'] = { url: modernOnly!.url, bridge: false }
+  configs['bridged'] = { url: legacyOnly!.url, bridge: true }
   gateway = await startGateway({ servers: configs }, watched)
 })
 afterAll(async () => {
@@ -202,12 +203,14 @@ describe('a fault behind the gateway is never taken for an old server', () => {
   })
 })
 
-describe.each<[Mode, Name]>([
+describe.each<[Mode, Name | 'bridged']>([
   ['auto', 'dual'],
   ['pin', 'dual'],
   ['auto', 'modern-only'],
   ['auto', 'legacy-only'],
   ['legacy', 'dual'],
+  ['pin', 'bridged'],
+  ['auto', 'bridged'],
 ])('the SDK v2 client in mode %s before %s', (mode, name) => {
   test('ST21 ST22 PU1: answers what a tool asks: an elicitation, a sampling request, its roots', async () => {
     const { call, asked } = await connect(gateway.url(name), mode)

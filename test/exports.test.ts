@@ -61,9 +61,11 @@ test('the package exports exactly these types', () => {
     'AuthenticateContext',
     'Awaitable',
     'BearerAuthenticate',
+    'BridgeOptions',
     'BridgeState',
     'Challenge',
     'ClientState',
+    'DescribedTool',
     'Era',
     'ErrorContext',
     'EventLog',
@@ -150,6 +152,7 @@ test('the subpath ./auth exports exactly these', () => {
 test('the subpath ./directory exports exactly these', () => {
   expect(Object.keys(directory)).toEqual(['serverDirectory'])
   expect(typesOf('lib/directory/index.ts')).toEqual([
+    'ActivityHook',
     'DirectoryHandler',
     'ListServers',
     'ServerDirectory',

@@ -59,7 +59,7 @@ describe('misuse', () => {
     [
       'an unknown option',
       { server: {} },
-      /^"server" is not an option; did you mean "servers"\? There are: servers, authenticate, sessions, events, path, .*onError \(docs\/errors\.md#typeerror\)$/,
+      /^"server" is not an option; did you mean "servers"\? There are: servers, authenticate, sessions, events, keys, path, .*onError \(docs\/errors\.md#typeerror\)$/,
     ],
     [
       'an unknown limit',
@@ -228,15 +228,27 @@ describe('misuse', () => {
     ['an origin with a path', { allowedOrigins: ['https://example.com/'] }, /^"allowedOrigins" takes values such as/],
 
     [
-      'a bridge the other way',
-      { servers: { a: { url: 'http://h/', bridge: true } } },
-      'Server "a": "bridge" must be false, which refuses clients with sessions, or be left out, not true',
+      'a bridge of no kind',
+      { servers: { a: { url: 'http://h/', bridge: 'modern' } } },
+      'Server "a": "bridge" must be true, false or { sessions }, not a string',
+    ],
+    [
+      'a bridge with an unknown key',
+      { servers: { a: { type: 'sse', url: 'http://h/', bridge: { session: 1 } } } },
+      /^Server "a": "session" is not a key of "bridge"; did you mean "sessions"\?/,
+    ],
+    [
+      'a bridge with sessions of a server that has none',
+      { servers: { a: { url: 'http://h/', protocol: 'modern', bridge: { sessions: 2 } } } },
+      /^Server "a": "bridge.sessions" has no meaning with "protocol" "modern", which says that the server has no sessions/,
     ],
     [
       'a bridge of a pipe',
-      { servers: { a: { pipe: () => {}, bridge: {} } } },
-      'Server "a": "bridge" must be false, which refuses clients with sessions, or be left out, not {}',
+      { servers: { a: { pipe: () => {}, bridge: { sessions: 0 } } } },
+      'Server "a": "bridge.sessions" must be an integer of at least 1, not 0',
     ],
+    ['a key that is no array', { keys: 'secret' }, '"keys" must be an array of secrets; the first one seals'],
+    ['a short key', { keys: ['secret'] }, '"keys" must be secrets of 32 bytes or characters at least'],
     ['a body limit of 0', { limits: { bodyBytes: 0 } }, '"limits.bodyBytes" must be a number of at least 1, not 0'],
     [
       'a body limit as text',

@@ -30,7 +30,6 @@ fieldset.field > legend { padding: 0 .35rem; margin-left: -.35rem; }
 .state { color: var(--soft); font-size: .9375rem; font-variant-numeric: tabular-nums; }
 .state.bad { color: var(--bad); font-weight: 600; }
 progress { width: 100%; height: .4rem; accent-color: var(--accent); }
-.call > .quiet:empty, .call > .logs:empty, .call > div:empty { display: none; }
 .logs { max-height: 12rem; overflow: auto; font-size: .875rem; }
 .logs code { color: var(--soft); }
 .result { display: grid; gap: .75rem; min-width: 0; }
@@ -45,7 +44,9 @@ progress { width: 100%; height: .4rem; accent-color: var(--accent); }
 .question h5:focus-visible { outline-offset: .3rem; }
 .question .field :is(input:not([type=checkbox]), select, textarea) { background: var(--card); }
 .question .quiet { font-size: .875rem; }
-.call > .schema, .call > div > .schema { margin-top: -.35rem; }
+.call > :empty { display: none; }
+.item > .trial { margin-top: .9rem; }
+.trial ~ .more { margin-top: 0; }
 .wire { display: grid; gap: .5rem; }
 .wire p { color: var(--soft); font-size: .8125rem; }
 .wire .sent p { color: var(--accent); }

@@ -6,7 +6,16 @@ import { type Body, BufferBody, COMPLETE, type End } from './body.ts'
 import { breakOf, MappedBody } from './mapped-body.ts'
 import { type Message, messageOf } from './message.ts'
 import type { Reply } from './reply.ts'
-import { eventsOf, formatEvent, hasEventId, messageEvent, parseEvent } from './sse.ts'
+import {
+  type EventFields,
+  eventsOf,
+  formatEvent,
+  hasEventId,
+  isMisleading,
+  messageEvent,
+  parseEvent,
+  plainField,
+} from './sse.ts'
 
 /** Selects the messages that are parsed and passed to the function. */
 export interface Wants {
@@ -14,7 +23,10 @@ export interface Wants {
   readonly methods?: (method: string) => boolean
   /** Those whose bytes pass the test, where there is one; it may be given several events at once. */
   readonly responses?: boolean | ((bytes: Buffer) => boolean)
-  /** Whether data of an event that is no JSON-RPC message is dropped: a more lenient parser may read one in it. */
+  /**
+   * Whether what a more lenient client could read as another message is dropped: data that is no JSON-RPC message, lines
+   * that are no field, and line ends that only some clients know.
+   */
   readonly strict?: boolean
   /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined
@@ -195,15 +207,19 @@ class MappedEvents extends MappedBody {
 
   #map(bytes: Buffer): Awaitable<Buffer> {
     if (!this.#mayChange(bytes)) return bytes
-    const event = parseEvent(bytes.toString())
+    const text = bytes.toString()
+    const isOdd = this.#wants.strict === true && isMisleading(text)
+    const event = isOdd ? plainEvent(parseEvent(text)) : parseEvent(text)
     const id = mappedId(event.id, this.#wants)
     const message = event.data === '' ? undefined : messageIn(event.data)
     const isUnreadable = this.#wants.strict === true && event.data !== '' && !message
     const mapped = isUnreadable ? 'drop' : message && this.#isWanted(message) ? this.#fn(message) : undefined
     const format = (outcome: Mapped): Buffer => {
-      if (outcome === undefined && id === event.id) return bytes
+      if (outcome === undefined && id === event.id && !isOdd) return bytes
+      if (isOdd && event.data === '' && id === undefined && event.retryMs === undefined) return Buffer.alloc(0)
       if (outcome === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
-      return formatEvent({ ...event, id, data: outcome?.text ?? event.data })
+      // In JSON text a line end is only white space: what was changed is on one line.
+      return formatEvent({ ...event, id, data: outcome?.text.replaceAll(/[\r\n]/g, ' ') ?? event.data })
     }
     return isPromise(mapped) ? mapped.then(format) : format(mapped)
   }
@@ -224,6 +240,11 @@ class MappedEvents extends MappedBody {
     if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
     return this.#wants.methods?.(message.method) === true
   }
+}
+
+/** Without what clients could take for another field. Comments and unknown fields go with it. */
+function plainEvent({ id, event, retryMs, data }: EventFields): EventFields {
+  return { id: plainField(id), event: plainField(event), retryMs, data }
 }
 
 function messageIn(text: string): Message | undefined {

@@ -1,8 +1,9 @@
 /** A session store that stores nothing: the id is the record itself, encrypted and authenticated. */
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { MAX_SESSION_ID_LENGTH } from '../protocol.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
+import { SEAL_HEAD_BYTES, SealingKeys } from '../util/sealing-keys.ts'
 import { SizeClasses } from '../util/size-classes.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 
 export interface SealedSessionStoreOptions {
   /**
@@ -12,13 +13,6 @@ export interface SealedSessionStoreOptions {
   readonly keys: readonly (string | Uint8Array)[]
   /** How long a session lives from its beginning, used or not, in milliseconds. Defaults to 24 hours. */
   readonly ttlMs?: number | undefined
-}
-
-/** An encryption key derived from a secret, once. */
-interface Key {
-  /** Identifies the key in a session id, so that no other key is tried. */
-  readonly name: Buffer
-  readonly secret: Buffer
 }
 
 /** The content of a decrypted id. */
@@ -40,11 +34,6 @@ interface Deleted {
   readonly expiresAt: number
 }
 
-const NAME_BYTES = 4
-const IV_BYTES = 12
-const TAG_BYTES = 16
-const HEAD_BYTES = NAME_BYTES + IV_BYTES
-
 /**
  * How many decrypted ids are cached, and how many deleted ids are remembered. Beyond that the oldest deletion of the
  * principal with the most is forgotten, and that session is valid again until it expires.
@@ -53,7 +42,7 @@ const MAX_REMEMBERED = 10_000
 const MAX_DELETED = 100_000
 
 /** How many characters of an id encode its key name and its iv. */
-const KEY_LENGTH = Math.floor((HEAD_BYTES * 4) / 3)
+const KEY_LENGTH = Math.floor((SEAL_HEAD_BYTES * 4) / 3)
 
 const PURPOSE = 'express-mcp-gateway session'
 
@@ -69,7 +58,7 @@ const PURPOSE = 'express-mcp-gateway session'
  * @throws {TypeError} from the constructor, for keys shorter than 32 bytes or characters, and for an invalid `ttlMs`.
  */
 export class SealedSessionStore implements SessionStore {
-  readonly #keys: readonly Key[]
+  readonly #keys: SealingKeys
   readonly #ttlMs: number
   /** A cache of decrypted ids, since decrypting one costs as much as the rest of a request. */
   readonly #opened = new Map<string, Opened>()
@@ -80,20 +69,18 @@ export class SealedSessionStore implements SessionStore {
 
   constructor(options: SealedSessionStoreOptions) {
     const { keys, ttlMs = 24 * 60 * 60_000 } = options ?? {}
-    if (!Array.isArray(keys) || keys.length === 0) {
-      throw new TypeError('"keys" of SealedSessionStore must be an array of secrets; the first one seals')
-    }
+    rejectUnknown(options ?? {}, { keys: true, ttlMs: true }, 'SealedSessionStore.')
+    this.#keys = new SealingKeys('"keys" of SealedSessionStore', keys, PURPOSE)
     if (!Number.isFinite(ttlMs) || ttlMs <= 0) {
       throw new TypeError(`"ttlMs" of SealedSessionStore must be a positive number, not ${ttlMs}`)
     }
-    this.#keys = keys.map(deriveKey)
     this.#ttlMs = ttlMs
   }
 
   /** Throws a RangeError that names the longest part, for a record whose id would exceed 4 096 characters. */
   create(record: SessionRecord): string {
     const expiresAt = Date.now() + this.#ttlMs
-    const id = seal(this.#keys[0]!, JSON.stringify([expiresAt, record])).toString('base64url')
+    const id = this.#keys.seal(JSON.stringify([expiresAt, record]))
     if (id.length <= MAX_SESSION_ID_LENGTH) return id
     throw new RangeError(`A session id of ${id.length} characters is too long to be sent: ${longestPart(record)}`)
   }
@@ -144,7 +131,7 @@ export class SealedSessionStore implements SessionStore {
   }
 
   #open(id: string): Opened | undefined {
-    const opened = openedOf(open(this.#keys, Buffer.from(id, 'base64url'), id))
+    const opened = openedOf(this.#keys.open(id))
     if (!opened) return undefined
     if (this.#opened.size >= MAX_REMEMBERED) {
       const [first] = this.#opened.keys()
@@ -155,41 +142,9 @@ export class SealedSessionStore implements SessionStore {
   }
 }
 
-function deriveKey(key: unknown): Key {
-  const bytes = typeof key === 'string' ? Buffer.from(key) : key
-  if (!(bytes instanceof Uint8Array) || bytes.length < 32) {
-    throw new TypeError('"keys" of SealedSessionStore must be secrets of 32 bytes or characters at least')
-  }
-  const secret = Buffer.from(hkdfSync('sha256', bytes, '', PURPOSE, 32))
-  return { secret, name: createHash('sha256').update(secret).digest().subarray(0, NAME_BYTES) }
-}
-
 /** The key name and the random iv, which identify an id and are shorter than the whole. */
 function uniquePartOf(id: string): string {
   return Buffer.from(id.slice(0, KEY_LENGTH), 'latin1').toString('latin1')
-}
-
-/** name | iv | encrypted | tag */
-function seal({ name, secret }: Key, text: string): Buffer {
-  const iv = randomBytes(IV_BYTES)
-  const cipher = createCipheriv('aes-256-gcm', secret, iv).setAAD(name)
-  return Buffer.concat([name, iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
-}
-
-/** Decrypts an id; `undefined` for an id that none of the keys has issued in exactly this spelling. */
-function open(keys: readonly Key[], sealed: Buffer, id: string): string | undefined {
-  // Base64url allows several spellings of the same bytes, which would be different sessions wherever ids are compared.
-  if (sealed.length <= HEAD_BYTES + TAG_BYTES || sealed.toString('base64url') !== id) return undefined
-  const name = sealed.subarray(0, NAME_BYTES)
-  const key = keys.find((each) => each.name.equals(name))
-  if (!key) return undefined
-  const decipher = createDecipheriv('aes-256-gcm', key.secret, sealed.subarray(NAME_BYTES, HEAD_BYTES))
-  decipher.setAAD(name).setAuthTag(sealed.subarray(-TAG_BYTES))
-  try {
-    return decipher.update(sealed.subarray(HEAD_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
-  } catch {
-    return undefined
-  }
 }
 
 /** Not validated further: the authentication tag proves that `create` wrote it. */

@@ -38,6 +38,13 @@ export interface GatewayOptions<
    * even from servers without resumption. Defaults to none: then the client gets the event ids of the server.
    */
   readonly events?: EventLog | undefined
+  /**
+   * Secrets of 32 bytes or characters at least, the same on every node, for what the gateway itself seals: with them a
+   * question of a bridged server can be answered at any node, if the server gives event ids. The first seals, all of
+   * them open: to rotate, put a new one in front, and drop the old one a quarter of an hour later. Each purpose has keys
+   * of its own, so the secrets of a `SealedSessionStore` will do. Defaults to none: a key of this process alone.
+   */
+  readonly keys?: readonly (string | Uint8Array)[] | undefined
   /** The path of an endpoint below the mount. One without `:name` serves one server. Defaults to `/:name/mcp`. */
   readonly path?: string | undefined
   /**

@@ -34,6 +34,17 @@ export type MemberServer<P extends Principal | undefined = Principal | undefined
   | SseServer<P>
   | PipeServer<P>
 
+/** How clients of 2026-07-28 are served by a server that has sessions. */
+export interface BridgeOptions {
+  /**
+   * The most sessions that the gateway opens there for one principal, at this node. A call whose client can be asked
+   * something has one to itself until it is over, also while its question waits for an answer; with 1, such calls take
+   * turns. Calls past that wait in order for `timeouts.responseMs`, then they are 503. Defaults to 8, on a pipe to 1;
+   * with `authenticate: false` to 64, on a pipe to 1, for all clients together.
+   */
+  readonly sessions?: number | undefined
+}
+
 /**
  * A server that speaks Streamable HTTP, in the form of an entry of `mcpServers` JSON.
  *
@@ -59,16 +70,18 @@ export interface HttpServer<P extends Principal | undefined = Principal | undefi
     | Hook<[HeadersContext<P>], Awaitable<Readonly<Record<string, string>>>>
     | undefined
   /**
-   * The eras that the server speaks. With `legacy`, modern messages get an error that makes a client fall back to the
-   * handshake; with `modern`, a handshake is bridged, or, with `bridge: false`, gets an error with the supported
+   * The eras that the server speaks. With `legacy`, modern messages are bridged if `bridge` says so, otherwise they get
+   * an error that makes a client fall back to the handshake; with `modern`, a handshake is bridged, or, with `bridge: false`, gets an error with the supported
    * revisions. Defaults to `auto`: the server itself answers.
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /**
-   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
-   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   * Serves clients of the other era, too: the gateway translates. By default clients of revisions with sessions
+   * (2025-03-26 to 2025-11-25) are served where the server supports 2026-07-28 only, and `false` refuses them. `true`
+   * also serves clients of 2026-07-28 where the server has sessions only, and `{ sessions }` says how many each
+   * principal may have there. docs/protocol.md has what gets lost.
    */
-  readonly bridge?: false | undefined
+  readonly bridge?: boolean | BridgeOptions | undefined
   /**
    * Opens a new session at the server, unnoticed by the client, when the server has lost the session (404), and restores
    * the client's handshake, log level and resource subscriptions. Any other state that the server had in the session is
@@ -94,6 +107,8 @@ export interface SseServer<P extends Principal | undefined = Principal | undefin
   readonly headers?: HttpServer<P>['headers']
   /** Opens a new stream behind the client's back when that of its session has broken, as with `HttpServer`. */
   readonly recover?: boolean | undefined
+  /** Serves clients of 2026-07-28, too, as with `HttpServer`. Defaults to `false`. */
+  readonly bridge?: boolean | BridgeOptions | undefined
 }
 
 /**
@@ -160,10 +175,12 @@ export interface PipeServer<P extends Principal | undefined = Principal | undefi
    */
   readonly protocol?: 'auto' | 'legacy' | 'modern' | undefined
   /**
-   * `false` refuses clients of revisions with sessions (2025-03-26 to 2025-11-25) where the server supports 2026-07-28
-   * only. Defaults to serving them: the gateway keeps their sessions and translates.
+   * Serves clients of the other era, too: the gateway translates. By default clients of revisions with sessions
+   * (2025-03-26 to 2025-11-25) are served where the server supports 2026-07-28 only, and `false` refuses them. `true`
+   * also serves clients of 2026-07-28 where the server has sessions only, and `{ sessions }` says how many each
+   * principal may have there. docs/protocol.md has what gets lost.
    */
-  readonly bridge?: false | undefined
+  readonly bridge?: boolean | BridgeOptions | undefined
   /** Opens a new pipe behind the client's back when that of its session has ended here, as with `HttpServer`. */
   readonly recover?: boolean | undefined
   /**

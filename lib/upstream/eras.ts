@@ -5,7 +5,7 @@ import { HEADER, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { ServerConfig } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { member } from '../util/json.ts'
-import { bridgesSessions, protocolOf } from './server-kind.ts'
+import { bridgesModern, bridgesSessions, protocolOf } from './server-kind.ts'
 
 /** How long a lesson lasts, in milliseconds. */
 const MEMORY_MS = 5 * 60_000
@@ -35,6 +35,8 @@ export function handshakeNeeded(): GatewayError {
 export class Eras {
   /** Upstreams that refused the handshake with a modern error: upstream id to the time at which the entry expires. */
   readonly #modernOnly = new Map<string, number>()
+  /** Whether upstreams that were asked support modern requests. */
+  readonly #speaksModern = new Map<string, { readonly speaks: boolean; readonly until: number }>()
 
   /** Whether an upstream is known to have no sessions. */
   isModernOnly(config: ServerConfig, upstreamId: string): boolean {
@@ -43,13 +45,28 @@ export class Eras {
     return (this.#modernOnly.get(upstreamId) ?? 0) > performance.now()
   }
 
+  /** Whether an upstream supports modern requests; `undefined` until it has been asked. */
+  speaksModern(config: ServerConfig, upstreamId: string): boolean | undefined {
+    const protocol = protocolOf(config)
+    if (protocol !== 'auto') return protocol === 'modern'
+    const known = this.#speaksModern.get(upstreamId)
+    if (known && known.until > performance.now()) return known.speaks
+    return this.isModernOnly(config, upstreamId) ? true : undefined
+  }
+
+  /** Keeps what an upstream that was asked has answered. */
+  learnModern(upstreamId: string, speaks: boolean): void {
+    boundedSet(this.#speaksModern, MAX_UPSTREAMS, upstreamId, { speaks, until: performance.now() + MEMORY_MS })
+  }
+
   /**
    * Throws for a message of an era that the config excludes and no bridge serves: `bad_request`, which makes a client of
    * both eras fall back to the handshake, or `unsupported_version`, which lists the supported revisions. (CL10)
    */
   check(config: ServerConfig, message: Message): void {
     const protocol = protocolOf(config)
-    if (protocol === 'auto' || protocol === message.era || (message.era === 'legacy' && bridgesSessions(config))) return
+    if (protocol === 'auto' || protocol === message.era) return
+    if (message.era === 'legacy' ? bridgesSessions(config) : bridgesModern(config)) return
     if (protocol === 'legacy') throw handshakeNeeded()
     const requested = message.kind === 'request' ? member(message.params, 'protocolVersion') : undefined
     throw new GatewayError('unsupported_version', 'Unsupported protocol version', {
@@ -60,6 +77,7 @@ export class Eras {
   /** Forgets what was learnt of an upstream: it has turned out to be wrong. */
   unlearn(upstreamId: string): void {
     this.#modernOnly.delete(upstreamId)
+    this.#speaksModern.delete(upstreamId)
   }
 
   /**
@@ -71,6 +89,7 @@ export class Eras {
     if (!REFUSALS.has(member(error, 'code'))) return
     const supported = member(member(error, 'data'), 'supported')
     if (Array.isArray(supported) && supported.some((version) => LEGACY_VERSIONS.includes(version as string))) return
+    this.#speaksModern.delete(upstreamId)
     boundedSet(this.#modernOnly, MAX_UPSTREAMS, upstreamId, performance.now() + MEMORY_MS)
   }
 }

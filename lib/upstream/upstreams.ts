@@ -15,6 +15,7 @@ import { type PipeTarget, pipeTargetOf } from './pipe/pipe-target.ts'
 import { PipeUpstream } from './pipe/pipe-upstream.ts'
 import { Pipes } from './pipe/pipes.ts'
 import { isAggregate, isPipeServer, isSseServer } from './server-kind.ts'
+import { checkServerInfo } from './server-info.ts'
 import { sseTargetOf } from './sse/sse-server.ts'
 
 export interface UpstreamsParts extends HttpTransportParts {
@@ -82,6 +83,7 @@ export class Upstreams {
 
 /** Checks a server of the `servers` record. Throws a TypeError that names the fault and the cure. */
 export function checkServer(server: string, config: ServerConfig): void {
+  checkServerInfo(server, config)
   if (isAggregate(config)) checkAggregate(server, config)
   else checkMember(server, config, false)
 }

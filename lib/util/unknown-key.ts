@@ -18,7 +18,7 @@ export function alternatives(key: string, known: Readonly<Record<string, true>>)
 
 /** Throws a TypeError for an unknown option; `prefix` is the path of the object that has it, with a dot at its end. */
 export function rejectUnknown(given: object, known: Readonly<Record<string, true>>, prefix: string): void {
-  if (typeof given !== 'object' || given === null) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new TypeError(`"${prefix.slice(0, -1)}" must be an object with ${Object.keys(known).join(', ')}`)
   }
   const name = unknownKey(given, known)

@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { GATEWAYS } from './gateways.mjs'
+import { GATEWAYS, NODES } from './gateways.mjs'
 import { resourceServer } from './resource-server.mjs'
 
 /** @typedef {typeof import('../../lib/index.ts') & typeof import('../../lib/stdio/index.ts') &
@@ -31,14 +31,20 @@ export async function startGateway(behind, kind, scenario = '') {
   const server = behind(lib)
   const isLogin = scenario.startsWith('auth/') && 'url' in server
   const login = isLogin ? await resourceServer(scenario, String(server.url), lib) : undefined
-  const gateway = lib.mcpGateway({
-    servers: { everything: server },
-    authenticate: false,
-    onError: report,
-    ...GATEWAYS[kind](server, lib),
-    ...(login && { publicUrl, ...login.options }),
+  const gateways = Array.from({ length: NODES[kind] ?? 1 }, () =>
+    lib.mcpGateway({
+      servers: { everything: server },
+      authenticate: false,
+      onError: report,
+      ...GATEWAYS[kind](server, lib),
+      ...(login && { publicUrl, ...login.options }),
+    }),
+  )
+  let turn = 0
+  listener.on('request', (request, response) => {
+    const gateway = /** @type {typeof gateways[number]} */ (gateways[(turn += 1) % gateways.length])
+    gateway.wellKnown(request, response, () => gateway(request, response))
   })
-  listener.on('request', (request, response) => gateway.wellKnown(request, response, () => gateway(request, response)))
 
   return {
     url: `${publicUrl}/everything/mcp`,
@@ -46,7 +52,7 @@ export async function startGateway(behind, kind, scenario = '') {
     async close() {
       const closed = once(listener, 'close')
       listener.close()
-      await gateway.close()
+      await Promise.all(gateways.map((gateway) => gateway.close()))
       listener.closeAllConnections()
       await closed
     },

@@ -16,6 +16,11 @@ import { brokenMembers } from './members.mjs'
 /** @type {import('../../lib/index.ts').Interceptor} */
 const PASS = { '*': (_message, next) => next() }
 
+const SHARED_SECRET = randomBytes(32)
+
+/** @param {ServerConfig} server @returns {Options} */
+const bridge = (server) => ({ servers: { everything: { ...server, bridge: true } } })
+
 /** Whatever is not said here is as in `plain`. @satisfies {Record<string, (server: ServerConfig, lib: Lib) => Options>} */
 export const GATEWAYS = {
   plain: () => ({}),
@@ -23,6 +28,12 @@ export const GATEWAYS = {
   recover: (server) => ({ servers: { everything: { ...server, recover: true } } }),
   sealed: (_server, { SealedSessionStore }) => ({ sessions: new SealedSessionStore({ keys: [randomBytes(32)] }) }),
   // Somebody must be asking for what is private to be kept, too.
+  bridge,
+  // Its questions are sealed and given to the client, and it remembers nothing of them.
+  'bridge + keys': (server) => ({ ...bridge(server), keys: [randomBytes(32)] }),
+  'bridge + log': (server, { MemoryEventLog }) => ({ ...bridge(server), events: new MemoryEventLog() }),
+  // Requests go to each of two nodes in turn, so that every answer comes to the other one.
+  'two bridges': (server) => ({ ...bridge(server), keys: [SHARED_SECRET] }),
   cache: () => ({ cache: true, authenticate: () => ({ id: 'somebody' }) }),
   // Beside members that are broken, under the names that the suite knows.
   aggregate: (server, lib) => ({
@@ -36,6 +47,9 @@ export const GATEWAYS = {
   governed: (server, lib) => governed(server, lib),
   'governed + log': (server, lib) => ({ ...governed(server, lib), events: new lib.MemoryEventLog() }),
 }
+
+/** How many gateways stand beside each other. @type {Partial<Record<GatewayName, number>>} */
+export const NODES = { 'two bridges': 2 }
 
 /** @param {string} name @returns {name is GatewayName} */
 export const isGatewayName = (name) => Object.hasOwn(GATEWAYS, name)

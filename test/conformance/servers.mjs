@@ -22,6 +22,13 @@ const FIXTURES = join(import.meta.dirname, '../fixtures')
 const SERVERS = {
   'dual-era': { program: 'dual-era-server.mjs', options: [], type: /** @type {const} */ ('http') },
   'modern-only': { program: 'dual-era-server.mjs', options: ['--modern-only'], type: /** @type {const} */ ('http') },
+  'legacy-only': { program: 'dual-era-server.mjs', options: ['--legacy-only'], type: /** @type {const} */ ('http') },
+  // Its tools ask as `server.elicitInput()` of the SDKs does: in the session's own stream.
+  'asking in session': {
+    program: 'dual-era-server.mjs',
+    options: ['--legacy-only', '--ask-in-session'],
+    type: /** @type {const} */ ('http'),
+  },
   // The same fixture behind the transport of 2024-11-05, at which the suite asks nothing directly.
   sse: { program: 'dual-era-sse.mjs', options: [], type: /** @type {const} */ ('sse') },
 }

@@ -282,6 +282,69 @@ describe('kept for a moment', () => {
   })
 })
 
+describe('the page of a server', () => {
+  const pageOf = async (upstream: Upstream, directory: DirectoryParts['directory'] = {}): Promise<string> => {
+    const { agent } = await start({ gateway: { servers: { one: { url: upstream.url } } }, directory })
+    return (await agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(200)).text
+  }
+
+  test.each([
+    [{ readOnlyHint: true }, 'read-only', false],
+    [{ readOnlyHint: true, destructiveHint: true }, 'read-only', false],
+    [{ destructiveHint: true }, 'destructive', true],
+    [{ destructiveHint: false }, 'adds', false],
+    [{}, 'may change things', true],
+    [{ readOnlyHint: 'yes' }, 'may change things', true],
+  ])('a tool annotated %j is marked "%s", by the defaults of the protocol', async (annotations, mark, asksFirst) => {
+    const upstream = await startLegacy()
+    upstream.on('tools/list', (exchange) => exchange.result({ tools: [{ name: 'one', inputSchema: {}, annotations }] }))
+    const text = await pageOf(upstream)
+    expect(text).toMatch(new RegExp(`<span class="mark[^>]*>${mark}</span>`))
+    expect(text.includes('data-confirm')).toBe(asksFirst)
+  })
+
+  test('more than eight tools have a filter, and more than a hundred parameters are not all listed', async () => {
+    const upstream = await startLegacy()
+    const properties = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`p${index}`, { type: 'string' }]))
+    const tools = Array.from({ length: 9 }, (_, index) => ({ name: `tool-${index}`, inputSchema: { properties } }))
+    upstream.on('tools/list', (exchange) => exchange.result({ tools }))
+    const text = await pageOf(upstream)
+    expect(text).toContain('data-filter="tools-items"')
+    expect(text.match(/<code>p99<\/code/g)).toHaveLength(9)
+    expect(text).not.toContain('<code>p100</code')
+    expect(text).toContain('50 more are in the schema.')
+  })
+
+  test('instructions come last, folded to three lines', async () => {
+    const upstream = await startLegacy()
+    upstream.on('initialize', (exchange) =>
+      exchange.result({
+        protocolVersion: '2025-11-25',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'x', title: 'Its own title', version: '1' },
+        instructions: 'a\nb\nc\nd\ne',
+      }),
+    )
+    const text = await pageOf(upstream)
+    expect(text).toContain('2 more lines')
+    expect(text.indexOf('id="tools-title"')).toBeLessThan(text.indexOf('Instructions for agents'))
+    expect(text).toMatch(/<h1>\s*Its own title\s*<\/h1>/)
+  })
+
+  test("a server's own title is not told to those who may not ask it, on public cards", async () => {
+    const server = await use(startDualEraServer({}))
+    const publicUrl = 'https://app.example.com/mcp-servers'
+    const { agent } = await start({
+      gateway: { servers: { one: { url: server.url } }, authenticate, publicUrl },
+      directory: { publicCards: true },
+    })
+    const { body } = await agent.get('/mcp-servers?server=one').set('x-user', 'ada').expect(200)
+    expect(body.title).toBe('Dual-era fixture')
+    const card = await agent.get('/mcp-servers/one/mcp/server-card').expect(200)
+    expect(card.body.title).toBe('one')
+  })
+})
+
 describe('an aggregate', () => {
   test('is one server, with its members named, and which of them is missing', async () => {
     const [old, modern] = [await startLegacy(), await use(startDualEraServer({ legacy: 'reject' }))]

@@ -17,6 +17,9 @@ import { OpenSession } from '../../lib/layers/open-session.ts'
 import { RecoverSession } from '../../lib/layers/recover-session.ts'
 import { ResumeUpstream } from '../../lib/layers/resume-upstream.ts'
 import { SplitBatch } from '../../lib/layers/split-batch.ts'
+import type { InboundRequest } from '../../lib/inbound/inbound-request.ts'
+import type { InboundObservation } from '../../lib/observe/inbound-observation.ts'
+import { Observers } from '../../lib/observe/observers.ts'
 import { AnswerWriter } from '../../lib/outbound/answer-writer.ts'
 import { Dispatcher } from '../../lib/outbound/dispatch.ts'
 import { Heartbeat } from '../../lib/outbound/heartbeat.ts'
@@ -28,7 +31,15 @@ import { Sessions } from '../../lib/session/sessions.ts'
 import { UpstreamSessions } from '../../lib/session/upstream-session.ts'
 import { MemoryEventLog } from '../../lib/stores/memory-event-log.ts'
 import { MemorySessionStore } from '../../lib/stores/memory-session-store.ts'
-import type { ClientState, EventLog, Interceptor, Principal, ServerConfig, SessionStore } from '../../lib/types.ts'
+import type {
+  AuditRecord,
+  ClientState,
+  EventLog,
+  Interceptor,
+  Principal,
+  ServerConfig,
+  SessionStore,
+} from '../../lib/types.ts'
 import { Eras } from '../../lib/upstream/eras.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { MemoryClient } from './memory-client.ts'
@@ -60,8 +71,13 @@ export interface FixtureOptions {
   readonly principal?: Principal
   readonly store?: SessionStore
   readonly eventLog?: EventLog
+  readonly keys?: readonly string[]
+  /** The upstream of several nodes. */
+  readonly upstream?: MemoryUpstream
   /** The interceptors of the gateway; none by default. Those of the server are in `config`. */
   readonly intercept?: Interceptor | readonly Interceptor[] | undefined
+  /** Is told of each message, as the option of that name is. */
+  readonly audit?: ((record: AuditRecord) => void) | undefined
   /** Layers beside the real ones, innermost. */
   readonly inner?: readonly Layer[]
 }
@@ -71,6 +87,9 @@ type ExchangeOptions = Partial<Omit<ExchangeParts, 'origin'>> & {
   readonly response?: ServerResponse
   readonly accepts?: { readonly json: boolean; readonly events: boolean }
   readonly door?: Door
+  readonly observed?: InboundObservation | undefined
+  /** Who sends it, where that is not the principal of the fixture. */
+  readonly as?: Principal
 }
 
 const SERVER = 'weather'
@@ -86,15 +105,21 @@ export function fixture({
   eventLog = new MemoryEventLog(),
   intercept,
   inner = [],
+  audit,
+  keys,
+  upstream = new MemoryUpstream(),
 }: FixtureOptions = {}) {
-  const upstream = new MemoryUpstream()
   const reported: Journal<GatewayError> = createJournal()
   const config = { url: 'http://memory.test/mcp', recover: layers.includes('recover'), ...given } as ServerConfig
   const report = (error: unknown): void => reported.record(error as GatewayError)
   const inFlight = new InFlight()
   const upstreamSessions = new UpstreamSessions((each) => pipeline.handleOf(each, 'farewell'), report)
   const sessions = new Sessions(store, inFlight, (id, record) => upstreamSessions.expired(id, record.upstream))
-  const upstreamOf = (): MemoryUpstream => upstream
+  const observers = new Observers({ audit, telemetry: undefined }, report)
+  const { attempt } = observers
+  const sending = attempt && { send: { value: (sent: Exchange) => attempt(sent, upstream.send) } }
+  const observed = sending ? (Object.create(upstream, sending) as MemoryUpstream) : upstream
+  const upstreamOf = (): MemoryUpstream => observed
   const eras = new Eras()
   const intercepting = { upstreamOf, timeoutMs: 0, report }
   const log = new EventLogLayer(eventLog, { report, inFlight })
@@ -118,6 +143,11 @@ export function fixture({
       sessionsAreShared: sessions.areShared,
       mailbox: layers.includes('log') ? log.mailbox : undefined,
       responseMs: 0,
+      keys,
+      inFlight,
+      endSession: (state, context) => upstreamSessions.enqueue(state, context),
+      track: (work) => void upstreamSessions.track(work),
+      report,
     }),
     cache: new Cache(upstreamOf, 1024 * 1024),
     recover: new RecoverSession(),
@@ -142,9 +172,26 @@ export function fixture({
 
   /** An exchange as the gateway makes it of a client's request. */
   function exchange(message: Message | undefined, options: ExchangeOptions = {}): Exchange {
-    const { session, response, accepts = { json: true, events: true }, door: _, ...rest } = options
+    const {
+      session,
+      response,
+      accepts = { json: true, events: true },
+      door: _,
+      as = principal,
+      observed: watching,
+      ...rest
+    } = options
     const era = message?.era ?? 'legacy'
-    const origin = new Origin({ server: SERVER, principal, request: undefined, era, session, accepts, response })
+    const origin = new Origin({
+      server: SERVER,
+      principal: as,
+      request: undefined,
+      era,
+      session,
+      accepts,
+      response,
+      observed: watching,
+    })
     return new Exchange({
       origin,
       life: new Lifetime(),
@@ -162,9 +209,20 @@ export function fixture({
   function send(message: Message | undefined, options: ExchangeOptions = {}): MemoryClient {
     const client = new MemoryClient()
     const response = client.response as unknown as ServerResponse
-    const sent = exchange(message, { response, ...options })
+    const request = { socket: {}, headers: {} }
+    const inbound = { request, response, server: SERVER, principal } as unknown as InboundRequest
+    const watching = observers.begin(inbound)
+    const sent = exchange(message, { response, observed: watching, ...options })
     const handle = pipeline.handleOf(config, options.door ?? 'client')
-    dispatcher.dispatch(sent, handle, response).catch((error: unknown) => client.refuse(error))
+    watching?.received(sent.verb, message, () => {})
+    watching?.sent(sent)
+    dispatcher.dispatch(sent, handle, response).then(
+      () => watching?.over(),
+      (error: unknown) => {
+        watching?.failed(error as GatewayError, undefined)
+        client.refuse(error)
+      },
+    )
     return client
   }
 

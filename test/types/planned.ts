@@ -1,15 +1,6 @@
 // Compile-only: the options and kinds of server that were agreed upon before they were built, so that work on them can go
 // on side by side. What is built moves to lib/types.ts and leaves this file; mcpGateway() refuses the rest by name.
-import type {
-  Awaitable,
-  GatewayOptions,
-  HttpServer,
-  mcpGateway,
-  PipeServer,
-  Principal,
-  ServerInfo,
-  UpstreamState,
-} from '../../lib/index.ts'
+import type { Awaitable, HttpServer, PipeServer, Principal, ServerInfo, UpstreamState } from '../../lib/index.ts'
 
 /** What joins each kind of server. */
 export interface PlannedServerInfo {}
@@ -31,12 +22,6 @@ export type MemberServer<P extends Principal = Principal> =
   | SseServer
 export type PlannedServerConfig<P extends Principal = Principal> = MemberServer<P> | AggregateServer<P>
 
-/** What joins the options of the gateway. */
-export interface PlannedGatewayOptions {
-  /** Secrets from which those of bridges, questions and accounts are derived (HKDF), one list for all. */
-  readonly keys?: readonly (string | Uint8Array)[]
-}
-
 // Each planned kind of server can be told from the others by one member, and carries what every server has.
 declare const server: PlannedServerConfig
 if ('members' in server) void server.title
@@ -46,10 +31,3 @@ else void server.url
 // The state of an aggregate's session is a tree of those of its members.
 declare const state: UpstreamState
 void state.members?.['crm']?.client?.handshake
-
-// No planned option is one yet: whoever sets it is told.
-declare const make: typeof mcpGateway
-declare const planned: GatewayOptions & PlannedGatewayOptions
-make({ servers: planned.servers, authenticate: false })
-// @ts-expect-error -- not built yet
-make({ servers: planned.servers, authenticate: false, keys: ['secret'] })

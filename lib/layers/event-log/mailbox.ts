@@ -1,4 +1,5 @@
 /** Hands an answer from the node that a client sent it to, to the one that waits for it: by way of the event log. */
+import { randomBytes } from 'node:crypto'
 import type { EventLog } from '../../types.ts'
 
 /** How long the log is asked to wait at a time, in milliseconds. */
@@ -7,9 +8,18 @@ const TAKE_MS = 20_000
 /** How long is waited before a log that has failed is asked again. */
 const AFTER_FAILURE_MS = 1_000
 
+/** The name under which a node shows that it waits, how long that lasts, and how often it is renewed. */
+const HOLDER = 'holder'
+const HOLD_LEASE_MS = 15_000
+const HOLD_RENEW_MS = 5_000
+
+/** How long another node keeps the name when it looks whether there is a holder. */
+const HOLDER_LOOK_MS = 100
+
 export class LogMailbox {
   readonly #log: EventLog
   readonly #digestOf: (sessionId: string) => string
+  readonly #writer = randomBytes(12).toString('base64url')
 
   /** `digestOf` names sessions in the log. */
   constructor(log: EventLog, digestOf: (sessionId: string) => string) {
@@ -31,5 +41,25 @@ export class LogMailbox {
       await new Promise((resolve) => setTimeout(resolve, AFTER_FAILURE_MS).unref())
       return undefined
     }
+  }
+
+  /** Shows other nodes that this one waits for an answer. Returns a function that ends it. */
+  hold(sessionId: string): () => void {
+    const name = { session: this.#digestOf(sessionId), stream: HOLDER }
+    const claim = async (): Promise<unknown> => this.#log.claim(name, this.#writer, HOLD_LEASE_MS)
+    void claim().catch(() => {})
+    const renewing = setInterval(() => void claim().catch(() => {}), HOLD_RENEW_MS).unref()
+    return () => {
+      clearInterval(renewing)
+      void (async () => this.#log.release(name, this.#writer))().catch(() => {})
+    }
+  }
+
+  /** Whether a node waits for an answer. Rejects when the log fails. */
+  async isHeld(sessionId: string): Promise<boolean> {
+    const name = { session: this.#digestOf(sessionId), stream: HOLDER }
+    if (!(await this.#log.claim(name, `${this.#writer}-look`, HOLDER_LOOK_MS))) return true
+    await this.#log.release(name, `${this.#writer}-look`)
+    return false
   }
 }

@@ -5,9 +5,9 @@ import { isObject, member } from '../../util/json.ts'
 import { isSoundError } from './frozen.ts'
 import type { InterceptorSet } from './interceptor-set.ts'
 import { decide, type ServerMessageParts, unshowable } from './decide.ts'
+import { URL_ELICITATION_REQUIRED } from '../../protocol.ts'
 
 const ELICIT = 'elicitation/create'
-const URL_ELICITATION_REQUIRED = -32042
 
 /** Whether errors must be read, since one of them may ask the user something that an interceptor wants to see. */
 export function seesErrors(set: InterceptorSet): boolean {

@@ -70,7 +70,7 @@ export function targetOf(server: string, config: HttpServer): Target {
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
-  const wrong = faultOfBridge(bridge)
+  const wrong = faultOfBridge(bridge, protocol)
   if (wrong !== undefined) throw fault(wrong)
   const url = checkUrl(given, fault)
   const target: Target = {

@@ -86,7 +86,7 @@ function checkShape(config: PipeServer, fault: (what: string) => TypeError): voi
     throw fault(`"protocol" must be "auto", "legacy" or "modern", not ${JSON.stringify(protocol)}`)
   }
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
-  const wrong = faultOfBridge(bridge)
+  const wrong = faultOfBridge(bridge, protocol)
   if (wrong !== undefined) throw fault(wrong)
 }
 

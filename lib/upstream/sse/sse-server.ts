@@ -5,6 +5,7 @@ import { alternatives, unknownKey } from '../../util/unknown-key.ts'
 import type { HttpTransport } from '../http/http-transport.ts'
 import { checkHeaders, checkUrl } from '../http/target.ts'
 import type { PipeTarget } from '../pipe/pipe-target.ts'
+import { faultOfBridge } from '../server-kind.ts'
 import { SsePipe } from './sse-pipe.ts'
 import { SseRequests } from './sse-requests.ts'
 
@@ -14,6 +15,7 @@ const SSE_KEYS: Readonly<Record<keyof SseServer, true>> = {
   url: true,
   headers: true,
   recover: true,
+  bridge: true,
   scopes: true,
   intercept: true,
   title: true,
@@ -35,8 +37,10 @@ export function checkSseServer(server: string, config: SseServer): URL {
       `${JSON.stringify(unknown)} is not a key of an HTTP+SSE server's config; ${alternatives(unknown, SSE_KEYS)}`,
     )
   }
-  const { url, headers, recover = false } = config
+  const { url, headers, recover = false, bridge } = config
   if (typeof recover !== 'boolean') throw fault(`"recover" must be true or false, not ${JSON.stringify(recover)}`)
+  const wrong = faultOfBridge(bridge, 'legacy')
+  if (wrong !== undefined) throw fault(wrong)
   if (headers !== undefined && typeof headers !== 'function') checkHeaders(server, headers)
   return checkUrl(url, fault)
 }

@@ -15,10 +15,7 @@ import type { KnownTools } from './known-tools.ts'
 import { errorText, failureText, legacyError, legacyNotification, legacyResult } from './legacy-response.ts'
 import { missingName, modernRequest, type Round } from './modern-request.ts'
 import { CannotAsk, type Questions } from './questions.ts'
-import { ASKING, OF_A_REQUEST, RPC_ERROR } from './tables.ts'
-
-/** How often a server may answer with input requests before the call fails. */
-const MAX_ASKING_ROUNDS = 10
+import { ASKING, MAX_ASKING_ROUNDS, OF_A_REQUEST, RPC_ERROR } from '../tables.ts'
 
 /** Retries of a result with `requestState` alone, which asks for no input: the pause doubles up to the last one. */
 const MAX_PAUSES = 200

@@ -7,7 +7,7 @@ import type { ResponseMessage } from '../../../exchange/message.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import type { Round } from './modern-request.ts'
 import { type Asking, CannotAsk, type Questions } from './questions.ts'
-import { QUESTION_KINDS, type QuestionKind } from './tables.ts'
+import { QUESTION_KINDS, type QuestionKind } from '../tables.ts'
 
 /** How many input requests one result may have. */
 const MAX_ASKED = 32

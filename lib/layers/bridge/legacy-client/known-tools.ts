@@ -48,6 +48,12 @@ export class KnownTools {
     this.#keep(key, known)
   }
 
+  /** The headers that a tool requires, as far as a list has said so. */
+  annotatedOf(exchange: Exchange, upstreamId: string, name: unknown): readonly ParamHeader[] {
+    const known = this.#lists.get(keyOfList(exchange, upstreamId))
+    return (typeof name === 'string' && known?.annotated.get(name)) || []
+  }
+
   /** The headers of a call. An unknown tool is looked up, since the server or a proxy before it may require them. */
   async headersOf(
     exchange: Exchange,

@@ -14,7 +14,7 @@ import { errorText } from './legacy-response.ts'
 import { openBridge } from './open-bridge.ts'
 import { Questions } from './questions.ts'
 import { SessionSettings } from './session-settings.ts'
-import { isAbsent, RPC_ERROR } from './tables.ts'
+import { isAbsent, RPC_ERROR } from '../tables.ts'
 
 /** Limits the map of the capabilities that servers offered last. */
 const MAX_OFFERS = 1_000

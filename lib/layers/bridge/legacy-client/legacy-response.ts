@@ -5,7 +5,7 @@ import { itemTexts, valueText } from '../../../exchange/json-text.ts'
 import { type Fault, type RequestMessage, type ResponseMessage, responseText } from '../../../exchange/message.ts'
 import { paramHeadersOf } from '../../../exchange/param-annotations.ts'
 import { isObject, type JsonObject, member, parseJson } from '../../../util/json.ts'
-import { MODERN_MEMBERS, RESERVED_META, RPC_ERROR } from './tables.ts'
+import { MODERN_MEMBERS, RESERVED_META, RPC_ERROR } from '../tables.ts'
 
 /** Errors about headers and `_meta`, which the gateway has written: the client could not correct them. (ER5) */
 const OF_THIS_HOP: ReadonlySet<unknown> = new Set([-32020, -32021, -32022])

@@ -12,7 +12,7 @@ import { type JsonObject, member } from '../../../util/json.ts'
 import { legacyNotification } from './legacy-response.ts'
 import { clientEnvelopeOf } from './modern-request.ts'
 import { Overlap } from './overlap.ts'
-import { LIST_CHANGES, RESOURCE_UPDATED, RPC_ERROR } from './tables.ts'
+import { LIST_CHANGES, RESOURCE_UPDATED, RPC_ERROR } from '../tables.ts'
 
 /** How long a server may take to acknowledge a subscription, in milliseconds. */
 const AGREEMENT_MS = 10_000

@@ -7,16 +7,13 @@ import type { RequestMessage } from '../../../exchange/message.ts'
 import { encodeHeaderValue } from '../../../exchange/header-value.ts'
 import { HEADER, META, MODERN_VERSIONS, NAMED_BY } from '../../../protocol.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
-import { DEFAULT_LOG_LEVEL, modernCapabilities, RESERVED_META } from './tables.ts'
+import { DEFAULT_LOG_LEVEL, modernCapabilities, OF_THE_TRACE, RESERVED_META } from '../tables.ts'
 
 /** The parameters that a retry adds, each as JSON text. (ST23) */
 export interface Round {
   readonly inputResponses?: string | undefined
   readonly requestState?: string | undefined
 }
-
-/** Headers of the client that are forwarded, since they mean the same in both eras. */
-const OF_THE_TRACE: readonly string[] = ['traceparent', 'tracestate', 'baggage']
 
 /** The `_meta` members that each modern request must have: the revision, and the client's description. (CL7) */
 export function clientEnvelopeOf({ state, origin }: Exchange): JsonObject {

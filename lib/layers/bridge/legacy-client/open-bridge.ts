@@ -12,7 +12,7 @@ import type { ClientState, UpstreamState } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import type { BridgeParts } from '../bridge-parts.ts'
 import { clientEnvelopeOf } from './modern-request.ts'
-import { BRIDGED_VERSIONS, isHeard, legacyCapabilities, offersIn } from './tables.ts'
+import { BRIDGED_VERSIONS, isHeard, legacyCapabilities, offersIn } from '../tables.ts'
 
 /** Resolves with the reply to a handshake, and the state that its session stores. */
 export async function openBridge(exchange: Exchange, next: Handle, parts: BridgeParts): Promise<Reply> {

@@ -7,9 +7,7 @@ import type { Lifetime } from '../../../exchange/lifetime.ts'
 import { messageOf, notificationOf, type ResponseMessage } from '../../../exchange/message.ts'
 import { parseJson } from '../../../util/json.ts'
 import type { Mailbox } from '../bridge-parts.ts'
-
-/** How long a request may wait for its response, in milliseconds. */
-const QUESTION_MS = 15 * 60_000
+import { QUESTION_MS } from '../tables.ts'
 
 /** How many requests may be open: for one principal, or for a session without one, and in all. */
 const MAX_OF_ONE = 256

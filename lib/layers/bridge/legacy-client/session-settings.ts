@@ -10,7 +10,7 @@ import { KeyedMutex } from '../../../util/keyed-mutex.ts'
 import { member } from '../../../util/json.ts'
 import { errorText } from './legacy-response.ts'
 import { Listener, NO_GET } from './listener.ts'
-import { isHeard, LOG_LEVELS, RPC_ERROR } from './tables.ts'
+import { isHeard, LOG_LEVELS, RPC_ERROR } from '../tables.ts'
 
 /** The error that a request is answered with, if any. */
 type Refusal = { readonly code: number; readonly message: string } | undefined

@@ -1,6 +1,6 @@
 /** Differences between the revisions with sessions and 2026-07-28, as data. */
-import type { JsonObject } from '../../../util/json.ts'
-import { isObject, member } from '../../../util/json.ts'
+import type { JsonObject } from '../../util/json.ts'
+import { isObject, member } from '../../util/json.ts'
 
 /** The revisions that are bridged, oldest first. A handshake with any other one is answered with the last. (LC1) */
 export const BRIDGED_VERSIONS: readonly string[] = ['2025-03-26', '2025-06-18', '2025-11-25']
@@ -10,6 +10,15 @@ const TASKS = 'io.modelcontextprotocol/tasks'
 
 /** The prefix of the `_meta` keys of 2026-07-28, which legacy clients must neither set nor receive. */
 export const RESERVED_META = 'io.modelcontextprotocol/'
+
+/** How long a question may wait for its answer, in milliseconds. */
+export const QUESTION_MS: number = 15 * 60_000
+
+/** How often a server may ask during one request before that fails. */
+export const MAX_ASKING_ROUNDS = 10
+
+/** Headers of the client that are forwarded, since they mean the same in both eras. */
+export const OF_THE_TRACE: readonly string[] = ['traceparent', 'tracestate', 'baggage']
 
 /** Codes of JSON-RPC errors that the bridge handles or sends. */
 export const RPC_ERROR = {
@@ -113,7 +122,7 @@ export const QUESTION_KINDS: ReadonlyMap<unknown, QuestionKind> = new Map<unknow
 ])
 
 /** A legacy client's capabilities for a modern server; without an event stream the client cannot be sent requests. */
-export function modernCapabilities(declared: JsonObject, version: string, isAskable: boolean): JsonObject {
+export function modernCapabilities(declared: JsonObject, version: string, takesEvents: boolean): JsonObject {
   const { tasks: _, extensions, elicitation, sampling, roots, ...rest } = declared
   const asked: JsonObject = {
     ...(isObject(elicitation) && version >= '2025-06-18' && { elicitation: since11(elicitation, version) }),
@@ -122,7 +131,7 @@ export function modernCapabilities(declared: JsonObject, version: string, isAska
   }
   return {
     ...rest,
-    ...(isAskable && asked),
+    ...(takesEvents && asked),
     ...withoutTasks(extensions),
   }
 }
@@ -156,4 +165,65 @@ function withoutTasks(extensions: unknown): JsonObject {
   if (!isObject(extensions)) return {}
   const { [TASKS]: _, ...rest } = extensions
   return Object.keys(rest).length > 0 ? { extensions: rest } : {}
+}
+
+/** Requests of legacy revisions that 2026-07-28 has not, beside those about tasks. (CL2, ST3) */
+const REMOVED: ReadonlySet<string> = new Set([
+  'initialize',
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+])
+
+/** Whether modern clients do not have this method: it is one of sessions, or of tasks, which are not bridged. */
+export function isRemoved(method: string): boolean {
+  return REMOVED.has(method) || method.startsWith('tasks/')
+}
+
+/** Requests whose results say how long they may be cached. (ST10) */
+export const WITH_TTL: ReadonlySet<string> = new Set([
+  'tools/list',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+])
+
+/** Legacy servers say nothing of caching, and a list may depend on the session. (ST10, ST13) */
+export const NOT_CACHED = { ttlMs: 0, cacheScope: 'private' } as const
+
+/** A modern client's capabilities for a legacy server: those on which the server may send a request. */
+export function legacyClientCapabilities(declared: JsonObject): JsonObject {
+  const { elicitation, sampling, roots, experimental } = declared
+  return {
+    ...(isObject(elicitation) && { elicitation }),
+    ...(isObject(sampling) && { sampling }),
+    ...(isObject(roots) && { roots: {} }),
+    ...(isObject(experimental) && { experimental }),
+  }
+}
+
+/** Whether a server may send requests to a client with these capabilities. */
+export function isAskable({ elicitation, sampling, roots }: JsonObject): boolean {
+  return isObject(elicitation) || isObject(sampling) || isObject(roots)
+}
+
+/** A legacy server's capabilities for a modern client; `hears` says whether the server has a listening stream. */
+export function modernServerCapabilities(offered: JsonObject, hears: boolean): JsonObject {
+  const { tasks: _, ...rest } = offered
+  if (hears) return rest
+  return Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, withoutNews(value)]))
+}
+
+function withoutNews(capability: unknown): unknown {
+  if (!isObject(capability)) return capability
+  const { listChanged: _, subscribe: __, ...rest } = capability
+  return rest
+}
+
+/** Whether a log message is urgent enough for a client that has asked for this level. (UT6) */
+export function isLogged(level: unknown, wanted: unknown): boolean {
+  const levels = [...LOG_LEVELS]
+  return levels.includes(wanted) && levels.indexOf(level) >= levels.indexOf(wanted)
 }

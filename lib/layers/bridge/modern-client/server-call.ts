@@ -1,0 +1,248 @@
+/** One request at a legacy server: its stream is read while a client waits, and while a question waits for its answer. */
+import { GatewayError } from '../../../errors.ts'
+import type { Out } from '../../../exchange/answer.ts'
+import type { End } from '../../../exchange/body.ts'
+import type { Exchange } from '../../../exchange/exchange.ts'
+import { replaceValues } from '../../../exchange/json-text.ts'
+import { Lifetime } from '../../../exchange/lifetime.ts'
+import { mapMessages } from '../../../exchange/map-messages.ts'
+import type { Message, NotificationMessage, RequestMessage, ResponseMessage } from '../../../exchange/message.ts'
+import { readResponse } from '../../../exchange/read-response.ts'
+import type { EventsReply, Handle, Reply } from '../../../exchange/reply.ts'
+import { ResumingBody } from '../../../exchange/resuming-body.ts'
+import { canBeResumedFrom } from '../../../exchange/sse.ts'
+import type { RequestId } from '../../../types.ts'
+import { type JsonObject, member } from '../../../util/json.ts'
+import { isLogged, RPC_ERROR } from '../tables.ts'
+import { legacyRequest } from './legacy-request.ts'
+import { CallQuestions, type ServerQuestion, questionOf } from './question.ts'
+import type { PooledSession } from './pooled-session.ts'
+
+/** How long further questions are awaited after one, in milliseconds: a server may ask several at a time. */
+const QUIET_MS = 25
+
+/** The longest response that is read as a document, in bytes. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+/** The client that waits for a call at the moment. */
+export interface Waiting {
+  readonly out: Out
+  /** The client's progress token, as JSON text. */
+  readonly progressToken: string | undefined
+  readonly logLevel: unknown
+}
+
+/** What a call is waiting for, or has brought. */
+export type ServerOutcome = { readonly response: ResponseMessage } | { readonly questions: readonly ServerQuestion[] }
+
+/** What is known of a call that another node goes on with. */
+export interface Suspended {
+  readonly id: string
+  /** The id of the last event that was read of its stream. */
+  readonly after: string
+  readonly questions: readonly ServerQuestion[]
+  /** How many questions it has asked, by which they are numbered. */
+  readonly asked: number
+}
+
+export class ServerCall {
+  readonly id: string
+  readonly session: PooledSession
+  /** Its own: it ends neither with the client's request, nor with the question. */
+  readonly life: Lifetime = new Lifetime()
+  /** Called when it takes up more memory while its question waits. */
+  onGrowth: (() => void) | undefined
+  readonly #capabilities: JsonObject
+  readonly #questions = new CallQuestions()
+  #asked = 0
+  #waiting: Waiting | undefined
+  #progress = -Infinity
+  #response: ResponseMessage | undefined
+  #fault: Error | undefined
+  #after: string | undefined
+  #stream: EventsReply | undefined
+  #wake: (() => void) | undefined
+
+  /** `capabilities` are those that the client has declared. */
+  constructor(id: string, session: PooledSession, capabilities: JsonObject) {
+    this.id = id
+    this.session = session
+    this.#capabilities = capabilities
+    this.life.onStop((reason) => this.#fail(reason))
+  }
+
+  get isOver(): boolean {
+    return this.#response !== undefined || this.#fault !== undefined
+  }
+
+  get questions(): readonly ServerQuestion[] {
+    return this.#questions.all
+  }
+
+  /** The approximate memory that it takes while it waits. */
+  get bytes(): number {
+    return this.#questions.bytes + 2 * (this.#response?.text.length ?? 0)
+  }
+
+  /** Whether a client that waits wants log messages. */
+  get isLogging(): boolean {
+    return this.#waiting?.logLevel !== undefined
+  }
+
+  /** Sends the request of a client that waits. Rejects if the server has not accepted it. */
+  async start(exchange: Exchange, next: Handle, waiting: Waiting): Promise<void> {
+    this.#waiting = waiting
+    const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
+    const reply = await next(sent)
+    if (reply.kind !== 'events') return void this.#readDocument(reply)
+    const body = ResumingBody.of(reply, sent, next, true)
+    this.#read({ ...reply, body, pending: body.pending })
+  }
+
+  /** Goes on with a call that was suspended, at this node or another one. */
+  resume({ after, questions, asked }: Suspended, exchange: Exchange, next: Handle): void {
+    this.#after = after
+    this.#asked = asked
+    for (const question of questions) this.#questions.add(question)
+    const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
+    const body = ResumingBody.from({ after, retryMs: 0, isRepeated: false }, [this.id], sent, next)
+    const resumeAfter = (): string | undefined => body.after
+    const head = { kind: 'events', status: 200, headers: {}, endless: false, kept: false } as const
+    this.#read({ ...head, body, pending: body.pending, resumeAfter })
+  }
+
+  /** What another node needs to go on; `undefined` if the server gives no event ids, or it is over. */
+  get snapshot(): Suspended | undefined {
+    const after = this.#after
+    if (after === undefined || this.isOver) return undefined
+    return { id: this.id, after, questions: this.questions, asked: this.#asked }
+  }
+
+  /** Stops reading without a word to the server, so that another node can go on. */
+  suspend(): void {
+    this.#stream?.body.cancel()
+    this.life.end()
+  }
+
+  /** Resolves with the response, or with the questions that the client has to answer first. Rejects when it fails. */
+  async outcome(waiting: Waiting): Promise<ServerOutcome> {
+    this.#waiting = waiting
+    try {
+      for (;;) {
+        if (this.#fault) throw this.#fault
+        if (this.#response) return { response: this.#response }
+        const before = this.#questions.size
+        if (before === 0) await this.#change()
+        else {
+          await this.#change(QUIET_MS)
+          const isQuiet = this.#questions.size === before && !this.isOver
+          if (isQuiet) return { questions: this.questions }
+        }
+      }
+    } finally {
+      this.#waiting = undefined
+    }
+  }
+
+  /** Sends the client's result to each question that it has answered, by key. */
+  async answer(results: ReadonlyMap<string, string>): Promise<void> {
+    for (const question of this.questions) {
+      const result = results.get(question.key)
+      if (result === undefined) continue
+      this.#questions.delete(question.id)
+      await this.session.respond(question.id, result)
+    }
+  }
+
+  /** Takes a message that concerns this call, from its own stream or from the session's. */
+  receive(message: Message): Promise<void> | undefined {
+    if (message.kind === 'request') return this.#ask(message)
+    if (message.kind === 'notification') return this.#tell(message)
+    if (message.kind === 'response' && (message.id === this.id || (message.id === null && message.error))) {
+      this.#response ??= message
+      this.#stream?.body.cancel()
+      this.#wake?.()
+      this.onGrowth?.()
+    }
+    return undefined
+  }
+
+  #read(reply: EventsReply): void {
+    const note = (id: string): string => {
+      this.#after = canBeResumedFrom(id) ? id : undefined
+      return id
+    }
+    const wants = { methods: () => true, responses: true, eventIds: note }
+    this.#stream = mapMessages(reply, wants, async (message) => {
+      await this.receive(message)
+      return 'drop' as const
+    }) as EventsReply
+    this.#stream.body.pipe({ data: () => true, end: (end) => this.#ended(end) })
+  }
+
+  async #readDocument(reply: Reply): Promise<void> {
+    const response = await readResponse(reply, undefined, { id: this.id, maxBytes: MAX_ANSWER_BYTES })
+    if (response) this.#response = response
+    else this.#fault ??= callFailed(undefined)
+    this.#wake?.()
+  }
+
+  #ended(end: End): void {
+    if (!this.isOver) this.#fail(callFailed(end.how === 'broken' ? end.error : undefined))
+  }
+
+  #fail(error: Error): void {
+    this.#fault ??= error
+    this.#wake?.()
+  }
+
+  /** Resolves at the next change, or after this many milliseconds. */
+  #change(ms?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  async #ask(message: RequestMessage): Promise<void> {
+    const { id, method } = message
+    if (method === 'ping') return this.session.respond(id, '{}')
+    if (this.#questions.has(id)) return
+    const question = questionOf(message, this.#capabilities, this.#asked + 1)
+    if (!question) return this.session.refuse(id, RPC_ERROR.methodNotFound, 'The client has not declared this')
+    if (!this.#questions.add(question)) {
+      return this.session.refuse(id, RPC_ERROR.internalError, 'Too much is asked at a time')
+    }
+    this.#asked += 1
+    this.#wake?.()
+    this.onGrowth?.()
+  }
+
+  /** Relays what the client wants to be told; a withdrawn question is no longer asked. */
+  async #tell({ method, params, text }: NotificationMessage): Promise<void> {
+    if (method === 'notifications/cancelled') return this.#questions.delete(params?.['requestId'] as RequestId)
+    const said = this.#relayed(method, params, text)
+    if (said === undefined || !this.#waiting) return this.session.tell(method, params)
+    const { out } = this.#waiting
+    if (!out.say(said)) await out.ready
+  }
+
+  #relayed(method: string, params: unknown, text: string): string | undefined {
+    const { progressToken, logLevel } = this.#waiting ?? {}
+    if (method === 'notifications/message') return isLogged(member(params, 'level'), logLevel) ? text : undefined
+    if (method !== 'notifications/progress' || progressToken === undefined) return undefined
+    const progress = member(params, 'progress')
+    if (member(params, 'progressToken') !== this.id || typeof progress !== 'number') return undefined
+    if (progress <= this.#progress) return undefined
+    this.#progress = progress
+    return replaceValues(text, [{ path: ['params', 'progressToken'], value: progressToken }])
+  }
+}
+
+function callFailed(cause: Error | undefined): GatewayError {
+  if (cause instanceof GatewayError) return cause
+  return new GatewayError('upstream_broken', 'The server did not answer the request', { cause })
+}
