@@ -4,18 +4,20 @@ import type { End } from '../exchange/body.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
-import type { EventsReply, Reply } from '../exchange/reply.ts'
+import type { Reply } from '../exchange/reply.ts'
 import type { RequestWatcher } from '../exchange/request-watcher.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
-import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
 import type { Audit, AuditReport } from './audit.ts'
 import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
 import {
+  asRefused,
   CANCELLED,
   deciderOf,
+  durationOf,
   endingBy,
   endingByStop,
+  isPending,
   ObservedMessage,
   observedMessages,
   OK,
@@ -159,23 +161,18 @@ export class InboundObservation implements Observed {
     if (this.#exchange?.listens === true && reply?.kind === 'events') return OK
     const isAwaited = this.#exchange?.origin.awaited([(message as { id: RequestId }).id]).length !== 0
     if (!isAwaited) return CANCELLED
-    if (reply?.kind === 'events' && this.#isResumable(reply, stopped)) return PENDING
+    if (isPending(reply, this.#isGone, this.#end, stopped)) return PENDING
     if (stopped) return this.#isGone ? CANCELLED : endingByStop(stopped)
     if (this.#isGone) return CANCELLED
     if (reply && reply.status >= 400) return { outcome: 'error', code: reply.status }
     return { outcome: 'error', code: 'upstream_broken', message: 'The server ended its stream without an answer' }
   }
 
-  /** A client that has left can come back after the last id; one that is there was told an error, unless it can. */
-  #isResumable(reply: EventsReply, stopped: GatewayError | undefined): boolean {
-    return this.#isGone ? reply.resumeAfter() !== undefined : isResumable(reply, this.#end, stopped)
-  }
-
   #tell(item: ObservedMessage, error: GatewayError | undefined): void {
     const { audit, watcher } = this.#parts
     const context = this.#contexts?.get(item)
     const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
-    const durationMs = this.#durationOf(item)
+    const durationMs = durationOf(item, this.#items, this.#startedAt)
     const { span } = item
     if (span) {
       const facts = {
@@ -191,12 +188,6 @@ export class InboundObservation implements Observed {
     audit?.tell(record, this.#inbound.request)
     watcher?.recorded(record)
     if (context) endRequest(Object.assign(context, record, error && { error }))
-  }
-
-  /** The duration; in a batch, that until the message's own response. */
-  #durationOf({ endedAt }: ObservedMessage): number {
-    const until = this.#items.length > 1 && endedAt !== undefined ? endedAt : performance.now()
-    return until - this.#startedAt
   }
 
   get #sessionId(): string | undefined {
@@ -254,9 +245,4 @@ export class InboundObservation implements Observed {
     }
     return run()
   }
-}
-
-/** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
-function asRefused(ending: Ending): Ending {
-  return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
 }
