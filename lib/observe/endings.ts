@@ -1,9 +1,6 @@
 /** How observed messages ended: by a response that was scanned, or by what replaced it. */
 import { GatewayError } from '../errors.ts'
-import type { End } from '../exchange/body.ts'
 import type { Message } from '../exchange/message.ts'
-import type { Reply } from '../exchange/reply.ts'
-import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, RequestId } from '../types.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import type { Ending, ObservedSpan } from './telemetry.ts'
@@ -114,24 +111,4 @@ export function endingByFault(error: unknown, stopped: GatewayError | undefined)
 /** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
 export function asRefused(ending: Ending): Ending {
   return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
-}
-
-/** Whether a client can still have its response: one that has left after the last id, one that is there if it was told so. */
-export function isPending(
-  reply: Reply | undefined,
-  isGone: boolean,
-  end: End | undefined,
-  stopped: GatewayError | undefined,
-): boolean {
-  if (reply?.kind !== 'events') return false
-  return isGone ? reply.resumeAfter() !== undefined : isResumable(reply, end, stopped)
-}
-
-/** The duration of a message in milliseconds; in a batch, that until the message's own response. */
-export function durationOf(
-  { endedAt }: ObservedMessage,
-  { length }: readonly ObservedMessage[],
-  startedAt: number,
-): number {
-  return (length > 1 && endedAt !== undefined ? endedAt : performance.now()) - startedAt
 }

@@ -4,20 +4,17 @@ import type { End } from '../exchange/body.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
-import type { Reply } from '../exchange/reply.ts'
-import type { RequestWatcher } from '../exchange/request-watcher.ts'
+import type { EventsReply, Reply } from '../exchange/reply.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
+import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
-import type { Audit, AuditReport } from './audit.ts'
 import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
 import {
   asRefused,
   CANCELLED,
   deciderOf,
-  durationOf,
   endingBy,
   endingByStop,
-  isPending,
   ObservedMessage,
   observedMessages,
   OK,
@@ -37,19 +34,9 @@ import {
 } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import { safely } from './safely.ts'
-import type { SessionWatch } from './session-watch.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
-
-/** The parts of the gateway that an observation uses. */
-export interface ObservationParts {
-  readonly audit: Audit | undefined
-  readonly telemetry: TelemetryObserver | undefined
-  readonly sessions: SessionWatch
-  readonly report: AuditReport
-  /** Registered later than the gateway is created, if at all. */
-  watcher?: RequestWatcher
-}
 
 type Verb = 'POST' | 'GET' | 'DELETE'
 
@@ -161,18 +148,23 @@ export class InboundObservation implements Observed {
     if (this.#exchange?.listens === true && reply?.kind === 'events') return OK
     const isAwaited = this.#exchange?.origin.awaited([(message as { id: RequestId }).id]).length !== 0
     if (!isAwaited) return CANCELLED
-    if (isPending(reply, this.#isGone, this.#end, stopped)) return PENDING
+    if (reply?.kind === 'events' && this.#isResumable(reply, stopped)) return PENDING
     if (stopped) return this.#isGone ? CANCELLED : endingByStop(stopped)
     if (this.#isGone) return CANCELLED
     if (reply && reply.status >= 400) return { outcome: 'error', code: reply.status }
     return { outcome: 'error', code: 'upstream_broken', message: 'The server ended its stream without an answer' }
   }
 
+  /** A client that has left can come back after the last id; one that is there was told an error, unless it can. */
+  #isResumable(reply: EventsReply, stopped: GatewayError | undefined): boolean {
+    return this.#isGone ? reply.resumeAfter() !== undefined : isResumable(reply, this.#end, stopped)
+  }
+
   #tell(item: ObservedMessage, error: GatewayError | undefined): void {
     const { audit, watcher } = this.#parts
     const context = this.#contexts?.get(item)
     const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
-    const durationMs = durationOf(item, this.#items, this.#startedAt)
+    const durationMs = this.#durationOf(item)
     const { span } = item
     if (span) {
       const facts = {
@@ -188,6 +180,12 @@ export class InboundObservation implements Observed {
     audit?.tell(record, this.#inbound.request)
     watcher?.recorded(record)
     if (context) endRequest(Object.assign(context, record, error && { error }))
+  }
+
+  /** The duration; in a batch, that until the message's own response. */
+  #durationOf({ endedAt }: ObservedMessage): number {
+    const until = this.#items.length > 1 && endedAt !== undefined ? endedAt : performance.now()
+    return until - this.#startedAt
   }
 
   get #sessionId(): string | undefined {
@@ -235,14 +233,13 @@ export class InboundObservation implements Observed {
   }
 
   #traced<T>(work: () => T): T {
-    const contexts = (this.#contexts = new Map<ObservedMessage, RequestContext>())
-    let run = work
-    for (const item of this.#items) {
-      const context = this.#recordOf(item, undefined, undefined)
-      contexts.set(item, context)
-      const inner = run
-      run = () => traceRequest(context, inner)
-    }
-    return run()
+    const contexts = this.#items.map((item) => [item, this.#recordOf(item, undefined, undefined)] as const)
+    this.#contexts = new Map(contexts)
+    return contexts.reduce(
+      (run, [, context]) =>
+        () =>
+          traceRequest(context, run),
+      work,
+    )()
   }
 }
