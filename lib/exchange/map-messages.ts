@@ -6,16 +6,7 @@ import { breakOf, MappedBody } from './mapped-body.ts'
 import { MappedDocument, messageIn } from './mapped-document.ts'
 import type { Message } from './message.ts'
 import type { Reply } from './reply.ts'
-import {
-  type EventFields,
-  eventsOf,
-  formatEvent,
-  hasEventId,
-  isMisleading,
-  messageEvent,
-  parseEvent,
-  plainField,
-} from './sse.ts'
+import { eventsOf, formatEvent, hasEventId, isMisleading, messageEvent, parseEvent, plainEvent } from './sse.ts'
 
 /** Selects the messages that are parsed and passed to the function. */
 export interface Wants {
@@ -200,9 +191,4 @@ class MappedEvents extends MappedBody {
     if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
     return this.#wants.methods?.(message.method) === true
   }
-}
-
-/** Without what clients could take for another field. Comments and unknown fields go with it. */
-function plainEvent({ id, event, retryMs, data }: EventFields): EventFields {
-  return { id: plainField(id), event: plainField(event), retryMs, data }
 }
