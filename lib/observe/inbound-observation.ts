@@ -5,13 +5,12 @@ import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
 import type { EventsReply, Reply } from '../exchange/reply.ts'
-import type { RequestWatcher } from '../exchange/request-watcher.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
 import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
-import type { Audit, AuditReport } from './audit.ts'
 import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
 import {
+  asRefused,
   CANCELLED,
   deciderOf,
   endingBy,
@@ -34,20 +33,10 @@ import {
   versionOfMessage,
 } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import { safely } from './safely.ts'
-import type { SessionWatch } from './session-watch.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
-
-/** The parts of the gateway that an observation uses. */
-export interface ObservationParts {
-  readonly audit: Audit | undefined
-  readonly telemetry: TelemetryObserver | undefined
-  readonly sessions: SessionWatch
-  readonly report: AuditReport
-  /** Registered later than the gateway is created, if at all. */
-  watcher?: RequestWatcher
-}
 
 type Verb = 'POST' | 'GET' | 'DELETE'
 
@@ -254,9 +243,4 @@ export class InboundObservation implements Observed {
     }
     return run()
   }
-}
-
-/** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
-function asRefused(ending: Ending): Ending {
-  return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
 }
