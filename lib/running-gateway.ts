@@ -4,7 +4,7 @@ import { GatewayError } from './errors.ts'
 import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
-import type { Message } from './exchange/message.ts'
+import { isListenRequest, type Message } from './exchange/message.ts'
 import type { Handle } from './exchange/reply.ts'
 import { WatcherSlot } from './exchange/request-watcher.ts'
 import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
@@ -22,7 +22,6 @@ import { endpointPage, endpointPageHeaders } from './outbound/endpoint-page.ts'
 import { faultOf } from './outbound/fault-of.ts'
 import type { InboundObservation } from './observe/inbound-observation.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
-import { LISTEN_METHOD } from './protocol.ts'
 import { ownConnection } from './session/own-connection.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
@@ -124,9 +123,9 @@ export class RunningGateway {
     observed: InboundObservation | undefined,
   ): Awaitable<void> {
     if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
-    if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
+    if (isListenRequest(message)) requireEvents(accepts)
     this.#parts.eras.check(config, message)
-    if (!listens(message)) inbound.charge!.call()
+    if (!isListenRequest(message)) inbound.charge!.call()
     inbound.stage = 'session'
     return andThen(sessionOf(inbound, message, this.#parts), (session) =>
       this.#dispatch(inbound, 'POST', { accepts, session, message, body }, observed),
@@ -200,7 +199,7 @@ export class RunningGateway {
   /** Repeated calls return the same promise. */
   readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
     const report = (error: unknown): void => this.#config.report(error, undefined)
-    this.#detach()
+    if (!this.#closed) this.#detach()
     for (const end of this.#onClose.splice(0)) end()
     this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
     return this.#closed
@@ -238,10 +237,6 @@ export class RunningGateway {
       onClose: (end) => void this.#onClose.push(end),
     }
   }
-}
-
-function listens(message: Message): boolean {
-  return message.kind === 'request' && message.method === LISTEN_METHOD
 }
 
 function closing(): GatewayError {

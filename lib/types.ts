@@ -23,9 +23,6 @@ export type {
   Members,
   MembersContext,
   MemberServer,
-  OpenPipe,
-  Pipe,
-  PipeContext,
   PipeServer,
   ScopeRules,
   ServerConfig,
@@ -33,6 +30,7 @@ export type {
   ShowContext,
   SseServer,
 } from './types/servers.ts'
+export type { OpenPipe, Pipe, PipeContext } from './types/pipes.ts'
 export type {
   AccessHost,
   AuthInfo,

@@ -23,10 +23,7 @@ export interface Wants {
   readonly methods?: (method: string) => boolean
   /** Those whose bytes pass the test, where there is one; it may be given several events at once. */
   readonly responses?: boolean | ((bytes: Buffer) => boolean)
-  /**
-   * Whether what a more lenient client could read as another message is dropped: data that is no JSON-RPC message, lines
-   * that are no field, and line ends that only some clients know.
-   */
+  /** Whether what a more lenient client could read as another message is dropped: data that is no message, and what `isMisleading()`. */
   readonly strict?: boolean
   /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined

@@ -33,8 +33,8 @@ import {
   versionOfMessage,
 } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
-import type { ObservationParts } from './observation-parts.ts'
 import { safely } from './safely.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
 
@@ -233,14 +233,13 @@ export class InboundObservation implements Observed {
   }
 
   #traced<T>(work: () => T): T {
-    const contexts = (this.#contexts = new Map<ObservedMessage, RequestContext>())
-    let run = work
-    for (const item of this.#items) {
-      const context = this.#recordOf(item, undefined, undefined)
-      contexts.set(item, context)
-      const inner = run
-      run = () => traceRequest(context, inner)
-    }
-    return run()
+    const contexts = this.#items.map((item) => [item, this.#recordOf(item, undefined, undefined)] as const)
+    this.#contexts = new Map(contexts)
+    return contexts.reduce(
+      (run, [, context]) =>
+        () =>
+          traceRequest(context, run),
+      work,
+    )()
   }
 }

@@ -1,4 +1,4 @@
-/** What the observations of one gateway share. */
+/** What the observations of a gateway share. */
 import type { RequestWatcher } from '../exchange/request-watcher.ts'
 import type { Audit, AuditReport } from './audit.ts'
 import type { SessionWatch } from './session-watch.ts'

@@ -1,7 +1,7 @@
 // Introspection: a server is asked on behalf of the principal who opens its card, in its own era, within limits, cached.
 import type supertest from 'supertest'
 import { introspect } from '../../lib/directory/introspect.ts'
-import { GatewayError, type HttpServer, mcpGateway, type ServerConfig } from '../../lib/index.ts'
+import { aggregate, GatewayError, type HttpServer, mcpGateway, type ServerConfig } from '../../lib/index.ts'
 import { internalsOf } from '../../lib/exchange/gateway-internals.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
@@ -342,5 +342,38 @@ describe('the page of a server', () => {
     expect(body.title).toBe('Dual-era fixture')
     const card = await agent.get('/mcp-servers/one/mcp/server-card').expect(200)
     expect(card.body.title).toBe('one')
+  })
+})
+
+describe('an aggregate', () => {
+  test('is one server, with its members named, and which of them is missing', async () => {
+    const [old, modern] = [await startLegacy(), await use(startDualEraServer({ legacy: 'reject' }))]
+    const one = aggregate({
+      old: { url: old.url },
+      modern: { url: modern.url },
+      dead: { url: 'http://127.0.0.1:9/mcp' },
+    })
+    const directory = await start({
+      gateway: { servers: { one: { ...one, title: 'One', description: 'Three in one' } } },
+    })
+    const { offer, ...listed } = await fetchServer(directory)
+    expect(listed).toMatchObject({ name: 'one', title: 'One', health: { status: 'answering' } })
+    expect(offer).toMatchObject({
+      protocolVersions: ['2026-07-28', '2025-11-25'],
+      server: { name: 'one', title: 'One' },
+      members: [{ name: 'old' }, { name: 'modern' }, { name: 'dead', missing: 'The server cannot be reached' }],
+    })
+    const names = offer.tools.items.map(({ name }: { name: string }) => name)
+    expect(names).toEqual(expect.arrayContaining(['old__echo', 'modern__test_simple_text']))
+    const page = await directory.agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(200)
+    expect(page.text).toContain('made of old, modern, dead (missing: The server cannot be reached)')
+  })
+
+  test('has a card like any other server', async () => {
+    const old = await startLegacy()
+    const one = { ...aggregate({ old: { url: old.url } }), version: '2.0.0' }
+    const { agent, url } = await start({ gateway: { servers: { one } }, directory: { namespace: 'com.example' } })
+    const { body } = await agent.get('/mcp-servers/one/mcp/server-card').expect(200)
+    expect(body).toMatchObject({ version: '2.0.0', remotes: [{ url: `${url}/one/mcp` }] })
   })
 })

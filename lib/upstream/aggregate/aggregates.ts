@@ -14,6 +14,12 @@ import { type Part, readPages } from './pages.ts'
 /** How many requests of clients with sessions are remembered, each with what a cancellation of it concerns. */
 const MAX_SENT_CALLS = 10_000
 
+/** How much of a session's id is kept with each of its requests, in characters. */
+const KEY_CHARS = 32
+
+/** The longest id of a request that is remembered, in characters: others are cancelled at all members. */
+const MAX_ID_CHARS = 256
+
 /** Cancels a request that several members were asked, or names the member that was asked it. */
 export type SentCall = { readonly member: string } | { cancel(): void }
 
@@ -37,11 +43,17 @@ export class Aggregates {
   /** An id for a request of the gateway's own, in the place of a client's. */
   readonly nextId = (): string => `gateway-aggregate-${(this.#ids += 1)}`
 
-  readonly read = (exchange: Exchange, member: Member, list: ListKind, cursor: string | undefined): Promise<Part> =>
-    readPages(exchange, member, list, cursor, this)
+  readonly read = (
+    exchange: Exchange,
+    member: Member,
+    list: ListKind,
+    cursor: string | undefined,
+    readers: number,
+  ): Promise<Part> => readPages(exchange, member, list, cursor, readers, this)
 
   noteCall({ origin: { session } }: Exchange, id: RequestId, call: SentCall): void {
-    if (session) boundedSet(this.#calls, MAX_SENT_CALLS, callKey(session.id, id), call)
+    if (session && String(id).length <= MAX_ID_CHARS)
+      boundedSet(this.#calls, MAX_SENT_CALLS, callKey(session.id, id), call)
   }
 
   /** The last request with this id in the session, if this node has sent it. */
@@ -56,7 +68,7 @@ export class Aggregates {
   }
 }
 
-/** Ids are compared with their type. (UT4) */
+/** Ids are compared with their type. (UT4) The end of a session's id tells it from others: a sealed one is long. */
 function callKey(sessionId: string, id: RequestId): string {
-  return JSON.stringify([sessionId, id])
+  return JSON.stringify([sessionId.slice(-KEY_CHARS), id])
 }

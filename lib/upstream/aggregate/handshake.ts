@@ -55,7 +55,7 @@ export async function initializeAll(exchange: Exchange, upstreamId: string, tool
           sessions.keepLate(
             id,
             member,
-            greeting.then(({ state }) => state ?? Promise.reject(noSession())),
+            greeting.then(({ state }) => state ?? Promise.reject(noMemberSession())),
           )
         else void greeting.then(({ state }) => state && endMember(exchange, member, state, parts)).catch(() => {})
       }),
@@ -146,7 +146,7 @@ async function say(exchange: Exchange, member: Member, life: Lifetime, parts: Ag
   const response = await readResponse(reply, undefined, { id })
   if (life.stopped) throw life.stopped
   if (response?.error !== undefined) throw rpcErrorOf(response.error)
-  if (!response || (method === 'initialize' && !reply.opened)) throw noSession()
+  if (!response || (method === 'initialize' && !reply.opened)) throw noMemberSession()
   return { result: response.result, state: reply.opened }
 }
 
@@ -176,6 +176,6 @@ function partsOf(outcomes: readonly Greeted[]): { readonly instructions?: string
   }
 }
 
-function noSession(): GatewayError {
+function noMemberSession(): GatewayError {
   return new GatewayError('upstream_invalid', 'The server agreed to no revision')
 }

@@ -22,7 +22,8 @@ export const MISSING = 'express-mcp-gateway/missing'
 /** The longest reason, in characters. */
 const MAX_REASON = 200
 
-type ReadPart = (member: Member, cursor: string | undefined) => Promise<Part>
+/** As one of so many members that are read at once. */
+type ReadPart = (member: Member, cursor: string | undefined, readers: number) => Promise<Part>
 
 /** Answers a list; `read` reads a member's part of it. Rejects when no member answers. */
 export async function answerList(exchange: Exchange, list: ListKind, read: ReadPart): Promise<Reply> {
@@ -31,7 +32,7 @@ export async function answerList(exchange: Exchange, list: ListKind, read: ReadP
   const cursor = message.params?.['cursor']
   const asked = cursor === undefined ? members.map((member) => ({ member, from: undefined })) : resume(cursor, members)
   if (!asked) return rpcErrorReply(message, RPC_CODE.invalidParams, 'Invalid cursor')
-  const parts = await Promise.all(asked.map(({ member, from }) => read(member, from)))
+  const parts = await Promise.all(asked.map(({ member, from }) => read(member, from, asked.length)))
   const faults = parts.filter(({ fault }) => fault !== undefined)
   if (faults.length > 0 && faults.length === parts.length && parts.every(({ items }) => items.length === 0)) {
     throw nobodyAnswers(faults.map(({ fault }) => fault))

@@ -1,7 +1,7 @@
 /** Finds whose a name or a URI is, where it does not say so itself: bare ones, and names that were shortened. */
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { AggregateServer } from '../../types.ts'
-import { boundedSet } from '../../util/bounded-map.ts'
+import { WeightedMap } from '../../util/weighted-map.ts'
 import { ask } from './aggregate-parts.ts'
 import { type ListKind, nameIn, RESOURCES, TEMPLATES } from './list-kinds.ts'
 import { type Member, membersFor, separatorOf } from './members.ts'
@@ -14,14 +14,27 @@ import { memberUri } from './uris.ts'
 const NAMES_MS = 30_000
 const AGAIN_MS = 1_000
 
-/** How many lists are remembered, and how many names of each. */
+/** How many lists are remembered, in number and in bytes, and how many names of each. */
 const MAX_NAME_LISTS = 1_000
+const MAX_NAME_BYTES = 16 * 1024 * 1024
 const MAX_NAMES = 10_000
+
+/** How much of a session's id tells it from others, in characters: a sealed one is long. */
+const WHOSE_CHARS = 32
+
+/** What a name costs beside its characters, in bytes. */
+const PER_NAME_BYTES = 64
 
 /** How many pages of lists of one member are followed, 64 pages each. */
 const MAX_CONTINUATIONS = 4
 
-type ReadList = (exchange: Exchange, member: Member, list: ListKind, cursor: string | undefined) => Promise<Part>
+type ReadList = (
+  exchange: Exchange,
+  member: Member,
+  list: ListKind,
+  cursor: string | undefined,
+  readers: number,
+) => Promise<Part>
 
 /** A name or a URI as its member knows it. */
 export interface Owned {
@@ -42,7 +55,7 @@ export class Owners {
   readonly #read: ReadList
   readonly #nextId: () => string
   /** By server, list, and session or principal, since members may show each other things. */
-  readonly #lists = new Map<string, NamesEntry>()
+  readonly #lists = new WeightedMap<NamesEntry>(MAX_NAME_LISTS, MAX_NAME_BYTES)
 
   constructor(read: ReadList, nextId: () => string) {
     this.#read = read
@@ -78,7 +91,7 @@ export class Owners {
 
   /** Forgets what the members of a server list, since it has changed. */
   forget(server: string): void {
-    for (const [key, entry] of this.#lists) if (entry.server === server) this.#lists.delete(key)
+    this.#lists.deleteWhere((entry) => entry.server === server)
   }
 
   async #ofBare(
@@ -109,7 +122,7 @@ export class Owners {
     find: (names: Names) => T | undefined,
   ): Promise<T | undefined> {
     const { origin } = exchange
-    const whose = origin.session?.id ?? origin.principal?.id ?? ''
+    const whose = origin.session?.id.slice(-WHOSE_CHARS) ?? origin.principal?.id ?? ''
     const key = JSON.stringify([origin.server, list.method, whose, members.map(({ name }) => name)])
     const before = this.#lists.get(key)
     const now = performance.now()
@@ -120,9 +133,11 @@ export class Owners {
     // Others may wait for the same, so that it does not end with this request.
     const asking = ask(exchange, list.method, this.#nextId(), exchange.life.detach())
     const names = this.#namesOf(asking, list, members)
-    boundedSet(this.#lists, MAX_NAME_LISTS, key, { server: origin.server, readAt: now, names })
-    names.catch(() => this.#lists.delete(key))
-    return find(await names)
+    const entry = { server: origin.server, readAt: now, names }
+    this.#lists.set(key, entry, key.length)
+    const read = await names
+    if (this.#lists.get(key) === entry) this.#lists.set(key, entry, key.length + bytesOf(read))
+    return find(read)
   }
 
   async #namesOf(exchange: Exchange, list: ListKind, members: readonly Member[]): Promise<Names> {
@@ -131,7 +146,7 @@ export class Owners {
       members.map(async (member) => {
         let cursor: string | undefined
         for (let round = 0; round < MAX_CONTINUATIONS; round += 1) {
-          const part = await this.#read(exchange, member, list, cursor)
+          const part = await this.#read(exchange, member, list, cursor, members.length)
           for (const { json } of part.items) addOwner(names, nameIn(json, list)!, member)
           cursor = part.cursor
           if (cursor === undefined || part.fault !== undefined) break
@@ -140,6 +155,12 @@ export class Owners {
     )
     return names
   }
+}
+
+function bytesOf(names: Names): number {
+  let bytes = 0
+  for (const name of names.keys()) bytes += 2 * name.length + PER_NAME_BYTES
+  return bytes
 }
 
 function addOwner(names: Map<string, Member[]>, name: string, member: Member): void {

@@ -12,10 +12,13 @@ import type { MemberSessions } from './member-sessions.ts'
 import type { Member } from './members.ts'
 import { RPC_CODE } from './rpc-reply.ts'
 
-/** How many pages of a member are followed for one answer, and after how many items and characters no more is. */
+/** How many pages of a member are followed for one answer, and after how many items no more is. */
 const MAX_FOLLOWED_PAGES = 64
 const MAX_FOLLOWED_ITEMS = 1_000
-const MAX_FOLLOWED_CHARS = 4 * 1024 * 1024
+
+/** After how many characters no more page is followed: of all members together, and of each if they are many. */
+const MAX_FOLLOWED_CHARS = 16 * 1024 * 1024
+const LEAST_FOLLOWED_CHARS = 64 * 1024
 
 export interface ListItem {
   readonly json: JsonObject
@@ -41,15 +44,16 @@ interface PagesParts {
   readonly nextId: () => string
 }
 
-/** Reads a member's list from a cursor on. Never rejects. */
+/** Reads a member's list from a cursor on, as one of so many that are read at once. Never rejects. */
 export async function readPages(
   exchange: Exchange,
   member: Member,
   list: ListKind,
   from: string | undefined,
+  readers: number,
   parts: PagesParts,
 ): Promise<Part> {
-  const pages = new Pages(from)
+  const pages = new Pages(from, Math.max(LEAST_FOLLOWED_CHARS, MAX_FOLLOWED_CHARS / readers))
   const life = exchange.life.child()
   const late = (): void => life.stop(new GatewayError('upstream_timeout', 'The server did not answer in time'))
   const timer = setTimeout(late, parts.absences.patienceMs(member)).unref()
@@ -82,14 +86,16 @@ function pageRequest(exchange: Exchange, { method }: ListKind, cursor: string | 
 class Pages {
   readonly #items: ListItem[] = []
   readonly #seen = new Set<string>()
+  readonly #maxChars: number
   #cursor: string | undefined
   #chars = 0
   #pages = 0
   #ttlMs = Infinity
   #isPublic = true
 
-  constructor(cursor: string | undefined) {
+  constructor(cursor: string | undefined, maxChars: number) {
     this.#cursor = cursor
+    this.#maxChars = maxChars
   }
 
   get cursor(): string | undefined {
@@ -98,7 +104,7 @@ class Pages {
 
   get goOn(): boolean {
     const isFull =
-      this.#pages >= MAX_FOLLOWED_PAGES || this.#items.length >= MAX_FOLLOWED_ITEMS || this.#chars >= MAX_FOLLOWED_CHARS
+      this.#pages >= MAX_FOLLOWED_PAGES || this.#items.length >= MAX_FOLLOWED_ITEMS || this.#chars >= this.#maxChars
     return this.#cursor !== undefined && !isFull
   }
 

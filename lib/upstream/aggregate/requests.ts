@@ -84,8 +84,8 @@ export async function answerRequest(
   const list = LIST_KINDS.get(method)
   if (list) {
     const lists = cancellable(exchange, message, aggregates)
-    return answerList(lists, list, async (member, cursor) => {
-      const part = await aggregates.read(lists, member, list, cursor)
+    return answerList(lists, list, async (member, cursor, readers) => {
+      const part = await aggregates.read(lists, member, list, cursor, readers)
       if (part.fault !== undefined) aggregates.fanIns.get(exchange.origin.session?.id ?? '')?.missed(member)
       return part
     })

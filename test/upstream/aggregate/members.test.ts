@@ -1,4 +1,4 @@
-import { aggregate, mcpGateway, type Members } from '../../../lib/index.ts'
+import { aggregate, mcpGateway, type Members, SealedSessionStore } from '../../../lib/index.ts'
 
 const url = 'http://127.0.0.1:9/mcp'
 const server = { url }
@@ -49,6 +49,19 @@ test.each([
 test('TypeError where a name and the separator begin another name', () => {
   expect(() => gatewayOf({ a: server, 'a-b': server }, { separator: '-' })).toThrow(/"a" and "a-b" begin alike/)
   expect(() => gatewayOf({ a: server, 'a-b': server })).not.toThrow()
+})
+
+test('TypeError for more members than a sealed session has room for', () => {
+  const many = Object.fromEntries(Array.from({ length: 25 }, (_, index) => [`m${index}`, server]))
+  const servers = { desk: aggregate(many) }
+  const sessions = new SealedSessionStore({ keys: ['a secret of 32 characters or more, the same on each node'] })
+  expect(() => mcpGateway({ authenticate: false, servers, sessions })).toThrow(/at most 24 members/)
+  expect(() => mcpGateway({ authenticate: false, servers })).not.toThrow()
+})
+
+test('TypeError for the scopes of a member that nobody can have, and for an interceptor that is none', () => {
+  expect(() => gatewayOf({ a: { url, scopes: { tools: { x: ['y'] } } } })).toThrow(/"desk\/a": "scopes" lets nobody in/)
+  expect(() => gatewayOf({ a: { url, intercept: 7 } })).toThrow(/Server "desk\/a": "intercept"/)
 })
 
 test('TypeError for a key that an aggregate has not', () => {
