@@ -13,21 +13,17 @@
  * - event stream: a `text/event-stream` body; relay: forwarding it, event by event.
  * - challenge: the `WWW-Authenticate` header of a 401 or 403.
  */
+export type { AggregateServer, MemberKind, Members, MembersContext, ShowContext } from './types/aggregates.ts'
 export type { Awaitable, Era, GatewayRequest, Hook, Principal, RequestId } from './types/common.ts'
 export type {
-  AggregateServer,
   BridgeOptions,
   HeadersContext,
   HttpServer,
-  MemberKind,
-  Members,
-  MembersContext,
   MemberServer,
   PipeServer,
   ScopeRules,
   ServerConfig,
   ServerInfo,
-  ShowContext,
   SseServer,
 } from './types/servers.ts'
 export type { OpenPipe, Pipe, PipeContext } from './types/pipes.ts'

@@ -86,3 +86,24 @@ test('PU5 what a member tells of its tools is told, and a progress token is the 
   await client.call('asking__grow', { name: `young-${Date.now()}` })
   await client.told.next(({ method }) => method === 'notifications/tools/list_changed')
 })
+
+test('RT1 ST22 a client of 2026-07-28 is served by members of every era, and two of them ask at once', async () => {
+  const bridged = await use(
+    startGateway({
+      servers: {
+        desk: aggregate({
+          old: { url: asking.url, bridge: true },
+          modern: inProcess(modernOnlyPipe().pipe),
+          everything: { url: everything.url, protocol: 'legacy', bridge: true },
+        }),
+      },
+    }),
+  )
+  const client = await use(connectSdkV2(bridged.url('desk'), { mode: 'auto' }))
+  expect(client.protocolVersion).toBe('2026-07-28')
+  const names = (await client.tools()).map(({ name }) => name)
+  expect(names).toEqual(expect.arrayContaining(['old__ask', 'modern__ask', 'everything__echo']))
+  const answers = await Promise.all(['old__ask', 'modern__ask', 'old__ask'].map((name) => client.call(name)))
+  expect(answers.map(textOf)).toEqual(['accept: Ada', 'accept: {"name":"Ada"}', 'accept: Ada'])
+  expect(textOf(await client.call('everything__echo', { message: 'hi' }))).toContain('hi')
+}, 30_000)

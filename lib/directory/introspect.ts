@@ -133,7 +133,7 @@ async function introspectAggregate(gateway: GatewayInternals, connection: Connec
   })
   const members = (await membersFor(connection.parent)).map(({ name }) => {
     const why = truncatedText(member(missing, name))
-    return { name, ...(why !== undefined && { missing: why }) }
+    return why === undefined ? { name } : { name, missing: why }
   })
   return { ...capabilities, protocolVersions: [...MODERN_VERSIONS, ...capabilities.protocolVersions], members }
 }

@@ -1,21 +1,12 @@
 /** Changes messages of a reply on their way to the client; all other messages keep their bytes. */
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
-import { mayBeMessage, parseJson } from '../util/json.ts'
 import { type Body, BufferBody, COMPLETE, type End } from './body.ts'
 import { breakOf, MappedBody } from './mapped-body.ts'
-import { type Message, messageOf } from './message.ts'
+import { MappedDocument, messageIn } from './mapped-document.ts'
+import type { Message } from './message.ts'
 import type { Reply } from './reply.ts'
-import {
-  type EventFields,
-  eventsOf,
-  formatEvent,
-  hasEventId,
-  isMisleading,
-  messageEvent,
-  parseEvent,
-  plainField,
-} from './sse.ts'
+import { eventsOf, formatEvent, hasEventId, isMisleading, messageEvent, parseEvent, plainEvent } from './sse.ts'
 
 /** Selects the messages that are parsed and passed to the function. */
 export interface Wants {
@@ -52,8 +43,10 @@ export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) =
   const { 'content-length': _, ...headers } = reply.headers
   const isWanted = typeof wants.responses === 'function' ? wants.responses : undefined
   const whole = isWanted && reply.body.whole()
-  if (whole && !isWanted(whole)) return { ...reply, body: new BufferBody(whole) }
-  return { ...reply, headers, body: new MappedDocument(whole ? new BufferBody(whole) : reply.body, fn, isWanted) }
+  const body = whole ? new BufferBody(whole) : reply.body
+  return whole && !isWanted(whole)
+    ? { ...reply, body }
+    : { ...reply, headers, body: new MappedDocument(body, fn, isWanted) }
 }
 
 function mappedId(id: string | undefined, { eventIds }: Wants): string | undefined {
@@ -66,45 +59,6 @@ function mappedEnd(end: End, wants: Wants): End {
   const after = mappedId(end.after, wants)
   if (end.how === 'broken') return { ...end, after }
   return after === undefined ? COMPLETE : { ...end, after }
-}
-
-class MappedDocument extends MappedBody {
-  readonly #fn: (message: Message) => Awaitable<Mapped>
-  readonly #isWanted: ((bytes: Buffer) => boolean) | undefined
-
-  constructor(body: Body, fn: (message: Message) => Awaitable<Mapped>, isWanted?: (bytes: Buffer) => boolean) {
-    super(body)
-    this.#fn = fn
-    this.#isWanted = isWanted
-  }
-
-  data(chunk: Buffer): boolean {
-    this.held.push(chunk)
-    if (!this.isTooLong()) return true
-    this.break(undefined)
-    return false
-  }
-
-  end(end: End): void {
-    if (end.how === 'broken') return this.conclude(end)
-    const bytes = this.held.concat()
-    void this.#map(bytes).then(
-      (mapped) => {
-        this.emit(mapped)
-        this.conclude(COMPLETE)
-      },
-      (error: unknown) => this.break(error),
-    )
-  }
-
-  async #map(bytes: Buffer): Promise<Buffer> {
-    if (this.#isWanted?.(bytes) === false) return bytes
-    const text = bytes.toString()
-    const message = messageIn(text)
-    const mapped = message && (await this.#fn(message))
-    if (mapped === 'drop') throw new TypeError('The response to a request cannot be dropped')
-    return mapped ? Buffer.from(mapped.text) : bytes
-  }
 }
 
 class MappedEvents extends MappedBody {
@@ -237,13 +191,4 @@ class MappedEvents extends MappedBody {
     if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
     return this.#wants.methods?.(message.method) === true
   }
-}
-
-/** Without what clients could take for another field. Comments and unknown fields go with it. */
-function plainEvent({ id, event, retryMs, data }: EventFields): EventFields {
-  return { id: plainField(id), event: plainField(event), retryMs, data }
-}
-
-function messageIn(text: string): Message | undefined {
-  return mayBeMessage(text) ? messageOf(parseJson(text), text, 'legacy') : undefined
 }

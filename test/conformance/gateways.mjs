@@ -35,6 +35,14 @@ export const GATEWAYS = {
   // Requests go to each of two nodes in turn, so that every answer comes to the other one.
   'two bridges': (server) => ({ ...bridge(server), keys: [SHARED_SECRET] }),
   cache: () => ({ cache: true, authenticate: () => ({ id: 'somebody' }) }),
+  'aggregate of bridges': (server, lib) => ({
+    servers: {
+      everything: lib.aggregate(
+        { fixture: /** @type {MemberServer} */ ({ ...server, bridge: true }), ...brokenMembers(lib) },
+        { separator: false },
+      ),
+    },
+  }),
   // Beside members that are broken, under the names that the suite knows.
   aggregate: (server, lib) => ({
     servers: {

@@ -107,6 +107,9 @@ export const LEGS = [
   },
   { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'aggregate' },
   { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'aggregate' },
+  // And behind a bridge of its own, either way.
+  { ...bridged(OF_A_SERVER[0]), gateway: 'aggregate of bridges' },
+  modernBridged('legacy-only', 'aggregate of bridges'),
 
   // Its response goes on without the disconnection: the gateway itself comes back for the rest, past no interceptor.
   {

@@ -21,7 +21,7 @@ const LATE_MS = 30_000
 const MAX_ABSENT = 1_000
 
 /** How long nothing more is reported of a member, in milliseconds: one may answer this and refuse that. */
-const REPORT_EVERY_MS = 60_000
+const REPORT_AGAIN_MS = 60_000
 
 interface Absence {
   readonly lateUntil: number
@@ -36,7 +36,7 @@ export class Absences {
   readonly #absent = new Map<string, Absence>()
   /** When members were last reported, by upstream id. */
   readonly #reported = new Map<string, number>()
-  readonly #waiting = new Map<string, ReturnWait>()
+  readonly #waiting = new Map<string, WaitingForMember>()
 
   constructor(parts: AggregateParts) {
     this.#parts = parts
@@ -55,7 +55,7 @@ export class Absences {
     const lateUntil = isLate ? performance.now() + LATE_MS : 0
     boundedSet(this.#absent, MAX_ABSENT, id, { lateUntil })
     const now = performance.now()
-    if (now - (this.#reported.get(id) ?? -Infinity) < REPORT_EVERY_MS) return
+    if (now - (this.#reported.get(id) ?? -Infinity) < REPORT_AGAIN_MS) return
     boundedSet(this.#reported, MAX_ABSENT, id, now)
     const code = error instanceof GatewayError ? error.code : 'upstream_refused'
     const { principal, request } = origin
@@ -77,7 +77,7 @@ export class Absences {
   /** Makes `attempt` again and again until it succeeds. Returns a function that gives up. */
   waitFor(member: Member, attempt: ReachAgain): () => void {
     const id = memberUpstreamId(member, this.#parts)
-    const waiting = this.#waiting.get(id) ?? new ReturnWait(() => this.#waiting.delete(id))
+    const waiting = this.#waiting.get(id) ?? new WaitingForMember(() => this.#waiting.delete(id))
     this.#waiting.set(id, waiting)
     return waiting.add(attempt)
   }
@@ -91,7 +91,7 @@ export class Absences {
 const RETURNS_AT_A_TIME = 16
 
 /** Those who wait for one member: one of them asks at a time, and its success is that of all. */
-class ReturnWait {
+class WaitingForMember {
   readonly #attempts = new Set<ReachAgain>()
   readonly #onEmpty: () => void
   #timer: NodeJS.Timeout | undefined

@@ -136,7 +136,7 @@ export class Owners {
     const entry = { server: origin.server, readAt: now, names }
     this.#lists.set(key, entry, key.length)
     const read = await names
-    if (this.#lists.get(key) === entry) this.#lists.set(key, entry, key.length + bytesOf(read))
+    if (this.#lists.get(key) === entry) this.#lists.set(key, entry, key.length + bytesOfNames(read))
     return find(read)
   }
 
@@ -157,7 +157,7 @@ export class Owners {
   }
 }
 
-function bytesOf(names: Names): number {
+function bytesOfNames(names: Names): number {
   let bytes = 0
   for (const name of names.keys()) bytes += 2 * name.length + PER_NAME_BYTES
   return bytes

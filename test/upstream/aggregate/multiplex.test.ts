@@ -270,7 +270,7 @@ test('mcp_guardrails_fanout_runs_once_on_merged_muxed_result', async () => {
   const intercept: Interceptor = {
     'tools/list': async (_message, next) => {
       const result = await next()
-      seen.push(namesOf(result as unknown as Result))
+      seen.push(result.tools.map(({ name }) => name))
       return result
     },
   }
