@@ -20,7 +20,7 @@ for (const [from, entry] of Object.entries(packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     if (isThere(from, name)) continue
     const [, os, cpu, abi] =
-      /(darwin|linux|win32|android|freebsd|openharmony)-(arm64|x64|arm|ppc64|s390x|riscv64|ia32|loong64)(?:-(\w+))?$/.exec(name) ?? []
+      /(darwin|linux|win32|android|freebsd|openharmony|openbsd)-(arm64|x64|arm|ppc64|s390x|riscv64|ia32|loong64)(?:-(\w+))?$/.exec(name) ?? []
     if (!os || !/^\d/.test(version)) throw new Error(`Cannot tell the platform of ${name}@${version}`)
     const libc = os !== 'linux' || !abi ? undefined : abi.startsWith('musl') ? ['musl'] : ['glibc']
     packages[`node_modules/${name}`] = { version, cpu: [cpu], dev: entry.dev, ...(libc && { libc }), optional: true, os: [os] }

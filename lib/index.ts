@@ -1,9 +1,14 @@
-/** The public API. A request passes gateway.ts, inbound/, pipeline.ts, layers/, upstream/ and outbound/, in this order. */
+/**
+ * The public API. A request passes gateway.ts, inbound/, pipeline.ts, layers/, upstream/ and outbound/, in this order.
+ *
+ * @module express-mcp-gateway
+ */
 
 // The middleware.
 export { mcpGateway } from './gateway.ts'
 
-// Servers that are no URL.
+// Servers that are no URL, and several under one name.
+export { aggregate, type AggregateOptions } from './upstream/aggregate/aggregate.ts'
 export {
   inProcess,
   type InProcessAuthInfo,
@@ -19,6 +24,7 @@ export { bearerToken } from './inbound/access/bearer.ts'
 
 // Interceptors.
 export {
+  type DescribedTool,
   tools,
   type ToolContext,
   type ToolInterceptor,
@@ -51,6 +57,7 @@ export { type Challenge, GatewayError, type GatewayErrorCode, type GatewayErrorO
 // Types of the options and of what they take.
 export type {
   AccessHost,
+  AggregateServer,
   AuditDecider,
   AuditRecord,
   Authenticate,
@@ -77,6 +84,10 @@ export type {
   LoggedEvent,
   McpMessage,
   McpMethods,
+  MemberKind,
+  Members,
+  MembersContext,
+  MemberServer,
   MessagePart,
   NextInterceptor,
   OpenPipe,
@@ -93,6 +104,7 @@ export type {
   SessionHost,
   SessionRecord,
   SessionStore,
+  ShowContext,
   SseServer,
   Telemetry,
   Tool,

@@ -1,11 +1,11 @@
 /** Checks GatewayOptions once, at construction, and fills in the defaults. */
 import { IncomingMessage } from 'node:http'
 import { type ProtectedServers, parseProtectedResource } from './inbound/access/protected-resource.ts'
-import { scopeRulesOf } from './inbound/access/scopes.ts'
 import { compilePath, type ServerPath } from './inbound/path.ts'
 import type { HostRules } from './inbound/host-origin.ts'
-import { checkInterceptors, type InterceptorSet, parseInterceptors } from './layers/interceptors/interceptor-set.ts'
+import { type InterceptorSet, parseInterceptors } from './layers/interceptors/interceptor-set.ts'
 import { type Observation, parseObservation } from './observe/observation-options.ts'
+import { parseServers } from './server-options.ts'
 import { MemorySessionStore } from './stores/memory-session-store.ts'
 import type {
   Authenticate,
@@ -16,7 +16,6 @@ import type {
   ServerLookup,
   SessionStore,
 } from './types.ts'
-import { checkServer } from './upstream/upstreams.ts'
 import { isDictionary, kindOf } from './util/json.ts'
 import { checkSecrets } from './util/sealing-keys.ts'
 import { type ReportError, reporting } from './util/report.ts'
@@ -39,6 +38,8 @@ export interface Config {
   readonly sessions: SessionStore
   /** Whether sessions are kept in this process alone, so that all requests of a session arrive here. */
   readonly sessionsAreLocal: boolean
+  /** The most sessions that are kept; `undefined` if the store does not say. */
+  readonly maxSessions: number | undefined
   readonly events: EventLog | undefined
   /** The secrets for what the gateway itself seals. */
   readonly keys: GatewayOptions['keys']
@@ -86,11 +87,11 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
   checkUse(given)
   rejectMoved(given)
   rejectUnknown(given, KNOWN, '')
-  rejectUnknown(given.limits ?? {}, { bodyBytes: true, principalBytes: true, principalCalls: true }, 'limits.')
-  rejectUnknown(given.timeouts ?? {}, { connectMs: true, responseMs: true, stallMs: true }, 'timeouts.')
-  const { limits, timeouts, servers } = given
+  const { limits = {}, timeouts = {}, servers, path: givenPath = '/:name/mcp' } = given
+  rejectUnknown(limits, { bodyBytes: true, principalBytes: true, principalCalls: true }, 'limits.')
+  rejectUnknown(timeouts, { connectMs: true, responseMs: true, stallMs: true }, 'timeouts.')
   if (typeof servers !== 'function' && !isDictionary(servers)) throw noServers(servers)
-  const path = parsePath(given.path ?? '/:name/mcp')
+  const path = parsePath(givenPath)
   const onlyServer = parseOnlyServer(path, servers)
   const publicUrl = parsePublicUrl(given.publicUrl)
   const serverPath = compilePath(path, onlyServer)
@@ -109,17 +110,18 @@ export function parseOptions<P extends Principal>(given: GatewayOptions<P>): Con
     protectedServers: parseProtectedResource(given, path, serverPath),
     sessions,
     sessionsAreLocal: sessions instanceof MemorySessionStore,
+    maxSessions: sessions instanceof MemorySessionStore ? sessions.maxSessions : undefined,
     events: parseEvents(given.events),
     keys: parseKeys(given.keys),
     intercept: parseInterceptors(given.intercept),
     cacheBytes: parseCache(given.cache),
-    bodyBytes: parseNumber('limits.bodyBytes', limits?.bodyBytes ?? 4 * 1024 * 1024, 1),
-    principalBytes: parseNumber('limits.principalBytes', limits?.principalBytes ?? 64 * 1024 * 1024, 1),
-    principalCalls: parseNumber('limits.principalCalls', limits?.principalCalls ?? 1_000, 1),
-    connectMs: parseNumber('timeouts.connectMs', timeouts?.connectMs ?? 10_000, 1),
-    responseMs: parseNumber('timeouts.responseMs', timeouts?.responseMs ?? 300_000, 0),
-    stallMs: parseNumber('timeouts.stallMs', timeouts?.stallMs ?? 60_000, 1),
-    recheckMs: parseNumber('recheckMs', given.recheckMs ?? 60_000, 1),
+    bodyBytes: parseNumber('limits.bodyBytes', limits.bodyBytes, 4 * 1024 * 1024, 1),
+    principalBytes: parseNumber('limits.principalBytes', limits.principalBytes, 64 * 1024 * 1024, 1),
+    principalCalls: parseNumber('limits.principalCalls', limits.principalCalls, 1_000, 1),
+    connectMs: parseNumber('timeouts.connectMs', timeouts.connectMs, 10_000, 1),
+    responseMs: parseNumber('timeouts.responseMs', timeouts.responseMs, 300_000, 0),
+    stallMs: parseNumber('timeouts.stallMs', timeouts.stallMs, 60_000, 1),
+    recheckMs: parseNumber('recheckMs', given.recheckMs, 60_000, 1),
     report: reporting(given.onError),
     observation: parseObservation(given),
   }
@@ -163,20 +165,6 @@ function noServers(given: unknown): TypeError {
   return new TypeError(`"servers" ${what}, not ${kindOf(given)}: ${cure}`)
 }
 
-function parseServers<P extends Principal>({ servers, authenticate }: GatewayOptions<P>): ServerLookup<P> {
-  if (typeof servers === 'function') return servers
-  const byName = new Map<string, ServerConfig<P>>(Object.entries(servers))
-  for (const [name, config] of byName) {
-    checkServer(name, config)
-    scopeRulesOf(name, config)
-    checkInterceptors(`Server ${inspect(name)}: "intercept"`, config.intercept)
-    if (config.scopes && authenticate === false) {
-      throw new TypeError(`Server ${inspect(name)}: "scopes" lets nobody in with "authenticate: false"`)
-    }
-  }
-  return (name) => byName.get(name)
-}
-
 function parseAuthenticate<P extends Principal>(authenticate: GatewayOptions<P>['authenticate']): typeof authenticate {
   if (authenticate === false || typeof authenticate === 'function') return authenticate
   throw new TypeError(
@@ -210,12 +198,12 @@ function parseKeys(keys: GatewayOptions['keys']): GatewayOptions['keys'] {
 
 function parseCache(cache: GatewayOptions['cache'] = false): number {
   if (cache === false) return 0
-  if (cache !== true && (typeof cache !== 'object' || cache === null)) {
+  if (cache !== true && !isDictionary(cache)) {
     throw new TypeError(`"cache" must be true, false or { maxBytes }, not ${inspect(cache)}`)
   }
-  const { maxBytes = 16 * 1024 * 1024, ...unknown } = cache === true ? {} : cache
+  const { maxBytes, ...unknown } = cache === true ? {} : cache
   rejectUnknown(unknown, { maxBytes: true }, 'cache.')
-  return parseNumber('cache.maxBytes', maxBytes, 1)
+  return parseNumber('cache.maxBytes', maxBytes, 16 * 1024 * 1024, 1)
 }
 
 function parsePublicUrl(publicUrl: GatewayOptions['publicUrl']): URL | undefined {

@@ -11,6 +11,7 @@ import { CancelOnStop } from './layers/cancel-on-stop.ts'
 import { EarlyListen } from './layers/early-listen.ts'
 import { EventLogLayer } from './layers/event-log/event-log-layer.ts'
 import { Interceptors } from './layers/interceptors/interceptors.ts'
+import { KeptAnswers } from './layers/interceptors/questions.ts'
 import { OpenSession } from './layers/open-session.ts'
 import { RecoverSession } from './layers/recover-session.ts'
 import { ResumeUpstream } from './layers/resume-upstream.ts'
@@ -23,12 +24,13 @@ import { Heartbeat } from './outbound/heartbeat.ts'
 import { AccessMonitor } from './session/access-monitor.ts'
 import { Quota } from './session/quota.ts'
 import { SessionHabits } from './session/session-habits.ts'
+import { isTooMuch } from './session/session-record.ts'
 import { Sessions } from './session/sessions.ts'
 import { UpstreamSessions } from './session/upstream-session.ts'
 import type { ServerConfig } from './types.ts'
 import { Eras } from './upstream/eras.ts'
-import { bridgesSessions, isPiped } from './upstream/server-kind.ts'
-import { Upstreams } from './upstream/upstreams.ts'
+import { bridgesSessions, isAggregate, isPiped } from './upstream/server-kind.ts'
+import { Upstreams, type UpstreamsParts } from './upstream/upstreams.ts'
 import { within } from './util/timeout.ts'
 
 /**
@@ -120,19 +122,21 @@ interface LayerParts extends Pick<
 /** The pipeline: the one list of layers, outermost first. */
 function layersOf(
   parts: LayerParts,
-  { cacheBytes, protectedServers, responseMs, intercept }: Config,
+  { cacheBytes, protectedServers, responseMs, intercept, keys }: Config,
 ): readonly Place[] {
   const { upstreamSessions, upstreams, eventLog, earlyListen, bridge, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
-  const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report }
+  const kept = new KeptAnswers(keys)
+  const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report, kept }
   const ofGateway = new Interceptors('gateway', intercept, intercepting)
   const ofServer = new Interceptors('server', undefined, intercepting)
   // Only Streamable HTTP with sessions has batches, and interceptors see messages one by one.
+  const hasNoBatches = (config: ServerConfig): boolean => isPiped(config) || isAggregate(config)
   const needsSingles = {
     of: (config: ServerConfig) =>
-      isPiped(config) || bridgesSessions(config) || intercept !== undefined || config.intercept !== undefined,
+      hasNoBatches(config) || bridgesSessions(config) || intercept !== undefined || config.intercept !== undefined,
     for: ({ message, config, state }: Exchange) =>
-      isPiped(config) ||
+      hasNoBatches(config) ||
       state?.bridge !== undefined ||
       ofGateway.wants(message!, config) ||
       ofServer.wants(message!, config),
@@ -159,7 +163,13 @@ export function createGatewayParts(config: Config): GatewayParts {
   const report = (error: unknown, { origin }: Exchange): void => origin.bind(config.report)(error, origin)
   const eras = new Eras()
   const observers = new Observers(config.observation, config.report)
-  const upstreams = new Upstreams({ ...config, attempt: observers.attempt }, eras)
+  const members: UpstreamsParts['members'] = {
+    handleOf: (server, door) => pipeline.handleOf(server, door),
+    sessionsAreShared: () => sessions.areShared,
+    isTooMuch,
+    recheckMs,
+  }
+  const upstreams = new Upstreams({ ...config, attempt: observers.attempt, members }, eras)
   const inFlight = new InFlight()
   const quota = new Quota({ bytes: config.principalBytes, calls: config.principalCalls })
   const upstreamSessions = new UpstreamSessions((server) => pipeline.handleOf(server, 'farewell'), config.report)

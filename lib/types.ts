@@ -4,6 +4,7 @@
  * - client: an MCP client that sends requests to the gateway.
  * - server: an MCP server, under the name that the embedder gave it: the `{name}` of the URL.
  * - upstream: what answers behind that name, inside the library: an HTTP endpoint, or a pipe.
+ * - member: one of the servers of an aggregate, which stand under one name.
  * - pipe: one duplex channel of JSON-RPC messages, such as a child process or an SDK server in this process.
  * - principal: the authenticated user or machine that a request acts for, as the `authenticate` hook answered.
  * - era: `legacy` (2025-03-26 to 2025-11-25, with sessions) or `modern` (2026-07-28, stateless).
@@ -14,18 +15,22 @@
  */
 export type { Awaitable, Era, GatewayRequest, Hook, Principal, RequestId } from './types/common.ts'
 export type {
+  AggregateServer,
   BridgeOptions,
   HeadersContext,
   HttpServer,
-  OpenPipe,
-  Pipe,
-  PipeContext,
+  MemberKind,
+  Members,
+  MembersContext,
+  MemberServer,
   PipeServer,
   ScopeRules,
   ServerConfig,
   ServerInfo,
+  ShowContext,
   SseServer,
 } from './types/servers.ts'
+export type { OpenPipe, Pipe, PipeContext } from './types/pipes.ts'
 export type {
   AccessHost,
   AuthInfo,

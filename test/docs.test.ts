@@ -14,10 +14,9 @@ const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 
-const papers = [
-  'README.md',
-  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((file) => join('docs', file)),
-].filter((file) => file.endsWith('.md') && !file.includes('node_modules'))
+const papers = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((file) => join('docs', file))].filter((file) =>
+  file.endsWith('.md'),
+)
 
 /** What the snippets take for granted, since the text around them says what it is: the app, and what is in it. */
 const GIVEN = `
@@ -28,6 +27,7 @@ import type { McpServerFactory } from '@modelcontextprotocol/server'
 import type { test as nodeTest } from 'node:test'
 import type Express from 'express'
 import type * as Package from 'express-mcp-gateway'
+import type * as Login from 'express-mcp-gateway/login'
 import type { createClient } from 'redis'
 
 interface Member extends Package.Principal { readonly team: string }
@@ -43,6 +43,8 @@ declare global {
   const { express, http, mcpGateway }: { express: typeof Express; http: typeof Http; mcpGateway: typeof Package.mcpGateway }
   const gateway: Package.Gateway
   const servers: Record<string, Package.ServerConfig>
+  const login: Login.AgentLogin
+  const { issuer, user, loginUrl, keys, secrets }: Login.AgentLoginOptions
   const weather: Package.HttpServer
   const authenticate: Package.Authenticate<Member>
   const { redis, blocking, client }: { redis: Redis; blocking: Redis; client: Redis }

@@ -40,6 +40,7 @@ test('the package exports exactly these values', () => {
     'RedisSessionStore',
     'RpcError',
     'SealedSessionStore',
+    'aggregate',
     'bearerToken',
     'createExpressServer',
     'inProcess',
@@ -51,6 +52,8 @@ test('the package exports exactly these values', () => {
 test('the package exports exactly these types', () => {
   expect(typesOf('lib/index.ts')).toEqual([
     'AccessHost',
+    'AggregateOptions',
+    'AggregateServer',
     'AuditDecider',
     'AuditRecord',
     'AuthInfo',
@@ -62,6 +65,7 @@ test('the package exports exactly these types', () => {
     'BridgeState',
     'Challenge',
     'ClientState',
+    'DescribedTool',
     'Era',
     'ErrorContext',
     'EventLog',
@@ -84,6 +88,10 @@ test('the package exports exactly these types', () => {
     'LoggedEvent',
     'McpMessage',
     'McpMethods',
+    'MemberKind',
+    'MemberServer',
+    'Members',
+    'MembersContext',
     'MemoryEventLogOptions',
     'MemorySessionStoreOptions',
     'MessagePart',
@@ -111,6 +119,7 @@ test('the package exports exactly these types', () => {
     'SessionHost',
     'SessionRecord',
     'SessionStore',
+    'ShowContext',
     'SseServer',
     'Telemetry',
     'Tool',
@@ -143,6 +152,7 @@ test('the subpath ./auth exports exactly these', () => {
 test('the subpath ./directory exports exactly these', () => {
   expect(Object.keys(directory)).toEqual(['serverDirectory'])
   expect(typesOf('lib/directory/index.ts')).toEqual([
+    'ActivityHook',
     'DirectoryHandler',
     'ListServers',
     'ServerDirectory',

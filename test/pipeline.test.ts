@@ -67,7 +67,7 @@ describe('a pipeline', () => {
   test('leaves out the layers that do not apply to a config', async () => {
     const places = [
       ['client', layerOf('always', passed)],
-      ['client', layerOf('recover', passed, ({ recover }) => recover === true)],
+      ['client', layerOf('recover', passed, (config) => 'recover' in config && config.recover === true)],
       ['farewell', layerOf('scopes', passed, ({ scopes }) => scopes !== undefined)],
     ] as const
     const pipeline = new Pipeline(places, () => upstream)
@@ -81,7 +81,7 @@ describe('a pipeline', () => {
 
   test('makes one chain for each shape of a config, whatever object says it', () => {
     const places = [
-      ['client', layerOf('recover', passed, ({ recover }) => recover === true)],
+      ['client', layerOf('recover', passed, (config) => 'recover' in config && config.recover === true)],
       ['client', layerOf('scopes', passed, ({ scopes }) => scopes !== undefined)],
     ] as const
     const pipeline = new Pipeline(places, () => upstream)

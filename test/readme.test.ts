@@ -76,7 +76,7 @@ describe('the programs of README and docs', () => {
     write('node_modules/redis/package.json', '{ "type": "module", "exports": "./index.js" }')
     write(
       'node_modules/redis/index.js',
-      `export const createClient = () => ({ call: async () => null, on() {}, connect: async () => createClient(), duplicate: createClient })
+      `export const createClient = () => ({ call: async () => null, on() {}, subscribe: async () => {}, connect: async () => createClient(), duplicate: createClient })
       export const createCluster = createClient`,
     )
   })
@@ -142,6 +142,7 @@ describe('the programs of README and docs', () => {
     expect(others.length).toBeGreaterThan(8)
     const files = others.map((code, index) => write(`program-${index}.js`, code.replace('listen(3000,', 'listen(0,')))
     const given = `
+      import { generateKeyPairSync } from 'node:crypto'
       import http from 'node:http'
       import express from 'express'
       import * as api from 'express-mcp-gateway'
@@ -154,7 +155,12 @@ describe('the programs of README and docs', () => {
       const [redis, client, blocking] = [createClient(), createClient(), createClient()]
       const [newKey, oldKey] = ['a new secret of 32 characters or more', 'an old secret of 32 characters or more']
       const given = { serverDirectory, redis, client, blocking, http, express, servers, authenticate, weather, gateway, app, router, newKey, oldKey, test: () => {}, MyEventLog: class {} }
-      Object.assign(globalThis, api, auth, given)
+      const [agent] = [{ grant: 'a', client: { id: 'b' } }], key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+      const login = { authenticate, list: async () => [agent], disconnect: async () => {} }
+      const loginOptions = { issuer: 'https://app.example.com', user: () => undefined, loginUrl: '/login', keys: [key.export({ format: 'jwk' })], secrets: [newKey] }
+      Object.assign(globalThis, api, auth, given, { login }, loginOptions)
+      // oidc-provider warns of Node.js 20, on which all but the login is supported.
+      console.warn = (words) => { if (!String(words).includes('Unsupported runtime')) throw new Error(words) }
       for (const file of ${JSON.stringify(files)}) await import(file)
       console.log('all of them')
       process.exit()`

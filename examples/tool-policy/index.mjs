@@ -36,7 +36,7 @@ const orders = inProcess((transport) => makeOrders().connect(transport))
 /** @type {import('express-mcp-gateway').ToolInterceptor<User>} */
 const byTeam = tools({
   deny: ['wipe'],
-  allow: ({ annotations }, { principal }) => principal?.team === 'ops' || annotations?.readOnlyHint === true,
+  allow: ({ annotations }, { principal }) => principal?.team === 'ops' || annotations.readOnlyHint,
 })
 
 // ---- and with Cedar: what is not permitted is refused, and `forbid` wins

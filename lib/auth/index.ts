@@ -1,4 +1,8 @@
-/** `express-mcp-gateway/auth`: OAuth on both sides. An app that does not import it loads neither jose nor oauth4webapi. */
+/**
+ * `express-mcp-gateway/auth`: OAuth on both sides. An app that does not import it loads neither jose nor oauth4webapi.
+ *
+ * @module express-mcp-gateway/auth
+ */
 
 // Hooks for `authenticate`.
 export { jwtBearer, type JwtBearerOptions, type JwtClaims, type JwtPrincipal } from './jwt-bearer.ts'

@@ -13,6 +13,12 @@ export interface ContractTest {
 
 export type RequirementOf<T> = readonly [id: string, name: ContractTest['name'], check: (tested: T) => Promise<void>]
 
+/** Throws a TypeError for a factory without `create`: its tests would fail one by one, without a cure. */
+export function checkFactory(contract: string, factory: { readonly create: unknown }): void {
+  if (typeof (factory as Partial<typeof factory> | undefined)?.create === 'function') return
+  throw new TypeError(`${contract} takes an object: ${contract}({ create: () => new MyStore() })`)
+}
+
 /** Each test creates what it tests, and closes it. */
 export function contractOf<T extends { close?(): Awaitable<void> }>(
   requirements: readonly RequirementOf<T>[],

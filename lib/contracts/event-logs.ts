@@ -1,7 +1,7 @@
 /** The contract of an EventLog, as tests that any runner can run. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../types.ts'
-import { type ContractTest, contractOf, type RequirementOf, sleep } from './contract.ts'
+import { type ContractTest, checkFactory, contractOf, type RequirementOf, sleep } from './contract.ts'
 
 /** The log to be tested. */
 export interface EventLogFactory {
@@ -58,6 +58,7 @@ async function readAll(log: EventLog, name: EventStreamName, after = 0): Promise
  * ```
  */
 export function eventLogContract(factory: EventLogFactory): ContractTest[] {
+  checkFactory('eventLogContract', factory)
   const shared = factory.createAnother ? sharedRequirements(factory) : []
   return contractOf([...REQUIREMENTS, ...shared], () => factory.create())
 }

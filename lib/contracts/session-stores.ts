@@ -1,7 +1,7 @@
 /** The contract of a SessionStore, as tests that any runner can run. */
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import type { Awaitable, ClientState, SessionRecord, SessionStore } from '../types.ts'
-import { type ContractTest, contractOf, type RequirementOf, sleep } from './contract.ts'
+import { type ContractTest, checkFactory, contractOf, type RequirementOf, sleep } from './contract.ts'
 
 /** The store to be tested. */
 export interface SessionStoreFactory {
@@ -29,6 +29,7 @@ export interface SessionStoreFactory {
  * ```
  */
 export function sessionStoreContract(factory: SessionStoreFactory): ContractTest[] {
+  checkFactory('sessionStoreContract', factory)
   const { wait = sleep } = factory
   const limits = [expiryRequirements, lifetimeRequirements, capRequirements].flatMap((of) => of(factory, wait))
   return contractOf([...REQUIREMENTS, ...limits], () => factory.create())

@@ -2,7 +2,7 @@
 import { nonEmptyText } from '../util/json.ts'
 import { promptItem, resourceItem, toolItem } from './capability-items.ts'
 import { html, type Html } from '../pages/html.ts'
-import type { Capabilities, CapabilityList } from './introspect.ts'
+import type { Capabilities, CapabilityList, MemberPart } from './introspect.ts'
 import type { Introspection } from './listing.ts'
 import type { TrialParts } from './trial.ts'
 
@@ -41,15 +41,20 @@ export function renderCapabilities(introspection: Introspection, trial: TrialPar
 }
 
 /** The line below a server's name: what it calls itself, its version and its revisions. */
-export function identity({ server, protocolVersions }: Capabilities, shownTitle: string): Html {
+export function identity({ server, protocolVersions, members = [] }: Capabilities, shownTitle: string): Html {
   const name = nonEmptyText(server, 'title') ?? nonEmptyText(server, 'name')
   const version = nonEmptyText(server, 'version')
   const parts = [
     name !== undefined && name !== shownTitle && html`<strong>${name}</strong>`,
     version !== undefined && html`<span>version ${version}</span>`,
     protocolVersions.length > 0 && html`<span>MCP ${protocolVersions.join(', ')}</span>`,
+    members.length > 0 && html`<span>made of ${members.map(memberText).join(', ')}</span>`,
   ]
   return html`<p class="identity">${parts.map((part) => part && html`${part} `)}</p>`
+}
+
+function memberText({ name, missing }: MemberPart): string {
+  return missing === undefined ? name : `${name} (missing: ${missing})`
 }
 
 function isShown({ items, hasMore, error }: CapabilityList): boolean {

@@ -4,23 +4,17 @@ import { GatewayError } from '../errors.ts'
 import type { SendWhole } from '../exchange/gateway-internals.ts'
 import { refuse } from '../outbound/refusal.ts'
 import { JSON_TYPE } from '../protocol.ts'
-import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
+import type { GatewayRequest, Principal } from '../types.ts'
 import { checkOptions } from '../util/anchors.ts'
-import {
-  CARD_TYPE,
-  cardDocument,
-  CATALOG_TYPE,
-  catalogDocument,
-  entryDocument,
-  listDocument,
-  reversed,
-} from './documents.ts'
+import { ActivityView } from './activity/activity-view.ts'
+import { Cards } from './cards.ts'
+import { entryDocument, listDocument } from './documents.ts'
+import { SCRIPT_BYTES, SCRIPT_HASH } from './frame.ts'
 import { Listing, type Visitor } from './listing.ts'
 import { preferred } from './negotiate.ts'
-import { SCRIPT_BYTES, SCRIPT_HASH } from './frame.ts'
 import { pageVisitor } from './page-visitor.ts'
 import { listPage, messagePage, serverPage } from './page.ts'
-import { type Audience, sendDocument, sendPage, sendPermission, sendScript } from './respond.ts'
+import { sendDocument, sendPage, sendPermission, sendScript } from './respond.ts'
 import { parseSettings, type ServerDirectoryOptions, type Settings } from './settings.ts'
 import { mountUrl, pathOf } from './urls.ts'
 
@@ -51,6 +45,7 @@ export interface ServerDirectory extends DirectoryHandler {
 }
 
 const LIST_TYPES = [JSON_TYPE, 'text/html'] as const
+const ACTIVITY_QUERY = '?view=activity'
 const SCRIPT_QUERY = `?script=${SCRIPT_HASH}`
 const CATALOG_PATH = '/.well-known/ai-catalog.json'
 
@@ -86,11 +81,14 @@ export function serverDirectory<P extends Principal = Principal>(options: Server
     if (path === '/' && request.url?.endsWith(SCRIPT_QUERY)) {
       return { mayBePublic: false, serve: (_req, res) => directory.serveScript(res) }
     }
+    if (path === '/' && settings.activity && request.url?.includes(ACTIVITY_QUERY)) {
+      return { mayBePublic: false, serve: (req, res) => directory.serveActivity(req, res) }
+    }
     const type = path === '/' ? preferred(request.headers.accept, LIST_TYPES) : undefined
     if (type !== undefined) return { mayBePublic: false, serve: (req, res) => directory.serveList(req, res, type) }
     const server = path === '/' ? undefined : cardPath(request.url)
     if (server === undefined) return undefined
-    return { mayBePublic: true, serve: (req, res) => directory.serveCard(req, res, server) }
+    return { mayBePublic: true, serve: (req, res) => directory.cards.serveCard(req, res, server) }
   })
   const catalog = (mount?: string): DirectoryHandler => {
     if (mount === undefined ? !gateway.publicUrl : !/^\/[^?#]*$/.test(mount)) {
@@ -100,21 +98,26 @@ export function serverDirectory<P extends Principal = Principal>(options: Server
     }
     return directory.handler(({ originalUrl, url }) => {
       if (!pathOf(originalUrl ?? url).endsWith(CATALOG_PATH)) return undefined
-      return { mayBePublic: true, serve: (req, res) => directory.serveCatalog(req, res, mount) }
+      return { mayBePublic: true, serve: (req, res) => directory.cards.serveCatalog(req, res, mount) }
     })
   }
   return Object.assign(handler, { catalog })
 }
 
 class Directory {
+  readonly cards: Cards
   readonly #settings: Settings
   readonly #listing: Listing
+  /** `undefined` if it is off. */
+  readonly #activity: ActivityView | undefined
   /** Who a request comes from, for the page of an error that it meets later. */
   readonly #principals = new WeakMap<GatewayRequest, Principal>()
 
   constructor(settings: Settings) {
     this.#settings = settings
     this.#listing = new Listing(settings)
+    this.cards = new Cards(settings, this.#listing, (request, server) => this.#visitor(request, server))
+    if (settings.activity) this.#activity = new ActivityView(settings, this.#listing)
   }
 
   handler(find: (request: GatewayRequest) => Route | undefined): DirectoryHandler {
@@ -141,8 +144,11 @@ class Directory {
     const show = { type: JSON_TYPE, audience: 'private' } as const
     if (name === null) {
       const all = await this.#listing.all(visitor)
-      const who = pageVisitor(settings, request, visitor.principal)
-      if (type === 'text/html') return sendPage(this.#send, response, (nonce) => listPage(settings, all, who, nonce))
+      if (type === 'text/html') {
+        const maySeeActivity = (await this.#activity?.isOpenTo(visitor)) === true
+        const who = { ...pageVisitor(settings, request, visitor.principal), maySeeActivity }
+        return sendPage(this.#send, response, (nonce) => listPage(settings, all, who, nonce))
+      }
       return sendDocument(this.#send, request, response, listDocument(settings.title, all), show)
     }
     const config = await settings.gateway.lookUpServer(request, name, visitor.principal)
@@ -156,39 +162,21 @@ class Directory {
     return sendDocument(this.#send, request, response, entryDocument(listed, introspection), show)
   }
 
+  async serveActivity(request: GatewayRequest, response: ServerResponse): Promise<void> {
+    const authenticate = (): Promise<Visitor> => this.#visitor(request, '')
+    const isStream = request.url!.endsWith('&events') && request.method === 'GET'
+    const isPage = preferred(request.headers.accept, LIST_TYPES) === 'text/html'
+    const form = isStream ? 'events' : isPage ? 'html' : 'json'
+    await this.#activity!.serve(response, await authenticate(), { form, authenticate })
+  }
+
   /** The script is the same for everybody, and is served to everybody: pages for visitors who are not known need it. */
   async serveScript(response: ServerResponse): Promise<void> {
     sendScript(this.#send, response, SCRIPT_BYTES)
   }
 
-  async serveCard(request: GatewayRequest, response: ServerResponse, server: string): Promise<void> {
-    const { publicCards, clientHeaders, namespace } = this.#settings
-    const visitor = await this.#cardVisitor(request, server)
-    const config = await this.#configOf(server, visitor)
-    const listed = this.#listing.describe(server, config, visitor)
-    // A public card has no principal on whose behalf the server could be introspected; no process is started for one.
-    const mayIntrospect = config.version === undefined && !publicCards && 'url' in config
-    const introspection = mayIntrospect ? await this.#listing.introspect(server, config, visitor) : undefined
-    const space = namespace ?? reversed(new URL(listed.url).hostname)
-    const document = cardDocument({ listed, config, introspection, namespace: space, clientHeaders })
-    sendDocument(this.#send, request, response, document, { type: CARD_TYPE, audience: this.#audience })
-  }
-
-  async serveCatalog(request: GatewayRequest, response: ServerResponse, path: string | undefined): Promise<void> {
-    const { gateway, namespace, title } = this.#settings
-    const mount = mountUrl(request, gateway, path)
-    const visitor = { ...(await this.#cardVisitor(request, '')), mount }
-    const publisher = reversed(namespace ?? reversed(new URL(mount).hostname))
-    const document = catalogDocument(title, publisher, await this.#listing.all(visitor))
-    sendDocument(this.#send, request, response, document, { type: CATALOG_TYPE, audience: this.#audience })
-  }
-
   get #send(): SendWhole {
     return this.#settings.gateway.send
-  }
-
-  get #audience(): Audience {
-    return this.#settings.publicCards ? 'public' : 'private'
   }
 
   /** The visitor, after the same checks, in the same order, that the gateway makes for a message. */
@@ -198,21 +186,6 @@ class Directory {
     const principal = await gateway.authenticate(request, server)
     if (principal) this.#principals.set(request, principal)
     return { principal, request, mount: mountUrl(request, gateway) }
-  }
-
-  /** The visitor of a card or of the catalog: not authenticated when these are public. */
-  async #cardVisitor(request: GatewayRequest, server: string): Promise<Visitor> {
-    if (!this.#settings.publicCards) return this.#visitor(request, server)
-    return { principal: undefined, request, mount: mountUrl(request, this.#settings.gateway) }
-  }
-
-  /** The config of a server. With `publicCards` only those that are listed without a principal are found. */
-  async #configOf(server: string, { principal, request }: Visitor): Promise<ServerConfig> {
-    const { publicCards, gateway } = this.#settings
-    if (!publicCards) return gateway.lookUpServer(request, server, principal)
-    const listed = await this.#listing.configs({ principal: undefined, request })
-    if (Object.hasOwn(listed, server)) return listed[server]!
-    throw new GatewayError('not_found', 'Unknown server')
   }
 
   #fail(request: GatewayRequest, response: ServerResponse, error: unknown): void {

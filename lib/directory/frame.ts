@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { html, type Html, type HtmlContent, verbatim } from '../pages/html.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'
+import { ACTIVITY_STYLE } from './activity/activity-style.ts'
 import { TRIAL_STYLE } from './trial-style.ts'
 
 /** The script as it is served: in an address that changes with it, so that browsers may keep it for good. */
@@ -23,7 +24,7 @@ export function frame({ title, nonce }: { readonly title: string; readonly nonce
         <title>${title}</title>
         <link rel="icon" href="${ICON}" />
         <style nonce="${nonce}">
-          ${verbatim(STYLE + TRIAL_STYLE)}
+          ${verbatim(STYLE + TRIAL_STYLE + ACTIVITY_STYLE)}
         </style>
         <script nonce="${nonce}" src="?script=${SCRIPT_HASH}" defer></script>
       </head>

@@ -3,10 +3,13 @@ import { GatewayError, isCode } from '../errors.ts'
 import type { Connection, GatewayInternals, Subject } from '../exchange/gateway-internals.ts'
 import { UpstreamClient } from '../exchange/upstream-client.ts'
 import { RpcError } from '../rpc-error.ts'
-import { META, MODERN_ERRORS } from '../protocol.ts'
-import { protocolOf } from '../upstream/server-kind.ts'
+import { META, MODERN_ERRORS, MODERN_VERSIONS } from '../protocol.ts'
+import { MISSING } from '../upstream/aggregate/lists.ts'
+import { membersFor } from '../upstream/aggregate/members.ts'
+import { isAggregate, protocolOf } from '../upstream/server-kind.ts'
 import { isObject, type JsonObject, member } from '../util/json.ts'
-import { sizeOf, truncate, withoutDeepMembers } from './json-size.ts'
+import { BoundedList } from './bounded-list.ts'
+import { sizeOf, truncate } from './json-size.ts'
 
 /** The `clientInfo` of the directory. */
 const CLIENT_INFO: JsonObject = { name: 'express-mcp-gateway-directory', version: '1' }
@@ -20,22 +23,28 @@ export interface CapabilityList {
   readonly error?: string
 }
 
+/** A member of an aggregate: its tools are called `name__...`, its resources `name+...`. */
+export interface MemberPart {
+  readonly name: string
+  readonly missing?: string
+}
+
 /** A server's identity, and the features that it offers. Plain JSON. */
 export interface Capabilities {
   readonly protocolVersions: readonly string[]
   /** The server's own `name`, `title` and `version`. */
   readonly server: JsonObject
   readonly instructions?: string
+  /** The members of an aggregate that the principal has, with why one of them is missing. */
+  readonly members?: readonly MemberPart[]
   readonly tools: CapabilityList
   readonly prompts: CapabilityList
   readonly resources: CapabilityList
   readonly resourceTemplates: CapabilityList
 }
 
-/** The limits of one list: the pages that are fetched, and the items and bytes that are taken. */
+/** How many pages of a list are fetched. */
 const MAX_PAGES = 20
-const MAX_ITEMS = 500
-const LIST_BYTES = 2 * 1024 * 1024
 
 /** The limit of all lists together. */
 const TOTAL_BYTES = 4 * 1024 * 1024
@@ -89,7 +98,10 @@ export async function introspect(
 
 /** UC2: tries the modern era first; any error that is not a modern one means that the server needs a handshake. */
 async function introspectAnyEra(gateway: GatewayInternals, connection: Connection): Promise<Capabilities> {
-  const protocol = protocolOf(connection.parent.config)
+  const { parent } = connection
+  // With a session each member is reached, of whatever era it is.
+  if (isAggregate(parent.config)) return introspectAggregate(gateway, connection)
+  const protocol = protocolOf(parent.config)
   if (protocol === 'legacy') return introspectLegacy(gateway, connection)
   try {
     return await introspectModern(connection)
@@ -114,10 +126,27 @@ async function introspectModern({ handle, parent }: Connection): Promise<Capabil
   return listAll(client, result, server, Array.isArray(versions) ? versions : [])
 }
 
-async function introspectLegacy(gateway: GatewayInternals, { handle, parent }: Connection): Promise<Capabilities> {
+async function introspectAggregate(gateway: GatewayInternals, connection: Connection): Promise<Capabilities> {
+  let missing: unknown
+  const capabilities = await introspectLegacy(gateway, connection, (result) => {
+    missing = member(member(result, '_meta'), MISSING)
+  })
+  const members = (await membersFor(connection.parent)).map(({ name }) => {
+    const why = truncatedText(member(missing, name))
+    return { name, ...(why !== undefined && { missing: why }) }
+  })
+  return { ...capabilities, protocolVersions: [...MODERN_VERSIONS, ...capabilities.protocolVersions], members }
+}
+
+async function introspectLegacy(
+  gateway: GatewayInternals,
+  { handle, parent }: Connection,
+  onHandshake: (result: JsonObject) => void = () => {},
+): Promise<Capabilities> {
   const handshake = { protocolVersion: LATEST_LEGACY_VERSION, capabilities: {}, clientInfo: CLIENT_INFO }
   const [client, result] = await UpstreamClient.open(handle, parent, handshake)
   try {
+    onHandshake(result)
     return await listAll(client, result, member(result, 'serverInfo'), [member(result, 'protocolVersion')])
   } finally {
     gateway.track(client.close())
@@ -158,43 +187,6 @@ function identityOf(server: JsonObject): JsonObject {
 
 function truncatedText(text: unknown): string | undefined {
   return typeof text === 'string' ? truncate(text, MAX_TEXT_LENGTH) : undefined
-}
-
-/** A list within its limits. `budget` is the rest of the limit of all lists together. */
-class BoundedList {
-  readonly items: JsonObject[] = []
-  readonly #budget: { bytes: number }
-  /** The bytes of all items that the server sent, taken or not. */
-  #receivedBytes = 0
-  #bytes = 0
-  #isTruncated = false
-
-  constructor(budget: { bytes: number }) {
-    this.#budget = budget
-  }
-
-  get isFull(): boolean {
-    return this.#isTruncated || this.#receivedBytes >= LIST_BYTES || this.items.length >= MAX_ITEMS
-  }
-
-  /** Whether an item was left out. */
-  get isTruncated(): boolean {
-    return this.#isTruncated
-  }
-
-  /** Takes an item, or leaves it out when it is too large: smaller ones of the same page may still fit. */
-  add(item: JsonObject): void {
-    this.#receivedBytes += sizeOf(item)
-    const shown = withoutDeepMembers(item)
-    const bytes = sizeOf(shown)
-    if (this.items.length >= MAX_ITEMS || this.#bytes + bytes > LIST_BYTES || bytes > this.#budget.bytes) {
-      this.#isTruncated = true
-      return
-    }
-    this.#bytes += bytes
-    this.#budget.bytes -= bytes
-    this.items.push(shown)
-  }
 }
 
 /** Fetches a list. When the server refuses it, the error is part of the result, so that the other lists are kept. */

@@ -11,6 +11,8 @@ export interface PageVisitor {
   readonly signIn: string | undefined
   /** Whether the visitor may try tools on the page. */
   readonly mayTry: boolean
+  /** Whether the visitor may see the activity. */
+  readonly maySeeActivity?: boolean
 }
 
 /**

@@ -94,16 +94,18 @@ export function messagePage(
 }
 
 /** Where one is, and who. `above` is the title of the list, on the pages below it. */
-function bar(above: string | undefined, { principal, signIn }: PageVisitor): HtmlContent {
+export function bar(above: string | undefined, { principal, signIn, maySeeActivity }: PageVisitor): HtmlContent {
   const who =
     principal !== undefined
       ? html`<p class="who">
           <span class="unseen">Signed in as </span>${nonEmptyText(principal, 'name') ?? principal.id}
         </p>`
       : signIn !== undefined && html`<p class="who"><a href="${signIn}">Sign in</a></p>`
-  if (above === undefined && who === false) return undefined
+  const activity = maySeeActivity === true && html`<a href="?view=activity">Activity</a>`
+  if (above === undefined && who === false && activity === false) return undefined
   return html`<div class="where">
-    ${above !== undefined && html`<nav aria-label="Breadcrumb"><a href="?">${above}</a></nav>`}${who}
+    ${above !== undefined && html`<nav aria-label="Breadcrumb"><a href="?">${above}</a></nav>`}
+    <div class="aside">${activity} ${who}</div>
   </div>`
 }
 

@@ -11,6 +11,12 @@ export type ListServers<P extends Principal = Principal> = Hook<
   Awaitable<Readonly<Record<string, ServerConfig<P>>>>
 >
 
+/** Whether a principal may see the activity. `principal` is `undefined` with `authenticate: false`. */
+export type ActivityHook<P extends Principal = Principal> = Hook<
+  [principal: P | undefined, context: { readonly request: GatewayRequest }],
+  Awaitable<boolean>
+>
+
 /** The options of `serverDirectory()`. */
 export interface ServerDirectoryOptions<P extends Principal = Principal> {
   /** The gateway that `mcpGateway()` returned. Its `authenticate`, `Host` and `Origin` checks apply here too. Required. */
@@ -42,6 +48,12 @@ export interface ServerDirectoryOptions<P extends Principal = Principal> {
    */
   readonly tryIt?: boolean | undefined
   /**
+   * Whether a principal may see the activity of the gateway at `?view=activity`: how often tools are called, how long
+   * they take, errors, refusals, for all principals and without content. While it is set, every request is observed.
+   * Defaults to nobody.
+   */
+  readonly activity?: ActivityHook<P> | undefined
+  /**
    * The prefix of server names in cards, in reverse-DNS form, such as `com.example`. Defaults to the host of
    * `publicUrl`, or of the request, in that form.
    */
@@ -63,6 +75,8 @@ export interface Settings {
   readonly clientHeaders: ReadonlyMap<string, string>
   readonly loginUrl: string | undefined
   readonly tryIt: boolean
+  /** `undefined` if it is off. */
+  readonly activity: ActivityHook | undefined
   readonly namespace: string | undefined
   readonly publicCards: boolean
   /** Finds the server's name in the path of a card. */
@@ -78,6 +92,7 @@ const KNOWN: Readonly<Record<keyof ServerDirectoryOptions, true>> = {
   clientHeaders: true,
   loginUrl: true,
   tryIt: true,
+  activity: true,
   namespace: true,
   publicCards: true,
 }
@@ -101,7 +116,8 @@ export function parseSettings<P extends Principal>(given: ServerDirectoryOptions
     description: parseText('description', given.description),
     clientHeaders: parseHeaders(given.clientHeaders),
     loginUrl: parseLoginUrl(given.loginUrl),
-    tryIt: parseFlag('tryIt', given.tryIt ?? true),
+    tryIt: parseFlag('tryIt', given.tryIt === undefined || given.tryIt),
+    activity: parseActivity(given.activity),
     namespace: parseNamespace(given.namespace),
     publicCards: parsePublicCards(given.publicCards, gateway),
     cardPath: compilePath(`${path.replace(/\/$/, '')}${CARD_SUFFIX}`, onlyServer),
@@ -130,6 +146,13 @@ function parseLoginUrl(url: string | undefined): string | undefined {
   const isPath = typeof url === 'string' && /^\/(?![/\\])/.test(url)
   if (url === undefined || isPath || (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) return url
   throw new TypeError('"loginUrl" must be a path such as "/login", or an absolute URL')
+}
+
+function parseActivity(hook: ActivityHook | undefined): ActivityHook | undefined {
+  if (hook === undefined || typeof hook === 'function') return hook
+  throw new TypeError(
+    '"activity" must be a function (principal, { request }) => boolean, such as ({ id }) => id === admin',
+  )
 }
 
 function parseFlag(option: string, flag: boolean = false): boolean {

@@ -8,7 +8,9 @@ body { max-width: 60rem; }
 .where nav a, .who a { display: inline-flex; align-items: center; min-height: 2.5rem; text-decoration: none; }
 .where nav a::before { content: ""; width: .45rem; height: .45rem; margin-right: .5rem; border: solid currentColor; border-width: 0 0 2px 2px; transform: rotate(45deg); }
 .where a:hover { text-decoration: underline; }
-.who { margin-left: auto; color: var(--soft); overflow-wrap: anywhere; }
+.aside { display: flex; flex-wrap: wrap; align-items: center; gap: 0 1.25rem; margin-left: auto; }
+.aside > a { display: inline-flex; align-items: center; min-height: 2.5rem; text-decoration: none; }
+.who { color: var(--soft); overflow-wrap: anywhere; }
 
 .top h1 { overflow-wrap: anywhere; min-width: 0; }
 

@@ -1,110 +1,15 @@
 /** One client message on its way through the gateway: its origin, its lifetime and its content. */
-import { AsyncResource } from 'node:async_hooks'
-import type { ServerResponse } from 'node:http'
 import { LISTEN_METHOD } from '../protocol.ts'
-import type { Era, GatewayRequest, Principal, RequestId, ServerConfig, SessionRecord, UpstreamState } from '../types.ts'
+import type { RequestId, ServerConfig, UpstreamState } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
 import { patchObject } from './json-patch.ts'
 import type { Lifetime } from './lifetime.ts'
 import { type Message, requestIdsOf } from './message.ts'
-import type { Observed } from './observed.ts'
+import type { ClientSession, Origin } from './origin.ts'
 import { withParamHeaders, withTrueName } from './repeating-headers.ts'
 
+export { type Accepts, type ClientSession, Origin } from './origin.ts'
 export type { UpstreamState }
-
-/** The session that a request belongs to. */
-export interface ClientSession {
-  readonly id: string
-  /** The record as the store held it when the request arrived, with the changes made by `keep()` since. */
-  readonly record: SessionRecord
-  /**
-   * Updates the upstream state in the session's record. Writers at this node run one at a time, each on the latest
-   * record.
-   */
-  keep(change: (state: UpstreamState) => UpstreamState): Promise<void>
-}
-
-/** The media types that the client's `Accept` header allows. */
-export interface Accepts {
-  readonly json: boolean
-  readonly events: boolean
-}
-
-interface OriginParts {
-  /** The server's name. */
-  readonly server: string
-  readonly principal: Principal | undefined
-  /** The client's HTTP request, for hooks; `undefined` for a request that the gateway itself makes. */
-  readonly request: GatewayRequest | undefined
-  /** The client's protocol era, which decides whether a disconnect cancels the request. (SE4, SE5) */
-  readonly era: Era
-  /** `undefined` before `initialize` has opened a session, and in the modern era. */
-  readonly session: ClientSession | undefined
-  readonly accepts: Accepts
-  /** The client's HTTP response; `undefined` for a request that the gateway itself makes. */
-  readonly response: ServerResponse | undefined
-  /** What watches the client's message; none when nobody does. */
-  readonly observed?: Observed | undefined
-}
-
-/** The facts that the client's HTTP request fixes: no layer changes them. */
-export class Origin {
-  readonly server: string
-  readonly principal: Principal | undefined
-  readonly request: GatewayRequest | undefined
-  readonly era: Era
-  readonly session: ClientSession | undefined
-  readonly accepts: Accepts
-  readonly observed: Observed | undefined
-  readonly #response: ServerResponse | undefined
-  readonly #context = new AsyncResource('McpExchange')
-  /** Bounded, since it holds only ids of requests in this message. */
-  #cancelled: Set<RequestId> | undefined
-
-  constructor({ server, principal, request, era, session, accepts, response, observed }: OriginParts) {
-    this.server = server
-    this.principal = principal
-    this.request = request
-    this.era = era
-    this.session = session
-    this.accepts = accepts
-    this.observed = observed
-    this.#response = response
-  }
-
-  /** Whether the client has disconnected. */
-  get isGone(): boolean {
-    return this.#response?.destroyed === true
-  }
-
-  /**
-   * Calls back when the client disconnects, or immediately if it already has. Returns a function that removes the
-   * listener.
-   */
-  onGone(listener: () => void): () => void {
-    const response = this.#response
-    if (this.isGone) listener()
-    else response?.once('close', listener)
-    return () => void response?.off('close', listener)
-  }
-
-  /** Records that the client has cancelled this request and expects no response to it. (UT4) */
-  cancel(id: RequestId): void {
-    this.#cancelled ??= new Set()
-    this.#cancelled.add(id)
-  }
-
-  /** Filters out the requests that the client has cancelled. */
-  awaited(ids: readonly RequestId[]): readonly RequestId[] {
-    const cancelled = this.#cancelled
-    return cancelled ? ids.filter((id) => !cancelled.has(id)) : ids
-  }
-
-  /** Wraps a hook so that it runs in the async context of this request, never in that of a pooled socket or a timer. */
-  bind<A extends unknown[], R>(hook: (...args: A) => R): (...args: A) => R {
-    return (...args) => this.#context.runInAsyncScope(hook, undefined, ...args)
-  }
-}
 
 export interface ExchangeParts {
   readonly origin: Origin
@@ -121,6 +26,8 @@ export interface ExchangeParts {
   readonly headers: Readonly<Record<string, string>>
   /** Whether the gateway itself says it, and not its client in whatever words. Defaults to `false`. */
   readonly isOwn?: boolean
+  /** Whether it is to be authorized again, as after a layer has rewritten it. Defaults to `false`. */
+  readonly isRewritten?: boolean
 }
 
 type Changes = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path' | 'isOwn'>>
@@ -147,7 +54,7 @@ export class Exchange implements ExchangeParts {
   #body: Buffer | undefined
 
   /** `body` holds the original bytes of the message; without it, the getter encodes the text on first use. */
-  constructor(parts: ExchangeParts, body?: Buffer, isRewritten = false) {
+  constructor(parts: ExchangeParts, body?: Buffer) {
     this.origin = parts.origin
     this.life = parts.life
     this.config = parts.config
@@ -157,7 +64,7 @@ export class Exchange implements ExchangeParts {
     this.state = parts.state
     this.headers = parts.headers
     this.isOwn = parts.isOwn === true
-    this.isRewritten = isRewritten
+    this.isRewritten = parts.isRewritten === true
     this.#body = body
   }
 
@@ -178,6 +85,19 @@ export class Exchange implements ExchangeParts {
   }
 
   /**
+   * A copy for a member of an aggregate: under the member's name, in its part of the session, and to be authorized by its
+   * rules, too.
+   */
+  forMember(server: string, session: ClientSession | undefined, changes: Changes, life: Lifetime): Exchange {
+    const path = [...this.path, server]
+    const copy = this.#copy({ ...changes, path }, life)
+    return new Exchange(
+      { ...copy.#parts(), origin: this.origin.ofMember(server, session), isRewritten: true },
+      copy.#body,
+    )
+  }
+
+  /**
    * A copy with an edited message, in which unchanged members stay byte for byte. Headers that repeat the body follow it;
    * `paramHeaders` replaces the `Mcp-Param-*` headers that are forwarded. (HD9, HD12)
    */
@@ -192,7 +112,7 @@ export class Exchange implements ExchangeParts {
     const rewritten = { ...message, ...edits, params, text } as typeof message
     const crossing = paramHeaders === undefined ? this.headers : withParamHeaders(this.headers, paramHeaders)
     const headers = withTrueName(crossing, rewritten)
-    return new Exchange({ ...this.#parts(), message: rewritten, headers }, undefined, true)
+    return new Exchange({ ...this.#parts(), message: rewritten, headers, isRewritten: true })
   }
 
   /** Whether it is a handshake, whose reply opens a session with the upstream. */
@@ -225,11 +145,11 @@ export class Exchange implements ExchangeParts {
 
   #copy(changes: Changes, life: Lifetime): Exchange {
     const isSame = !('message' in changes) || changes.message === this.message
-    return new Exchange({ ...this.#parts(), ...changes, life }, isSame ? this.#body : undefined, this.isRewritten)
+    return new Exchange({ ...this.#parts(), ...changes, life }, isSame ? this.#body : undefined)
   }
 
   #parts(): ExchangeParts {
-    const { origin, life, config, path, verb, message, state, headers, isOwn } = this
-    return { origin, life, config, path, verb, message, state, headers, isOwn }
+    const { origin, life, config, path, verb, message, state, headers, isOwn, isRewritten } = this
+    return { origin, life, config, path, verb, message, state, headers, isOwn, isRewritten }
   }
 }

@@ -4,6 +4,7 @@ import type { GatewayError } from '../errors.ts'
 import type { ErrorContext, Gateway, GatewayRequest, Principal, ServerConfig } from '../types.ts'
 import type { Exchange } from './exchange.ts'
 import type { Handle } from './reply.ts'
+import type { RequestWatcher, SessionCount } from './request-watcher.ts'
 
 /** A server, and the principal and request on whose behalf it is called. */
 export interface Subject {
@@ -61,6 +62,11 @@ export interface GatewayInternals {
   announceList(): void
   /** Registers a listener for the outcome of every exchange with an upstream, of clients and of the gateway alike. */
   watch(onOutcome: OnOutcome): void
+  /** Registers the only watcher of requests. From then on every request is observed. */
+  watchRequests(watcher: RequestWatcher): void
+  sessionCount(): SessionCount
+  /** Registers a function that is called when the gateway begins to close. */
+  onClose(end: () => void): void
 }
 
 const internals = new WeakMap<Gateway, GatewayInternals>()

@@ -1,6 +1,6 @@
 /** Patches the text of JSON: whatever a changed value shares with the one before keeps its very bytes. */
 import { isObject, type JsonObject, member } from '../util/json.ts'
-import { itemsOf, membersOf } from './json-text.ts'
+import { itemsOf, membersOf, rangeOfMember } from './json-text.ts'
 
 /**
  * The text of `after`, made of the text of `before`. What is the same value keeps its bytes, numbers beyond 2^53, escapes
@@ -46,6 +46,21 @@ export function patchObject(text: string, changes: JsonObject, before?: JsonObje
     patched += kept[index]! + text.slice(end, members[index + 1]?.keyStart ?? text.length)
   }
   return patched
+}
+
+/**
+ * Patches the object at a path of keys, and reads nothing else of the text. What is missing on the way there, or is no
+ * object, is made.
+ */
+export function patchObjectAt(text: string, [key, ...below]: readonly string[], changes: JsonObject): string {
+  if (key === undefined) return patchObject(text, changes)
+  const range = rangeOfMember(text, text.indexOf('{'), key)
+  if (!range || text[range[0]] !== '{') {
+    const made = below.reduceRight<JsonObject>((inner, name) => ({ [name]: inner }), changes)
+    return patchObject(text, { [key]: made })
+  }
+  const [start, end] = range
+  return text.slice(0, start) + patchObjectAt(text.slice(start, end), below, changes) + text.slice(end)
 }
 
 /** Items are patched wherever they stand now; the white space around them stays as long as all of them do. */

@@ -2,18 +2,28 @@
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
 import { mayBeMessage, parseJson } from '../util/json.ts'
-import { type Body, COMPLETE, type End } from './body.ts'
+import { type Body, BufferBody, COMPLETE, type End } from './body.ts'
 import { breakOf, MappedBody } from './mapped-body.ts'
 import { type Message, messageOf } from './message.ts'
 import type { Reply } from './reply.ts'
-import { eventsOf, formatEvent, hasEventId, messageEvent, parseEvent } from './sse.ts'
+import {
+  type EventFields,
+  eventsOf,
+  formatEvent,
+  hasEventId,
+  isMisleading,
+  messageEvent,
+  parseEvent,
+  plainField,
+} from './sse.ts'
 
 /** Selects the messages that are parsed and passed to the function. */
 export interface Wants {
   /** Requests and notifications of the server, by method. */
   readonly methods?: (method: string) => boolean
-  readonly responses?: boolean
-  /** Whether data of an event that is no JSON-RPC message is dropped: a more lenient parser may read one in it. */
+  /** Those whose bytes pass the test, where there is one; it may be given several events at once. */
+  readonly responses?: boolean | ((bytes: Buffer) => boolean)
+  /** Whether what a more lenient client could read as another message is dropped: data that is no message, and what `isMisleading()`. */
   readonly strict?: boolean
   /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined
@@ -40,7 +50,10 @@ export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) =
   }
   if (reply.kind !== 'json' || !wants.responses) return reply
   const { 'content-length': _, ...headers } = reply.headers
-  return { ...reply, headers, body: new MappedDocument(reply.body, fn) }
+  const isWanted = typeof wants.responses === 'function' ? wants.responses : undefined
+  const whole = isWanted && reply.body.whole()
+  if (whole && !isWanted(whole)) return { ...reply, body: new BufferBody(whole) }
+  return { ...reply, headers, body: new MappedDocument(whole ? new BufferBody(whole) : reply.body, fn, isWanted) }
 }
 
 function mappedId(id: string | undefined, { eventIds }: Wants): string | undefined {
@@ -57,10 +70,12 @@ function mappedEnd(end: End, wants: Wants): End {
 
 class MappedDocument extends MappedBody {
   readonly #fn: (message: Message) => Awaitable<Mapped>
+  readonly #isWanted: ((bytes: Buffer) => boolean) | undefined
 
-  constructor(body: Body, fn: (message: Message) => Awaitable<Mapped>) {
+  constructor(body: Body, fn: (message: Message) => Awaitable<Mapped>, isWanted?: (bytes: Buffer) => boolean) {
     super(body)
     this.#fn = fn
+    this.#isWanted = isWanted
   }
 
   data(chunk: Buffer): boolean {
@@ -83,6 +98,7 @@ class MappedDocument extends MappedBody {
   }
 
   async #map(bytes: Buffer): Promise<Buffer> {
+    if (this.#isWanted?.(bytes) === false) return bytes
     const text = bytes.toString()
     const message = messageIn(text)
     const mapped = message && (await this.#fn(message))
@@ -188,15 +204,19 @@ class MappedEvents extends MappedBody {
 
   #map(bytes: Buffer): Awaitable<Buffer> {
     if (!this.#mayChange(bytes)) return bytes
-    const event = parseEvent(bytes.toString())
+    const text = bytes.toString()
+    const isOdd = this.#wants.strict === true && isMisleading(text)
+    const event = isOdd ? plainEvent(parseEvent(text)) : parseEvent(text)
     const id = mappedId(event.id, this.#wants)
     const message = event.data === '' ? undefined : messageIn(event.data)
     const isUnreadable = this.#wants.strict === true && event.data !== '' && !message
     const mapped = isUnreadable ? 'drop' : message && this.#isWanted(message) ? this.#fn(message) : undefined
     const format = (outcome: Mapped): Buffer => {
-      if (outcome === undefined && id === event.id) return bytes
+      if (outcome === undefined && id === event.id && !isOdd) return bytes
+      if (isOdd && event.data === '' && id === undefined && event.retryMs === undefined) return Buffer.alloc(0)
       if (outcome === 'drop') return id === undefined ? Buffer.alloc(0) : formatEvent({ id, data: '' })
-      return formatEvent({ ...event, id, data: outcome?.text ?? event.data })
+      // In JSON text a line end is only white space: what was changed is on one line.
+      return formatEvent({ ...event, id, data: outcome?.text.replaceAll(/[\r\n]/g, ' ') ?? event.data })
     }
     return isPromise(mapped) ? mapped.then(format) : format(mapped)
   }
@@ -207,15 +227,21 @@ class MappedEvents extends MappedBody {
     if (strict === true && events.includes('data')) return true
     if (eventIds && hasEventId(events)) return true
     if (methods && events.includes('"method"')) return true
-    if (responses && (events.includes('"result"') || events.includes('"error"'))) return true
-    return (methods !== undefined || responses === true) && events.includes('\\u')
+    const isWanted = typeof responses !== 'function' || responses(events)
+    if (responses && isWanted && (events.includes('"result"') || events.includes('"error"'))) return true
+    return (methods !== undefined || (responses !== undefined && isWanted)) && events.includes('\\u')
   }
 
   #isWanted(message: Message): boolean {
-    if (message.kind === 'response') return this.#wants.responses === true
+    if (message.kind === 'response') return this.#wants.responses !== undefined && this.#wants.responses !== false
     if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
     return this.#wants.methods?.(message.method) === true
   }
+}
+
+/** Without what clients could take for another field. Comments and unknown fields go with it. */
+function plainEvent({ id, event, retryMs, data }: EventFields): EventFields {
+  return { id: plainField(id), event: plainField(event), retryMs, data }
 }
 
 function messageIn(text: string): Message | undefined {

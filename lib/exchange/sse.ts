@@ -163,8 +163,38 @@ export const RETRY: Buffer = Buffer.from('retry: 1000\n\n')
 
 /** Formats a JSON-RPC message as an event. */
 export function messageEvent(json: string): Buffer {
-  if (LINE_END.test(json)) return formatEvent({ event: 'message', data: json.split(LINE_END).join('\n') })
-  return Buffer.from(`event: message\ndata: ${json}\n\n`)
+  return Buffer.from(`event: message\ndata: ${onOneDataLine(json)}\n\n`)
+}
+
+/** The line ends that Unicode has beside CR and LF. */
+// oxlint-disable-next-line no-control-regex
+const OTHER_LINE_END = /[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]/
+// oxlint-disable-next-line no-control-regex
+const ANY_LINE_END = /[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]/
+const LINE_ENDS = new RegExp(ANY_LINE_END, 'g')
+
+/**
+ * JSON on one line, also for clients that split at any line end: these would read what follows as another event. In JSON
+ * CR and LF are white space; the others stand in strings alone, where an escape says the same.
+ */
+function onOneDataLine(json: string): string {
+  if (!ANY_LINE_END.test(json)) return json
+  return json.replaceAll(LINE_ENDS, (end) =>
+    end === '\n' || end === '\r' ? ' ' : `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+/** The beginning of a line that is neither a field, nor a comment, nor blank. */
+const NO_FIELD = /(?:^|[\r\n])(?!(?:data|event|id|retry)(?:[:\r\n]|$)|[:\r\n]|$)/
+
+/** Whether clients that are more lenient than the specification may read other fields in an event. */
+export function isMisleading(event: string): boolean {
+  return OTHER_LINE_END.test(event) || NO_FIELD.test(event)
+}
+
+/** A field that is on one line for every client; `undefined` where it is not. */
+export function plainField(value: string | undefined): string | undefined {
+  return value !== undefined && OTHER_LINE_END.test(value) ? undefined : value
 }
 
 export interface EventFields {
@@ -207,7 +237,7 @@ export function formatEvent({ id, event, retryMs, data }: EventFields): Buffer {
     ...(id === undefined ? [] : [`id: ${id}`]),
     ...(event === undefined ? [] : [`event: ${event}`]),
     ...(retryMs === undefined ? [] : [`retry: ${retryMs}`]),
-    ...data.split('\n').map((line) => `data: ${line}`),
+    ...data.split(LINE_END).map((line) => `data: ${onOneDataLine(line)}`),
   ]
   return Buffer.from(`${lines.join('\n')}\n\n`)
 }

@@ -44,7 +44,7 @@ function membersInBytes(bytes: Buffer): number | undefined {
   let members = 0
   let depth = 0
   for (let at = 0; at < length; at += 1) {
-    switch (bytes[at]) {
+    switch (bytes[at]!) {
       case DOUBLE_QUOTE:
         at = closingQuote(bytes, at + 1)
         if (at === -1) return members

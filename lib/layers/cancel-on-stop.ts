@@ -5,7 +5,8 @@ import type { Layer, UpstreamOf } from '../exchange/layer.ts'
 import { notificationOf } from '../exchange/message.ts'
 import { drainReply, type Handle, type Reply } from '../exchange/reply.ts'
 import { negotiatedVersionHeader } from '../protocol.ts'
-import type { Era } from '../types.ts'
+import type { Era, ServerConfig } from '../types.ts'
+import { isAggregate } from '../upstream/server-kind.ts'
 
 interface CancelParts {
   readonly upstreamOf: UpstreamOf
@@ -22,8 +23,8 @@ export class CancelOnStop implements Layer {
     this.#parts = parts
   }
 
-  applies(): boolean {
-    return true
+  applies(config: ServerConfig): boolean {
+    return !isAggregate(config)
   }
 
   /** Sends the notification in the session of the request, even if a layer above has opened a new one since. */

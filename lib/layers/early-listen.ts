@@ -11,7 +11,7 @@ import { HEADER, negotiatedVersionHeader } from '../protocol.ts'
 import type { Quota } from '../session/quota.ts'
 import { needsSession } from '../session/upstream-session.ts'
 import type { ServerConfig } from '../types.ts'
-import { bridgesSessions, isPipeServer, isSseServer } from '../upstream/server-kind.ts'
+import { bridgesSessions, isAggregate, isPipeServer, isSseServer } from '../upstream/server-kind.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { within } from '../util/timeout.ts'
 
@@ -61,7 +61,7 @@ export class EarlyListen implements Layer {
 
   /** Upstreams other than HTTP buffer early messages themselves. */
   applies(config: ServerConfig): boolean {
-    return (!isPipeServer(config) && !isSseServer(config)) || bridgesSessions(config)
+    return isAggregate(config) || (!isPipeServer(config) && !isSseServer(config)) || bridgesSessions(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {

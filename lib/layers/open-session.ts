@@ -80,7 +80,7 @@ export class OpenSession implements Layer {
   async #create(record: SessionRecord, exchange: Exchange): Promise<string> {
     const { client, ...upstream } = record.upstream
     // A bridge cannot do without its client state.
-    if (!client || upstream.bridge) return this.#parts.sessions.open(record)
+    if (!client || hasBridge(upstream)) return this.#parts.sessions.open(record)
     // The client state from the handshake has the same size limit as what later requests add to it.
     if (isTooMuch(client)) return this.#parts.sessions.open({ ...record, upstream })
     try {
@@ -99,6 +99,10 @@ export class OpenSession implements Layer {
     await this.#parts.sessions.end(id)
     void this.#parts.upstreamSessions.terminate(state, contextOf(exchange))
   }
+}
+
+function hasBridge({ bridge, members = {} }: UpstreamState): boolean {
+  return bridge !== undefined || Object.values(members).some(hasBridge)
 }
 
 /** The context leaves out the client's request, since the session outlives it. */

@@ -12,6 +12,7 @@ import { RpcError } from '../rpc-error.ts'
 import { HEADER } from '../protocol.ts'
 import { isTooMuch } from '../session/session-record.ts'
 import type { ClientState, RequestId, ServerConfig, UpstreamState } from '../types.ts'
+import { recoversSessions } from '../upstream/server-kind.ts'
 import { type JsonObject, member } from '../util/json.ts'
 
 export class RecoverSession implements Layer {
@@ -26,7 +27,7 @@ export class RecoverSession implements Layer {
   }
 
   applies(config: ServerConfig): boolean {
-    return config.recover === true
+    return recoversSessions(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {

@@ -3,13 +3,15 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import { ResumingBody } from '../exchange/resuming-body.ts'
+import type { ServerConfig } from '../types.ts'
+import { isAggregate } from '../upstream/server-kind.ts'
 
 /** Only broken streams are resumed: after one that the server closed on purpose, the client reconnects itself. (SE3) */
 export class ResumeUpstream implements Layer {
   readonly name = 'resumeUpstream'
 
-  applies(): boolean {
-    return true
+  applies(config: ServerConfig): boolean {
+    return !isAggregate(config)
   }
 
   /** The reply to a handshake is not resumed, because the GET would need the session that the reply opens. */

@@ -22,6 +22,7 @@ import { PATHS } from './paths.ts'
 import { Registration } from './registration.ts'
 import { BadForm, splitUrl } from './requests.ts'
 import { Secrets } from './secrets.ts'
+import { TimelyStore } from './timely-store.ts'
 import type { ConnectedAgent } from './types.ts'
 
 /**
@@ -69,12 +70,14 @@ type Endpoint = Readonly<Record<string, (request: GatewayRequest, response: Serv
  */
 export function agentLogin<U extends AgentUser = AgentUser>(options: AgentLoginOptions<U>): AgentLogin {
   const config = checkOptions(agentLogin, () => parseLoginOptions(options as AgentLoginOptions))
-  const { store, clients, ttl, isOnThisMachine: allowLoopback } = config
+  const { clients, ttl, isOnThisMachine: allowLoopback } = config
+  const store = new TimelyStore(config.store)
   const secrets = new Secrets(config.secrets)
   const hosts = new Hosts(config)
   const announce = async (id: string): Promise<void> => {
     live.ended(id)
-    await store.publish?.(id)
+    // It has ended in the store: a node that does not hear of it will find out.
+    await store.publish?.(id).catch((error: unknown) => config.report(error, undefined))
   }
   const grants = new Grants(store, ttl, announce)
   const live = new LiveGrants({
@@ -113,7 +116,7 @@ export function agentLogin<U extends AgentUser = AgentUser>(options: AgentLoginO
     disconnect: (user: string, which: Parameters<AgentLogin['disconnect']>[1] = {}) => grants.endAll(user, which),
     close: async () => {
       await live.close()
-      await store.close?.()
+      await store.close()
     },
   })
 }

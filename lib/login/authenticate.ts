@@ -4,6 +4,7 @@ import { invalidToken } from '../auth/jwt-verifier.ts'
 import { GatewayError } from '../errors.ts'
 import type { Awaitable, BearerAuthenticate } from '../types.ts'
 import { andThen } from '../util/awaitable.ts'
+import { browserPrincipal, isOfOwnBrowser } from './browser-principal.ts'
 import type { GrantRecord } from './grants.ts'
 import type { Hosts } from './hosts.ts'
 import type { LiveGrants } from './live-grants.ts'
@@ -15,9 +16,13 @@ import type { AgentClient } from './types.ts'
 export interface AgentPrincipal extends JwtPrincipal {
   /** The user, as `id`. */
   readonly user: string
+  /** For a user without an agent, the app itself. */
   readonly client: AgentClient
-  /** The grant by which `disconnect()` can end this agent alone. */
-  readonly grant: string
+  /**
+   * The grant by which `disconnect()` can end this agent alone; `undefined` for the user without an agent, at the list of
+   * servers in the browser.
+   */
+  readonly grant: string | undefined
 }
 
 export function agentAuthenticate(
@@ -34,14 +39,16 @@ export function agentAuthenticate(
     principal: async (claims) => ownMembers(claims, hosts, live),
   })
 
-  const authenticate = (...given: Parameters<BearerAuthenticate>): Awaitable<AgentPrincipal | undefined> =>
-    andThen(takeToken(...given) as Awaitable<AgentPrincipal | undefined>, (principal) => {
-      if (principal === undefined) return undefined
+  const authenticate = (...given: Parameters<BearerAuthenticate>): Awaitable<AgentPrincipal | undefined> => {
+    if (isOfOwnBrowser(given[0])) return browserPrincipal(...given, config, hosts)
+    return andThen(takeToken(...given) as Awaitable<AgentPrincipal | undefined>, (principal) => {
+      if (principal?.grant === undefined) return undefined
       return andThen(findLive(live, principal.grant), (grant) => {
         if (!grant) throw invalidToken('The agent was disconnected')
         return principal
       })
     })
+  }
   const { protectedResource } = takeToken
   return Object.assign(authenticate, { protectedResource, needsResource: true, attach: hosts.attach })
 }

@@ -97,6 +97,12 @@ export class ClientDocuments implements ClientSource {
     await this.#parts.store.set(storeKey('document', id), JSON.stringify(read), { ttlMs })
   }
 
+  /** What its host says of a document goes for those that know it already. */
+  async #forget(id: string): Promise<void> {
+    this.#read.delete(id)
+    await this.#parts.store.delete(storeKey('document', id))
+  }
+
   /** Single flight, and not again soon after a failure. `isKnown`: a client in the store is renewed there. */
   #fetched(id: string, isKnown: boolean): Promise<ReadDocument> {
     const failure = this.#failures.get(id)
@@ -125,8 +131,7 @@ export class ClientDocuments implements ClientSource {
       if (!refused) throw error
       // One that was not asked at all, because of the others that were, may be asked at once.
       if (!(error instanceof GuardedFetchError && error.fault === 'busy')) this.#failures.set(id, refused)
-      // What its host says of a document goes for those that know it already.
-      if (!isAway(refused)) this.#read.delete(id)
+      if (isKnown && !isAway(refused)) await this.#forget(id)
       throw refused
     }
   }

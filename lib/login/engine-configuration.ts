@@ -60,10 +60,14 @@ export function engineConfiguration(parts: ConfigurationParts): object {
       rpInitiatedLogout: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       dPoP: { enabled: false },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: isOwnToken },
       resourceIndicators: resourceIndicators(parts),
     },
   }
+}
+
+function isOwnToken(_context: unknown, client: { readonly clientId: string }, token: EngineToken): boolean {
+  return token.clientId === client.clientId
 }
 
 /** A token is for one resource, which is a server of a gateway. */

@@ -45,22 +45,23 @@ interface Asked {
 }
 
 export class Engine {
-  readonly #provider: Provider
+  readonly #listener: ReturnType<Provider['callback']>
   readonly #parts: ConfigurationParts
 
   constructor(parts: ConfigurationParts) {
     const { config, secrets } = parts
     this.#parts = parts
-    this.#provider = new Provider(config.issuer, engineConfiguration(parts))
-    this.#provider.on('server_error', (_context, error) => {
+    const provider = new Provider(config.issuer, engineConfiguration(parts))
+    provider.on('server_error', (_context, error) => {
       const call = engineCall()
       call.fault ??= error
       config.report(error, call.request)
     })
     // The value of a refresh token is its id.
-    this.#provider.RefreshToken.prototype.generateTokenId = function generateTokenId(this: { grantId: string }) {
+    provider.RefreshToken.prototype.generateTokenId = function generateTokenId(this: { grantId: string }) {
       return nextRefreshToken(this.grantId, secrets)
     }
+    this.#listener = provider.callback()
   }
 
   /** Checks an authorization request, without a user. */
@@ -118,7 +119,7 @@ export class Engine {
   #ask({ method, path, headers = {}, body }: Asked): Promise<MemoryAnswer> {
     const { config } = this.#parts
     const { host, protocol } = new URL(config.issuer)
-    return askInMemory(this.#provider.callback(), {
+    return askInMemory(this.#listener, {
       method,
       path,
       originalPath: config.path + path,
@@ -157,9 +158,11 @@ function requestFault(
   const { location } = headers
   if (status === 303 && typeof location === 'string') {
     const client = call.clients.get(parameters.find(([name]) => name === 'client_id')?.[1] ?? '')
-    const { searchParams } = new URL(location)
-    const error = searchParams.get('error') ?? 'server_error'
-    const description = searchParams.get('error_description') ?? undefined
+    const { searchParams, hash } = new URL(location)
+    // A response type with tokens, which there is not here, has its errors in the fragment.
+    const told = searchParams.has('error') ? searchParams : new URLSearchParams(hash.slice(1))
+    const error = told.get('error') ?? 'server_error'
+    const description = told.get('error_description') ?? undefined
     return { status: 400, error, description, back: client && { url: location, client } }
   }
   const { error = 'server_error', error_description: description } = jsonOf(body)

@@ -1,4 +1,8 @@
-/** `express-mcp-gateway/login`: agents log in with the app's own login. Requires Node.js 22 and `oidc-provider`. */
+/**
+ * `express-mcp-gateway/login`: agents log in with the app's own login. Requires Node.js 22 and `oidc-provider`.
+ *
+ * @module express-mcp-gateway/login
+ */
 export { agentLogin, type AgentLogin } from './agent-login.ts'
 export type { AgentPrincipal } from './authenticate.ts'
 export type { AgentLoginOptions, AgentUser, KnownClient } from './agent-login-options.ts'

@@ -33,14 +33,15 @@ export class LiveGrants {
   readonly #looking = new Map<string, Promise<GrantRecord | undefined>>()
   /** The grants that have ended, and when. A request that was let in just before may begin its work after. */
   readonly #ended = new Map<string, number>()
-  readonly #unsubscribe: Promise<(() => unknown) | undefined>
+  /** Ends the subscription, once there is one. */
+  #unsubscribe: (() => unknown) | undefined
+  #isSubscribing = false
   #timer: NodeJS.Timeout | undefined
-  #isTold = false
   #isClosed = false
 
   constructor(parts: LiveGrantsParts) {
     this.#parts = parts
-    this.#unsubscribe = this.#subscribe()
+    void this.#subscribe()
   }
 
   /** The grant if it is in force. Answers without a promise where that is known. */
@@ -64,24 +65,27 @@ export class LiveGrants {
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    await (
-      await this.#unsubscribe
-    )?.()
+    await this.#unsubscribe?.()
+    this.#unsubscribe = undefined
   }
 
   get #recheckMs(): number {
-    return this.#isTold ? TOLD_MS : UNTOLD_MS
+    return this.#unsubscribe ? TOLD_MS : UNTOLD_MS
   }
 
-  async #subscribe(): Promise<(() => unknown) | undefined> {
+  /** Until it succeeds, it is tried again in each round. */
+  async #subscribe(): Promise<void> {
+    const { store, report } = this.#parts
+    if (this.#unsubscribe || this.#isSubscribing || this.#isClosed || !store.subscribe) return
+    this.#isSubscribing = true
     try {
-      const unsubscribe = await this.#parts.store.subscribe?.((id) => this.ended(id))
-      this.#isTold = unsubscribe !== undefined
-      return unsubscribe
+      const unsubscribe = await store.subscribe((id) => this.ended(id))
+      if (this.#isClosed) await unsubscribe()
+      else this.#unsubscribe = unsubscribe
     } catch (error) {
-      this.#parts.report(error)
-      return undefined
+      if (!this.#isClosed) report(error)
     }
+    this.#isSubscribing = false
   }
 
   /** One look-up serves all requests that need it. */
@@ -114,6 +118,7 @@ export class LiveGrants {
 
   /** Looks up the grants with a stream or a long request, which no request of its own would find ended. */
   async #round(): Promise<void> {
+    void this.#subscribe()
     const now = performance.now()
     const interestMs = (this.#parts.accessS + 60) * 1_000
     for (const [id, { checkedAt, usedAt }] of this.#known) {

@@ -145,10 +145,13 @@ function scopesFrom(scopes: AgentLoginOptions['scopes']): Readonly<Record<string
 
 function clientsFrom(clients: AgentLoginOptions['clients'] = []): readonly KnownClient[] {
   requireThat(Array.isArray(clients), '"clients" must be an array of { id, name, redirectUris }')
+  const ids = new Set<string>()
   for (const client of clients) {
     const { id, name, redirectUris } = client ?? {}
     const isWhole = typeof id === 'string' && id !== '' && typeof name === 'string' && name !== ''
     requireThat(isWhole, '"clients" needs an "id" and a "name" for each')
+    requireThat(!ids.has(id), `"clients" has the id ${JSON.stringify(id)} twice`)
+    ids.add(id)
     const areUris =
       Array.isArray(redirectUris) &&
       redirectUris.length > 0 &&

@@ -1,7 +1,7 @@
 /** A store of the login in Redis, one server or a cluster. */
 import { checkPrefix, type RedisClient, RedisCommands } from '../stores/redis.ts'
-import type { Awaitable, LoginAddOptions, LoginSetOptions, LoginStore } from '../types.ts'
-import { subscribing } from './redis-subscription.ts'
+import type { LoginAddOptions, LoginSetOptions, LoginStore } from '../types.ts'
+import { RedisSubscriptions } from './redis-subscription.ts'
 
 export interface RedisLoginStoreOptions {
   /**
@@ -45,8 +45,9 @@ return oldest`
 export class RedisLoginStore implements LoginStore {
   readonly #commands: RedisCommands
   readonly #prefix: string
+  readonly #subscriptions: RedisSubscriptions | undefined
   readonly publish?: (message: string) => Promise<void>
-  readonly subscribe?: (listener: (message: string) => void) => Awaitable<() => Awaitable<void>>
+  readonly subscribe?: NonNullable<LoginStore['subscribe']>
 
   constructor(options: RedisLoginStoreOptions) {
     const { client, prefix = 'mcp:login:', timeoutMs = 2_000 } = options ?? {}
@@ -57,10 +58,16 @@ export class RedisLoginStore implements LoginStore {
     this.#commands = new RedisCommands(client, timeoutMs, 'client', 'RedisLoginStore')
     this.#prefix = prefix
     const channel = `${prefix}ended`
-    const subscribe = subscribing(client, channel)
-    if (!subscribe) return
+    const subscriptions = RedisSubscriptions.of(client, channel)
+    this.#subscriptions = subscriptions
+    if (!subscriptions) return
     this.publish = async (message) => void (await this.#commands.send(channel, ['PUBLISH', channel, message]))
-    this.subscribe = subscribe
+    this.subscribe = (listener) => subscriptions.subscribe(listener)
+  }
+
+  /** Ends the connections that it has opened; the client stays as it is. */
+  async close(): Promise<void> {
+    this.#subscriptions?.close()
   }
 
   async get(key: string): Promise<string | undefined> {

@@ -1,8 +1,6 @@
 /** Subscribes to a channel of Redis, on a connection of its own: one that listens takes no other commands. */
 import type { RedisClient } from '../stores/redis.ts'
 
-type Subscribe = (listener: (message: string) => void) => Promise<() => Promise<void>>
-
 /** What clients of `redis` and of `ioredis` have in common here. */
 interface Duplicable {
   duplicate(): SubscribingClient
@@ -15,41 +13,63 @@ interface SubscribingClient {
   subscribe(channel: string, listener?: (message: string) => void): Promise<unknown>
   destroy?(): unknown
   /** Of `ioredis`. */
-  disconnect?(): unknown
+  disconnect(): unknown
 }
 
-/** `undefined` for a client that cannot subscribe: it is of another library. */
-export function subscribing(client: RedisClient, channel: string): Subscribe | undefined {
-  if (!('duplicate' in client) || typeof client.duplicate !== 'function') return undefined
-  const original = client as unknown as Duplicable
-  return 'call' in client
-    ? async (listener) => subscribeWithIoredis(original.duplicate(), channel, listener)
-    : async (listener) => subscribeWithRedis(original.duplicate(), channel, listener)
-}
+export class RedisSubscriptions {
+  readonly #client: Duplicable
+  readonly #isIoredis: boolean
+  readonly #channel: string
+  readonly #open = new Set<SubscribingClient>()
 
-async function subscribeWithIoredis(
-  subscriber: SubscribingClient,
-  channel: string,
-  listener: (message: string) => void,
-): Promise<() => Promise<void>> {
-  // The original reports its errors; this connection is made again by itself.
-  subscriber.on('error', () => {})
-  let isOver = false
-  subscriber.on('message', (_channel, message) => void (isOver || listener(message)))
-  await subscriber.subscribe(channel)
-  return async () => {
-    isOver = true
-    subscriber.disconnect?.()
+  /** `undefined` for a client that cannot subscribe: it is of another library. */
+  static of(client: RedisClient, channel: string): RedisSubscriptions | undefined {
+    const canDuplicate = 'duplicate' in client && typeof client.duplicate === 'function'
+    return canDuplicate ? new RedisSubscriptions(client, channel) : undefined
   }
-}
 
-async function subscribeWithRedis(
-  subscriber: SubscribingClient,
-  channel: string,
-  listener: (message: string) => void,
-): Promise<() => Promise<void>> {
-  subscriber.on('error', () => {})
-  await subscriber.connect?.()
-  await subscriber.subscribe(channel, (message) => listener(message))
-  return async () => void subscriber.destroy?.()
+  private constructor(client: RedisClient, channel: string) {
+    this.#client = client as unknown as Duplicable
+    this.#isIoredis = 'call' in client
+    this.#channel = channel
+  }
+
+  /** Resolves when it listens, which is when Redis is there. */
+  async subscribe(listener: (message: string) => void): Promise<() => Promise<void>> {
+    const subscriber = this.#client.duplicate()
+    this.#open.add(subscriber)
+    // The connection is made again by itself, and Redis being away is reported for commands.
+    subscriber.on('error', () => {})
+    const hear = (message: string): void => {
+      if (this.#open.has(subscriber)) listener(message)
+    }
+    const end = async (): Promise<void> => this.#end(subscriber)
+    try {
+      if (this.#isIoredis) {
+        subscriber.on('message', (_channel, message) => hear(message))
+        await subscriber.subscribe(this.#channel)
+      } else {
+        await subscriber.connect?.()
+        await subscriber.subscribe(this.#channel, hear)
+      }
+      return end
+    } catch (error) {
+      this.#end(subscriber)
+      throw error
+    }
+  }
+
+  close(): void {
+    for (const each of this.#open) this.#end(each)
+  }
+
+  #end(subscriber: SubscribingClient): void {
+    if (!this.#open.delete(subscriber)) return
+    try {
+      if (subscriber.destroy) subscriber.destroy()
+      else subscriber.disconnect()
+    } catch {
+      // It is closed already.
+    }
+  }
 }

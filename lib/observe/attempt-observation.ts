@@ -1,10 +1,10 @@
 /** Observes one attempt: a message sent to an upstream, until its response or failure. */
 import type { Exchange } from '../exchange/exchange.ts'
-import { patchObject } from '../exchange/json-patch.ts'
+import { patchObjectAt } from '../exchange/json-patch.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import type { AuditRecord } from '../types.ts'
-import { isObject, member } from '../util/json.ts'
+import { isObject, type JsonObject, member } from '../util/json.ts'
 import {
   endingByFault,
   endingByStop,
@@ -15,7 +15,8 @@ import {
   settleWith,
 } from './endings.ts'
 import { clientOf, idOfMessage, methodOf, serverOf, sessionDigest, messageTarget, versionOfMessage } from './facts.ts'
-import { InboundObservation, type ObservationParts } from './inbound-observation.ts'
+import { InboundObservation } from './inbound-observation.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import { safely } from './safely.ts'
 import type { AttemptSpan, Ending, TelemetryObserver, TraceFields } from './telemetry.ts'
@@ -201,8 +202,13 @@ function withTraces(message: Message, traces: readonly (TraceFields | undefined)
 function withTrace<M extends Message>(message: M, { traceparent, tracestate }: Partial<TraceFields> = {}): M {
   if (traceparent === undefined || !('params' in message)) return message
   const before = member(message.params, '_meta')
-  // `Object.assign()`, because V8 adds new members to the result of a spread slowly.
-  const meta = Object.assign({}, isObject(before) ? before : undefined, { traceparent, tracestate })
-  const params = Object.assign({}, message.params, { _meta: meta })
-  return { ...message, params, text: patchObject(message.text, { params }) }
+  const meta = merged(isObject(before) ? before : undefined, { traceparent, tracestate })
+  const params = merged(message.params, { _meta: meta })
+  const text = patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
+  return Object.assign({}, message, { params, text })
+}
+
+/** `Object.assign()`, because V8 adds new members to the result of a spread slowly; it would set the prototype, though. */
+function merged(before: JsonObject | undefined, more: JsonObject): JsonObject {
+  return before && Object.hasOwn(before, '__proto__') ? { ...before, ...more } : Object.assign({}, before, more)
 }

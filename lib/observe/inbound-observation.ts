@@ -4,12 +4,13 @@ import type { End } from '../exchange/body.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
-import type { Reply } from '../exchange/reply.ts'
+import type { EventsReply, Reply } from '../exchange/reply.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
+import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
-import type { Audit, AuditReport } from './audit.ts'
 import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
 import {
+  asRefused,
   CANCELLED,
   deciderOf,
   endingBy,
@@ -33,17 +34,9 @@ import {
 } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import { safely } from './safely.ts'
-import type { SessionWatch } from './session-watch.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
-
-/** The parts of the gateway that an observation uses. */
-export interface ObservationParts {
-  readonly audit: Audit | undefined
-  readonly telemetry: TelemetryObserver | undefined
-  readonly sessions: SessionWatch
-  readonly report: AuditReport
-}
 
 type Verb = 'POST' | 'GET' | 'DELETE'
 
@@ -67,6 +60,7 @@ export class InboundObservation implements Observed {
     this.#inbound = inbound
     this.#parts = parts
     this.#address = addressOf(inbound.request)
+    parts.watcher?.began(inbound.request.method)
   }
 
   /** Starts spans and traces for the messages of the request, and runs `work` in their contexts. */
@@ -139,6 +133,7 @@ export class InboundObservation implements Observed {
   #finish(endingOf: (item: ObservedMessage) => Ending, error: GatewayError | undefined): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#parts.watcher?.over(this.#inbound.request.method)
     for (const item of this.#items) {
       if (!item.ending) item.settle(endingOf(item))
       this.#tell(item, error)
@@ -153,25 +148,37 @@ export class InboundObservation implements Observed {
     if (this.#exchange?.listens === true && reply?.kind === 'events') return OK
     const isAwaited = this.#exchange?.origin.awaited([(message as { id: RequestId }).id]).length !== 0
     if (!isAwaited) return CANCELLED
-    if (this.#end?.how === 'poll' || canResume(reply)) return PENDING
+    if (reply?.kind === 'events' && this.#isResumable(reply, stopped)) return PENDING
     if (stopped) return this.#isGone ? CANCELLED : endingByStop(stopped)
     if (this.#isGone) return CANCELLED
     if (reply && reply.status >= 400) return { outcome: 'error', code: reply.status }
     return { outcome: 'error', code: 'upstream_broken', message: 'The server ended its stream without an answer' }
   }
 
+  /** A client that has left can come back after the last id; one that is there was told an error, unless it can. */
+  #isResumable(reply: EventsReply, stopped: GatewayError | undefined): boolean {
+    return this.#isGone ? reply.resumeAfter() !== undefined : isResumable(reply, this.#end, stopped)
+  }
+
   #tell(item: ObservedMessage, error: GatewayError | undefined): void {
-    const { audit } = this.#parts
+    const { audit, watcher } = this.#parts
     const context = this.#contexts?.get(item)
     const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
     const durationMs = this.#durationOf(item)
-    const record = this.#recordOf(item, ending, durationMs) as AuditRecord
     const { span } = item
     if (span) {
-      const { protocolVersion, session } = record
-      safely(() => span.end({ ending, durationMs, protocolVersion, session }), this.#report)
+      const facts = {
+        ending,
+        durationMs,
+        protocolVersion: this.#versionOf(item),
+        session: sessionDigest(this.#sessionId),
+      }
+      safely(() => span.end(facts), this.#report)
     }
+    if (!audit && !watcher && !context) return
+    const record = this.#recordOf(item, ending, durationMs) as AuditRecord
     audit?.tell(record, this.#inbound.request)
+    watcher?.recorded(record)
     if (context) endRequest(Object.assign(context, record, error && { error }))
   }
 
@@ -181,14 +188,20 @@ export class InboundObservation implements Observed {
     return until - this.#startedAt
   }
 
+  get #sessionId(): string | undefined {
+    return this.#session?.id ?? this.#reply?.sessionId
+  }
+
+  #versionOf({ message }: ObservedMessage): string | undefined {
+    const negotiated = this.#session?.record.protocolVersion ?? this.#reply?.opened?.protocolVersion
+    return versionOfMessage(message, negotiated, this.#inbound.request)
+  }
+
   /** Builds the record as one literal, because V8 makes a slow dictionary of a spread with further members. */
   #recordOf(item: ObservedMessage, ending: Ending | undefined, durationMs: number | undefined): RequestContext {
     const { server, principal, request, id } = this.#inbound
     const { message, by, span } = item
-    const session = this.#session
-    const reply = this.#reply
-    const sessionId = session?.id ?? reply?.sessionId
-    const negotiated = session?.record.protocolVersion ?? reply?.opened?.protocolVersion
+    const sessionId = this.#sessionId
     return {
       time: new Date(this.#receivedAt).toISOString(),
       durationMs,
@@ -197,7 +210,7 @@ export class InboundObservation implements Observed {
       address: this.#address,
       client: clientOf(message) ?? this.#parts.sessions.clientOf(sessionId),
       session: sessionDigest(sessionId),
-      protocolVersion: versionOfMessage(message, negotiated, request),
+      protocolVersion: this.#versionOf(item),
       from: 'client',
       method: message ? methodOf(message) : this.#verb === 'POST' ? undefined : this.#verb,
       target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
@@ -220,22 +233,13 @@ export class InboundObservation implements Observed {
   }
 
   #traced<T>(work: () => T): T {
-    const contexts = (this.#contexts = new Map<ObservedMessage, RequestContext>())
-    let run = work
-    for (const item of this.#items) {
-      const context = this.#recordOf(item, undefined, undefined)
-      contexts.set(item, context)
-      const inner = run
-      run = () => traceRequest(context, inner)
-    }
-    return run()
+    const contexts = this.#items.map((item) => [item, this.#recordOf(item, undefined, undefined)] as const)
+    this.#contexts = new Map(contexts)
+    return contexts.reduce(
+      (run, [, context]) =>
+        () =>
+          traceRequest(context, run),
+      work,
+    )()
   }
-}
-
-/** Whether a client can resume the stream after it ended. */
-const canResume = (reply: Reply | undefined): boolean => reply?.kind === 'events' && reply.resumeAfter() !== undefined
-
-/** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
-function asRefused(ending: Ending): Ending {
-  return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
 }

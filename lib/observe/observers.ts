@@ -4,11 +4,13 @@
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Attempt } from '../exchange/observed.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
+import type { RequestWatcher } from '../exchange/request-watcher.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
 import { AttemptObservation } from './attempt-observation.ts'
 import { Audit, type AuditReport } from './audit.ts'
 import { hasRequestSubscribers } from './channels.ts'
-import { InboundObservation, type ObservationParts } from './inbound-observation.ts'
+import { InboundObservation } from './inbound-observation.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import type { Observation } from './observation-options.ts'
 import { SessionWatch } from './session-watch.ts'
 
@@ -18,16 +20,23 @@ export class Observers {
   readonly attempt: Attempt | undefined
   readonly #parts: ObservationParts
   /** Whether every message is observed, even without subscribers of the channels. */
-  readonly #always: boolean
+  #always: boolean
 
   constructor({ audit: hook, telemetry }: Observation, report: AuditReport) {
     const audit = hook && new Audit(hook, report)
     this.#always = audit !== undefined || telemetry !== undefined
     this.sessions = new SessionWatch(telemetry, audit !== undefined)
-    const parts = { audit, telemetry, sessions: this.sessions, report }
+    const parts: ObservationParts = { audit, telemetry, sessions: this.sessions, report }
     this.#parts = parts
     if (telemetry) this.attempt = (exchange, send) => new AttemptObservation(exchange, parts).send(send)
     else if (audit) this.attempt = (exchange, send) => observeServerMessages(exchange, send, parts)
+  }
+
+  /** Passes what is observed to a watcher, too. */
+  watch(watcher: RequestWatcher): void {
+    this.#parts.watcher = watcher
+    this.#always = true
+    this.sessions.remember()
   }
 
   /** Starts observing a client's request, if there is an observer. */

@@ -29,12 +29,24 @@ export interface OpenedSession extends Omit<SessionOpening, 'at' | 'hasUpstream'
 export class SessionWatch {
   readonly #telemetry: TelemetryObserver | undefined
   /** Whether sessions are remembered even without subscribers of the channel. */
-  readonly #isAudited: boolean
+  #isRemembered: boolean
   readonly #opened = new Map<string, SessionOpening>()
+  #openedCount = 0
+  #endedCount = 0
 
   constructor(telemetry: TelemetryObserver | undefined, isAudited: boolean) {
     this.#telemetry = telemetry
-    this.#isAudited = isAudited
+    this.#isRemembered = isAudited
+  }
+
+  /** Remembers sessions from now on. */
+  remember(): void {
+    this.#isRemembered = true
+  }
+
+  /** The remembered sessions, and how many were remembered and have ended so far. */
+  get counts(): { readonly open: number; readonly opened: number; readonly ended: number } {
+    return { open: this.#opened.size, opened: this.#openedCount, ended: this.#endedCount }
   }
 
   /** The client that opened a session at this node. */
@@ -43,7 +55,8 @@ export class SessionWatch {
   }
 
   opened(id: string, { record, config, ...about }: OpenedSession): void {
-    if (!this.#telemetry && !this.#isAudited && !hasSessionSubscribers()) return
+    if (!this.#telemetry && !this.#isRemembered && !hasSessionSubscribers()) return
+    this.#openedCount += 1
     const { id: upstreamId } = record.upstream
     const url = 'url' in config ? config.url : undefined
     boundedSet(this.#opened, MAX_SESSIONS, id, {
@@ -65,6 +78,7 @@ export class SessionWatch {
     const session = this.#opened.get(id)
     if (!session) return
     this.#opened.delete(id)
+    this.#endedCount += 1
     const { server, principal, protocolVersion, hasUpstream, url } = session
     const durationMs = performance.now() - session.at
     const upstream = hasUpstream ? { url } : undefined

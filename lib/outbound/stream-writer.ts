@@ -6,6 +6,7 @@ import { HEARTBEAT, messageEvent, RETRY } from '../exchange/sse.ts'
 import { META } from '../protocol.ts'
 import type { RequestId } from '../types.ts'
 import type { Headers } from './response-headers.ts'
+import { isResumable } from './resumable.ts'
 import { type Relayed, type RelayOptions, Writer } from './writer.ts'
 
 /** Up to this average size, in bytes, copying chunks into one write is cheaper than writing each. */
@@ -67,21 +68,12 @@ export class StreamWriter extends Writer {
     }
     const { life, origin } = this.exchange
     const isClosing = life.stopped?.code === 'closing'
-    if (!this.#isResumable(end)) {
+    if (!isResumable(this.#reply, end, life.stopped)) {
       for (const id of origin.awaited(this.#reply.pending()))
         this.response.write(messageEvent(this.#finalMessage(error(), id)))
     }
     if (isClosing && origin.era === 'legacy') this.response.write(RETRY)
     this.response.end()
-  }
-
-  /** Whether the client can resume the stream after the last event id it has. */
-  #isResumable(end: End): boolean {
-    const { stopped } = this.exchange.life
-    if (end.how === 'poll') return true
-    if (this.#reply.resumeAfter() === undefined) return false
-    if (!stopped) return end.how === 'complete'
-    return stopped.code === 'closing' || (this.#reply.kept && stopped.code === 'unauthorized')
   }
 
   /** A subscription that the closing gateway ends gets a result, not an error. (ST18) */

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Awaitable, PipeContext, PipeServer, Principal } from '../types.ts'
 import { isDictionary, kindOf } from '../util/json.ts'
+import { inspect } from '../util/option-checks.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import { ChildPipe } from './child-pipe.ts'
 import { checkVariables, environmentOf, type EnvironmentVariables } from './environment.ts'
@@ -135,6 +136,16 @@ function checkStdioOptions(options: unknown): void {
   if (typeof maxMessageBytes !== 'number' || !(maxMessageBytes >= 1)) {
     throw new TypeError('"stdio.maxMessageBytes" must be a number of at least 1')
   }
+  checkAtLeast('maxProcesses', options['maxProcesses'], 1)
+  checkAtLeast('idleMs', options['idleMs'], 1)
+  checkAtLeast('graceMs', options['graceMs'], 0)
+  const { key = 'key' } = options
+  if (typeof key !== 'string' || key === '') throw new TypeError('"stdio.key" must be a text')
+}
+
+function checkAtLeast(option: string, value: unknown, least: number): void {
+  if (value === undefined || (typeof value === 'number' && value >= least)) return
+  throw new TypeError(`"stdio.${option}" must be a number of at least ${least}, not ${inspect(value)}`)
 }
 
 function checkTexts(option: string, list: unknown): void {

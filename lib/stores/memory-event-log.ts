@@ -2,6 +2,7 @@
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
 import { SizeClasses } from '../util/size-classes.ts'
 import { streamKey } from '../util/stream-key.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 import { Queue } from './queue.ts'
 
 export interface MemoryEventLogOptions {
@@ -16,6 +17,14 @@ export interface MemoryEventLogOptions {
   readonly maxTotalBytes?: number | undefined
   /** How long an event is kept, in milliseconds. Defaults to 10 minutes. */
   readonly ttlMs?: number | undefined
+}
+
+/** The names of all options: the compiler rejects a record that lacks one. */
+const MEMORY_LOG_OPTIONS: Readonly<Record<keyof MemoryEventLogOptions, true>> = {
+  maxEvents: true,
+  maxBytes: true,
+  maxTotalBytes: true,
+  ttlMs: true,
 }
 
 interface StoredEvent extends LoggedEvent {
@@ -67,10 +76,13 @@ export class MemoryEventLog implements EventLog {
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: MemoryEventLogOptions = {}) {
-    this.#maxEvents = positive('maxEvents', options.maxEvents ?? 1_000)
-    this.#maxBytes = positive('maxBytes', options.maxBytes ?? 4 * 1024 * 1024)
-    this.#maxTotalBytes = positive('maxTotalBytes', options.maxTotalBytes ?? 64 * 1024 * 1024)
-    this.#ttlMs = positive('ttlMs', options.ttlMs ?? 10 * 60_000)
+    rejectUnknown(options, MEMORY_LOG_OPTIONS, 'MemoryEventLog.')
+    const { maxEvents = 1_000, maxBytes = 4 * 1024 * 1024, maxTotalBytes = 64 * 1024 * 1024 } = options
+    const { ttlMs = 10 * 60_000 } = options
+    this.#maxEvents = positive('maxEvents', maxEvents)
+    this.#maxBytes = positive('maxBytes', maxBytes)
+    this.#maxTotalBytes = positive('maxTotalBytes', maxTotalBytes)
+    this.#ttlMs = positive('ttlMs', ttlMs)
   }
 
   append(name: EventStreamName, events: readonly LoggedEvent[]): boolean {

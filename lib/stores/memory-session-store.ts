@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import type { SessionHost, SessionRecord, SessionStore } from '../types.ts'
 import { MAX_TIMER_MS } from '../util/timeout.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 
 export interface MemorySessionStoreOptions {
   /** How long a session lives without use, in milliseconds. An open stream counts as use. Defaults to 30 minutes. */
@@ -21,6 +22,14 @@ export interface MemorySessionStoreOptions {
    * an open stream if none is idle. `Infinity` sets no cap. Defaults to 1 000.
    */
   readonly maxSessionsPerPrincipal?: number | undefined
+}
+
+/** The names of all options: the compiler rejects a record that lacks one. */
+const MEMORY_STORE_OPTIONS: Readonly<Record<keyof MemorySessionStoreOptions, true>> = {
+  ttlMs: true,
+  lifetimeMs: true,
+  maxSessions: true,
+  maxSessionsPerPrincipal: true,
 }
 
 interface StoredSession {
@@ -52,10 +61,18 @@ export class MemorySessionStore implements SessionStore {
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: MemorySessionStoreOptions = {}) {
-    this.#ttlMs = positive('ttlMs', options.ttlMs ?? 30 * 60_000)
-    this.#lifetimeMs = positive('lifetimeMs', options.lifetimeMs ?? Math.max(this.#ttlMs, 24 * 60 * 60_000), Infinity)
-    this.#maxSessions = positive('maxSessions', options.maxSessions ?? 10_000)
-    this.#maxPerPrincipal = positive('maxSessionsPerPrincipal', options.maxSessionsPerPrincipal ?? 1_000, Infinity)
+    rejectUnknown(options, MEMORY_STORE_OPTIONS, 'MemorySessionStore.')
+    const { ttlMs = 30 * 60_000, maxSessions = 10_000, maxSessionsPerPrincipal = 1_000 } = options
+    this.#ttlMs = positive('ttlMs', ttlMs)
+    const { lifetimeMs = Math.max(ttlMs, 24 * 60 * 60_000) } = options
+    this.#lifetimeMs = positive('lifetimeMs', lifetimeMs, Infinity)
+    this.#maxSessions = positive('maxSessions', maxSessions)
+    this.#maxPerPrincipal = positive('maxSessionsPerPrincipal', maxSessionsPerPrincipal, Infinity)
+  }
+
+  /** The most sessions that it keeps. */
+  get maxSessions(): number {
+    return this.#maxSessions
   }
 
   attach(host: SessionHost): void {

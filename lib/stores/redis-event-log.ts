@@ -1,6 +1,7 @@
 /** An event log in Redis Streams, shared by many nodes: each can continue a stream that another has begun. */
 import { checkPrefix, keyBeside, type RedisClient, RedisCommands, refuseKeyPrefix, refuseSendCommand } from './redis.ts'
 import type { EventLog, EventStreamName, LoggedEvent } from '../types.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 import { StreamWatch } from './stream-watch.ts'
 
 export interface RedisEventLogOptions {
@@ -16,6 +17,16 @@ export interface RedisEventLogOptions {
   readonly prefix?: string | undefined
   /** The time limit of a command, in milliseconds. Defaults to 2 000. */
   readonly timeoutMs?: number | undefined
+}
+
+/** The names of all options: the compiler rejects a record that lacks one. */
+const REDIS_LOG_OPTIONS: Readonly<Record<keyof RedisEventLogOptions, true>> = {
+  client: true,
+  blockingClient: true,
+  maxEvents: true,
+  ttlMs: true,
+  prefix: true,
+  timeoutMs: true,
 }
 
 /**
@@ -101,6 +112,7 @@ export class RedisEventLog implements EventLog {
       throw new TypeError(`"${option}" of RedisEventLog must be a positive integer, not ${value}`)
     }
     refuseSendCommand(options, 'RedisEventLog')
+    rejectUnknown(options ?? {}, REDIS_LOG_OPTIONS, 'RedisEventLog.')
     checkPrefix(prefix, 'RedisEventLog')
     this.#commands = new RedisCommands(client, timeoutMs, 'client', 'RedisEventLog')
     const blocking = new RedisCommands(blockingClient, timeoutMs, 'blockingClient', 'RedisEventLog')

@@ -2,6 +2,7 @@
 import { createHash, randomBytes, randomFillSync } from 'node:crypto'
 import { checkPrefix, type RedisClient, RedisCommands, refuseSendCommand } from './redis.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 
 export interface RedisSessionStoreOptions {
   /** The client, of one server or of a cluster. */
@@ -19,6 +20,16 @@ export interface RedisSessionStoreOptions {
   readonly prefix?: string | undefined
   /** The time limit of a command, in milliseconds; after it the client gets 503. Defaults to 2 000. */
   readonly timeoutMs?: number | undefined
+}
+
+/** The names of all options: the compiler rejects a record that lacks one. */
+const REDIS_STORE_OPTIONS: Readonly<Record<keyof RedisSessionStoreOptions, true>> = {
+  client: true,
+  ttlMs: true,
+  lifetimeMs: true,
+  maxSessionsPerPrincipal: true,
+  prefix: true,
+  timeoutMs: true,
 }
 
 /**
@@ -89,6 +100,7 @@ export class RedisSessionStore implements SessionStore {
       }
     }
     refuseSendCommand(options, 'RedisSessionStore')
+    rejectUnknown(options ?? {}, REDIS_STORE_OPTIONS, 'RedisSessionStore.')
     checkPrefix(prefix, 'RedisSessionStore')
     this.#commands = new RedisCommands(client, timeoutMs, 'client', 'RedisSessionStore')
     this.#ttlMs = ttlMs

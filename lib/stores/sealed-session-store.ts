@@ -3,6 +3,7 @@ import { MAX_SESSION_ID_LENGTH } from '../protocol.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
 import { SEAL_HEAD_BYTES, SealingKeys } from '../util/sealing-keys.ts'
 import { SizeClasses } from '../util/size-classes.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 
 export interface SealedSessionStoreOptions {
   /**
@@ -68,6 +69,7 @@ export class SealedSessionStore implements SessionStore {
 
   constructor(options: SealedSessionStoreOptions) {
     const { keys, ttlMs = 24 * 60 * 60_000 } = options ?? {}
+    rejectUnknown(options ?? {}, { keys: true, ttlMs: true }, 'SealedSessionStore.')
     this.#keys = new SealingKeys('"keys" of SealedSessionStore', keys, PURPOSE)
     if (!Number.isFinite(ttlMs) || ttlMs <= 0) {
       throw new TypeError(`"ttlMs" of SealedSessionStore must be a positive number, not ${ttlMs}`)

@@ -1,6 +1,7 @@
 /** The config of a server, and what its hooks are given. */
-import type { Awaitable, Era, GatewayRequest, Hook, Principal } from './common.ts'
+import type { Awaitable, GatewayRequest, Hook, Principal } from './common.ts'
 import type { Interceptor } from './interceptors.ts'
+import type { OpenPipe } from './pipes.ts'
 
 /** The configuration that every kind of server has. */
 export interface ServerInfo {
@@ -22,8 +23,14 @@ export interface ServerInfo {
   readonly version?: string | undefined
 }
 
-/** The configuration of a server: behind HTTP, or at the other end of a pipe. Further kinds will extend this union. */
-export type ServerConfig<P extends Principal | undefined = Principal | undefined> =
+/**
+ * The configuration of a server: behind HTTP, at the other end of a pipe, or several of these under one name. Further
+ * kinds will extend this union.
+ */
+export type ServerConfig<P extends Principal | undefined = Principal | undefined> = MemberServer<P> | AggregateServer<P>
+
+/** The configuration of a server that an aggregate may have as a member. */
+export type MemberServer<P extends Principal | undefined = Principal | undefined> =
   | HttpServer<P>
   | SseServer<P>
   | PipeServer<P>
@@ -106,55 +113,6 @@ export interface SseServer<P extends Principal | undefined = Principal | undefin
 }
 
 /**
- * One duplex channel of JSON-RPC messages: a child process, an SDK server in this process, a socket. The gateway sets the
- * three listeners before it sends anything.
- */
-export interface Pipe {
-  /**
-   * Sends one message without line ends, which the pipe takes in any case; `false` says that it is full, until
-   * `onDrain`. `from` is who sends it, for servers that judge each message.
-   */
-  send(message: string, from?: PipeContext): boolean
-  onMessage?: ((message: string) => void) | undefined
-  onDrain?: (() => void) | undefined
-  /**
-   * To be called once, when nothing can be sent or comes any more; `cause` says why, for `onError`, and an `exitCode` or
-   * `signal` of it is part of the server's health in a directory. Pipes that end with a cause are not opened again at
-   * once, should the next one end within a minute, too: then after 1, 2, 4, 8, 16 s.
-   */
-  onClose?: ((cause?: Error) => void) | undefined
-  /** No message is to come before `resume()`. */
-  pause(): void
-  resume(): void
-  /** Ends the pipe, and resolves when nothing of it is left; what lasts longer than `graceMs` is cut. */
-  close(graceMs: number): Awaitable<void>
-}
-
-/** For whom a pipe is opened, and who sends a message. */
-export interface PipeContext<P extends Principal | undefined = Principal | undefined> {
-  /** `undefined` with `authenticate: false`. */
-  readonly principal: P
-  /** The server's name. */
-  readonly server: string
-  /** `legacy`: the pipe of one session. `modern`: one that requests share. */
-  readonly era: Era
-}
-
-/** Opens a pipe. It is a function, so that no JSON can hold one: a row of a database never starts a process. */
-export type OpenPipe<P extends Principal | undefined = Principal | undefined> = Hook<
-  [context: PipeContext<P>],
-  Awaitable<Pipe>
-> & {
-  /** Names what is opened. Defaults to the server's name in a record; a lookup function must give one. */
-  readonly key?: string | undefined
-  /**
-   * Whose modern requests share a pipe: those with the same answer. Asked for every session and every modern request,
-   * with the context that opens the pipe if there is none yet. Defaults to the principal's id.
-   */
-  readonly sharedBy?: Hook<[context: PipeContext<P>], Awaitable<string>> | undefined
-}
-
-/**
  * A server at the other end of a pipe: `inProcess()` and `stdio()` make them. A client of a legacy revision has a pipe of
  * its own for its session, which is at this node alone: it needs sticky sessions. Modern requests share pipes.
  */
@@ -189,6 +147,41 @@ export interface PipeServer<P extends Principal | undefined = Principal | undefi
   readonly idleMs?: number | undefined
   /** How long a pipe may take to end, in milliseconds. Defaults to 2 000. */
   readonly graceMs?: number | undefined
+}
+
+/** What of a server an aggregate shows or hides: its tools, its prompts, or its resources and resource templates. */
+export type MemberKind = 'tools' | 'prompts' | 'resources'
+
+/** The argument of a `members` function. */
+export interface MembersContext<P extends Principal | undefined = Principal | undefined> {
+  /** The authenticated principal; `undefined` with `authenticate: false`. */
+  readonly principal: P
+}
+
+/** The argument of a `show` function. */
+export interface ShowContext<P extends Principal | undefined = Principal | undefined> {
+  /** The authenticated principal; `undefined` with `authenticate: false`. */
+  readonly principal: P
+  /** The member's name. */
+  readonly member: string
+  readonly kind: MemberKind
+}
+
+/** The members of an aggregate by name, or a function that answers them; it is asked for every message. */
+export type Members<P extends Principal | undefined = Principal | undefined> =
+  | Readonly<Record<string, MemberServer<P>>>
+  | Hook<[context: MembersContext<P>], Awaitable<Readonly<Record<string, MemberServer<P>>>>>
+
+/** Several servers under one name: `aggregate()` makes one. */
+export interface AggregateServer<P extends Principal | undefined = Principal | undefined> extends ServerInfo {
+  readonly members: Members<P>
+  /**
+   * What stands between a member's name and that of its tool or prompt, up to 8 letters, digits, `_`, `-` or `.`. With
+   * `false` names and URIs stay as they are, and one that two members have is nobody's. Defaults to `__`.
+   */
+  readonly separator?: string | false | undefined
+  /** Whether a principal has a member's tools, prompts or resources. Asked for every message. Defaults to all. */
+  readonly show?: Hook<[context: ShowContext<P>], Awaitable<boolean>> | undefined
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What kind of server a config is, and what follows from that alone. Pure. */
-import type { BridgeOptions, Era, PipeServer, ServerConfig, SseServer } from '../types.ts'
+import type { AggregateServer, BridgeOptions, Era, PipeServer, ServerConfig, SseServer } from '../types.ts'
 import { isDictionary, isObject, kindOf } from '../util/json.ts'
 import { alternatives, unknownKey } from '../util/unknown-key.ts'
 
@@ -16,20 +16,35 @@ export function isPiped(config: ServerConfig): boolean {
   return isPipeServer(config) || isSseServer(config)
 }
 
+export function isAggregate(config: unknown): config is AggregateServer {
+  return isObject(config) && 'members' in config
+}
+
 /** Which eras a config says that its server speaks. */
 export function protocolOf(config: ServerConfig): 'auto' | Era {
   // HTTP+SSE is older than the other era.
-  return isSseServer(config) ? 'legacy' : (config.protocol ?? 'auto')
+  if (isSseServer(config)) return 'legacy'
+  // Each member of an aggregate has eras of its own.
+  return isAggregate(config) ? 'auto' : (config.protocol ?? 'auto')
 }
 
 /** Whether clients with sessions are served though the server may have none. */
 export function bridgesSessions(config: ServerConfig): boolean {
-  return !isSseServer(config) && config.protocol !== 'legacy' && config.bridge !== false
+  return !isSseServer(config) && !isAggregate(config) && config.protocol !== 'legacy' && config.bridge !== false
+}
+
+/** Whether a session that the server has lost is opened again. */
+export function recoversSessions(config: ServerConfig): boolean {
+  return !isAggregate(config) && config.recover === true
+}
+
+export function bridgeOf(config: ServerConfig): boolean | BridgeOptions | undefined {
+  return isAggregate(config) ? undefined : config.bridge
 }
 
 /** Whether clients of 2026-07-28 are served though the server may have sessions only. */
 export function bridgesModern(config: ServerConfig): boolean {
-  const { bridge } = config
+  const bridge = bridgeOf(config)
   return bridge !== undefined && bridge !== false && protocolOf(config) !== 'modern'
 }
 

@@ -1,22 +1,29 @@
-/** Chooses the upstream for a server's config: over HTTP, HTTP+SSE or a pipe. */
+/** Chooses the upstream for a server's config: over HTTP, HTTP+SSE or a pipe, or several of these. */
 import type { OnOutcome } from '../exchange/gateway-internals.ts'
 import type { Upstream, UpstreamOf } from '../exchange/layer.ts'
-import type { ErrorContext, ServerConfig } from '../types.ts'
+import type { AggregateServer, ErrorContext, ServerConfig } from '../types.ts'
 import type { Eras } from './eras.ts'
 import { HttpTransport, type HttpTransportParts } from './http/http-transport.ts'
 import { HttpUpstreams } from './http/http-upstream.ts'
 import type { LoopGuard } from './http/loop-guard.ts'
-import { targetOf } from './http/target.ts'
+import { AggregateUpstream } from './aggregate/aggregate-upstream.ts'
+import { Aggregates } from './aggregate/aggregates.ts'
+import type { AggregateParts } from './aggregate/aggregate-parts.ts'
+import { checkAggregate } from './aggregate/members.ts'
+import { checkMember } from './check-member.ts'
 import { type PipeTarget, pipeTargetOf } from './pipe/pipe-target.ts'
 import { PipeUpstream } from './pipe/pipe-upstream.ts'
 import { Pipes } from './pipe/pipes.ts'
-import { isPipeServer, isSseServer } from './server-kind.ts'
-import { checkSseServer, sseTargetOf } from './sse/sse-server.ts'
+import { isAggregate, isPipeServer, isSseServer } from './server-kind.ts'
+import { checkServerInfo } from './server-info.ts'
+import { sseTargetOf } from './sse/sse-server.ts'
 
-interface UpstreamsParts extends HttpTransportParts {
+export interface UpstreamsParts extends HttpTransportParts {
   /** The servers by name; `undefined` where a function looks them up. */
   readonly servers?: ReadonlyMap<string, ServerConfig> | undefined
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
+  /** What aggregates need of the rest of the gateway. */
+  readonly members: Pick<AggregateParts, 'handleOf' | 'sessionsAreShared' | 'isTooMuch' | 'recheckMs'>
 }
 
 export class Upstreams {
@@ -25,21 +32,32 @@ export class Upstreams {
   readonly #transport: HttpTransport
   readonly #http: HttpUpstreams
   readonly #pipes: Pipes
+  readonly #aggregates: Aggregates
+  readonly #checked = new WeakSet<AggregateServer>()
 
   constructor(parts: UpstreamsParts, eras: Eras) {
-    const { servers, responseMs, report } = parts
+    const { servers, responseMs, report, members } = parts
     this.#isLookedUp = servers === undefined
     this.#eras = eras
     this.#transport = new HttpTransport(parts, eras)
     this.#http = new HttpUpstreams(this.#transport)
-    this.#pipes = new Pipes({ responseMs, report, outcome: this.#transport.outcome })
+    const { outcome } = this.#transport
+    this.#pipes = new Pipes({ responseMs, report, outcome })
+    this.#aggregates = new Aggregates({ ...members, upstreamOf: this.of, eras, responseMs, report, outcome })
   }
 
   /** Returns equivalent upstreams for the same config. Throws a TypeError that names the fault and the cure. */
   readonly of: UpstreamOf = (server, config): Upstream => {
     if (isPipeServer(config)) return this.#pipe(pipeTargetOf(server, config, this.#isLookedUp))
     if (isSseServer(config)) return this.#pipe(sseTargetOf(server, config, this.#transport))
+    if (isAggregate(config)) return this.#aggregate(server, config)
     return this.#http.of(server, config)
+  }
+
+  #aggregate(server: string, config: AggregateServer): AggregateUpstream {
+    if (!this.#checked.has(config)) checkAggregate(server, config)
+    this.#checked.add(config)
+    return new AggregateUpstream(server, this.#aggregates)
   }
 
   #pipe(target: PipeTarget): PipeUpstream {
@@ -58,13 +76,14 @@ export class Upstreams {
   }
 
   async close(): Promise<void> {
+    this.#aggregates.close()
     await Promise.all([this.#transport.close(), this.#pipes.closeAll()])
   }
 }
 
 /** Checks a server of the `servers` record. Throws a TypeError that names the fault and the cure. */
 export function checkServer(server: string, config: ServerConfig): void {
-  if (isPipeServer(config)) pipeTargetOf(server, config, false)
-  else if (isSseServer(config)) checkSseServer(server, config)
-  else targetOf(server, config)
+  checkServerInfo(server, config)
+  if (isAggregate(config)) checkAggregate(server, config)
+  else checkMember(server, config, false)
 }

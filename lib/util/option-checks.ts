@@ -9,7 +9,9 @@ export function parseList(option: string, list: readonly string[] = [], pattern:
   })
 }
 
-export function parseNumber(option: string, value: number, least: number): number {
+/** `undefined` is the default; `null` is not. */
+export function parseNumber(option: string, given: number | undefined, otherwise: number, least: number): number {
+  const value = given === undefined ? otherwise : given
   if (Number.isFinite(value) && value >= least) return value
   throw new TypeError(`"${option}" must be a number of at least ${least}, not ${inspect(value)}`)
 }

@@ -255,7 +255,10 @@ describe('an answer of the issuer', () => {
     [{ token_use: 'access_token' }],
     [{ aud: ['urn:a', `${RESOURCE}/`] }],
   ])('with %j is good', async (part) => {
-    await expect(ask({ ...good, ...part })).resolves.toMatchObject({ expiresAt: Infinity })
+    await expect(ask({ ...good, ...part })).resolves.toMatchObject({
+      id: `${issuer.issuer} ada`,
+      expiresAt: Infinity,
+    })
   })
 
   test('without an audience is good with "audience: false" and a "principal" that judges by something else', async () => {

@@ -3,10 +3,12 @@
 
 import { randomBytes } from 'node:crypto'
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
+import { brokenMembers } from './members.mjs'
 
 /**
  * @typedef {import('./gateway.mjs').Lib} Lib
  * @typedef {import('../../lib/index.ts').ServerConfig} ServerConfig
+ * @typedef {import('../../lib/index.ts').MemberServer} MemberServer
  * @typedef {Partial<import('../../lib/index.ts').GatewayOptions>} Options
  * @typedef {keyof typeof GATEWAYS} GatewayName
  */
@@ -33,6 +35,15 @@ export const GATEWAYS = {
   // Requests go to each of two nodes in turn, so that every answer comes to the other one.
   'two bridges': (server) => ({ ...bridge(server), keys: [SHARED_SECRET] }),
   cache: () => ({ cache: true, authenticate: () => ({ id: 'somebody' }) }),
+  // Beside members that are broken, under the names that the suite knows.
+  aggregate: (server, lib) => ({
+    servers: {
+      everything: lib.aggregate(
+        { fixture: /** @type {MemberServer} */ (server), ...brokenMembers(lib) },
+        { separator: false },
+      ),
+    },
+  }),
   governed: (server, lib) => governed(server, lib),
   'governed + log': (server, lib) => ({ ...governed(server, lib), events: new lib.MemoryEventLog() }),
 }

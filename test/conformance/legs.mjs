@@ -96,6 +96,18 @@ export const LEGS = [
   modernBridged('asking in session', 'bridge + log', true),
   modernBridged('asking in session', 'two bridges'),
 
+  // One of several members, of which the others are broken.
+  // It is what answers lists, in JSON.
+  {
+    revision: '2025-11-25',
+    suite: 'required',
+    server: 'dual-era',
+    gateway: 'aggregate',
+    differences: WITHOUT_STREAMS.slice(0, 1),
+  },
+  { revision: '2025-06-18', suite: 'all', server: 'dual-era', gateway: 'aggregate' },
+  { revision: '2026-07-28', suite: 'all', server: 'dual-era', gateway: 'aggregate' },
+
   // Its response goes on without the disconnection: the gateway itself comes back for the rest, past no interceptor.
   {
     revision: '2025-11-25',

@@ -11,10 +11,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { AUTHORIZATION, runAuthorization } from './authorization.mjs'
 import { Columns } from './columns.mjs'
 import { Lanes } from './lanes.mjs'
 import { LEGS, nameOf } from './legs.mjs'
-import { count, formatRow } from './report.mjs'
+import { count, failures, formatRow } from './report.mjs'
 import { findSuiteNode } from './suite.mjs'
 import { directFaults, gatewayFaults } from './verdict.mjs'
 
@@ -31,23 +32,40 @@ const { values: options } = parseArgs({
 
 async function main() {
   const usual = LEGS.filter(({ byHand }) => options.all || !byHand)
-  const legs = options.only ? [...new Set(options.only)].map(legOf) : usual
+  const only = options.only && [...new Set(options.only)]
+  const legs = only ? only.filter((name) => name !== AUTHORIZATION.name).map(legOf) : usual
+  const asksLogin = only ? only.includes(AUTHORIZATION.name) : true
   const node = findSuiteNode()
   const directory = options.out ?? (await mkdtemp(join(tmpdir(), 'mcp-conformance-')))
   const lanes = new Lanes()
   try {
-    return await runLegs(legs, new Columns(node, directory, lanes))
+    const faults = await runLegs(legs, new Columns(node, directory, lanes))
+    return asksLogin ? faults + (await runLogin(node, directory)) : faults
   } finally {
     await lanes.close()
     if (options.out === undefined) await rm(directory, { recursive: true })
   }
 }
 
+/** agentLogin() has one column: there is nothing behind it to compare it with. @param {string} node @param {string} directory */
+async function runLogin(node, directory) {
+  const outcome = await runAuthorization(node, directory)
+  const { scenarios, checks } = count(outcome)
+  console.log(formatRow({ name: AUTHORIZATION.name, direct: '', gateway: count(outcome) }))
+  const isRight = scenarios.passed === AUTHORIZATION.scenarios && checks.passed === AUTHORIZATION.checks && outcome.ok
+  const lines = isRight
+    ? []
+    : ['not all of it passed', ...failures(outcome), ...(outcome.output ? [outcome.output] : [])]
+  for (const line of lines) console.log(`    ${line}`)
+  return lines.length
+}
+
 /** @param {string} name */
 function legOf(name) {
   const found = LEGS.find((leg) => nameOf(leg) === name)
   if (found) return found
-  throw new Error(`No such leg: ${name}. There are:\n${LEGS.map((leg) => `  ${nameOf(leg)}`).join('\n')}`)
+  const names = [...LEGS.map(nameOf), AUTHORIZATION.name]
+  throw new Error(`No such leg: ${name}. There are:\n${names.map((each) => `  ${each}`).join('\n')}`)
 }
 
 /**

@@ -46,14 +46,18 @@ export function findSuiteNode() {
  * @param {string} node
  * @param {string[]} suiteArguments
  * @param {string} directory where the suite leaves its checks; what it held is removed
+ * @param {(output: string) => void} [onOutput] hears what it has said so far, whenever it says something
  * @returns {Promise<Outcome>}
  */
-export async function runSuite(node, suiteArguments, directory) {
+export async function runSuite(node, suiteArguments, directory, onOutput) {
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true })
-  const child = spawn(node, [SUITE, ...suiteArguments, '--timeout', SCENARIO_MS, '-o', directory], {
+  const timeout = suiteArguments[0] === 'authorization' ? [] : ['--timeout', SCENARIO_MS]
+  const child = spawn(node, [SUITE, ...suiteArguments, ...timeout, '-o', directory], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  let said = ''
+  child.stdout.on('data', (chunk) => onOutput?.((said += String(chunk))))
   const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   const scenarios = await readScenarios(directory)
   const isExplained = [...scenarios.values()].flat().some(({ status }) => status === 'FAILURE' || status === 'WARNING')
@@ -67,7 +71,7 @@ async function readScenarios(directory) {
   // A scenario with a slash in its name has a folder in a folder.
   for (const entry of await readdir(directory, { recursive: true })) {
     if (!TIMESTAMP.test(entry)) continue
-    const scenario = entry.replace(/^server-(?=.*-\d{4}-)/, '').replace(TIMESTAMP, '')
+    const scenario = entry.replace(/^(?:authorization-)?server-(?=.*-\d{4}-)/, '').replace(TIMESTAMP, '')
     const file = join(directory, entry, 'checks.json')
     scenarios.set(scenario, existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : [NOT_COMPLETED])
   }

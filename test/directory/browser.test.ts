@@ -1,22 +1,14 @@
 // The page in a real browser: with and without scripts, in both schemes, by mouse and by keyboard.
-import { createRequire } from 'node:module'
 import { jest } from '@jest/globals'
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { mcpGateway } from '../../lib/index.ts'
 import { serverDirectory } from '../../lib/directory/index.ts'
 import { HOSTILE, startDirectoryApp } from '../fixtures/directory-app.mjs'
+import { seriousFaults } from '../support/axe.ts'
 import { describeChromium, startChromium } from '../support/chromium.ts'
-
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
 // Browsers are slow where the machine is busy.
 jest.setTimeout(20_000)
-
-interface Violation {
-  readonly id: string
-  readonly impact: string
-  readonly nodes: ReadonlyArray<{ readonly html: string }>
-}
 
 describeChromium('the page in a browser', () => {
   let app: Awaited<ReturnType<typeof startDirectoryApp>>
@@ -60,14 +52,6 @@ describeChromium('the page in a browser', () => {
 
   const card = (name: string): Locator => page.locator('[data-card]', { has: page.getByText(name, { exact: true }) })
   const shown = async (): Promise<string[]> => page.locator('[data-card]:visible .name code').allTextContents()
-
-  /** What axe-core finds to be serious or worse. The policy is lifted for it alone, in a context of its own. */
-  async function faultsOf(): Promise<object[]> {
-    await page.addScriptTag({ path: AXE })
-    const { violations } = await page.evaluate<{ violations: Violation[] }>('axe.run()')
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    return serious.map(({ id, nodes }) => ({ id, html: nodes[0]?.html }))
-  }
 
   /** Opens whatever can be opened. */
   async function openAll(): Promise<void> {
@@ -192,14 +176,14 @@ describeChromium('the page in a browser', () => {
     async (colorScheme) => {
       await open({ colorScheme, bypassCSP: true })
       await openAll()
-      expect(await faultsOf()).toEqual([])
+      expect(await seriousFaults(page)).toEqual([])
       await page.goto(`${app.url}?server=weather`)
       await openAll()
       const item = page.locator('.item', { hasText: 'forecast' })
       await item.getByLabel('place').fill('Oslo')
       await item.getByRole('button', { name: 'Run' }).click()
       await item.getByText(/^Done in/).waitFor()
-      expect(await faultsOf()).toEqual([])
+      expect(await seriousFaults(page)).toEqual([])
     },
   )
 

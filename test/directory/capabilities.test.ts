@@ -1,7 +1,7 @@
 // Introspection: a server is asked on behalf of the principal who opens its card, in its own era, within limits, cached.
 import type supertest from 'supertest'
 import { introspect } from '../../lib/directory/introspect.ts'
-import { GatewayError, type HttpServer, mcpGateway, type ServerConfig } from '../../lib/index.ts'
+import { aggregate, GatewayError, type HttpServer, mcpGateway, type ServerConfig } from '../../lib/index.ts'
 import { internalsOf } from '../../lib/exchange/gateway-internals.ts'
 import { startDualEraServer } from '../fixtures/dual-era-server.mjs'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
@@ -279,5 +279,101 @@ describe('kept for a moment', () => {
     await agent.get('/mcp-servers?server=one').expect(404)
     const page = await agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(404)
     expect(page.text).toContain('Unknown server')
+  })
+})
+
+describe('the page of a server', () => {
+  const pageOf = async (upstream: Upstream, directory: DirectoryParts['directory'] = {}): Promise<string> => {
+    const { agent } = await start({ gateway: { servers: { one: { url: upstream.url } } }, directory })
+    return (await agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(200)).text
+  }
+
+  test.each([
+    [{ readOnlyHint: true }, 'read-only', false],
+    [{ readOnlyHint: true, destructiveHint: true }, 'read-only', false],
+    [{ destructiveHint: true }, 'destructive', true],
+    [{ destructiveHint: false }, 'adds', false],
+    [{}, 'may change things', true],
+    [{ readOnlyHint: 'yes' }, 'may change things', true],
+  ])('a tool annotated %j is marked "%s", by the defaults of the protocol', async (annotations, mark, asksFirst) => {
+    const upstream = await startLegacy()
+    upstream.on('tools/list', (exchange) => exchange.result({ tools: [{ name: 'one', inputSchema: {}, annotations }] }))
+    const text = await pageOf(upstream)
+    expect(text).toMatch(new RegExp(`<span class="mark[^>]*>${mark}</span>`))
+    expect(text.includes('data-confirm')).toBe(asksFirst)
+  })
+
+  test('more than eight tools have a filter, and more than a hundred parameters are not all listed', async () => {
+    const upstream = await startLegacy()
+    const properties = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`p${index}`, { type: 'string' }]))
+    const tools = Array.from({ length: 9 }, (_, index) => ({ name: `tool-${index}`, inputSchema: { properties } }))
+    upstream.on('tools/list', (exchange) => exchange.result({ tools }))
+    const text = await pageOf(upstream)
+    expect(text).toContain('data-filter="tools-items"')
+    expect(text.match(/<code>p99<\/code/g)).toHaveLength(9)
+    expect(text).not.toContain('<code>p100</code')
+    expect(text).toContain('50 more are in the schema.')
+  })
+
+  test('instructions come last, folded to three lines', async () => {
+    const upstream = await startLegacy()
+    upstream.on('initialize', (exchange) =>
+      exchange.result({
+        protocolVersion: '2025-11-25',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'x', title: 'Its own title', version: '1' },
+        instructions: 'a\nb\nc\nd\ne',
+      }),
+    )
+    const text = await pageOf(upstream)
+    expect(text).toContain('2 more lines')
+    expect(text.indexOf('id="tools-title"')).toBeLessThan(text.indexOf('Instructions for agents'))
+    expect(text).toMatch(/<h1>\s*Its own title\s*<\/h1>/)
+  })
+
+  test("a server's own title is not told to those who may not ask it, on public cards", async () => {
+    const server = await use(startDualEraServer({}))
+    const publicUrl = 'https://app.example.com/mcp-servers'
+    const { agent } = await start({
+      gateway: { servers: { one: { url: server.url } }, authenticate, publicUrl },
+      directory: { publicCards: true },
+    })
+    const { body } = await agent.get('/mcp-servers?server=one').set('x-user', 'ada').expect(200)
+    expect(body.title).toBe('Dual-era fixture')
+    const card = await agent.get('/mcp-servers/one/mcp/server-card').expect(200)
+    expect(card.body.title).toBe('one')
+  })
+})
+
+describe('an aggregate', () => {
+  test('is one server, with its members named, and which of them is missing', async () => {
+    const [old, modern] = [await startLegacy(), await use(startDualEraServer({ legacy: 'reject' }))]
+    const one = aggregate({
+      old: { url: old.url },
+      modern: { url: modern.url },
+      dead: { url: 'http://127.0.0.1:9/mcp' },
+    })
+    const directory = await start({
+      gateway: { servers: { one: { ...one, title: 'One', description: 'Three in one' } } },
+    })
+    const { offer, ...listed } = await fetchServer(directory)
+    expect(listed).toMatchObject({ name: 'one', title: 'One', health: { status: 'answering' } })
+    expect(offer).toMatchObject({
+      protocolVersions: ['2026-07-28', '2025-11-25'],
+      server: { name: 'one', title: 'One' },
+      members: [{ name: 'old' }, { name: 'modern' }, { name: 'dead', missing: 'The server cannot be reached' }],
+    })
+    const names = offer.tools.items.map(({ name }: { name: string }) => name)
+    expect(names).toEqual(expect.arrayContaining(['old__echo', 'modern__test_simple_text']))
+    const page = await directory.agent.get('/mcp-servers?server=one').set('accept', BROWSER).expect(200)
+    expect(page.text).toContain('made of old, modern, dead (missing: The server cannot be reached)')
+  })
+
+  test('has a card like any other server', async () => {
+    const old = await startLegacy()
+    const one = { ...aggregate({ old: { url: old.url } }), version: '2.0.0' }
+    const { agent, url } = await start({ gateway: { servers: { one } }, directory: { namespace: 'com.example' } })
+    const { body } = await agent.get('/mcp-servers/one/mcp/server-card').expect(200)
+    expect(body).toMatchObject({ version: '2.0.0', remotes: [{ url: `${url}/one/mcp` }] })
   })
 })

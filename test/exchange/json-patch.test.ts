@@ -1,6 +1,6 @@
 // Changing a JSON text: what keeps its value keeps its bytes, and what is read afterwards is what was meant.
 import fc from 'fast-check'
-import { patchJson, patchObject } from '../../lib/exchange/json-patch.ts'
+import { patchJson, patchObject, patchObjectAt } from '../../lib/exchange/json-patch.ts'
 import { itemTexts } from '../../lib/exchange/json-text.ts'
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
@@ -181,5 +181,23 @@ describe('the items of a list', () => {
         expect(itemTexts(items.length === 0 ? `[${gap}]` : text).map((item) => item.trim())).toEqual(items)
       }),
     )
+  })
+})
+
+describe('a patch at a path', () => {
+  test.each([
+    ['{"a": {"b" : { "c":1.0 }, "d":2 }, "e":3}', '{"a": {"b" : {"c":1.0 ,"x":1}, "d":2 }, "e":3}'],
+    ['{"a": {"b" : { "x": 9, "c":1.0 }, "d":2 }}', '{"a": {"b" : { "x": 1, "c":1.0 }, "d":2 }}'],
+    ['{"a":{"d":1.0}}', '{"a":{"d":1.0,"b":{"x":1}}}'],
+    ['{"a":{"b":7}}', '{"a":{"b":{"x":1}}}'],
+    ['{"e":1.0}', '{"e":1.0,"a":{"b":{"x":1}}}'],
+    ['{"a":[{"b":{}}]}', '{"a":{"b":{"x":1}}}'],
+    [String.raw`{"\u0061":{"b":{"y":1e400}}}`, String.raw`{"\u0061":{"b":{"y":1e400,"x":1}}}`],
+  ])('%s becomes %s', (text, expected) => {
+    expect(patchObjectAt(text, ['a', 'b'], { x: 1, z: undefined })).toBe(expected)
+  })
+
+  test('takes a member away that is given as undefined', () => {
+    expect(patchObjectAt('{"a":{"b":{"x":1,"y":2.0}}}', ['a', 'b'], { x: undefined })).toBe('{"a":{"b":{"y":2.0}}}')
   })
 })

@@ -54,7 +54,7 @@ describe('a message of a stream', () => {
   test('is replaced by other words, with its id, its name and its reconnection time', () => {
     const { source, sink } = mapped(all, ({ kind }) => (kind === 'request' ? { text: '{"other":\n1}' } : undefined))
     source.say(`id: 3\nretry: 50\n${eventOf(question)}${eventOf(progress(1))}`)
-    expect(bytesOf(sink)).toBe(`id: 3\nevent: message\nretry: 50\ndata: {"other":\ndata: 1}\n\n${eventOf(progress(1))}`)
+    expect(bytesOf(sink)).toBe(`id: 3\nevent: message\nretry: 50\ndata: {"other": 1}\n\n${eventOf(progress(1))}`)
   })
 
   test('that is dropped is gone, but for its id', () => {

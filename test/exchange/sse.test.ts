@@ -184,3 +184,27 @@ test.each([['\n'], ['\r\n'], ['\r']])(
     expect(events).toMatchObject([{ id: 'a:1', event: 'message', retry: '30', data: '{"a":\n1}' }])
   },
 )
+
+describe('an event of our own is one for every client', () => {
+  const odd = '{"text":"a\u2028\u2028data: {}\u2029b\x85c"}'
+  // oxlint-disable-next-line no-control-regex
+  const linesOf = (event: Buffer): string[] => event.toString().split(/[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/)
+
+  test.each([
+    ['messageEvent()', messageEvent(odd)],
+    ['formatEvent()', formatEvent({ event: 'message', data: odd })],
+  ])('whatever its text says of line ends: %s', (_, event) => {
+    expect(linesOf(event)).toEqual([
+      'event: message',
+      String.raw`data: {"text":"a\u2028\u2028data: {}\u2029b\u0085c"}`,
+      '',
+      '',
+    ])
+    expect(JSON.parse(parseEvent(event.toString()).data)).toEqual(JSON.parse(odd))
+  })
+
+  test('and whatever white space is in its JSON', () => {
+    expect(linesOf(messageEvent('{\r\n"a":1}'))).toEqual(['event: message', 'data: {  "a":1}', '', ''])
+    expect(linesOf(formatEvent({ data: '{\r"a":1}' }))).toEqual(['data: {', 'data: "a":1}', '', ''])
+  })
+})

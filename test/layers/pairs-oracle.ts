@@ -35,6 +35,8 @@ export interface Outcome {
   readonly client: readonly string[]
   /** Whose event ids it gets. */
   readonly ids: 'none' | 'ours' | "the server's"
+  /** Its record, in words: how it ended, and the code. */
+  readonly audit: readonly string[]
   /** Whether it is given a session. */
   readonly isOpened: boolean
   /** What the server is told, in order. */
@@ -57,6 +59,7 @@ interface Cell {
 
 const NOTHING: Outcome = {
   client: [],
+  audit: [],
   ids: 'none',
   isOpened: false,
   told: [],
@@ -73,9 +76,28 @@ const STATUS = { 'token expiry': 401, 'gateway closing': 503 } as const
 const RENEWAL = ['initialize', 'notifications/initialized in s2']
 
 export function expectedOf(cell: Cell): Outcome {
-  const outcome = outcomeOf(cell)
+  const outcome = { ...outcomeOf(cell), audit: [recordOf(cell, outcomeOf(cell))] }
   // An interceptor sees the results of calls: nobody is to fetch one past it by a server's id.
   return cell.layers.has('intercept') && outcome.ids === "the server's" ? { ...outcome, ids: 'none' } : outcome
+}
+
+/** Each message has one record, which says of its end what its client was told. */
+function recordOf({ message, fault, layers }: Cell, { client, ids }: Outcome): string {
+  const last = client.findLast((word) => word !== 'retry') ?? ''
+  if (last === 'result') return 'ok'
+  if (last.endsWith(' 401')) return 'cancelled unauthorized'
+  if (last.endsWith(' 503')) return 'cancelled closing'
+  if (last === 'refused 504') return 'error upstream_timeout'
+  if (last === 'refused 502') return 'error upstream_invalid'
+  if (last === 'refused 404') return message.startsWith('a call') ? 'error session_not_found' : 'error upstream_refused'
+  // What is in an event log has no other name there than its number.
+  if (last === 'error 502')
+    return layers.has('log') && message.startsWith('a call') ? 'error 502' : 'error upstream_broken'
+  if (!fault.startsWith('client gone')) return 'pending'
+  if (message.startsWith('a modern')) return 'cancelled'
+  // The answer to a legacy client that has left is read to its end, here or where the client comes back for it.
+  const isResumable = layers.has('log') || (ids !== 'none' && !layers.has('intercept'))
+  return message.startsWith('a call') && isResumable ? 'pending' : 'ok'
 }
 
 function outcomeOf(cell: Cell): Outcome {

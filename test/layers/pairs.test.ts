@@ -1,6 +1,6 @@
 // Every pair of layers under every fault, with nothing else in the chain: each cell is compared with the rules in words.
 import type { Message } from '../../lib/exchange/message.ts'
-import type { Interceptor } from '../../lib/types.ts'
+import type { AuditRecord, Interceptor } from '../../lib/types.ts'
 import { type Fixture, fixture, handshake, legacyCall, modernCall, PROGRESS, settled } from '../support/fixture.ts'
 import type { MemoryClient } from '../support/memory-client.ts'
 import type { Asked, MemoryStream } from '../support/memory-upstream.ts'
@@ -74,9 +74,12 @@ const messageOf = (name: MessageName): Message => {
 }
 
 async function play(layers: readonly Paired[], name: MessageName, fault: Fault): Promise<Outcome> {
-  const gateway = fixture({ layers, intercept: layers.includes('intercept') ? PASS : undefined })
+  const records: AuditRecord[] = []
+  const audit = (record: AuditRecord): void => void (record.from === 'client' && records.push(record))
+  const gateway = fixture({ layers, audit, intercept: layers.includes('intercept') ? PASS : undefined })
   try {
-    return await outcomeOf(gateway, layers, name, fault)
+    const outcome = await outcomeOf(gateway, layers, name, fault, () => records.splice(0))
+    return outcome
   } finally {
     await gateway.close()
   }
@@ -87,6 +90,7 @@ async function outcomeOf(
   layers: readonly Paired[],
   name: MessageName,
   fault: Fault,
+  recorded: () => AuditRecord[],
 ): Promise<Outcome> {
   const { upstream } = gateway
   const session = await gateway.session()
@@ -115,11 +119,12 @@ async function outcomeOf(
   await settled()
 
   const told = upstream.told
+  const audit = recorded().map(({ outcome, code }) => `${outcome} ${code ?? ''}`.trimEnd())
   const got = { client: client.says, ids: client.ids, isOpened: client.sessionId !== undefined }
   const back = method === 'tools/call' ? await comeBack(gateway, client, session.id, fault) : undefined
   const again = method === 'tools/list' ? [await askAgain(gateway), await askAgain(gateway)] : []
   const behind = await gateway.behind(session)
-  return { ...got, told, stream: stream ? await stream.over : 'none', behind, back, again }
+  return { ...got, audit, told, stream: stream ? await stream.over : 'none', behind, back, again }
 }
 
 /** A client that has an id and no answer comes back for the rest. */

@@ -188,11 +188,16 @@ describe('while its host is away', () => {
     await expect(documents.find(ID)).rejects.toMatchObject({ name: 'ClientRefused' })
   })
 
-  test('but a document that was taken away or became wrong ends it', async () => {
+  test('but a document that was taken away or became wrong ends it, also when its host is away then', async () => {
     await documents.find(ID)
+    await documents.renew(ID)
     later(HOUR_MS + 1_000)
     host = () => new Response('', { status: 410 })
     await expect(documents.find(ID)).rejects.toThrow('answers 410')
+    host = isAway
+    later(HOUR_MS + 32_000)
+    await expect(documents.find(ID)).rejects.toThrow('Try again')
+    await expect(another().find(ID)).rejects.toThrow('Try again')
   })
 })
 

@@ -153,6 +153,7 @@ test('a client that nobody let in lives for "ttlS", one that was let in as long 
   expect(ttl()).toBe(3_600_000)
   await registration.renew(id, 86_400)
   expect(ttl()).toBe(86_400_000)
+  expect([...store.sets.values()]).toEqual([[]])
   await registration.renew('a'.repeat(24), 86_400)
   expect(store.values.size).toBe(1)
 })

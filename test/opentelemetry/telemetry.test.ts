@@ -303,7 +303,7 @@ describe('trace context', () => {
 
   test('all else of a message stays byte for byte', async () => {
     await start()
-    const text = `{ "jsonrpc":"2.0", "id": 7, "method": "tools/call",\n "params": {"name":"echo","arguments": {"n": 9007199254740993, "x":1e400, "e": "\\u00e9"},"_meta":{"progressToken":1, "traceparent":"${traceparent}"}}}`
+    const text = `{ "jsonrpc":"2.0", "id": 7, "method": "tools/call",\n "params": {"name":"echo","__proto__":{"p":1},"arguments": {"n": 9007199254740993, "x":1e400, "e": "\\u00e9"},"_meta":{"__proto__": {"q":1},"progressToken":1, "traceparent":"${traceparent}"}}}`
     const session = await initialize(gateway.url('crm'))
     await session.post(text)
     const sent = (await upstream.nextRequest('tools/call')).body.toString()

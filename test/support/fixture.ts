@@ -13,10 +13,14 @@ import { CancelOnStop } from '../../lib/layers/cancel-on-stop.ts'
 import { EventLogLayer } from '../../lib/layers/event-log/event-log-layer.ts'
 import { interceptorsOf } from '../../lib/layers/interceptors/interceptor-set.ts'
 import { Interceptors } from '../../lib/layers/interceptors/interceptors.ts'
+import { KeptAnswers } from '../../lib/layers/interceptors/questions.ts'
 import { OpenSession } from '../../lib/layers/open-session.ts'
 import { RecoverSession } from '../../lib/layers/recover-session.ts'
 import { ResumeUpstream } from '../../lib/layers/resume-upstream.ts'
 import { SplitBatch } from '../../lib/layers/split-batch.ts'
+import type { InboundRequest } from '../../lib/inbound/inbound-request.ts'
+import type { InboundObservation } from '../../lib/observe/inbound-observation.ts'
+import { Observers } from '../../lib/observe/observers.ts'
 import { AnswerWriter } from '../../lib/outbound/answer-writer.ts'
 import { Dispatcher } from '../../lib/outbound/dispatch.ts'
 import { Heartbeat } from '../../lib/outbound/heartbeat.ts'
@@ -28,7 +32,15 @@ import { Sessions } from '../../lib/session/sessions.ts'
 import { UpstreamSessions } from '../../lib/session/upstream-session.ts'
 import { MemoryEventLog } from '../../lib/stores/memory-event-log.ts'
 import { MemorySessionStore } from '../../lib/stores/memory-session-store.ts'
-import type { ClientState, EventLog, Interceptor, Principal, ServerConfig, SessionStore } from '../../lib/types.ts'
+import type {
+  AuditRecord,
+  ClientState,
+  EventLog,
+  Interceptor,
+  Principal,
+  ServerConfig,
+  SessionStore,
+} from '../../lib/types.ts'
 import { Eras } from '../../lib/upstream/eras.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { MemoryClient } from './memory-client.ts'
@@ -65,6 +77,8 @@ export interface FixtureOptions {
   readonly upstream?: MemoryUpstream
   /** The interceptors of the gateway; none by default. Those of the server are in `config`. */
   readonly intercept?: Interceptor | readonly Interceptor[] | undefined
+  /** Is told of each message, as the option of that name is. */
+  readonly audit?: ((record: AuditRecord) => void) | undefined
   /** Layers beside the real ones, innermost. */
   readonly inner?: readonly Layer[]
 }
@@ -74,6 +88,7 @@ type ExchangeOptions = Partial<Omit<ExchangeParts, 'origin'>> & {
   readonly response?: ServerResponse
   readonly accepts?: { readonly json: boolean; readonly events: boolean }
   readonly door?: Door
+  readonly observed?: InboundObservation | undefined
   /** Who sends it, where that is not the principal of the fixture. */
   readonly as?: Principal
 }
@@ -91,6 +106,7 @@ export function fixture({
   eventLog = new MemoryEventLog(),
   intercept,
   inner = [],
+  audit,
   keys,
   upstream = new MemoryUpstream(),
 }: FixtureOptions = {}) {
@@ -100,9 +116,13 @@ export function fixture({
   const inFlight = new InFlight()
   const upstreamSessions = new UpstreamSessions((each) => pipeline.handleOf(each, 'farewell'), report)
   const sessions = new Sessions(store, inFlight, (id, record) => upstreamSessions.expired(id, record.upstream))
-  const upstreamOf = (): MemoryUpstream => upstream
+  const observers = new Observers({ audit, telemetry: undefined }, report)
+  const { attempt } = observers
+  const sending = attempt && { send: { value: (sent: Exchange) => attempt(sent, upstream.send) } }
+  const observed = sending ? (Object.create(upstream, sending) as MemoryUpstream) : upstream
+  const upstreamOf = (): MemoryUpstream => observed
   const eras = new Eras()
-  const intercepting = { upstreamOf, timeoutMs: 0, report }
+  const intercepting = { upstreamOf, timeoutMs: 0, report, kept: new KeptAnswers(keys) }
   const log = new EventLogLayer(eventLog, { report, inFlight })
   const made: Readonly<Record<LayerName, Layer>> = {
     open: new OpenSession({
@@ -153,9 +173,26 @@ export function fixture({
 
   /** An exchange as the gateway makes it of a client's request. */
   function exchange(message: Message | undefined, options: ExchangeOptions = {}): Exchange {
-    const { session, response, accepts = { json: true, events: true }, door: _, as = principal, ...rest } = options
+    const {
+      session,
+      response,
+      accepts = { json: true, events: true },
+      door: _,
+      as = principal,
+      observed: watching,
+      ...rest
+    } = options
     const era = message?.era ?? 'legacy'
-    const origin = new Origin({ server: SERVER, principal: as, request: undefined, era, session, accepts, response })
+    const origin = new Origin({
+      server: SERVER,
+      principal: as,
+      request: undefined,
+      era,
+      session,
+      accepts,
+      response,
+      observed: watching,
+    })
     return new Exchange({
       origin,
       life: new Lifetime(),
@@ -173,9 +210,20 @@ export function fixture({
   function send(message: Message | undefined, options: ExchangeOptions = {}): MemoryClient {
     const client = new MemoryClient()
     const response = client.response as unknown as ServerResponse
-    const sent = exchange(message, { response, ...options })
+    const request = { socket: {}, headers: {} }
+    const inbound = { request, response, server: SERVER, principal } as unknown as InboundRequest
+    const watching = observers.begin(inbound)
+    const sent = exchange(message, { response, observed: watching, ...options })
     const handle = pipeline.handleOf(config, options.door ?? 'client')
-    dispatcher.dispatch(sent, handle, response).catch((error: unknown) => client.refuse(error))
+    watching?.received(sent.verb, message, () => {})
+    watching?.sent(sent)
+    dispatcher.dispatch(sent, handle, response).then(
+      () => watching?.over(),
+      (error: unknown) => {
+        watching?.failed(error as GatewayError, undefined)
+        client.refuse(error)
+      },
+    )
     return client
   }
 
@@ -197,7 +245,9 @@ export function fixture({
     find,
     /** A session that a client has opened before. */
     async session(client?: ClientState): Promise<ClientSession> {
-      const told = client ?? (config.recover === true ? { handshake: { clientInfo: { name: 'test' } } } : undefined)
+      const told =
+        client ??
+        ('recover' in config && config.recover === true ? { handshake: { clientInfo: { name: 'test' } } } : undefined)
       const state = {
         upstream: upstream.id,
         protocolVersion: VERSION,

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import express from 'express'
 import session from 'express-session'
+import { serverDirectory, type ServerDirectoryOptions } from '../../lib/directory/index.ts'
 import { type Gateway, type GatewayOptions, mcpGateway } from '../../lib/index.ts'
 import type { AgentLogin, AgentLoginOptions } from '../../lib/login/index.ts'
 import type { JWK } from 'jose'
@@ -19,6 +20,7 @@ export interface LoginApp {
   readonly origin: string
   readonly login: AgentLogin
   readonly gateway: Gateway
+  readonly listener: RequestListener
   /** What went to `onError` of the login. */
   readonly reported: Error[]
   url(server: string): string
@@ -29,11 +31,16 @@ export interface LoginAppOptions {
   readonly servers: GatewayOptions['servers']
   readonly login?: Partial<AgentLoginOptions>
   readonly gateway?: Partial<GatewayOptions>
-  /** What is in front of everything. */
-  readonly before?: RequestListener
+  readonly directory?: Partial<ServerDirectoryOptions>
   /** Where browsers see the app, if not where it is. */
   readonly issuer?: string
+  /** The sessions of the app itself, which nodes share. */
+  readonly sessions?: session.Store
 }
+
+/** It is posted to the URL it is at, with its query. */
+const LOGIN_PAGE = `<!doctype html><html lang="en"><title>Log in</title>
+  <form method="post"><label>Who are you? <input name="user"></label> <button>Log in</button></form>`
 
 export const SECRET = 'a secret of the tests that is long enough'
 
@@ -43,12 +50,8 @@ export function newSigningKey(): JWK {
 
 export const SIGNING_KEY = newSigningKey()
 
-export async function startLoginApp({
-  servers,
-  login: given,
-  gateway: more,
-  issuer,
-}: LoginAppOptions): Promise<LoginApp> {
+export async function startLoginApp(options: LoginAppOptions): Promise<LoginApp> {
+  const { servers, login: given, gateway: more, issuer, sessions } = options
   let listener: RequestListener = () => {}
   const listening = await listen((request, response) => listener(request, response))
   const origin = issuer ?? listening.origin
@@ -72,24 +75,27 @@ export async function startLoginApp({
     onError: (error) => void reported.push(error),
     ...more,
   })
+  const list = typeof servers === 'function' ? () => ({}) : undefined
+  const directory = serverDirectory({ gateway, loginUrl: '/login', list, ...options.directory })
   const app = express()
-  app.use(session({ secret: SECRET, resave: false, saveUninitialized: false }))
-  app.get('/login', (_request, response) => void response.send('who are you?'))
+  app.use(session({ secret: SECRET, resave: false, saveUninitialized: false, ...(sessions && { store: sessions }) }))
+  app.get('/login', (_request, response) => void response.send(LOGIN_PAGE))
   app.post('/login', express.urlencoded(), (request, response) => {
     request.session.user = request.body.user
     const to = new URL(request.originalUrl, origin).searchParams.get('return_to') ?? ''
-    response.redirect(303, to.startsWith('/oauth/') ? to : '/')
+    response.redirect(303, /^\/(?:oauth|mcp-servers)\b/.test(to) ? to : '/')
   })
   app.use(login)
-  app.use('/mcp-servers', gateway)
+  app.use('/mcp-servers', gateway, directory)
   app.use(gateway.wellKnown)
   listener = app
   return {
-    origin: listening.origin,
+    origin,
     login,
     gateway,
+    listener,
     reported,
-    url: (server) => `${listening.origin}/mcp-servers/${server}/mcp`,
+    url: (server) => `${origin}/mcp-servers/${server}/mcp`,
     async close() {
       await gateway.close({ graceMs: 0 })
       await login.close()

@@ -124,7 +124,7 @@ export class MemoryUpstream implements Upstream {
       upstream: this.id,
       protocolVersion,
       id: this.open(),
-      ...(config.recover === true && { client: { handshake: message.params ?? {} } }),
+      ...('recover' in config && config.recover === true && { client: { handshake: message.params ?? {} } }),
     }
     return { ...reply, opened }
   }

@@ -39,11 +39,15 @@ export interface OAuthOptions {
   /** `false`: a client that is given no refresh tokens. */
   readonly refreshes?: boolean
   readonly mode?: 'legacy' | 'auto'
+  /** Where it is sent back to. */
+  readonly redirectUrl?: string
+  /** Its id, where it need not register. */
+  readonly clientId?: string
 }
 
 /** What both SDKs ask of whoever keeps their tokens. */
-function keeper(browser: Browser, { refreshes = true }: OAuthOptions) {
-  let client: { client_id: string } | undefined
+function keeper(browser: Browser, { refreshes = true, redirectUrl = REDIRECT, clientId }: OAuthOptions) {
+  let client: { client_id: string } | undefined = clientId === undefined ? undefined : { client_id: clientId }
   let tokens: Tokens | undefined
   let verifier = ''
   let back: URL | undefined
@@ -55,9 +59,9 @@ function keeper(browser: Browser, { refreshes = true }: OAuthOptions) {
     spoil: () => void (tokens = tokens && { ...tokens, access_token: 'spoilt' }),
     back: () => back!.searchParams,
     provider: {
-      redirectUrl: REDIRECT,
+      redirectUrl,
       clientMetadata: {
-        redirect_uris: [REDIRECT],
+        redirect_uris: [redirectUrl],
         client_name: 'The tests',
         grant_types: ['authorization_code', ...(refreshes ? ['refresh_token'] : [])],
         response_types: ['code'],

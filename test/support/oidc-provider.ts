@@ -99,7 +99,7 @@ function configurationOf({ path, keys, client, scopes, ttlS, opaque, storage }: 
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       registration: { enabled: true },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: () => true },
       introspection: { enabled: opaque, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,

@@ -68,7 +68,7 @@ export const openSession: Layer = {
 declare function without(headers: Exchange['headers'], name: string): Exchange['headers']
 export const recoverSession: Layer = {
   name: 'recoverSession',
-  applies: ({ recover }) => recover === true,
+  applies: (config) => 'recover' in config && config.recover === true,
   async handle(exchange, next) {
     try {
       return await next(exchange)

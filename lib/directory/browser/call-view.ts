@@ -10,6 +10,9 @@ import { WireLog } from './wire-log.ts'
 
 const TIME_SHOWN_MS = 100
 const MAX_LOGS = 100
+
+/** From which length on that of a result is shown, in characters. */
+const LARGE_RESULT = 1_024
 const MAX_LOG_CHARS = 2_000
 
 /** The reason of a call that was cancelled at the page. */
@@ -40,11 +43,13 @@ export class CallView {
     const timer = setInterval(() => (this.#state.textContent = `Running, ${this.#time()}`), TIME_SHOWN_MS)
     this.#state.textContent = 'Running'
     announce('Running')
-    let outcome: Node
+    const folds = element('div', { class: 'folds' })
     try {
-      outcome = this.#succeeded(await connection.request(outgoing, this.#listener()), onRead)
+      const result = await connection.request(outgoing, this.#listener())
+      this.shown.append(this.#succeeded(result, onRead))
+      folds.append(foldedJson('The result as JSON', result))
     } catch (error) {
-      outcome = this.#failed(error)
+      this.shown.append(this.#failed(error))
     }
     clearInterval(timer)
     // Releases a stream that the server keeps open after its answer.
@@ -52,7 +57,8 @@ export class CallView {
     this.#cancel.remove()
     this.#bar.remove()
     this.#said.remove()
-    this.shown.append(outcome, this.#wire.render())
+    folds.append(this.#wire.render())
+    this.shown.append(folds)
     announce(this.#state.textContent)
   }
 
@@ -69,11 +75,11 @@ export class CallView {
   #succeeded(result: JsonObject, onRead: ReadResource): Node {
     const isFault = result['isError'] === true
     this.#over(isFault ? 'The tool failed' : 'Done', isFault)
-    const bytes = jsonText(result).length
-    const size = element('p', { class: 'quiet' }, sizeText(bytes))
+    const chars = jsonText(result).length
+    if (chars > LARGE_RESULT) this.#state.append(`, ${sizeText(chars)}`)
     const rendered = renderResult(result, onRead)
     if (isFault) rendered.classList.add('failed')
-    return element('div', {}, rendered, bytes > 1_024 ? size : '', foldedJson('The result as JSON', result))
+    return rendered
   }
 
   #failed(error: unknown): Node {

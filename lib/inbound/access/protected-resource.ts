@@ -32,7 +32,7 @@ const OPTIONS: Readonly<Record<keyof ProtectedResource, true>> = {
 /** `findServer` is compiled from the option `path`. Throws a TypeError that names the option and the cure. */
 export function parseProtectedResource(given: Given, path: string, findServer: FindServer): ProtectedServers {
   const { authenticate, protectedResource: option, publicUrl, servers } = given
-  if (option) checkOption(option, authenticate)
+  if (option !== undefined) checkOption(option, authenticate)
   const hook = authenticate !== false && isBearer(authenticate) ? authenticate : undefined
   if (publicUrl === undefined) {
     if (option) throw new TypeError('"protectedResource" takes "publicUrl" too: the URIs of the servers begin with it')

@@ -7,7 +7,8 @@ import { messageOf, type ResponseMessage } from '../../exchange/message.ts'
 import { peekInTime, peekResponse } from '../../exchange/read-response.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { tapMessages } from '../../exchange/tap-messages.ts'
-import type { RequestId } from '../../types.ts'
+import type { RequestId, ServerConfig } from '../../types.ts'
+import { isAggregate } from '../../upstream/server-kind.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
 import { type CacheKey, cacheKeyOf, privateKey } from './cache-key.ts'
 import { freshness, isChange, isStale, mayBeChange, mayBeResponse } from './policy.ts'
@@ -49,8 +50,8 @@ export class Cache implements Layer {
     this.#results = new ResultStore(maxBytes)
   }
 
-  applies(): boolean {
-    return true
+  applies(config: ServerConfig): boolean {
+    return !isAggregate(config)
   }
 
   handle(exchange: Exchange, next: Handle): Promise<Reply> {

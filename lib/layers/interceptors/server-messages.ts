@@ -9,7 +9,6 @@ import { ResumingBody } from '../../exchange/resuming-body.ts'
 import { UpstreamClient } from '../../exchange/upstream-client.ts'
 import { RpcError } from '../../rpc-error.ts'
 import type { Awaitable, Json, RequestId } from '../../types.ts'
-import { isPromise } from '../../util/awaitable.ts'
 import { isObject } from '../../util/json.ts'
 import { decide, type ServerMessageParts, unshowable } from './decide.ts'
 import { NO_PARAMS, hasPlainKeys, isUnambiguous } from './frozen.ts'
@@ -60,7 +59,7 @@ export function interceptServerMessages(reply: EventsReply, parts: ServerMessage
         return error && seesErrors(set) ? screenedError(response, parts) : undefined
       }
   const mapped = mapMessages({ ...reply, body }, wants, (message) =>
-    asOneLine(screened(message, parts, onResponse)),
+    screened(message, parts, onResponse),
   ) as EventsReply
   const pending = call
     ? () => (call.isAnswered() ? [] : [call.requestId])
@@ -71,12 +70,6 @@ export function interceptServerMessages(reply: EventsReply, parts: ServerMessage
 }
 
 type ScreenResponse = (response: ResponseMessage) => Awaitable<Mapped>
-
-/** An SSE data line has no line feed, and in JSON text a line feed is only white space: a space replaces it. */
-function asOneLine(saying: Awaitable<Mapped>): Awaitable<Mapped> {
-  if (isPromise(saying)) return saying.then(asOneLine)
-  return typeof saying === 'object' ? { text: saying.text.replaceAll('\n', ' ') } : saying
-}
 
 function isSeen(method: string, set: InterceptorSet): boolean {
   return (

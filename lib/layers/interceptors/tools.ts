@@ -13,7 +13,7 @@ import type {
 import { isDictionary, isObject, kindOf } from '../../util/json.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
 import { compilePattern } from '../../util/pattern.ts'
-import { type AnnotatedTool, type LayerMessage, withAnnotations } from './layer-message.ts'
+import { type LayerMessage, withAnnotations } from './layer-message.ts'
 import { tellChanged } from './tools-changed.ts'
 import { toolDigest } from './tool-digest.ts'
 
@@ -26,7 +26,10 @@ export interface ToolContext<P extends Principal | undefined = Principal | undef
 }
 
 /** A tool's definition with the specification's defaults for missing annotations, and a digest of the whole definition. */
-export type DescribedTool = AnnotatedTool & { readonly digest: string }
+export type DescribedTool = Tool & {
+  readonly annotations: Required<NonNullable<Tool['annotations']>>
+  readonly digest: string
+}
 
 /**
  * Selects tools by the server's own names, in which `*` matches any characters, or by a function. The function gets the

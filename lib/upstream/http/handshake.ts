@@ -7,6 +7,7 @@ import type { Reply } from '../../exchange/reply.ts'
 import { HEADER, VISIBLE_ASCII } from '../../protocol.ts'
 import type { UpstreamState } from '../../types.ts'
 import { isObject, member } from '../../util/json.ts'
+import { recoversSessions } from '../server-kind.ts'
 
 /** The longest protocol version: it is stored with the session and sent with each of its requests. */
 const MAX_VERSION_CHARS = 64
@@ -54,7 +55,7 @@ export function stateOf(
     protocolVersion,
     ...(id !== undefined && { id }),
     ...(isSilent(message, response) && { silent: true }),
-    ...(config.recover === true && { client: { handshake: (message as RequestMessage).params ?? {} } }),
+    ...(recoversSessions(config) && { client: { handshake: (message as RequestMessage).params ?? {} } }),
   }
 }
 

@@ -1,5 +1,6 @@
 /** inProcess(): a server in this process, connected by a pair of in-memory transports. */
 import type { PipeContext, PipeServer, Principal } from '../../types.ts'
+import { inspect, parseNumber } from '../../util/option-checks.ts'
 import { rejectUnknown } from '../../util/unknown-key.ts'
 import { type InProcessAuthInfo, MemoryTransport, type ServerTransport } from './memory-transport.ts'
 
@@ -36,6 +37,10 @@ export function inProcess<P extends Principal | undefined = Principal>(
   }
   rejectUnknown(options, { key: true, isShared: true, maxInstances: true, idleMs: true }, 'inProcess.')
   const { key, isShared = false, maxInstances = 10_000, idleMs } = options
+  if (typeof isShared !== 'boolean') {
+    throw new TypeError(`"inProcess.isShared" must be true or false, not ${inspect(isShared)}`)
+  }
+  parseNumber('inProcess.maxInstances', maxInstances, 0, 1)
   const open = async (context: PipeContext<P>): Promise<MemoryTransport> => {
     const transport = new MemoryTransport()
     await connect(transport, context)

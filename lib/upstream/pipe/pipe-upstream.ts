@@ -9,6 +9,7 @@ import type { PipeContext, UpstreamState } from '../../types.ts'
 import { inHookTime } from '../../util/hook-timeout.ts'
 import { kindOf, member } from '../../util/json.ts'
 import { type Eras, isOrdinaryHandshake } from '../eras.ts'
+import { recoversSessions } from '../server-kind.ts'
 import { ACCEPTED, type Channel } from './channel.ts'
 import type { PipeTarget } from './pipe-target.ts'
 import type { Pipes } from './pipes.ts'
@@ -82,7 +83,7 @@ export class PipeUpstream implements Upstream {
         upstream: this.id,
         protocolVersion,
         id: pipes.keep(channel),
-        ...(config.recover === true && { client: { handshake: message.params ?? {} } }),
+        ...(recoversSessions(config) && { client: { handshake: message.params ?? {} } }),
       }
       return this.#answered({ ...reply, opened })
     } catch (error) {

@@ -9,7 +9,7 @@ import { startDualEraServer } from '../../fixtures/dual-era-server.mjs'
 import { listen } from '../../support/listen.ts'
 import { createSdkV1Server } from '../../support/sdk-v1-server.ts'
 import { serveSessions } from '../../support/sessions.ts'
-import { startUpstream, type Upstream } from '../../support/upstream.ts'
+import { type Exchange, startUpstream, type Upstream } from '../../support/upstream.ts'
 
 /** What a page is asked to run. */
 export const HOSTILE = `<script>document.title='owned'</script>"'><img src=x onerror="document.title='owned'">`
@@ -36,7 +36,11 @@ export async function startTrialApp(
     onError() {},
     ...given.gateway,
   })
-  const app = express().use('/mcp-servers', gateway, serverDirectory({ gateway, ...given.directory }))
+  const app = express().use(
+    '/mcp-servers',
+    gateway,
+    serverDirectory({ gateway, activity: () => true, ...given.directory }),
+  )
   const listening = await listen(app)
   return {
     origin: listening.origin,
@@ -84,7 +88,7 @@ const HOSTILE_TOOLS = [
   { name: 'itself', inputSchema: { type: 'object', properties: { a: { $ref: '#/properties/a' } } } },
   { name: 'proto', inputSchema: JSON.parse('{"type":"object","properties":{"__proto__":{"type":"string"}}}') },
   { name: 'no-schema', inputSchema: { anyOf: [{ type: 'object' }] } },
-  ...['script', 'long', 'svg', 'deep', 'link', 'wait', 'unauthorized'].map((name) => ({
+  ...['script', 'long', 'svg', 'deep', 'link', 'wait', 'url'].map((name) => ({
     name,
     inputSchema: { type: 'object' },
   })),
@@ -98,6 +102,12 @@ async function startHostile(): Promise<Upstream> {
   const upstream = await startUpstream()
   upstream.on('server/discover', (exchange) => exchange.error(-32000, 'Bad Request: Server not initialized', 400))
   upstream.on('tools/list', (exchange) => exchange.result({ tools: HOSTILE_TOOLS }))
+  const answers: string[] = []
+  upstream.on('response', (exchange) => {
+    const { action } = exchange.message!.result as { action: string }
+    exchange.status(202)
+    if (answers.push(action) === 2) finishPages(answers)
+  })
   upstream.on('tools/call', (exchange) => {
     const { name, arguments: given } = exchange.message!.params as { name: string; arguments: object }
     const text = (value: string) => ({ content: [{ type: 'text', text: value }] })
@@ -121,12 +131,26 @@ async function startHostile(): Promise<Upstream> {
       },
       deep: { content: [], structuredContent: JSON.parse('[1]') as object },
     }
+    if (name === 'url') return askForPages(exchange)
     // It never comes.
     if (name === 'wait') return void exchange.stream()
     return exchange.result({ ...(results[name] ?? text(JSON.stringify(given))) })
   })
   return upstream
 }
+
+/** Asks for two pages to be opened, the first of which no page should open, and says what it was answered. */
+function askForPages(exchange: Exchange): void {
+  const stream = exchange.stream()
+  const urls = ['javascript:alert(1)', 'https://id.example.com/connect']
+  for (const [id, url] of urls.entries()) {
+    const params = { mode: 'url', message: `Open page ${id}`, url, elicitationId: `e${id}` }
+    void stream.send({ jsonrpc: '2.0', id: `ask-${id}`, method: 'elicitation/create', params })
+  }
+  finishPages = (answers) => stream.finish({ content: [{ type: 'text', text: answers.join(' ') }] })
+}
+
+let finishPages: (answers: string[]) => void = () => {}
 
 /** A tab on a server's page. */
 export interface Tab {

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { jest } from '@jest/globals'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
+import { seriousFaults } from '../../support/axe.ts'
 import { describeChromium, startChromium } from '../../support/chromium.ts'
 import { type DualEraServer, startDualEraServer } from '../../fixtures/dual-era-server.mjs'
 import { closeUsed, use } from '../../support/use.ts'
@@ -114,6 +115,45 @@ describeChromium('trying things on the page', () => {
     })
   })
 
+  test('a call is cancelled while its question is open', async () => {
+    await open('modern')
+    const item = await tab.run('test_elicitation', (it) => it.getByLabel('message').fill('Who?'))
+    await item.getByRole('group', { name: 'Dual-era fixture asks' }).waitFor()
+    await item.locator('.call > .actions').getByRole('button', { name: 'Cancel' }).click()
+    await item.getByText(/^Cancelled in/).waitFor()
+    expect(await item.locator('.question').count()).toBe(0)
+  })
+
+  test('a stream that breaks off before the answer is resumed', async () => {
+    await open('legacy')
+    await (await tab.run('test_reconnection')).getByText(/^Done in/).waitFor()
+  })
+
+  test('SS3 SS8 when the session is gone, another one is opened', async () => {
+    await open('sdk', {})
+    const request = tab.page.waitForRequest((each) => 'mcp-session-id' in each.headers())
+    await (await tab.run('echo', (it) => it.getByLabel('text').fill('one'))).getByText(/^Done in/).waitFor()
+    const session = (await request).headers()['mcp-session-id']!
+    await fetch(`${app.url}/sdk/mcp`, { method: 'DELETE', headers: { cookie: 'user=ada', 'mcp-session-id': session } })
+    const item = await tab.run('echo', (it) => it.getByLabel('text').fill('two'))
+    await item.locator('.result').getByText('two').waitFor()
+    expect(tab.complaints.splice(0).every((complaint) => complaint.includes('404'))).toBe(true)
+  })
+
+  test('a page that a server wants opened is opened by a click, with its host in sight, and no other', async () => {
+    await open('hostile', {})
+    const item = await tab.run('url')
+    await item.getByText('It wants a page to be opened that is not opened from here: javascript:alert(1)').waitFor()
+    expect(await item.getByRole('link').count()).toBe(0)
+    await item.getByRole('button', { name: 'Decline' }).click()
+    const link = item.getByRole('link', { name: 'Open id.example.com' })
+    expect(await link.getAttribute('rel')).toBe('noopener noreferrer')
+    const popup = tab.page.waitForEvent('popup')
+    await link.click()
+    await (await popup).close()
+    await item.getByText('decline accept').waitFor()
+  })
+
   test('`Mcp-Param-*` headers repeat what a schema wants them to (HD9)', async () => {
     await open('modern')
     const sent = tab.page.waitForRequest((request) => request.postData()?.includes('test_x_mcp_header') ?? false)
@@ -132,7 +172,7 @@ describeChromium('trying things on the page', () => {
     await app.sdk.happened('DELETE')
   })
 
-  test('a call that is cancelled is cancelled at the server (UT3)', async () => {
+  test('a call that is cancelled is cancelled at the server', async () => {
     await open('sdk')
     const item = await tab.run('slow')
     await app.sdk.happened('slow started')
@@ -162,6 +202,7 @@ describeChromium('trying things on the page', () => {
     await item.locator('summary').first().click()
     await item.getByLabel('a', { exact: true }).fill('9007199254740993')
     await item.getByLabel('b', { exact: true }).fill('2')
+    expect(await item.locator('input:invalid').count()).toBe(1)
     await item.getByRole('button', { name: 'Edit as JSON' }).click()
     const text = item.getByLabel('Arguments as JSON')
     await text.fill('{"a":1e400')
@@ -212,6 +253,24 @@ describeChromium('trying things on the page', () => {
       expect(await item.getByRole('link').getAttribute('rel')).toBe('noopener noreferrer')
     })
   })
+
+  test.each(['light', 'dark'] as const)(
+    'the activity is live, can be paused, and is accessible in the %s scheme',
+    async (colorScheme) => {
+      await open('', { colorScheme, bypassCSP: true })
+      await tab.page.getByRole('link', { name: 'Activity' }).click()
+      const durations = tab.page.getByRole('group', { name: 'How long tools take' })
+      await durations.getByRole('rowheader').first().waitFor()
+      const live = tab.page.getByRole('button', { name: 'Live' })
+      expect(await live.getAttribute('aria-pressed')).toBe('true')
+      // What the page had when it was loaded is replaced by the first event.
+      await tab.page.evaluate("document.querySelector('#figure-calls .sentence').textContent = 'old'")
+      await tab.page.getByText('old', { exact: true }).waitFor({ state: 'detached' })
+      await live.click()
+      expect(await live.getAttribute('aria-pressed')).toBe('false')
+      expect(await seriousFaults(tab.page)).toEqual([])
+    },
+  )
 
   test('a page of another origin reaches no tool with the visitor’s cookie (SC1)', async () => {
     await open('legacy', {})

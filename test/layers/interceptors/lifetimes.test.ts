@@ -41,7 +41,7 @@ test.each(['before', 'behind'] as const)(
   '10. a login that expires ends a layer that never settles %s next() with 401, and tells the server so',
   async (when) => {
     gateway = fixture({ intercept: endless(when), layers: ['open', 'intercept', 'cancel'] })
-    if (when === 'behind') gateway.upstream.on('tools/call', (asked) => void asked.events().say(PROGRESS))
+    if (when === 'behind') gateway.upstream.on('tools/call', (asked) => asked.events().say(PROGRESS))
     const client = gateway.send(legacyCall(), { session: await gateway.session() })
     await settled()
     gateway.expireTokens()

@@ -114,7 +114,7 @@ test('31. one cached list serves everybody, each cut for its principal; what lea
 
 test('32. taking a tool away works on the next call, and `list_changed` drops what is known of the tools', async () => {
   const allowed = new Set(['a'])
-  const intercept = tools({ allow: ({ name, annotations }) => allowed.has(name) && annotations?.readOnlyHint === true })
+  const intercept = tools({ allow: ({ name, annotations }) => allowed.has(name) && annotations.readOnlyHint })
   const here = await world({ intercept })
   pages(here, [tool('a', { annotations: { readOnlyHint: true } })])
   const session = await here.open()
@@ -176,7 +176,7 @@ test('33. `message.tool()` is what the layer’s own list shows: with the names 
 })
 
 test('34. a hint that is not there counts as the specification says, also when the last page alone was listed since', async () => {
-  const intercept = tools({ deny: ({ annotations }) => annotations?.destructiveHint === true })
+  const intercept = tools({ deny: ({ annotations }) => annotations.destructiveHint })
   const here = await world({ intercept })
   pages(
     here,

@@ -3,7 +3,7 @@ import type { Exchange } from '../../../exchange/exchange.ts'
 import type { UpstreamContext } from '../../../session/upstream-session.ts'
 import type { UpstreamState } from '../../../types.ts'
 import type { JsonObject } from '../../../util/json.ts'
-import { isPiped } from '../../../upstream/server-kind.ts'
+import { bridgeOf, isPiped } from '../../../upstream/server-kind.ts'
 import type { PooledSession } from './pooled-session.ts'
 import type { SessionAccount } from './waiting-list.ts'
 
@@ -55,7 +55,7 @@ export interface PoolEntry {
 
 /** `bridge.sessions`, or its default. */
 export function limitOf({ config, origin }: Exchange): number {
-  const { bridge } = config
+  const bridge = bridgeOf(config)
   const given = typeof bridge === 'object' ? bridge.sessions : undefined
   if (given !== undefined) return given
   if (isPiped(config)) return MAX_ON_PIPES

@@ -1,0 +1,116 @@
+/** The lists of all members as one list. */
+import { GatewayError } from '../../errors.ts'
+import { jsonReply } from '../../exchange/answer.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import { patchJson } from '../../exchange/json-patch.ts'
+import type { RequestMessage } from '../../exchange/message.ts'
+import type { Reply } from '../../exchange/reply.ts'
+import { RpcError } from '../../rpc-error.ts'
+import { META } from '../../protocol.ts'
+import type { AggregateServer } from '../../types.ts'
+import type { JsonObject } from '../../util/json.ts'
+import { cursorOf, restsOf, type Rest } from './cursors.ts'
+import { aggregateIdentity } from './identity.ts'
+import { advertisedItem, type ListKind, nameIn } from './list-kinds.ts'
+import { type Member, membersFor, separatorOf } from './members.ts'
+import type { Part } from './pages.ts'
+import { rpcErrorReply, RPC_CODE } from './rpc-reply.ts'
+
+/** The key of a result's `_meta` that names the members that are missing in it, with the reasons. */
+export const MISSING = 'express-mcp-gateway/missing'
+
+/** The longest reason, in characters. */
+const MAX_REASON = 200
+
+/** As one of so many members that are read at once. */
+type ReadPart = (member: Member, cursor: string | undefined, readers: number) => Promise<Part>
+
+/** Answers a list; `read` reads a member's part of it. Rejects when no member answers. */
+export async function answerList(exchange: Exchange, list: ListKind, read: ReadPart): Promise<Reply> {
+  const message = exchange.message as RequestMessage
+  const members = await membersFor(exchange, list.kind)
+  const cursor = message.params?.['cursor']
+  const asked = cursor === undefined ? members.map((member) => ({ member, from: undefined })) : resume(cursor, members)
+  if (!asked) return rpcErrorReply(message, RPC_CODE.invalidParams, 'Invalid cursor')
+  const parts = await Promise.all(asked.map(({ member, from }) => read(member, from, asked.length)))
+  const faults = parts.filter(({ fault }) => fault !== undefined)
+  if (faults.length > 0 && faults.length === parts.length && parts.every(({ items }) => items.length === 0)) {
+    throw nobodyAnswers(faults.map(({ fault }) => fault))
+  }
+  return jsonReply(resultText(message, exchange, list, parts))
+}
+
+/** The error when no member answers: the only member's own, if there is one. */
+export function nobodyAnswers(faults: readonly unknown[]): GatewayError {
+  const [first] = faults
+  if (faults.length === 1 && first instanceof GatewayError) return first
+  return new GatewayError('upstream_unreachable', 'None of the servers of this name answers', { cause: first })
+}
+
+/** What is told of a member that is missing. */
+export function missingOf(faults: readonly { readonly member: Member; readonly fault: unknown }[]): JsonObject {
+  if (faults.length === 0) return {}
+  return { [MISSING]: Object.fromEntries(faults.map(({ member, fault }) => [member.name, reasonOf(fault)])) }
+}
+
+function reasonOf(fault: unknown): string {
+  const said = fault instanceof RpcError ? `The server says: ${fault.message}` : undefined
+  const known = fault instanceof GatewayError ? fault.message : 'The server could not be asked'
+  return (said ?? known).slice(0, MAX_REASON)
+}
+
+/** The members whose lists go on, each with its own cursor; `undefined` for a cursor that nobody has given. */
+function resume(cursor: unknown, members: readonly Member[]): { member: Member; from: string }[] | undefined {
+  const found = restsOf(cursor)?.map(({ member: name, cursor: from }) => ({
+    member: members.find((member) => member.name === name),
+    from,
+  }))
+  return found?.every(({ member }) => member !== undefined) ? (found as { member: Member; from: string }[]) : undefined
+}
+
+function resultText(message: RequestMessage, exchange: Exchange, list: ListKind, parts: readonly Part[]): string {
+  const separator = separatorOf(exchange.config as AggregateServer)
+  const items =
+    separator === false ? unambiguous(parts, list) : parts.flatMap((part) => renamedItems(part, list, separator))
+  const rests: Rest[] = parts.flatMap(({ member, cursor }) =>
+    cursor === undefined ? [] : { member: member.name, cursor },
+  )
+  const nextCursor = cursorOf(rests)
+  const faults = parts.filter(({ fault }) => fault !== undefined)
+  const isModern = message.era === 'modern'
+  const meta = { ...missingOf(faults), ...(isModern && { [META.serverInfo]: aggregateIdentity(exchange) }) }
+  const rest = {
+    ...(nextCursor !== undefined && { nextCursor }),
+    ...(isModern && { resultType: 'complete', ...cachingOf(exchange, parts, faults.length > 0) }),
+    ...(Object.keys(meta).length > 0 && { _meta: meta }),
+  }
+  const more = JSON.stringify(rest).slice(1, -1)
+  const result = `{${JSON.stringify(list.key)}:[${items.join(',')}]${more === '' ? '' : `,${more}`}}`
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${result}}`
+}
+
+function renamedItems({ member, items }: Part, list: ListKind, separator: string): string[] {
+  return items.map(({ json, text }) => patchJson(text, json, advertisedItem(json, list, member.name, separator)))
+}
+
+/** A name that two members have is nobody's. */
+function unambiguous(parts: readonly Part[], list: ListKind): string[] {
+  const owners = new Map<string, Member | undefined>()
+  for (const { member, items } of parts) {
+    for (const { json } of items) {
+      const name = nameIn(json, list)!
+      owners.set(name, owners.has(name) && owners.get(name) !== member ? undefined : member)
+    }
+  }
+  return parts.flatMap(({ member, items }) =>
+    items.filter(({ json }) => owners.get(nameIn(json, list)!) === member).map(({ text }) => text),
+  )
+}
+
+/** The shortest time and the narrowest scope of all; a list that lacks a member is not to be kept. */
+function cachingOf({ config }: Exchange, parts: readonly Part[], isIncomplete: boolean): JsonObject {
+  const { members, show } = config as AggregateServer
+  const isSameForAll = typeof members !== 'function' && show === undefined && parts.every(({ isPublic }) => isPublic)
+  const ttlMs = isIncomplete || parts.length === 0 ? 0 : Math.min(...parts.map((part) => part.ttlMs))
+  return { ttlMs: Number.isFinite(ttlMs) ? ttlMs : 0, cacheScope: isSameForAll ? 'public' : 'private' }
+}

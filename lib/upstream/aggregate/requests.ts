@@ -1,0 +1,220 @@
+/** Answers a client's request: by the member that it names, by all members, or by the aggregate itself. */
+import { GatewayError, isCode } from '../../errors.ts'
+import { jsonReply } from '../../exchange/answer.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import type { Reply } from '../../exchange/reply.ts'
+import { type RequestMessage, responseText } from '../../exchange/message.ts'
+import { peekResponse, readResponse } from '../../exchange/read-response.ts'
+import { LISTEN_METHOD } from '../../protocol.ts'
+import type { AggregateServer, ClientState, UpstreamState } from '../../types.ts'
+import { isObject, type JsonObject } from '../../util/json.ts'
+import type { Aggregates } from './aggregates.ts'
+import { discoverAll, initializeAll } from './handshake.ts'
+import { LIST_KINDS, PROMPTS, TOOLS } from './list-kinds.ts'
+import { answerList, nobodyAnswers } from './lists.ts'
+import { subscribe } from './listen.ts'
+import { type Member, membersFor, separatorOf } from './members.ts'
+import type { Owned } from './owners.ts'
+import { emptyResult, methodNotFound, rpcErrorReply, RPC_CODE } from './rpc-reply.ts'
+import { replyToClient } from './to-client.ts'
+import { advertisedUri } from './uris.ts'
+
+/** How a request finds its member, and what it says to that member instead. */
+interface RequestRoute {
+  find(exchange: Exchange, params: JsonObject, aggregates: Aggregates): Promise<Owned | undefined>
+  /** The parameters as the member knows them. */
+  own(params: JsonObject, name: string): JsonObject
+  unknown(message: RequestMessage): Reply
+}
+
+const byName = (list: typeof TOOLS, what: string): RequestRoute => ({
+  find: async (exchange, { name }, { owners }) =>
+    typeof name === 'string' ? owners.ofName(exchange, list, name) : undefined,
+  own: (params, name) => (params['name'] === name ? params : { ...params, name }),
+  unknown: (message) =>
+    rpcErrorReply(message, RPC_CODE.invalidParams, `${what} not found: ${String(message.params?.['name'])}`),
+})
+
+const BY_URI: RequestRoute = {
+  find: async (exchange, { uri }, { owners }) => (typeof uri === 'string' ? owners.ofUri(exchange, uri) : undefined),
+  own: (params, uri) => (params['uri'] === uri ? params : { ...params, uri }),
+  unknown: (message) => {
+    const code = message.era === 'modern' ? RPC_CODE.invalidParams : RPC_CODE.resourceNotFound
+    return rpcErrorReply(message, code, 'Resource not found', { uri: message.params?.['uri'] })
+  },
+}
+
+const BY_REFERENCE: RequestRoute = {
+  async find(exchange, { ref }, { owners }) {
+    const { type, name, uri } = isObject(ref) ? ref : {}
+    if (type === 'ref/prompt' && typeof name === 'string') return owners.ofName(exchange, PROMPTS, name)
+    return type === 'ref/resource' && typeof uri === 'string' ? owners.ofUri(exchange, uri, true) : undefined
+  },
+  own(params, name) {
+    const ref = params['ref'] as JsonObject
+    const key = ref['type'] === 'ref/prompt' ? 'name' : 'uri'
+    return ref[key] === name ? params : { ...params, ref: { ...ref, [key]: name } }
+  },
+  unknown: (message) => rpcErrorReply(message, RPC_CODE.invalidParams, 'Nothing to complete has this name'),
+}
+
+const ROUTES: ReadonlyMap<string, RequestRoute> = new Map([
+  ['tools/call', byName(TOOLS, 'Tool')],
+  ['prompts/get', byName(PROMPTS, 'Prompt')],
+  ['resources/read', BY_URI],
+  ['resources/subscribe', BY_URI],
+  ['resources/unsubscribe', BY_URI],
+  ['completion/complete', BY_REFERENCE],
+])
+
+/** Methods of revisions with sessions alone. (ER2) */
+const LEGACY_ONLY: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
+
+/** Codes of errors that are a member's alone, beside all that name the server. */
+const OTHERS_OF_MEMBER: ReadonlySet<string> = new Set(['unavailable', 'loop_detected'])
+
+export async function answerRequest(
+  exchange: Exchange,
+  message: RequestMessage,
+  upstreamId: string,
+  aggregates: Aggregates,
+): Promise<Reply> {
+  const { method, era } = message
+  const isModern = era === 'modern'
+  const list = LIST_KINDS.get(method)
+  if (list) {
+    const lists = cancellable(exchange, message, aggregates)
+    return answerList(lists, list, async (member, cursor, readers) => {
+      const part = await aggregates.read(lists, member, list, cursor, readers)
+      if (part.fault !== undefined) aggregates.fanIns.get(exchange.origin.session?.id ?? '')?.missed(member)
+      return part
+    })
+  }
+  const route = isModern && LEGACY_ONLY.has(method) ? undefined : ROUTES.get(method)
+  if (route) return sendOn(exchange, message, route, aggregates)
+  if (isModern) {
+    if (method === 'server/discover') return discoverAll(exchange, aggregates)
+    return method === LISTEN_METHOD ? subscribe(exchange, aggregates) : methodNotFound(message)
+  }
+  if (exchange.opens) return initializeAll(exchange, upstreamId, aggregates)
+  if (method === 'ping') return emptyResult(message, exchange)
+  if (method === 'logging/setLevel')
+    return setLevelOfAll(cancellable(exchange, message, aggregates), message, aggregates)
+  if (method === 'initialize') throw new GatewayError('invalid_request', 'The session is initialized already')
+  return methodNotFound(message)
+}
+
+/** Sends a request to the member that it names. What it says again in its headers follows its parameters. */
+async function sendOn(
+  exchange: Exchange,
+  message: RequestMessage,
+  route: RequestRoute,
+  aggregates: Aggregates,
+): Promise<Reply> {
+  const params = message.params ?? {}
+  const owned = await route.find(exchange, params, aggregates)
+  if (!owned) return route.unknown(message)
+  const { member, name } = owned
+  const own = route.own(params, name)
+  const hasUris = separatorOf(exchange.config as AggregateServer) !== false
+  aggregates.noteCall(exchange, message.id, { member: member.name })
+  const sent = own === params ? exchange : exchange.rewrite({ params: own })
+  try {
+    const reply = await aggregates.sessions.send(sent, member)
+    await keepSubscription(exchange, message, owned, reply, aggregates)
+    return replyToClient(reply, { member, hasUris })
+  } catch (error) {
+    if (exchange.life.stopped || !isOfMember(error)) throw error
+    return memberError(error, exchange, member, aggregates)
+  }
+}
+
+/** Whether the way to a member failed, which is no fault of the aggregate: what concerns the client is left as it is. */
+function isOfMember(error: unknown): error is GatewayError {
+  return error instanceof GatewayError && (error.code.startsWith('upstream_') || OTHERS_OF_MEMBER.has(error.code))
+}
+
+/** A JSON-RPC error, since a status such as 502 would tell a client that the whole server is down. */
+function memberError(error: GatewayError, exchange: Exchange, member: Member, { parts }: Aggregates): Reply {
+  const { code, message, status } = error
+  const { origin } = exchange
+  const { principal, request } = origin
+  origin.bind(parts.report)(error, { server: member.server, principal, request })
+  const named = new GatewayError(code, `${member.name}: ${message}`, { status })
+  return jsonReply(named.toJsonRpc((exchange.message as RequestMessage).id))
+}
+
+/** An exchange with a lifetime of its own, since members are asked with other ids than the client's. */
+function cancellable(exchange: Exchange, { id }: RequestMessage, aggregates: Aggregates): Exchange {
+  if (!exchange.origin.session) return exchange
+  const life = exchange.life.child()
+  aggregates.noteCall(exchange, id, {
+    cancel: () => life.stop(new GatewayError('bad_request', 'The client cancelled the request')),
+  })
+  return exchange.fork({}, life)
+}
+
+/** Sets the level of all members. Those that have no log refuse it; if all do, so does the aggregate. */
+async function setLevelOfAll(exchange: Exchange, message: RequestMessage, aggregates: Aggregates): Promise<Reply> {
+  const members = await membersFor(exchange)
+  const outcomes = await Promise.all(
+    members.map(async (member) => {
+      try {
+        const id = aggregates.nextId()
+        const life = exchange.life.child()
+        const asked = exchange.rewrite({ id })
+        const timer = setTimeout(() => life.stop(lateMember()), aggregates.absences.patienceMs(member)).unref()
+        const reply = await aggregates.sessions.send(asked, member, {}, life).finally(() => clearTimeout(timer))
+        const response = await readResponse(reply, undefined, { id, timeoutMs: aggregates.absences.patienceMs(member) })
+        return response ?? { error: lateMember() }
+      } catch (error) {
+        return { error }
+      }
+    }),
+  )
+  if (exchange.life.stopped) throw exchange.life.stopped
+  const gone = outcomes.find(({ error }) => isCode(error, 'session_not_found'))
+  if (gone) throw gone.error
+  if (outcomes.some(({ error }) => error === undefined)) {
+    await keepClient(exchange, aggregates, (client) => ({ ...client, logLevel: message.params ?? {} }))
+    return emptyResult(message, exchange)
+  }
+  const said = outcomes.find(({ error }) => isObject(error) && !(error instanceof Error))
+  if (said) return jsonReply(responseText(message.id, { error: said.error }))
+  throw nobodyAnswers(outcomes.map(({ error }) => error))
+}
+
+function lateMember(): GatewayError {
+  return new GatewayError('upstream_timeout', 'The server did not answer in time')
+}
+
+/** Remembers a subscription that the member has accepted, to be made again if the member loses the session. */
+async function keepSubscription(
+  exchange: Exchange,
+  { id, method, params }: RequestMessage,
+  { member, name }: Owned,
+  reply: Reply,
+  aggregates: Aggregates,
+): Promise<void> {
+  if (method !== 'resources/subscribe' && method !== 'resources/unsubscribe') return
+  const response = await peekResponse(reply, { id })
+  if (!response || response.error !== undefined) return
+  const uri = advertisedUri(member.name, name)
+  await keepClient(exchange, aggregates, ({ subscriptions = {}, ...client }) => {
+    const { [uri]: _, ...others } = subscriptions
+    const isOn = method === 'resources/subscribe'
+    return { ...client, subscriptions: isOn ? { ...others, [uri]: { ...params, uri: name } } : others }
+  })
+}
+
+async function keepClient(
+  { origin: { session } }: Exchange,
+  { parts }: Aggregates,
+  change: (client: ClientState) => ClientState,
+): Promise<void> {
+  if (!parts.sessionsAreShared()) return
+  await session?.keep((root: UpstreamState) => {
+    const client = root.client && change(root.client)
+    return client && !parts.isTooMuch(client) ? { ...root, client } : root
+  })
+}
