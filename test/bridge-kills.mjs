@@ -85,7 +85,7 @@ async function startServer(ids) {
       onsessioninitialized: (id) => void sessions.set(id, transport),
       ...(ids && { eventStore: eventStore() }),
     })
-    await makeServer().connect(/** @type {any} */ (transport))
+    await makeServer().connect(transport)
     return transport.handleRequest(request, response, body)
   })
   listener.listen(0, '127.0.0.1')

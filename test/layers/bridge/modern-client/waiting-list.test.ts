@@ -12,12 +12,12 @@ const want = (group = 'g'): Want => ({ exchange: exchangeOf(), group }) as Want
 const GRANT = { session: 'one' } as unknown as SessionGrant
 
 test('503 when there has been no session for responseMs, and then the next one is served', async () => {
-  let free: SessionGrant | undefined
-  const list = new WaitingList(10, (_, { group }) => (group === 'late' ? undefined : free))
+  const free: SessionGrant[] = []
+  const list = new WaitingList(10, (_, { group }) => (group === 'late' ? undefined : free[0]))
   const own = account()
   const late = list.grantOf(own, want('late'))
   const next = list.grantOf(own, want())
-  free = GRANT
+  free.push(GRANT)
   await expect(late).rejects.toMatchObject({ code: 'too_many_requests', status: 503 })
   await expect(next).resolves.toBe(GRANT)
   expect(own.waiting).toEqual([])
