@@ -65,17 +65,17 @@ export function checkSecrets(option: string, secrets: unknown): asserts secrets 
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw new TypeError(`${option} must be an array of secrets; the first one seals`)
   }
-  if (secrets.every((secret) => bytesOf(secret).length >= SECRET_BYTES)) return
+  if (secrets.every((secret) => secretBytes(secret).length >= SECRET_BYTES)) return
   throw new TypeError(`${option} must be secrets of ${SECRET_BYTES} bytes or characters at least`)
 }
 
-function bytesOf(secret: unknown): Uint8Array {
+function secretBytes(secret: unknown): Uint8Array {
   if (typeof secret === 'string') return Buffer.from(secret)
   return secret instanceof Uint8Array ? secret : new Uint8Array()
 }
 
 function keyOf(secret: unknown, purpose: string): Key {
-  const derived = Buffer.from(hkdfSync('sha256', bytesOf(secret), '', purpose, 32))
+  const derived = Buffer.from(hkdfSync('sha256', secretBytes(secret), '', purpose, 32))
   return { secret: derived, name: createHash('sha256').update(derived).digest().subarray(0, NAME_BYTES) }
 }
 

@@ -68,6 +68,11 @@ export class MovedCalls {
     return true
   }
 
+  /** Lets a round be answered again: its answer did not get to the server. */
+  reopen(callId: string, round: number): void {
+    this.#answered.delete(`${callId} ${round}`)
+  }
+
   /** Takes the session of a call back, lent to it; `undefined` if this node does not have it. */
   take(callId: string): PooledSession | undefined {
     const moved = this.#remove(callId)

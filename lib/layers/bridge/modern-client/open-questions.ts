@@ -1,5 +1,5 @@
 /** Where the questions of a call wait: sealed with the client, for any node; or at this node, which others may ask. */
-import { GatewayError } from '../../../errors.ts'
+import { GatewayError, isCode } from '../../../errors.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import type { InFlight } from '../../../exchange/in-flight.ts'
 import type { Handle } from '../../../exchange/reply.ts'
@@ -98,9 +98,14 @@ export class OpenQuestions {
     const call = new ServerCall(movable.call.id, session, answering.envelope.capabilities)
     session.calls.add(call)
     session.owner = call
-    await session.listen(movable.heard)
-    call.resume(movable.call, answering.exchange, answering.next)
-    return { call, round, isOurs: own !== undefined }
+    try {
+      await session.listen(movable.heard)
+      await call.resume(movable.call, answering.exchange, answering.next)
+      return { call, round, isOurs: own !== undefined }
+    } catch (error) {
+      this.#giveBack(call, round, error)
+      return undefined
+    }
   }
 
   /** Has the node that holds the call answer; `undefined` if there is none. */
@@ -126,7 +131,10 @@ export class OpenQuestions {
   leave(call: ServerCall): void {
     const { pool } = this.#parts
     const { session } = call
-    if (call.questions.length > 0) return this.#discard(call)
+    if (call.questions.length > 0) {
+      call.life.stop(new GatewayError('bad_request', 'The question is not answered'))
+      return this.#discard(call)
+    }
     session.calls.delete(call)
     call.life.end()
     if (session.owner === call) pool.release(session)
@@ -136,6 +144,16 @@ export class OpenQuestions {
   close(): void {
     this.#remote?.close()
     this.#moved.close()
+  }
+
+  /** Handles that a call could not be resumed. Unless its session is gone, the client may try again. */
+  #giveBack(call: ServerCall, round: number, error: unknown): void {
+    call.session.calls.delete(call)
+    call.life.end()
+    if (isCode(error, 'session_not_found')) return call.session.lose()
+    this.#moved.reopen(call.id, round)
+    this.#moved.add(call.id, call.session)
+    throw error
   }
 
   #discard(call: ServerCall): void {

@@ -67,6 +67,6 @@ export function bare(exchange: Exchange): Exchange {
   return exchange.with({ message: undefined })
 }
 
-export function endContextOf({ origin: { server, principal }, config }: Exchange): UpstreamContext {
-  return { server, config, principal }
+export function endContextOf({ origin: { principal }, path, config }: Exchange): UpstreamContext {
+  return { server: path.at(-1)!, config, principal }
 }

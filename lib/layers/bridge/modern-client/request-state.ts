@@ -6,13 +6,23 @@ import { QUESTION_MS } from '../tables.ts'
 import type { SealingKeys } from '../../../util/sealing-keys.ts'
 import { canonicalJson } from '../../../util/canonical-json.ts'
 import { isObject, parseJson } from '../../../util/json.ts'
-import type { Suspended } from './server-call.ts'
+import type { ServerQuestion } from './question.ts'
 
 /** The purpose of the keys that seal states. */
 export const STATE_PURPOSE = 'express-mcp-gateway request state'
 
 /** The longest state that is sealed, in characters: clients send it back whole. */
 const MAX_STATE_LENGTH = 64 * 1024
+
+/** What is known of a call that another node goes on with. */
+export interface Suspended {
+  readonly id: string
+  /** The id of the last event that was read of its stream. */
+  readonly after: string
+  readonly questions: readonly ServerQuestion[]
+  /** How many questions it has asked, by which they are numbered. */
+  readonly asked: number
+}
 
 /** A call that any node can go on with. */
 export interface MovableCall {

@@ -14,15 +14,14 @@ import { canBeResumedFrom } from '../../../exchange/sse.ts'
 import type { RequestId } from '../../../types.ts'
 import { type JsonObject, member } from '../../../util/json.ts'
 import { isLogged } from '../tables.ts'
+import { fetchStream } from './fetch-stream.ts'
 import { legacyRequest } from './legacy-request.ts'
 import { CallQuestions, questionOf, NOT_ASKED, type ServerQuestion } from './question.ts'
 import type { PooledSession } from './pooled-session.ts'
+import type { Suspended } from './request-state.ts'
 
 /** How long further questions are awaited after one, in milliseconds: a server may ask several at a time. */
 const QUIET_MS = 25
-
-/** When a stream is fetched again, in milliseconds: a server may not have noticed yet that its reader is gone. */
-const RESUME_MS = 20
 
 /** The longest response that is read as a document, in bytes. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -37,16 +36,6 @@ export interface Waiting {
 
 /** What a call is waiting for, or has brought. */
 export type ServerOutcome = { readonly response: ResponseMessage } | { readonly questions: readonly ServerQuestion[] }
-
-/** What is known of a call that another node goes on with. */
-export interface Suspended {
-  readonly id: string
-  /** The id of the last event that was read of its stream. */
-  readonly after: string
-  readonly questions: readonly ServerQuestion[]
-  /** How many questions it has asked, by which they are numbered. */
-  readonly asked: number
-}
 
 export class ServerCall {
   readonly id: string
@@ -102,15 +91,19 @@ export class ServerCall {
     this.#read({ ...reply, body, pending: body.pending })
   }
 
-  /** Goes on with a call that was suspended, at this node or another one. */
-  resume({ after, questions, asked }: Suspended, exchange: Exchange, next: Handle): void {
+  /**
+   * Goes on with a call that was suspended, at this node or another one. Resolves when its stream is there: what a server
+   * sends while it opens one may be lost. Rejects if the server does not give it.
+   */
+  async resume({ after, questions, asked }: Suspended, exchange: Exchange, next: Handle): Promise<void> {
     this.#after = after
     this.#asked = asked
     for (const question of questions) this.#questions.add(question)
     const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
-    const body = ResumingBody.from({ after, retryMs: RESUME_MS, isRepeated: false }, [this.id], sent, next)
-    const head = { kind: 'events', status: 200, headers: {}, endless: false, kept: false } as const
-    this.#read({ ...head, body, pending: body.pending, resumeAfter: () => body.after })
+    const fetched = await fetchStream(sent, after, next)
+    const reply = { ...fetched, pending: () => (this.isOver ? [] : [this.id]) }
+    const body = ResumingBody.of(reply, sent, next, true)
+    this.#read({ ...reply, body, pending: body.pending })
   }
 
   /** What another node needs to go on; `undefined` if the server gives no event ids, or it is over. */
@@ -137,8 +130,7 @@ export class ServerCall {
         if (before === 0) await this.#change()
         else {
           await this.#change(QUIET_MS)
-          const isQuiet = this.#questions.size === before && !this.isOver
-          if (isQuiet) return { questions: this.questions }
+          if (this.#questions.size === before && !this.isOver) return { questions: this.questions }
         }
       }
     } finally {
@@ -151,8 +143,10 @@ export class ServerCall {
     for (const question of this.questions) {
       const result = results.get(question.key)
       if (result === undefined) continue
-      this.#questions.delete(question.id)
-      await this.session.answer(question.id, result, this.life).catch((error: Error) => this.#fail(error))
+      await this.session.answer(question.id, result, this.life).then(
+        () => this.#questions.delete(question.id),
+        (error: Error) => this.#fail(error),
+      )
     }
   }
 
@@ -227,9 +221,9 @@ export class ServerCall {
   async #tell({ method, params, text }: NotificationMessage): Promise<void> {
     if (method === 'notifications/cancelled') return this.#questions.delete(params?.['requestId'] as RequestId)
     const said = this.#relayed(method, params, text)
-    if (said === undefined || !this.#waiting) return this.session.tell(method, params)
-    const { out } = this.#waiting
-    if (!out.say(said)) await out.ready
+    if (said === undefined) return this.session.tell(method, params)
+    const out = this.#waiting?.out
+    if (out?.say(said) === false) await out.ready
   }
 
   #relayed(method: string, params: unknown, text: string): string | undefined {

@@ -10,8 +10,8 @@ import { HEADER } from '../../../protocol.ts'
 import type { Awaitable } from '../../../types.ts'
 import { within } from '../../../util/timeout.ts'
 
-/** How long a call waits for the stream: some servers send the headers only with the first event. */
-const STREAM_HEAD_MS = 1_000
+/** How long the first call waits for the stream: some servers send the headers only with the first event. */
+const STREAM_HEAD_MS = 3_000
 
 /** The delay before a stream that has ended is opened again: it doubles up to the last value. */
 const FIRST_REOPEN_MS = 100
@@ -39,6 +39,8 @@ export class SessionStream {
   #hasEnded = false
   #isRefused = false
   #isClosed = false
+  /** Whether the server has taken too long once, so that nobody waits again. */
+  #isLate = false
   #attempts = 0
   /** Tells the stream that is wanted from those that were given up before they began. */
   #generation = 0
@@ -69,7 +71,10 @@ export class SessionStream {
     this.#after = after
     clearTimeout(this.#timer)
     this.#opening ??= this.#listen()
-    await within(performance.now() + STREAM_HEAD_MS, this.#opening)
+    if (this.#isLate) return
+    const deadline = performance.now() + STREAM_HEAD_MS
+    await within(deadline, this.#opening)
+    this.#isLate = performance.now() >= deadline
   }
 
   /** Stops listening, until it is opened again. */

@@ -120,6 +120,28 @@ describe('asked in the stream of the call', () => {
     expect(answersTo(server)).toHaveLength(3)
   })
 
+  test('SE7 a question that the server sends again is asked once', async () => {
+    server.upstream.on('tools/call', (asked) => {
+      const stream = asked.events()
+      for (let turn = 0; turn < 2; turn += 1) stream.say(elicitation())
+    })
+    const { result } = await server.ask(callOf())
+    expect(Object.keys(result['inputRequests'] as object)).toEqual(['elicitation_1'])
+    expect(answersTo(server)).toEqual([])
+  })
+
+  test('SE7 an answer that the server does not take fails the call, which is cancelled and not sent again', async () => {
+    asksInCall(server)
+    server.upstream.on('response', (answer) => answer.fail('upstream_unreachable'))
+    const call = callOf()
+    const asked = await server.ask(call)
+    expect(await server.ask(retry(call, asked, { elicitation_1: ACCEPTED }))).toMatchObject({ status: 502 })
+    expect(count('tools/call')).toBe(1)
+    expect(server.bridge.load.questions).toBe(0)
+    await settled()
+    expect(farewells()).toEqual([expect.stringMatching(/^cancelled bridge-/), 'DELETE in s1'])
+  })
+
   test('ST26 answers that are no objects are an error, and the question stays open', async () => {
     asksInCall(server)
     const call = callOf()

@@ -176,6 +176,25 @@ describe('what belongs to a call', () => {
     expect(client.says).toEqual(['notifications/message', 'result'])
   })
 
+  test('UT6 in a session that several share it belongs to the one call that wants any', async () => {
+    const streams: { say(message: object): void }[] = []
+    server.upstream.on('GET', (asked) => void streams.push(asked.events()))
+    let calls = 0
+    server.upstream.on('tools/call', (asked) => {
+      calls += 1
+      setImmediate(() => {
+        if (calls === 2) streams[0]!.say({ method: 'notifications/message', params: { level: 'info', data: 1 } })
+        setImmediate(() => asked.json({ content: [] }))
+      })
+    })
+    const none = { capabilities: {} }
+    const clients = await Promise.all([
+      server.ask(callOf('a', {}, { ...none, level: 'info' })),
+      server.ask(callOf('b', {}, none)),
+    ])
+    expect(clients.map(({ client }) => client.says.at(0))).toEqual(['notifications/message', 'result'])
+  })
+
   test('SE5 LC8 a client that leaves cancels its call at the server, and the session goes on', async () => {
     server.upstream.on('tools/call', () => {})
     const client = server.send(callOf())
