@@ -21,6 +21,8 @@ const LONG_RESULTS = ['pipe', 'undici', 'http-proxy-3', 'http-proxy-middleware',
 /** For a quick look: those that the targets of most cases are made of. */
 const FEW = ['pipe', 'undici', 'gateway-http']
 const TWO = ['pipe', 'gateway-http']
+/** Requests of 2026-07-28, relayed as they are, and translated. */
+const BRIDGED = [...TWO, 'gateway-http-bridge']
 const INTERCEPTED = [...TWO, 'gateway-http-intercept']
 /** Those of all that a quick look leaves out. */
 const NOT_QUICK = new Set(['gateway-express4', 'haproxy', 'http-proxy-middleware'])
@@ -109,6 +111,14 @@ export const CASES = [
     job: 'calls',
     params: { connections: 16, era: 'modern' },
     proxies: PIPE_SERVERS,
+  }),
+  rounds({
+    name: 'calls-bridged',
+    title: 'tools/call of 2026-07-28, 16 connections: relayed, and through a bridge to a server with sessions',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16, era: 'modern' },
+    proxies: BRIDGED,
   }),
   rounds({
     name: 'calls-log',

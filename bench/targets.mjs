@@ -62,6 +62,11 @@ const TARGETS = [
     atMost: 1,
   },
   {
+    words: 'a call through a bridge ÷ a relayed one, in 2026-07-28',
+    value: against('calls-bridged', `${GATEWAY}-bridge`, GATEWAY),
+    atMost: 2.5,
+  },
+  {
     words: 'SSE answer ÷ JSON answer',
     value: (figure) => figure('calls-sse', GATEWAY) / figure('calls-json', GATEWAY),
     atMost: 1.15,

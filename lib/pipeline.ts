@@ -11,6 +11,7 @@ import { CancelOnStop } from './layers/cancel-on-stop.ts'
 import { EarlyListen } from './layers/early-listen.ts'
 import { EventLogLayer } from './layers/event-log/event-log-layer.ts'
 import { Interceptors } from './layers/interceptors/interceptors.ts'
+import { KeptAnswers } from './layers/interceptors/questions.ts'
 import { OpenSession } from './layers/open-session.ts'
 import { RecoverSession } from './layers/recover-session.ts'
 import { ResumeUpstream } from './layers/resume-upstream.ts'
@@ -121,11 +122,12 @@ interface LayerParts extends Pick<
 /** The pipeline: the one list of layers, outermost first. */
 function layersOf(
   parts: LayerParts,
-  { cacheBytes, protectedServers, responseMs, intercept }: Config,
+  { cacheBytes, protectedServers, responseMs, intercept, keys }: Config,
 ): readonly Place[] {
   const { upstreamSessions, upstreams, eventLog, earlyListen, bridge, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
-  const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report }
+  const kept = new KeptAnswers(keys)
+  const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report, kept }
   const ofGateway = new Interceptors('gateway', intercept, intercepting)
   const ofServer = new Interceptors('server', undefined, intercepting)
   // Only Streamable HTTP with sessions has batches, and interceptors see messages one by one.

@@ -4,12 +4,14 @@ import { GatewayError } from './errors.ts'
 import { type Accepts, type ClientSession, Exchange, Origin } from './exchange/exchange.ts'
 import type { GatewayInternals, SendWhole } from './exchange/gateway-internals.ts'
 import { Lifetime } from './exchange/lifetime.ts'
-import type { Message } from './exchange/message.ts'
+import { isListenRequest, type Message } from './exchange/message.ts'
+import type { Handle } from './exchange/reply.ts'
 import { WatcherSlot } from './exchange/request-watcher.ts'
 import { acceptsOfGet, acceptsOfPost, requireEvents } from './inbound/accept.ts'
 import { authenticate, lookUpServer } from './inbound/access/hooks.ts'
 import { readContent } from './inbound/body.ts'
-import { classify, type Rejection } from './inbound/classify.ts'
+import { classify } from './inbound/classify.ts'
+import { errorOfRejection } from './inbound/rejection-error.ts'
 import { checkHostAndOrigin } from './inbound/host-origin.ts'
 import type { InboundRequest } from './inbound/inbound-request.ts'
 import { checkSegments, mountFrom } from './inbound/path.ts'
@@ -20,11 +22,9 @@ import { endpointPage, endpointPageHeaders } from './outbound/endpoint-page.ts'
 import { faultOf } from './outbound/fault-of.ts'
 import type { InboundObservation } from './observe/inbound-observation.ts'
 import { closeGatewayParts, createGatewayParts, type GatewayParts } from './pipeline.ts'
-import { LISTEN_METHOD } from './protocol.ts'
-import { gatewayOrigin } from './session/upstream-session.ts'
+import { ownConnection } from './session/own-connection.ts'
 import type { Awaitable, Gateway, GatewayRequest, ServerConfig } from './types.ts'
 import { clientHeadersToServer } from './upstream/http/headers.ts'
-import { bridgesModern, protocolOf } from './upstream/server-kind.ts'
 import { andThen, isPromise } from './util/awaitable.ts'
 
 /** Used for DELETE, whose response has no content. */
@@ -108,7 +108,7 @@ export class RunningGateway {
     return andThen(readContent(inbound.request, this.#config.bodyBytes, inbound.charge), ({ bytes, text, json }) => {
       const message = classify(json, inbound.standardHeaders(), text)
       if ('id' in message && message.kind !== 'response') inbound.id = message.id
-      if (message.kind === 'rejection') throw refusalOf(message, config)
+      if (message.kind === 'rejection') throw errorOfRejection(message, config)
       const received = { accepts, message, body: bytes }
       // No closure: an error keeps the functions on its stack, and with them what they captured.
       if (!observed) return this.#send(inbound, config, received, observed)
@@ -123,9 +123,9 @@ export class RunningGateway {
     observed: InboundObservation | undefined,
   ): Awaitable<void> {
     if (this.#closed && (message.kind === 'request' || message.kind === 'batch')) throw closing()
-    if (message.kind === 'request' && message.method === LISTEN_METHOD) requireEvents(accepts)
+    if (isListenRequest(message)) requireEvents(accepts)
     this.#parts.eras.check(config, message)
-    if (!listens(message)) inbound.charge!.call()
+    if (!isListenRequest(message)) inbound.charge!.call()
     inbound.stage = 'session'
     return andThen(sessionOf(inbound, message, this.#parts), (session) =>
       this.#dispatch(inbound, 'POST', { accepts, session, message, body }, observed),
@@ -199,7 +199,7 @@ export class RunningGateway {
   /** Repeated calls return the same promise. */
   readonly close: Gateway['close'] = ({ graceMs = 5_000 } = {}) => {
     const report = (error: unknown): void => this.#config.report(error, undefined)
-    this.#detach()
+    if (!this.#closed) this.#detach()
     for (const end of this.#onClose.splice(0)) end()
     this.#closed ??= closeGatewayParts(this.#parts, closing(), graceMs, report)
     return this.#closed
@@ -220,14 +220,9 @@ export class RunningGateway {
       hasOAuth: (server) => this.#config.protectedServers.asked(server).metadataUrl !== undefined,
       faultOf: (error, context) => faultOf(error, context, this.#config.report),
       connect: (subject) => {
-        const { server, config } = subject
-        const parts = { life: new Lifetime(), config, path: [server], verb: 'POST', state: undefined } as const
-        const origin = gatewayOrigin(subject, 'legacy')
-        const handle = pipeline.handleOf(config, 'gateway')
-        return {
-          parent: new Exchange({ ...parts, origin, message: undefined, headers: {} }),
-          handle: async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange)),
-        }
+        const handle = pipeline.handleOf(subject.config, 'gateway')
+        const send: Handle = async (exchange) => (this.#closed ? Promise.reject(closing()) : handle(exchange))
+        return ownConnection(subject, send)
       },
       send: this.send,
       track: (work) => void upstreamSessions.track(work),
@@ -242,17 +237,6 @@ export class RunningGateway {
       onClose: (end) => void this.#onClose.push(end),
     }
   }
-}
-
-/** For a server that is legacy by its config, a plain 400 makes a client of both eras fall back to the handshake. */
-function refusalOf({ era, code, reason, data }: Rejection, config: ServerConfig): GatewayError {
-  return protocolOf(config) === 'legacy' && era === 'modern' && !bridgesModern(config)
-    ? new GatewayError('bad_request', reason)
-    : new GatewayError(code, reason, { data })
-}
-
-function listens(message: Message): boolean {
-  return message.kind === 'request' && message.method === LISTEN_METHOD
 }
 
 function closing(): GatewayError {

@@ -20,15 +20,13 @@ export type {
   HeadersContext,
   HttpServer,
   MemberServer,
-  OpenPipe,
-  Pipe,
-  PipeContext,
   PipeServer,
   ScopeRules,
   ServerConfig,
   ServerInfo,
   SseServer,
 } from './types/servers.ts'
+export type { OpenPipe, Pipe, PipeContext } from './types/pipes.ts'
 export type {
   AccessHost,
   AuthInfo,

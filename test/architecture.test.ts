@@ -88,7 +88,6 @@ const TWINS: Readonly<Record<string, readonly [files: number, why: 'copy' | 'val
   principalOf: [2, 'value', 'the principal in an answer, or in claims'],
   read: [2, 'value', 'what an HTTP response says'],
   refusal: [2, 'value', 'the GatewayError for a refusal'],
-  refusalOf: [2, 'value', 'the GatewayError for a refusal'],
   RENEW_MS: [2, 'value', 'when something is renewed'],
   Requirement: [3, 'value', 'a test of a contract'],
   REQUIREMENTS: [3, 'value', 'the tests of a contract'],

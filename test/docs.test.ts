@@ -14,10 +14,9 @@ const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 
-const papers = [
-  'README.md',
-  ...readdirSync(join(ROOT, 'docs')).map((file) => join('docs', file)),
-].filter((file) => file.endsWith('.md'))
+const papers = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((file) => join('docs', file))].filter((file) =>
+  file.endsWith('.md'),
+)
 
 /** What the snippets take for granted, since the text around them says what it is: the app, and what is in it. */
 const GIVEN = `

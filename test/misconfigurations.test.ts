@@ -39,6 +39,7 @@ const withServer = (config: object): api.Gateway =>
   api.mcpGateway({ servers: { a: config as api.ServerConfig }, authenticate: () => ({ id: 'ada' }) })
 const redis = (): api.RedisCallClient => ({ call: async () => null })
 const client = { issuer: 'https://login.example.com', clientId: 'gateway', clientSecret: 's3cret' }
+const endpoint = { authMethod: [], privateKey: [], timeoutMs: number }
 const info = { title: text, description: text, version: text, tags: list, scopes: record, intercept: layers }
 
 /** Each function, and which of the wrong values are right for which of its options. */
@@ -57,6 +58,7 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
       allowedHosts: list,
       allowedOrigins: list,
       intercept: layers,
+      keys: [],
       cache: ['{}', 'true'],
       limits: record,
       timeouts: record,
@@ -72,18 +74,33 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
   [
     'an HTTP server',
     (more) => withServer({ url: 'http://h/', ...more }),
-    { type: [], url: [], headers: ['{}', 'a function'], protocol: [], bridge: [], recover: flag, ...info },
+    { type: [], url: [], headers: ['{}', 'a function'], protocol: [], bridge: ['{}', 'true'], recover: flag, ...info },
   ],
   [
     'an HTTP+SSE server',
     (more) => withServer({ type: 'sse', url: 'http://h/', ...more }),
-    { url: [], headers: ['{}', 'a function'], recover: flag, ...info },
+    { type: [], url: [], headers: ['{}', 'a function'], recover: flag, bridge: ['{}', 'true'], ...info },
   ],
   [
     'a pipe',
     (more) => withServer({ pipe: () => {}, ...more }),
-    { pipe: hook, protocol: [], bridge: [], recover: flag, maxPipes: number, idleMs: number, graceMs: number, ...info },
+    {
+      pipe: hook,
+      protocol: [],
+      bridge: ['{}', 'true'],
+      recover: flag,
+      maxPipes: number,
+      idleMs: number,
+      graceMs: number,
+      ...info,
+    },
   ],
+  [
+    'an aggregate',
+    (more) => withServer({ members: { a: { url: 'http://h/' } }, ...more }),
+    { members: ['{}', 'a function'], separator: word, show: hook, ...info },
+  ],
+  ['bridge', (bridge) => withServer({ url: 'http://h/', bridge }), { sessions: number }],
   [
     'stdio',
     (more) => stdio({ command: 'x', ...more }),
@@ -117,6 +134,8 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
       description: word,
       clientHeaders: record,
       tryIt: flag,
+      activity: hook,
+      loginUrl: [],
       namespace: word,
       publicCards: [],
     },
@@ -163,17 +182,37 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
   [
     'introspection',
     (more) => introspection({ ...client, ...more }),
-    { issuer: [], clientId: word, clientSecret: word, audience: word, scopes: list, cacheS: number },
+    {
+      issuer: [],
+      clientId: word,
+      clientSecret: word,
+      audience: word,
+      scopes: list,
+      cacheS: number,
+      introspectionEndpoint: [],
+      principal: hook,
+      ...endpoint,
+    },
   ],
   [
     'clientCredentials',
     (more) => clientCredentials({ ...client, ...more }),
-    { issuer: [], clientId: word, clientSecret: word, scopes: list, resource: [] },
+    { issuer: [], clientId: word, clientSecret: word, scopes: list, resource: [], parameters: record, ...endpoint },
   ],
   [
     'tokenExchange',
     (more) => tokenExchange({ ...client, ...more }),
-    { issuer: [], clientId: word, clientSecret: word, scopes: list, resource: [], subjectToken: hook },
+    {
+      issuer: [],
+      clientId: word,
+      clientSecret: word,
+      scopes: list,
+      resource: [],
+      parameters: record,
+      subjectToken: hook,
+      subjectTokenType: word,
+      ...endpoint,
+    },
   ],
   ['openTelemetry', (options) => openTelemetry(options), { content: hook, notifications: flag, propagate: [] }],
   ['sessionStoreContract', (options) => sessionStoreContract(options as never), { create: hook }],
@@ -198,6 +237,11 @@ test.each(CASES)('%s takes no wrong value in silence, and says which option has 
     const unnamed = said.flatMap(([, words]) => (words === undefined || words.includes(option) ? [] : [words]))
     expect(unnamed).toEqual([])
   }
+})
+
+test.each(CASES)('all options of %s are tried', (_name, make, takes) => {
+  const listed = /there are: ([\w, ]*\w)/i.exec(complaint(make, { nonsense: 1 }) ?? '')?.[1]?.split(', ') ?? []
+  expect(listed.filter((option) => !(option in takes))).toEqual([])
 })
 
 test.each(CASES.filter(([name]) => !name.endsWith('Contract')))(

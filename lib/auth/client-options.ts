@@ -66,7 +66,10 @@ export function checkClientOptions(
     privateKey === undefined || isPrivateKey(privateKey),
     '"privateKey" must be a private CryptoKey, or { key, kid }',
   )
-  check(timeoutMs === undefined || timeoutMs >= 1, '"timeoutMs" must be a number of at least 1')
+  check(
+    timeoutMs === undefined || (typeof timeoutMs === 'number' && timeoutMs >= 1),
+    '"timeoutMs" must be a number of at least 1',
+  )
 }
 
 /** How the gateway authenticates at an endpoint: `methods` are those that the metadata lists for it. */

@@ -78,6 +78,10 @@ function noSubjectToken(): never {
 
 function checkExchange(options: TokenExchangeOptions<never>): void {
   checkTokenOptions('tokenExchange', options, { subjectToken: true, subjectTokenType: true })
+  const { subjectTokenType = ACCESS_TOKEN } = options
+  if (typeof subjectTokenType !== 'string' || subjectTokenType === '') {
+    throw new TypeError('tokenExchange: "subjectTokenType" must be a URI')
+  }
   if (options.subjectToken === undefined || typeof options.subjectToken === 'function') return
   throw new TypeError('tokenExchange: "subjectToken" must be a function ({ request, principal }) that answers a token')
 }

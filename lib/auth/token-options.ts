@@ -1,4 +1,5 @@
 /** The options that `clientCredentials()` and `tokenExchange()` share, and their checks. */
+import { isDictionary } from '../util/json.ts'
 import { checkClientOptions, CLIENT_OPTIONS, isText, type OAuthClientOptions } from './client-options.ts'
 
 /** How the gateway requests access tokens from an authorization server. */
@@ -46,5 +47,5 @@ function isResource(value: string): boolean {
 }
 
 function isRecord(value: object): boolean {
-  return typeof value === 'object' && Object.values(value).every((each) => typeof each === 'string')
+  return isDictionary(value) && Object.values(value).every((each) => typeof each === 'string')
 }

@@ -12,11 +12,16 @@ import { type FileServer, serversOfEntries } from './servers.ts'
 /** How long a command may take to end: less where nobody has used it, in milliseconds. */
 const PROCESS_GRACE_MS = { check: 500, serve: 2_000 } as const
 
+/** Ctrl-C, `kill`, and the end of the terminal. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 const printLine = (text: string): void => void process.stdout.write(`${text}\n`)
 const printNote = (text: string): void => void process.stderr.write(`${text}\n`)
 
 /** Resolves to the exit code; `undefined` while the gateway runs, which a signal ends. */
 export async function main(argv: readonly string[]): Promise<number | undefined> {
+  // Whoever reads the output may stop: `| head`.
+  process.stdout.on('error', () => process.exit(EXIT.FAILED))
   try {
     const task = readArguments(argv, process.env)
     if (task === 'help') process.stdout.write(HELP)
@@ -45,6 +50,8 @@ function serversOfFile({ file, only, allowCommands, check, verbose }: CliArgumen
 }
 
 function checkFile(task: CliArguments): Promise<number> {
+  // By default a signal ends the process without its event `exit`, which ends what it has started.
+  for (const signal of ENDING) process.on(signal, () => process.exit(EXIT.FAILED))
   const progress = process.stderr.isTTY ? (text: string) => process.stderr.write(`\r\u001b[K${text}`) : () => {}
   return checkServers(serversOfFile(task), task, printLine, progress)
 }
@@ -78,6 +85,5 @@ function endOnSignal(served: Served): void {
       process.exitCode = 0
     })
   }
-  process.on('SIGINT', end)
-  process.on('SIGTERM', end)
+  for (const signal of ENDING) process.on(signal, end)
 }

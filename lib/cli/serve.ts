@@ -48,7 +48,7 @@ export async function serve(options: ServeOptions, log: (line: string) => void):
     ...(verbose && { audit: (record: AuditRecord) => log(lineOfRecord(record)) }),
   })
   const clientHeaders = apiKey === undefined ? {} : { Authorization: 'Bearer YOUR-KEY' }
-  const directory = options.page ? serverDirectory({ gateway, title, clientHeaders }) : undefined
+  const directory = options.page ? serverDirectory({ gateway, title, clientHeaders, activity: () => true }) : undefined
   const http = createServer((request, response) => {
     const notFound = (): void => void response.writeHead(404, { 'content-type': 'text/plain' }).end('Not found\n')
     gateway(request, response, () => (directory ? directory(request, response, notFound) : notFound()))

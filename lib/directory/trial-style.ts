@@ -35,13 +35,13 @@ progress { width: 100%; height: .4rem; accent-color: var(--accent); }
 .result { display: grid; gap: .75rem; min-width: 0; }
 .result pre { max-height: 32rem; overflow: auto; }
 .result.failed pre { border-color: var(--bad); }
-.result h5, .question h5, dialog h5 { font-size: .9375rem; font-weight: 640; }
-.prompt-message > h5, .result > h5 { margin-bottom: .3rem; color: var(--soft); font-size: .875rem; }
+.result h3, .question h3, dialog h3 { font-size: .9375rem; font-weight: 640; }
+.prompt-message > h3, .result > h3 { margin-bottom: .3rem; color: var(--soft); font-size: .875rem; }
 .picture canvas { max-width: 100%; height: auto; border-radius: .6rem; border: 1px solid var(--line); background: repeating-conic-gradient(var(--well) 0 25%, var(--card) 0 50%) 0 0 / 1.25rem 1.25rem; }
 .resource-link { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .75rem; overflow-wrap: anywhere; }
 .resource > .address { margin-bottom: .35rem; }
 .question { display: grid; gap: .75rem; padding: 1rem 1.1rem 1.1rem; border: 1px solid var(--accent); border-radius: .75rem; background: var(--tint); }
-.question h5:focus-visible { outline-offset: .3rem; }
+.question h3:focus-visible { outline-offset: .3rem; }
 .question .field :is(input:not([type=checkbox]), select, textarea) { background: var(--card); }
 .question .quiet { font-size: .875rem; }
 .call > :empty { display: none; }

@@ -31,6 +31,8 @@ export interface Sink {
 
 /** Bytes that arrive before `pipe()` are buffered. Every byte is delivered once, also after a reader has peeked. */
 export interface Body {
+  /** Whether nobody keeps a chunk once the sink has it: its memory may be freed as soon as it has been written. */
+  readonly givesAway?: boolean
   /** Sends the bytes to a sink, buffered ones first. A second call sends the rest to the new sink. */
   pipe(sink: Sink): void
   /**

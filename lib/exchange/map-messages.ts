@@ -6,16 +6,7 @@ import { breakOf, MappedBody } from './mapped-body.ts'
 import { MappedDocument, messageIn } from './mapped-document.ts'
 import type { Message } from './message.ts'
 import type { Reply } from './reply.ts'
-import {
-  type EventFields,
-  eventsOf,
-  formatEvent,
-  hasEventId,
-  isMisleading,
-  messageEvent,
-  parseEvent,
-  plainField,
-} from './sse.ts'
+import { eventsOf, formatEvent, hasEventId, isMisleading, messageEvent, parseEvent, plainEvent } from './sse.ts'
 
 /** Selects the messages that are parsed and passed to the function. */
 export interface Wants {
@@ -23,10 +14,7 @@ export interface Wants {
   readonly methods?: (method: string) => boolean
   /** Those whose bytes pass the test, where there is one; it may be given several events at once. */
   readonly responses?: boolean | ((bytes: Buffer) => boolean)
-  /**
-   * Whether what a more lenient client could read as another message is dropped: data that is no JSON-RPC message, lines
-   * that are no field, and line ends that only some clients know.
-   */
+  /** Whether what a more lenient client could read as another message is dropped: data that is no message, and what `isMisleading()`. */
   readonly strict?: boolean
   /** Maps the id of an event; `undefined` removes it. */
   readonly eventIds?: (id: string) => string | undefined
@@ -203,9 +191,4 @@ class MappedEvents extends MappedBody {
     if (message.kind === 'batch') return message.items.some((item) => this.#isWanted(item))
     return this.#wants.methods?.(message.method) === true
   }
-}
-
-/** Without what clients could take for another field. Comments and unknown fields go with it. */
-function plainEvent({ id, event, retryMs, data }: EventFields): EventFields {
-  return { id: plainField(id), event: plainField(event), retryMs, data }
 }

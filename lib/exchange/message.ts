@@ -1,4 +1,5 @@
 /** JSON-RPC messages, parsed once and kept together with their original text. */
+import { LISTEN_METHOD } from '../protocol.ts'
 import type { Era, RequestId } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
 import { itemTexts } from './json-text.ts'
@@ -104,4 +105,9 @@ function batchOf(json: readonly unknown[], text: string, era: Era): BatchMessage
   const texts = itemTexts(text)
   const items = json.map((item, index) => (Array.isArray(item) ? undefined : messageOf(item, texts[index] ?? '', era)))
   return items.length > 0 && items.every((item) => item !== undefined) ? { kind: 'batch', era, items, text } : undefined
+}
+
+/** Whether it asks for the notifications of 2026-07-28, on a stream that lasts. */
+export function isListenRequest(message: Message): boolean {
+  return message.kind === 'request' && message.method === LISTEN_METHOD
 }

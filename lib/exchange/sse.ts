@@ -192,9 +192,11 @@ export function isMisleading(event: string): boolean {
   return OTHER_LINE_END.test(event) || NO_FIELD.test(event)
 }
 
-/** A field that is on one line for every client; `undefined` where it is not. */
-export function plainField(value: string | undefined): string | undefined {
-  return value !== undefined && OTHER_LINE_END.test(value) ? undefined : value
+/** The event without what clients could take for another field. Comments and unknown fields go with it. */
+export function plainEvent({ id, event, retryMs, data }: EventFields): EventFields {
+  const plain = (value: string | undefined): string | undefined =>
+    value !== undefined && OTHER_LINE_END.test(value) ? undefined : value
+  return { id: plain(id), event: plain(event), retryMs, data }
 }
 
 export interface EventFields {

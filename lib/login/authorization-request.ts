@@ -24,12 +24,19 @@ const NAMES: ReadonlySet<string> = new Set([
  * remain, beside the one that every agent gets.
  */
 export function prepareParameters(given: ParameterList, { scopes, baseScope }: LoginConfig): ParameterList {
-  const parameters = given.filter(([name]) => NAMES.has(name))
+  const parameters = given
+    .filter(([name]) => NAMES.has(name))
+    .map(([name, value]): readonly [string, string] => [name, name === 'prompt' ? promptFor(value) : value])
   const asked = parameters.filter(([name]) => name === 'scope')
   if (asked.length > 1) return parameters
   const known = (asked[0]?.[1] ?? '').split(' ').filter((scope) => Object.hasOwn(scopes, scope))
   const scope = [...new Set([baseScope, ...known])].join(' ')
   return [...parameters.filter(([name]) => name !== 'scope'), ['scope', scope]]
+}
+
+/** Users are asked in any case, by a page that offers another account: only whether there may be a page is of interest. */
+function promptFor(prompt: string): string {
+  return prompt.split(' ').includes('none') ? prompt : 'consent'
 }
 
 /** Whether the answer is to come in another way than in the query, which is the only one here. */

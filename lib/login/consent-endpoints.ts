@@ -107,7 +107,7 @@ export class ConsentEndpoints {
   }
 
   async #check(parameters: ParameterList, request: GatewayRequest): Promise<ValidRequest> {
-    if (asksForOtherMode(parameters)) throw impossible('The app asks for an answer in a form that there is not here.')
+    if (asksForOtherMode(parameters)) throw impossible('The agent asks for an answer in a form that there is not here.')
     const checked = await this.#parts.engine.check(parameters, request)
     if ('error' in checked) throw faultOfRequest(checked)
     return checked
@@ -184,29 +184,32 @@ export class ConsentEndpoints {
 
 const NO_SERVER = [
   'You cannot use this server',
-  'Your account has no access to the server that the app asks for.',
+  'Your account has no access to the server that the agent asks for.',
 ] as const
-const NO_CLIENT = ['This app is not allowed here', 'Apps like this one may not be connected to this server.'] as const
+const NO_CLIENT = [
+  'This agent is not allowed here',
+  'Agents like this one may not be connected to this server.',
+] as const
 
 function faultOfRequest({ status, error, description, back }: RequestFault): PageFault {
   const words = description === undefined ? `${error}.` : `${error}: ${description}.`
   return new PageFault({
     status,
-    heading: 'This app cannot be connected',
+    heading: 'This agent cannot be connected',
     words,
     ...(back && { back: { url: back.url, client: agentClient(back.client, back.url) } }),
   })
 }
 
 function impossible(words: string): PageFault {
-  return new PageFault({ status: 400, heading: 'This app cannot be connected', words })
+  return new PageFault({ status: 400, heading: 'This agent cannot be connected', words })
 }
 
 function foreignForm(): PageFault {
   return new PageFault({
     status: 403,
     heading: 'This answer came from another page',
-    words: 'An answer counts only if it is given on the page that asks. Start again in the app.',
+    words: 'An answer counts only if it is given on the page that asks. Start again at the agent.',
   })
 }
 
@@ -214,7 +217,7 @@ function expiredForm(): PageFault {
   return new PageFault({
     status: 400,
     heading: 'This question is over',
-    words: 'It was open for too long, or has been answered. Start again in the app.',
+    words: 'It was open for too long, or has been answered. Start again at the agent.',
   })
 }
 
@@ -222,6 +225,6 @@ function otherUser(): PageFault {
   return new PageFault({
     status: 403,
     heading: 'Another account is logged in',
-    words: 'The account has changed since you were asked. Start again in the app.',
+    words: 'The account has changed since you were asked. Start again at the agent.',
   })
 }

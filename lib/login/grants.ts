@@ -157,15 +157,17 @@ export class Grants {
 
   async #of(user: string, client?: string): Promise<(readonly [string, GrantRecord | undefined])[]> {
     const clients = client === undefined ? await this.#store.members(clientsKey(user)) : [client]
-    const ids: string[] = []
+    const listed: (readonly [id: string, client: string])[] = []
     for (const each of clients) {
       const members = await this.#store.members(grantsKey(user, each))
       if (members.length === 0) await this.#store.remove(clientsKey(user), each)
-      ids.push(...members)
+      for (const id of members) listed.push([id, each])
     }
-    const records = await Promise.all(ids.map(async (id) => [id, await this.find(id)] as const))
-    // An id in the index of this user may be that of a grant that another has since: only their own are given out.
-    return records.filter(([, record]) => record === undefined || record.user === user)
+    const found = await Promise.all(listed.map(async ([id, of]) => [id, await this.find(id), of] as const))
+    // The index is written first: an id in it may be that of a grant of another user or client.
+    return found.flatMap(([id, record, of]) =>
+      record === undefined || (record.user === user && record.client.id === of) ? [[id, record] as const] : [],
+    )
   }
 
   #ttlMs(record: GrantRecord): number {

@@ -67,7 +67,9 @@ export class Hosts {
     for (const host of this.#hosts) host.end(test)
   }
 
+  /** Throws a TypeError while there is no gateway, since no server could be known. */
   #find(resource: string): { readonly host: AccessHost; readonly server: HostedServer } | undefined {
+    if (this.#hosts.size === 0) throw new TypeError(NO_GATEWAY)
     for (const host of this.#hosts) {
       const server = host.serverOf(resource)
       if (server) return { host, server }
@@ -75,3 +77,6 @@ export class Hosts {
     return undefined
   }
 }
+
+const NO_GATEWAY =
+  'agentLogin: no open gateway has "authenticate: login.authenticate"; a hook that calls it must be made with Object.assign(hook, login.authenticate)'

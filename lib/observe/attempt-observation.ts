@@ -15,7 +15,8 @@ import {
   settleWith,
 } from './endings.ts'
 import { clientOf, idOfMessage, methodOf, serverOf, sessionDigest, messageTarget, versionOfMessage } from './facts.ts'
-import { InboundObservation, type ObservationParts } from './inbound-observation.ts'
+import { InboundObservation } from './inbound-observation.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import { safely } from './safely.ts'
 import type { AttemptSpan, Ending, TelemetryObserver, TraceFields } from './telemetry.ts'

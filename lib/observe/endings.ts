@@ -107,3 +107,8 @@ export function endingByFault(error: unknown, stopped: GatewayError | undefined)
   if (error instanceof GatewayError) return { outcome: 'error', code: error.code, message: error.message }
   return { outcome: 'error', code: 'internal' }
 }
+
+/** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
+export function asRefused(ending: Ending): Ending {
+  return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
+}

@@ -5,13 +5,12 @@ import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
 import type { EventsReply, Reply } from '../exchange/reply.ts'
-import type { RequestWatcher } from '../exchange/request-watcher.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
 import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
-import type { Audit, AuditReport } from './audit.ts'
 import { endRequest, hasRequestSubscribers, type RequestContext, traceRequest } from './channels.ts'
 import {
+  asRefused,
   CANCELLED,
   deciderOf,
   endingBy,
@@ -23,31 +22,13 @@ import {
   resultReaderOf,
   settleWith,
 } from './endings.ts'
-import {
-  addressOf,
-  clientOf,
-  idOfMessage,
-  methodOf,
-  sessionDigest,
-  messageTarget,
-  traceIdOf,
-  versionOfMessage,
-} from './facts.ts'
+import { addressOf, sessionDigest, versionOfMessage } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import { type RecordedRequest, requestRecord } from './request-record.ts'
 import { safely } from './safely.ts'
-import type { SessionWatch } from './session-watch.ts'
+import type { ObservationParts } from './observation-parts.ts'
 import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
 import { watchReply } from './watched-body.ts'
-
-/** The parts of the gateway that an observation uses. */
-export interface ObservationParts {
-  readonly audit: Audit | undefined
-  readonly telemetry: TelemetryObserver | undefined
-  readonly sessions: SessionWatch
-  readonly report: AuditReport
-  /** Registered later than the gateway is created, if at all. */
-  watcher?: RequestWatcher
-}
 
 type Verb = 'POST' | 'GET' | 'DELETE'
 
@@ -177,17 +158,14 @@ export class InboundObservation implements Observed {
     const ending = item.by !== undefined ? asRefused(item.ending!) : item.ending!
     const durationMs = this.#durationOf(item)
     const { span } = item
+    const recorded = this.#recorded
     if (span) {
-      const facts = {
-        ending,
-        durationMs,
-        protocolVersion: this.#versionOf(item),
-        session: sessionDigest(this.#sessionId),
-      }
+      const protocolVersion = versionOfMessage(item.message, recorded.negotiated, this.#inbound.request)
+      const facts = { ending, durationMs, protocolVersion, session: sessionDigest(recorded.sessionId) }
       safely(() => span.end(facts), this.#report)
     }
     if (!audit && !watcher && !context) return
-    const record = this.#recordOf(item, ending, durationMs) as AuditRecord
+    const record = requestRecord(recorded, item, this.#parts.sessions, ending, durationMs) as AuditRecord
     audit?.tell(record, this.#inbound.request)
     watcher?.recorded(record)
     if (context) endRequest(Object.assign(context, record, error && { error }))
@@ -199,37 +177,15 @@ export class InboundObservation implements Observed {
     return until - this.#startedAt
   }
 
-  get #sessionId(): string | undefined {
-    return this.#session?.id ?? this.#reply?.sessionId
-  }
-
-  #versionOf({ message }: ObservedMessage): string | undefined {
-    const negotiated = this.#session?.record.protocolVersion ?? this.#reply?.opened?.protocolVersion
-    return versionOfMessage(message, negotiated, this.#inbound.request)
-  }
-
-  /** Builds the record as one literal, because V8 makes a slow dictionary of a spread with further members. */
-  #recordOf(item: ObservedMessage, ending: Ending | undefined, durationMs: number | undefined): RequestContext {
-    const { server, principal, request, id } = this.#inbound
-    const { message, by, span } = item
-    const sessionId = this.#sessionId
+  get #recorded(): RecordedRequest {
+    const session = this.#session
     return {
-      time: new Date(this.#receivedAt).toISOString(),
-      durationMs,
-      server,
-      principal,
+      inbound: this.#inbound,
+      verb: this.#verb,
       address: this.#address,
-      client: clientOf(message) ?? this.#parts.sessions.clientOf(sessionId),
-      session: sessionDigest(sessionId),
-      protocolVersion: this.#versionOf(item),
-      from: 'client',
-      method: message ? methodOf(message) : this.#verb === 'POST' ? undefined : this.#verb,
-      target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
-      id: message ? idOfMessage(message) : id,
-      outcome: ending?.outcome,
-      by,
-      code: ending?.code,
-      traceId: span?.traceId ?? traceIdOf(message, request),
+      receivedAt: this.#receivedAt,
+      sessionId: session?.id ?? this.#reply?.sessionId,
+      negotiated: session?.record.protocolVersion ?? this.#reply?.opened?.protocolVersion,
     }
   }
 
@@ -244,19 +200,15 @@ export class InboundObservation implements Observed {
   }
 
   #traced<T>(work: () => T): T {
-    const contexts = (this.#contexts = new Map<ObservedMessage, RequestContext>())
-    let run = work
-    for (const item of this.#items) {
-      const context = this.#recordOf(item, undefined, undefined)
-      contexts.set(item, context)
-      const inner = run
-      run = () => traceRequest(context, inner)
-    }
-    return run()
+    const contexts = this.#items.map(
+      (item) => [item, requestRecord(this.#recorded, item, this.#parts.sessions)] as const,
+    )
+    this.#contexts = new Map(contexts)
+    return contexts.reduce(
+      (run, [, context]) =>
+        () =>
+          traceRequest(context, run),
+      work,
+    )()
   }
-}
-
-/** Turns an error into a refusal, when a part of the gateway answered in place of the server. */
-function asRefused(ending: Ending): Ending {
-  return ending.outcome === 'error' || ending.outcome === 'tool_error' ? { ...ending, outcome: 'refused' } : ending
 }

@@ -90,8 +90,8 @@ export abstract class Writer implements Sink, HeartbeatTarget {
   }
 
   /** `write()` and `drain` come from the same stream, also if `compression()` wraps the response. */
-  protected put(bytes: Buffer): void {
-    if (!this.response.write(bytes)) this.#needsDrain = true
+  protected put(bytes: Buffer, onWritten?: () => void): void {
+    if (!this.response.write(bytes, onWritten)) this.#needsDrain = true
   }
 
   end(end: End): void {

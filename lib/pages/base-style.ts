@@ -24,7 +24,7 @@ body {
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
   -webkit-text-size-adjust: 100%; text-size-adjust: 100%;
 }
-h1, h2, h3, h5, p, ul, ol, dl, dd, fieldset, pre { margin: 0; padding: 0; }
+h1, h2, h3, p, ul, ol, dl, dd, fieldset, pre { margin: 0; padding: 0; }
 ul, ol { list-style: none; }
 a { color: var(--accent); text-underline-offset: .18em; }
 button, input, select, textarea { font: inherit; color: inherit; }

@@ -40,8 +40,9 @@ export interface GatewayOptions<
   readonly events?: EventLog | undefined
   /**
    * Secrets of 32 bytes or characters at least, the same on every node, for what the gateway itself seals: with them a
-   * question of a bridged server can be answered at any node, if the server gives event ids. The first seals, all of
-   * them open: to rotate, put a new one in front, and drop the old one a quarter of an hour later. Each purpose has keys
+   * question of a bridged server can be answered at any node, if the server gives event ids, and so can what is left of
+   * a server's questions when interceptors have answered some. The first seals, all of them open: to rotate, put a new
+   * one in front, and drop the old one an hour later. Each purpose has keys
    * of its own, so the secrets of a `SealedSessionStore` will do. Defaults to none: a key of this process alone.
    */
   readonly keys?: readonly (string | Uint8Array)[] | undefined

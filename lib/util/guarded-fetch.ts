@@ -68,7 +68,7 @@ class GuardedFetcher {
     const { maxPerHost = 4, maxRunning = 16, maxPerMinute = 120 } = options
     this.#allowLoopback = options.allowLoopback
     this.#limits = new FetchLimits(maxPerHost, maxRunning, maxPerMinute)
-    this.#resolve = options.resolve ?? resolveByDns
+    this.#resolve = options.resolve ?? ((hostname, signal) => resolveByDns(hostname, signal))
   }
 
   async fetch(given: string | URL, request: GuardedRequest = {}): Promise<Response> {
@@ -192,10 +192,15 @@ function isLocalhost(host: string): boolean {
 
 /**
  * A resolver of its own for each lookup, which asks name servers without the thread pool: a stranger's slow name server
- * would otherwise hold up all file access and cryptography of the process.
+ * would otherwise hold up all file access and cryptography of the process. `servers` default to those of the system.
  */
-async function resolveByDns(hostname: string, signal: AbortSignal): Promise<readonly string[]> {
+export async function resolveByDns(
+  hostname: string,
+  signal: AbortSignal,
+  servers?: readonly string[],
+): Promise<readonly string[]> {
   const resolver = new Resolver({ timeout: 1_000, tries: 2 })
+  if (servers) resolver.setServers(servers)
   const cancel = (): void => resolver.cancel()
   signal.addEventListener('abort', cancel, { once: true })
   try {

@@ -38,15 +38,19 @@ export function nearestName(key: string, names: readonly string[]): string | und
   return nearest
 }
 
-/** The Levenshtein distance, row by row. */
+/** The Levenshtein distance, row by row, where two letters that changed places are one edit (Damerau). */
 function editDistance(one: string, other: string): number {
+  let before: readonly number[] = []
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
   for (let left = 1; left <= one.length; left += 1) {
     const next = [left]
     for (let right = 1; right <= other.length; right += 1) {
       const replaced = row[right - 1]! + Number(one[left - 1] !== other[right - 1])
-      next.push(Math.min(row[right]! + 1, next[right - 1]! + 1, replaced))
+      const isSwapped = left > 1 && one[left - 1] === other[right - 2] && one[left - 2] === other[right - 1]
+      const swapped = isSwapped ? before[right - 2]! + 1 : Infinity
+      next.push(Math.min(row[right]! + 1, next[right - 1]! + 1, replaced, swapped))
     }
+    before = row
     row = next
   }
   return row[other.length]!

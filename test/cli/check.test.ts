@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { jest } from '@jest/globals'
 import { CliFolder } from '../support/cli.ts'
 import { listen } from '../support/listen.ts'
-import { processesWith } from '../support/processes.ts'
+import { processesWith, untilGone } from '../support/processes.ts'
 import { startSdkV1Server, startSdkV2Server } from '../support/servers.ts'
 import { closeUsed, use } from '../support/use.ts'
 
@@ -162,6 +162,25 @@ test('variables are replaced, with defaults, also as VS Code writes them', async
   expect([...new Set(seen)]).toEqual(['abc!$x'])
 })
 
+test('a signal ends what was started, too', async () => {
+  const mark = `sleep-${process.pid}-signal`
+  const folder = await folderOf({ shell: { command: 'sh', args: ['-c', `: ${mark}; sleep 30`] } })
+  const cli = await use(folder.start(['mcp.json', '--check', '--allow-commands']))
+  await cli.until('shell starts', 'stderr')
+  while (processesWith(mark).length === 0) await new Promise((resolve) => void setTimeout(resolve, 20))
+  const { stdout, code } = await cli.end('SIGINT')
+  expect({ stdout, code }).toEqual({ stdout: '', code: 1 })
+  await untilGone(...processesWith(mark))
+})
+
+test('when nobody reads its output it ends, and writes no stack', async () => {
+  const folder = await folderOf({ down, twice: down })
+  const cli = await use(folder.start(['mcp.json', '--check']))
+  cli.hangUp()
+  const { stderr, code } = await cli.end()
+  expect({ stderr, code }).toEqual({ stderr: '', code: 1 })
+})
+
 test('a file that is malformed, or arguments that are, exit with 2 and one line', async () => {
   const folder = await folderOf({ down })
   folder.write('broken.json', '{\n  "mcpServers": {\n    "a": { "url": "http://h/" }\n    "b": {}\n  }\n}')
@@ -170,9 +189,9 @@ test('a file that is malformed, or arguments that are, exit with 2 and one line'
     stderr: 'express-mcp-gateway: broken.json:4:5: a comma or "}" is expected\n',
     code: 2,
   })
-  expect(await folder.run(['mcp.json', '--chck'])).toEqual({
+  expect(await folder.run(['mcp.json', '--chekc'])).toEqual({
     stdout: '',
-    stderr: 'express-mcp-gateway: --chck is not an option; did you mean --check?\n',
+    stderr: 'express-mcp-gateway: --chekc is not an option; did you mean --check?\n',
     code: 2,
   })
   expect(await folder.run(['mcp.json', '--check', '--only', 'dow'])).toEqual({

@@ -60,6 +60,7 @@ test('the page lists the servers; --no-page has none', async () => {
   const page = await asBrowser(paged['The page']!)
   expect(page.status).toBe(200)
   expect(await page.text()).toContain('weather')
+  expect((await asBrowser(`${paged['The page']}?view=activity`)).status).toBe(200)
   const bare = await serving(await use(folder.start(['mcp.json', '--port', '0', '--no-page'])))
   expect(Object.keys(bare)).toEqual(['weather'])
   expect((await asBrowser(new URL('/', bare['weather']).href)).status).toBe(404)

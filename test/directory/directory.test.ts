@@ -352,7 +352,7 @@ describe('options', () => {
     [{ gateway: (): void => {} }, '"gateway" must be what mcpGateway() returned'],
     [{ gateway: lookup }, '"list" is required where the gateway\'s "servers" is a function'],
     [{ gateway, list: {} }, '"list" must be a function'],
-    [{ gateway, titel: 'x' }, '"titel" is not an option; there are: gateway, list, title'],
+    [{ gateway, titel: 'x' }, '"titel" is not an option; did you mean "title"? There are: gateway, list, title'],
     [{ gateway, title: ' ' }, '"title" must be a text'],
     [{ gateway, clientHeaders: { 'a b': 'x' } }, '"clientHeaders" takes names and values'],
     [{ gateway, clientHeaders: { a: 'x\ny' } }, '"clientHeaders" takes names and values'],

@@ -85,8 +85,8 @@ export function expectedOf(cell: Cell): Outcome {
 function recordOf({ message, fault, layers }: Cell, { client, ids }: Outcome): string {
   const last = client.findLast((word) => word !== 'retry') ?? ''
   if (last === 'result') return 'ok'
-  if (/ 401$/.test(last)) return 'cancelled unauthorized'
-  if (/ 503$/.test(last)) return 'cancelled closing'
+  if (last.endsWith(' 401')) return 'cancelled unauthorized'
+  if (last.endsWith(' 503')) return 'cancelled closing'
   if (last === 'refused 504') return 'error upstream_timeout'
   if (last === 'refused 502') return 'error upstream_invalid'
   if (last === 'refused 404') return message.startsWith('a call') ? 'error session_not_found' : 'error upstream_refused'

@@ -4,11 +4,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import connect from 'connect'
 import express4 from 'express4'
-import { mcpGateway } from '../../lib/index.ts'
+import { type Authenticate, mcpGateway } from '../../lib/index.ts'
 import type { AgentLoginOptions } from '../../lib/login/index.ts'
 import { newSigningKey, SECRET, SIGNING_KEY, startLoginApp } from '../support/login-app.ts'
 import { agentLogin } from '../support/login.ts'
-import { KNOWN } from '../support/raw-oauth.ts'
+import { KNOWN, RawClient } from '../support/raw-oauth.ts'
 
 const { jest } = import.meta
 
@@ -212,6 +212,30 @@ test('leaves no handle open once it is closed, and needs none before', () => {
 })
 
 describe('what the app does wrong', () => {
+  test('a login that no gateway knows has no servers, and says so; one whose hook is passed on has', async () => {
+    const app = await startLoginApp({
+      servers: { notes: { url: 'http://127.0.0.1:9/mcp' } },
+      login: { clients: [KNOWN] },
+      gateway: { authenticate: false },
+    })
+    try {
+      const url = new RawClient(app).authorizeUrl()
+      expect((await fetch(app.origin + url, { redirect: 'manual' })).status).toBe(500)
+      expect(app.reported.map(({ message }) => message)).toEqual([
+        expect.stringMatching(/no open gateway has "authenticate: login.authenticate"/),
+      ])
+      const hook: Authenticate = (request, context) => app.login.authenticate(request, context)
+      const authenticate = Object.assign(hook, app.login.authenticate)
+      const servers = { notes: { url: 'http://127.0.0.1:9/mcp' } }
+      const gateway = mcpGateway({ servers, authenticate, publicUrl: `${app.origin}/mcp-servers` })
+      expect((await fetch(app.origin + url, { redirect: 'manual' })).status).toBe(303)
+      await gateway.close()
+      expect((await fetch(app.origin + url, { redirect: 'manual' })).status).toBe(500)
+    } finally {
+      await app.close()
+    }
+  })
+
   test.each<[string, unknown]>([
     ['a number as id', { id: 5 }],
     ['an empty id', { id: '' }],

@@ -83,6 +83,13 @@ describe('parameters', () => {
     expect(page.text).not.toMatch(/agent\.example|evil\.example/)
   })
 
+  test.each(['login', 'consent', 'select_account', 'login consent', 'create', ''])(
+    'whoever is to be asked in the way of %j is asked',
+    async (prompt) => {
+      expect(await client.logIn(browser, 'ada', { prompt })).toMatchObject({ scope: 'mcp' })
+    },
+  )
+
   test('scopes that are not known are left out, and the first one is always there', async () => {
     const asked = { 'openid offline_access': 'mcp', 'mail:send other': 'mcp mail:send', constructor: 'mcp', '': 'mcp' }
     for (const [scope, granted] of Object.entries(asked)) {

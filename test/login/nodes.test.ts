@@ -187,7 +187,7 @@ describeRedis('while Redis is away (login.md 8.21)', () => {
     const connection = await REDIS_CLIENTS[0]![1](redis.path)
     const app = await startLoginApp({
       servers: { notes: { url: upstream.url } },
-      login: { clients: [KNOWN], store: new RedisLoginStore({ client: connection.client, timeoutMs: 100 }) },
+      login: { clients: [KNOWN], store: new RedisLoginStore({ client: connection.client, timeoutMs: 400 }) },
     })
     try {
       const [client, browser] = [new RawClient(app), new LoginBrowser(app.origin)]
@@ -211,5 +211,5 @@ describeRedis('while Redis is away (login.md 8.21)', () => {
       connection.close()
       await Promise.all([redis.close(), upstream.close()])
     }
-  })
+  }, 20_000)
 })

@@ -130,6 +130,8 @@ describe('an access token', () => {
       for (const change of [{ grant: undefined }, { grant: 'A'.repeat(22) }, { sub: 'bob' }, { iss: other.origin }]) {
         expect(await callStatus(app, await signed(SIGNING_KEY, { ...claims, ...change }))).toBe(401)
       }
+      const elsewhere = await signed(SIGNING_KEY, { ...claims, aud: app.url('files') })
+      expect(await callStatus(app, elsewhere, 'files')).toBe(401)
     } finally {
       await other.close()
     }

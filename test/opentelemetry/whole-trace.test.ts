@@ -67,6 +67,7 @@ test.each([
   ['legacy', 'logged', 'intercepted'],
   ['legacy', 'plain', 'bridged'],
   ['legacy', 'logged', 'bridged'],
+  ['modern', 'plain', 'old'],
 ] as const)('a %s client of /%s/%s is the root of what its server does', async (era, mount, server) => {
   const answered = await call({ call: era, mount, server })
   expect(answered.isError).toBe(false)
@@ -101,7 +102,7 @@ test.each([
 
 test('no span of these traces is an orphan', async () => {
   await close()
-  expect(traces).toHaveLength(13)
+  expect(traces).toHaveLength(14)
   for (const { traceId, spanId } of traces) {
     const own = spans.entries.filter((span) => span.traceId === traceId)
     const ids = new Set(own.map((span) => span.spanId))

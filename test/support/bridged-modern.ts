@@ -33,7 +33,8 @@ export function legacyServer({
   principal = { id: 'ann' },
   ...rest
 }: LegacyServerOptions = {}) {
-  const layers = [...(logs ? (['log'] as const) : []), 'bridge', 'resume', 'cancel'] as const
+  const intercepting = rest.intercept ? (['intercept'] as const) : []
+  const layers = [...(logs ? (['log'] as const) : []), ...intercepting, 'bridge', 'resume', 'cancel'] as const
   const gateway = fixture({
     layers,
     ...(!isPublic && { principal }),

@@ -20,6 +20,8 @@ export interface RunningCli {
   /** Sends a signal, and resolves when the process has ended. */
   end(signal?: NodeJS.Signals): Promise<Outcome>
   signal(signal: NodeJS.Signals): void
+  /** Closes the end of stdout that is read. */
+  hangUp(): void
   close(): Promise<void>
 }
 
@@ -64,6 +66,7 @@ export class CliFolder {
         return said[stream]
       },
       end,
+      hangUp: () => void child.stdout.destroy(),
       signal: (signal) => void child.kill(signal),
       close: async () => void (await end('SIGKILL')),
     }

@@ -13,6 +13,7 @@ import { CancelOnStop } from '../../lib/layers/cancel-on-stop.ts'
 import { EventLogLayer } from '../../lib/layers/event-log/event-log-layer.ts'
 import { interceptorsOf } from '../../lib/layers/interceptors/interceptor-set.ts'
 import { Interceptors } from '../../lib/layers/interceptors/interceptors.ts'
+import { KeptAnswers } from '../../lib/layers/interceptors/questions.ts'
 import { OpenSession } from '../../lib/layers/open-session.ts'
 import { RecoverSession } from '../../lib/layers/recover-session.ts'
 import { ResumeUpstream } from '../../lib/layers/resume-upstream.ts'
@@ -121,7 +122,7 @@ export function fixture({
   const observed = sending ? (Object.create(upstream, sending) as MemoryUpstream) : upstream
   const upstreamOf = (): MemoryUpstream => observed
   const eras = new Eras()
-  const intercepting = { upstreamOf, timeoutMs: 0, report }
+  const intercepting = { upstreamOf, timeoutMs: 0, report, kept: new KeptAnswers(keys) }
   const log = new EventLogLayer(eventLog, { report, inFlight })
   const made: Readonly<Record<LayerName, Layer>> = {
     open: new OpenSession({

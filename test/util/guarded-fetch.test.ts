@@ -1,8 +1,15 @@
 // The guarded fetch: what it refuses without a connection, what it is pinned to, and its limits. (SC4)
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { jest } from '@jest/globals'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type GuardedFetch, guardedFetch, type GuardedFetchOptions } from '../../lib/util/guarded-fetch.ts'
+import {
+  type GuardedFetch,
+  guardedFetch,
+  type GuardedFetchOptions,
+  resolveByDns,
+} from '../../lib/util/guarded-fetch.ts'
 
 let server: Server
 let port: number
@@ -258,4 +265,59 @@ test('what the HTTP client says of a failure is not repeated', async () => {
   const message = await onLoopback()(here()).then(String, (error: Error) => error.message)
   expect(message).toContain('did not answer')
   expect(message).not.toContain('secret')
+})
+
+describe('a lookup', () => {
+  const A = 1
+  const AAAA = 28
+
+  /** A name server with these records for every name; one without an entry for a type says nothing to it. */
+  async function nameServer(records: Readonly<Record<number, readonly Buffer[]>>) {
+    const socket = createSocket('udp4', (query, { port: from, address }) => {
+      const end = query.indexOf(0, 12) + 5
+      const type = query.readUInt16BE(end - 4)
+      const found = records[type]
+      if (!found) return
+      const head = Buffer.from(query.subarray(0, end))
+      head.writeUInt16BE(0x8180, 2)
+      head.writeUInt16BE(found.length, 6)
+      head.writeUInt32BE(0, 8)
+      const answers = found.map((data) => {
+        const record = Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 0, 60, 0, data.length])
+        return Buffer.concat([record, data])
+      })
+      socket.send(Buffer.concat([head, ...answers]), from, address)
+    })
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    return { servers: [`127.0.0.1:${socket.address().port}`], close: () => socket.close() }
+  }
+  const lookUp = async (records: Readonly<Record<number, readonly Buffer[]>>, signal: AbortSignal) => {
+    const { servers, close } = await nameServer(records)
+    try {
+      return await resolveByDns('client.example', signal, servers)
+    } finally {
+      close()
+    }
+  }
+  const inTime = (): AbortSignal => AbortSignal.timeout(3_000)
+
+  test('finds the addresses of both families, so that none is left unchecked', async () => {
+    const six = Buffer.from('fe800000000000000000000000000001', 'hex')
+    const found = await lookUp(
+      { [A]: [Buffer.from([8, 8, 8, 8]), Buffer.from([10, 0, 0, 1])], [AAAA]: [six] },
+      inTime(),
+    )
+    expect(found.toSorted()).toEqual(['10.0.0.1', '8.8.8.8', 'fe80::1'])
+  })
+
+  test('finds those of one family where there are no others', async () => {
+    expect(await lookUp({ [A]: [Buffer.from([8, 8, 8, 8])], [AAAA]: [] }, inTime())).toEqual(['8.8.8.8'])
+  })
+
+  test('ends with the request, whatever a name server does', async () => {
+    const abort = new AbortController()
+    setImmediate(() => abort.abort())
+    expect(await lookUp({}, abort.signal)).toEqual([])
+  })
 })

@@ -16,6 +16,8 @@ test.each([
   ['header', 'headers'],
   ['uri', 'url'],
   ['protcol', 'protocol'],
+  ['ulr', 'url'],
+  ['socpes', 'scopes'],
 ])('%s is nearly %s', (key, nearest) => {
   expect(alternatives(key, KNOWN)).toBe(`did you mean "${nearest}"? There are: url, headers, scopes, protocol`)
 })

@@ -5,7 +5,7 @@ import { button, element, freshId } from './elements.ts'
 export function confirmed(tool: string, server: string): Promise<boolean> {
   return new Promise((resolve) => {
     const id = freshId()
-    const heading = element('h5', { id }, `Run ${tool}?`)
+    const heading = element('h3', { id }, `Run ${tool}?`)
     const text = element(
       'p',
       {},

@@ -38,7 +38,7 @@ export class QuestionSlot {
       const withdraw = (): void => over({ action: 'cancel' })
       const body = question['mode'] === 'url' ? urlQuestion(question, over) : formQuestion(question, over)
       const id = freshId()
-      const heading = element('h5', { id, tabindex: -1 }, `${this.#server} asks`)
+      const heading = element('h3', { id, tabindex: -1 }, `${this.#server} asks`)
       const text = element('p', { class: 'prose' }, nonEmptyText(question, 'message') ?? '')
       const shown = element('div', { class: 'question', role: 'group', 'aria-labelledby': id }, heading, text, ...body)
       signal.addEventListener('abort', withdraw, { once: true })

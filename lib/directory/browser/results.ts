@@ -18,7 +18,7 @@ export function renderResult(result: JsonObject, onRead: ReadResource): HTMLElem
   if (blocks.length > MAX_BLOCKS) shown.append(quietNote(`${blocks.length - MAX_BLOCKS} more parts are not shown`))
   const structured = result['structuredContent']
   if (structured !== undefined && !repeatsStructured(structured, blocks)) {
-    shown.append(element('h5', {}, 'Structured content'), pre(jsonText(structured)))
+    shown.append(element('h3', {}, 'Structured content'), pre(jsonText(structured)))
   }
   if (!shown.hasChildNodes()) shown.append(quietNote('The result is empty.'))
   return shown
@@ -66,7 +66,7 @@ function message(given: unknown, onRead: ReadResource): HTMLElement {
   return element(
     'div',
     { class: 'prompt-message' },
-    element('h5', {}, role),
+    element('h3', {}, role),
     renderBlock(member(given, 'content'), onRead),
   )
 }

@@ -37,6 +37,8 @@ export function textField({ schema, required, initial }: Text, id: string): Fiel
   }
 }
 
+const DIGITS = /^-?\d+$/
+
 /** Whole numbers that JavaScript cannot tell from their neighbours are refused, rather than sent as another number. */
 export function numberField({ schema, required, initial }: Text, id: string, whole: boolean): Field {
   const [min, max] = [member(schema, 'minimum'), member(schema, 'maximum')].map((limit) =>
@@ -46,7 +48,8 @@ export function numberField({ schema, required, initial }: Text, id: string, who
   const step = whole ? 1 : 'any'
   const shown = element('input', { id, type: 'number', required, min, max, step, value, autocomplete: 'off' })
   shown.addEventListener('input', () => {
-    const isExact = !whole || shown.value === '' || Number.isSafeInteger(Number(shown.value))
+    const isInteger = whole ? shown.value !== '' : DIGITS.test(shown.value)
+    const isExact = !isInteger || Number.isSafeInteger(Number(shown.value))
     shown.setCustomValidity(isExact ? '' : 'Too large for a number here: it would be rounded')
   })
   return { shown, read: () => (shown.value === '' ? undefined : Number(shown.value)) }

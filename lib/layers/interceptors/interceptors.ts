@@ -13,7 +13,7 @@ import { inInterceptorTime } from './in-time.ts'
 import { ClientRequest, endSession } from './client-request.ts'
 import { innerRightsOf } from './inner-rights.ts'
 import { type InterceptorSet, interceptorsOf } from './interceptor-set.ts'
-import { KeptAnswers } from './questions.ts'
+import type { KeptAnswers } from './questions.ts'
 import { interceptServerMessages } from './server-messages.ts'
 import type { Surroundings } from './surroundings.ts'
 import { ToolLists } from './tool-lists.ts'
@@ -25,6 +25,7 @@ export interface InterceptorsParts {
   /** How long interceptors may take, without the server's time, in milliseconds; 0 sets no limit. */
   readonly timeoutMs: number
   readonly report: (error: unknown, exchange: Exchange) => void
+  readonly kept: KeptAnswers
 }
 
 export class Interceptors implements Layer {
@@ -33,7 +34,6 @@ export class Interceptors implements Layer {
   readonly #own: InterceptorSet | undefined
   readonly #parts: InterceptorsParts
   readonly #toolLists = new ToolLists()
-  readonly #kept = new KeptAnswers()
   readonly #deadlines: Deadlines
 
   /** `own` are the interceptors of the gateway. On the server's side they are taken from each config. */
@@ -133,7 +133,7 @@ export class Interceptors implements Layer {
   }
 
   #surroundings(exchange: Exchange, set: InterceptorSet, next: Handle): Surroundings {
-    const { timeoutMs, report, upstreamOf } = this.#parts
+    const { timeoutMs, report, upstreamOf, kept } = this.#parts
     const upstreamId = (): string => upstreamOf(exchange.path.at(-1)!, exchange.config).id
     const surroundings: Surroundings = {
       set,
@@ -141,7 +141,7 @@ export class Interceptors implements Layer {
       next,
       timeoutMs,
       deadlines: this.#deadlines,
-      kept: this.#kept,
+      kept,
       report: (error) => report(error, exchange),
       onToolsChanged: () => this.#toolLists.forget(upstreamId()),
       findTool: (name, place) => this.#findTool(name, place, upstreamId(), surroundings),

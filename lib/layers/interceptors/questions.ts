@@ -1,11 +1,11 @@
 /** Runs the input requests of an `input_required` result through their interceptors. (2026-07-28 MRTR) */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
 import type { ResponseMessage } from '../../exchange/message.ts'
 import { RpcError } from '../../rpc-error.ts'
-import type { Json } from '../../types.ts'
+import type { GatewayOptions, Json } from '../../types.ts'
 import { isObject, type JsonObject, member, parseJson } from '../../util/json.ts'
+import { SealingKeys } from '../../util/sealing-keys.ts'
 import { isSoundResponse, NO_PARAMS } from './frozen.ts'
 import { QUESTIONS } from './interceptor-set.ts'
 import { type Decision, decide, type ServerMessageParts, unshowable } from './decide.ts'
@@ -15,6 +15,9 @@ const MAX_ROUNDS = 10
 
 /** How long sealed answers are valid, in milliseconds. */
 const KEPT_MS = 60 * 60_000
+
+/** The purpose of the keys that seal answers. */
+const ANSWERS_PURPOSE = 'express-mcp-gateway answers of interceptors'
 
 const INPUT_REQUIRED = 'input_required'
 
@@ -28,39 +31,38 @@ interface SealedAnswers {
   readonly until: number
 }
 
-/** Encrypts interceptors' answers into the `requestState` of the client's retry, so that the gateway keeps no state. */
+/**
+ * Encrypts interceptors' answers into the `requestState` of the client's retry, so that the gateway keeps no state. The
+ * interceptors of the gateway and those of a server share one: the former see what the latter have sealed.
+ */
 export class KeptAnswers {
-  /** The key exists in this process only: a retry at another node fails with -32602. */
-  readonly #key = randomBytes(32)
+  readonly #keys: SealingKeys
+
+  /** Without `keys` a retry at another node fails with -32602. */
+  constructor(keys?: GatewayOptions['keys']) {
+    this.#keys =
+      keys === undefined ? SealingKeys.random(ANSWERS_PURPOSE) : new SealingKeys('"keys"', keys, ANSWERS_PURPOSE)
+  }
 
   seal(kept: Omit<SealedAnswers, 'until'>, bound: string): string {
-    const iv = randomBytes(12)
-    const cipher = createCipheriv('aes-256-gcm', this.#key, iv).setAAD(Buffer.from(bound))
-    const text = JSON.stringify({ ...kept, until: Date.now() + KEPT_MS })
-    const sealed = Buffer.concat([iv, cipher.update(text), cipher.final(), cipher.getAuthTag()])
-    return STATE_PREFIX + sealed.toString('base64url')
+    return STATE_PREFIX + this.#keys.seal(JSON.stringify({ ...kept, until: Date.now() + KEPT_MS }), bound)
   }
 
   /** Replaces the sealed state by the server's own, and adds the sealed answers to the client's. Throws -32602. */
   restore(params: Json, bound: string): Json {
     const said = member(params, 'requestState')
     if (typeof said !== 'string' || !said.startsWith(STATE_PREFIX)) return params
-    const { answers, state } = this.#open(said, bound)
+    const { answers, state } = this.#open(said.slice(STATE_PREFIX.length), bound)
     const { requestState: _, ...others } = params
     const given = member(params, 'inputResponses')
     const inputResponses = { ...(isObject(given) ? given : {}), ...answers }
     return { ...others, inputResponses, ...(state !== undefined && { requestState: state }) }
   }
 
-  #open(said: string, bound: string): SealedAnswers {
-    const sealed = Buffer.from(said.slice(STATE_PREFIX.length), 'base64url')
-    try {
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(0, 12), { authTagLength: 16 })
-      decipher.setAAD(Buffer.from(bound)).setAuthTag(sealed.subarray(-16))
-      const text = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString()
-      const kept = JSON.parse(text) as SealedAnswers
-      if (kept.until > Date.now()) return kept
-    } catch {}
+  #open(sealed: string, bound: string): SealedAnswers {
+    const text = this.#keys.open(sealed, bound)
+    const kept = text === undefined ? undefined : (JSON.parse(text) as SealedAnswers)
+    if (kept && kept.until > Date.now()) return kept
     throw new RpcError(-32602, '"requestState" is not valid here any more: send the request again without it')
   }
 }

@@ -43,7 +43,7 @@ export function consentPage(view: ConsentView): LoginPage {
           <button name="decision" value="deny">Deny</button>
         </div>`,
       )}
-      <p class="quiet">You can take this back at any time.</p>
+      <p class="quiet">You can take this back at any time, among your <a href="agents">connected agents</a>.</p>
     </div>`,
   )
 }

@@ -4,6 +4,7 @@ import { BASE_STYLE } from '../../pages/base-style.ts'
 export const LOGIN_STYLE: string = `${BASE_STYLE}
 body { max-width: 40rem; overflow-wrap: anywhere; }
 .of { color: var(--soft); font-size: .9375rem; margin-bottom: .75rem; }
+.top strong { color: var(--ink); }
 .top h1 { font-size: clamp(1.5rem, 1.2rem + 1.5vw, 2rem); }
 .card > * + * { margin-top: 1rem; }
 .facts { display: grid; gap: .8rem; }
@@ -15,7 +16,7 @@ body { max-width: 40rem; overflow-wrap: anywhere; }
 .answers { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.4rem; }
 .answers button { flex: 1 1 9rem; }
 button {
-  padding: .5rem 1.2rem; min-height: 2.75rem; border: 1px solid var(--line); border-radius: .65rem; background: var(--card);
+  padding: .5rem 1.2rem; min-height: 2.75rem; border: 1px solid var(--edge); border-radius: .65rem; background: var(--card);
   cursor: pointer; font-weight: 550;
 }
 button:hover { border-color: var(--accent); }

@@ -7,6 +7,9 @@ import { CLOSE, JsonOutline, LOWER, OPEN } from '../../util/json-outline.ts'
 /** The longest document of known length that is scanned, in bytes: of a longer one only the last byte is checked. */
 const SCAN_BYTES = 256 * 1024
 
+/** The longest chunk that is kept, in bytes. */
+const KEPT_BYTES = 16 * 1024
+
 /**
  * A document can be truncated without an HTTP error: by a broken connection if it has no length, or by a
  * `content-length` that is too small. Only its brackets show that. The id reveals a surplus response that a reused
@@ -15,7 +18,7 @@ const SCAN_BYTES = 256 * 1024
 export class JsonCheck {
   readonly #requestId: RequestId | undefined
   readonly #hasEnd: boolean
-  /** The first chunk, until a second arrives: most documents have only one, which can be checked at once. */
+  /** A short first chunk, until a second arrives: most documents have only one, which can be checked at once. */
   #first: Buffer | undefined
   #bytes = 0
   #lastByte = 0
@@ -27,8 +30,9 @@ export class JsonCheck {
     this.#hasEnd = hasEnd
   }
 
+  /** Does not keep a long chunk, whose memory is freed when it has been written. */
   see(chunk: Buffer): void {
-    if (this.#bytes === 0) this.#first = chunk
+    if (this.#bytes === 0 && chunk.length < KEPT_BYTES) this.#first = chunk
     else this.#read(chunk)
     this.#bytes += chunk.length
   }

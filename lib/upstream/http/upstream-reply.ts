@@ -21,6 +21,7 @@ const KEEP_BYTES = 64 * 1024
 export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited {
   slot = -1
   dueAt = 0
+  readonly givesAway = true
   status = 0
   headers: ReplyHeaders = {}
   readonly #onHead: (reply: UpstreamReply) => void

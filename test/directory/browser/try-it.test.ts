@@ -202,6 +202,7 @@ describeChromium('trying things on the page', () => {
     await item.locator('summary').first().click()
     await item.getByLabel('a', { exact: true }).fill('9007199254740993')
     await item.getByLabel('b', { exact: true }).fill('2')
+    expect(await item.locator('input:invalid').count()).toBe(1)
     await item.getByRole('button', { name: 'Edit as JSON' }).click()
     const text = item.getByLabel('Arguments as JSON')
     await text.fill('{"a":1e400')

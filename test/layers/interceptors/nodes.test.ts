@@ -28,7 +28,7 @@ function viewOf(shared: MemoryEventLog): EventLog {
   }
 }
 
-async function start(intercept: ReturnType<typeof layer>): Promise<void> {
+async function start(intercept: ReturnType<typeof layer>, keys?: readonly string[]): Promise<void> {
   upstream = await startUpstream()
   log = new MemoryEventLog()
   gateways = await Promise.all(
@@ -39,6 +39,7 @@ async function start(intercept: ReturnType<typeof layer>): Promise<void> {
         // A gateway closes its own log, but this one is another's, too.
         events: viewOf(log),
         intercept,
+        ...(keys && { keys }),
       }),
     ),
   )
@@ -85,8 +86,11 @@ test('C21 a call that goes on at another node ends there in an error: nobody the
   expect(runs).toEqual(['in'])
 }, 30_000)
 
-test('C23 the rest of a round of questions, of which layers answered some, has to come to the same node', async () => {
-  await start(layer({ 'elicitation/create': ({ params }, next) => (params.message === 'no' ? {} : next()) }))
+test.each([
+  ['comes to any node that has the same keys', KEYS, undefined],
+  ['has to come to the same node without keys', undefined, -32602],
+])('C23 the rest of a round of questions, of which layers answered some, %s', async (_, keys, code) => {
+  await start(layer({ 'elicitation/create': ({ params }, next) => (params.message === 'no' ? {} : next()) }), keys)
   const ask = (message: string) => ({ method: 'elicitation/create', params: { message } })
   upstream.on('tools/call', (exchange) =>
     exchange.result({ resultType: 'input_required', inputRequests: { a: ask('no'), b: ask('yes') } }),
@@ -95,8 +99,9 @@ test('C23 the rest of a round of questions, of which layers answered some, has t
   const { message } = await postModern(one!, modernRequest('tools/call', { name: 'x' }))
   const { requestState } = message!.result as { requestState: string }
   const retry = modernRequest('tools/call', { name: 'x', inputResponses: { b: { action: 'accept' } }, requestState }, 2)
-  expect((await postModern(two!, retry)).message?.error?.code).toBe(-32602)
+  expect((await postModern(two!, retry)).message?.error?.code).toBe(code)
   await postModern(one!, retry)
   const sent = upstream.requests('tools/call').map(({ message: said }) => said!.params!['inputResponses'])
-  expect(sent).toEqual([undefined, { a: {}, b: { action: 'accept' } }])
+  const all = { a: {}, b: { action: 'accept' } }
+  expect(sent).toEqual(keys ? [undefined, all, all] : [undefined, all])
 })

@@ -301,7 +301,7 @@ test('13. a message that is sent again runs the layers once, and the handshake t
 
 test('14. what the gateway says by itself is shown to no layer', async () => {
   const intercept = layer({ '*': ({ method }, next) => (seen.push(method), next()) })
-  const { upstream, open } = await world({ intercept, timeouts: { responseMs: 50 } })
+  const { upstream, open } = await world({ intercept, timeouts: { responseMs: 500 } })
   const session = await open()
   upstream.on('tools/call', () => {})
   expect((await session.request('tools/call', { name: 'x' })).status).toBe(504)

@@ -122,6 +122,29 @@ describe('24. a question in an `input_required` result', () => {
     expect(upstream.requests('tools/call')).toHaveLength(2)
   })
 
+  test('of which the layers of a server answered some and those of the gateway others: the server gets all', async () => {
+    const declining = (word: string) =>
+      layer({ 'elicitation/create': ({ params }, next) => (params.message === word ? { action: word } : next()) })
+    for (const outer of [declining('decline'), layer({ '*': (_, next) => next() })]) {
+      const { upstream, modern } = await world({ intercept: outer, server: { intercept: declining('cancel') } })
+      const asked = { a: ask('cancel'), b: ask('decline'), c: ask('name?') }
+      upstream.once('tools/call', (exchange) => exchange.result(required(asked, 's1')))
+      upstream.once('tools/call', (exchange) => exchange.result({ resultType: 'complete', content: [] }))
+      const first = (await modern('tools/call', { name: 'x' })).message!.result as {
+        inputRequests: object
+        requestState: string
+      }
+      const inputResponses = Object.fromEntries(
+        Object.keys(first.inputRequests).map((key) => [key, { action: 'decline' }]),
+      )
+      await modern('tools/call', { name: 'x', inputResponses, requestState: first.requestState })
+      expect(upstream.requests('tools/call')[1]!.message!.params).toMatchObject({
+        inputResponses: { a: { action: 'cancel' }, b: { action: 'decline' }, c: { action: 'decline' } },
+        requestState: 's1',
+      })
+    }
+  })
+
   test.each(['refuse', 'fail', 'nothing'])(
     'that they refuse ("%s") fails the call: nothing is asked',
     async (message) => {

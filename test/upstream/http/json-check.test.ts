@@ -88,3 +88,13 @@ describe('a long document', () => {
     ).toBeUndefined()
   })
 })
+
+test('a long chunk is not looked at again once it has been handed on', () => {
+  const text = JSON.stringify({ jsonrpc: '2.0', id: 1, result: 'x'.repeat(100_000) })
+  const check = new JsonCheck(1, true)
+  const first = Buffer.from(text.slice(0, 65_536))
+  check.see(first)
+  first.fill(0)
+  check.see(Buffer.from(text.slice(65_536)))
+  expect(check.fault()).toBeUndefined()
+})

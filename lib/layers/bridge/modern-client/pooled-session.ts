@@ -2,17 +2,18 @@
 import { GatewayError, isCode } from '../../../errors.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import type { Lifetime } from '../../../exchange/lifetime.ts'
-import { type Message, messageOf } from '../../../exchange/message.ts'
+import { type Fault, type Message, messageOf, responseText } from '../../../exchange/message.ts'
 import { drainReply, type Handle } from '../../../exchange/reply.ts'
 import { UpstreamClient } from '../../../exchange/upstream-client.ts'
 import { LEGACY_VERSIONS, negotiatedVersionHeader } from '../../../protocol.ts'
 import { RpcError } from '../../../rpc-error.ts'
 import type { RequestId, UpstreamState } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
-import { isHeard, legacyClientCapabilities, LOG_LEVELS, offersIn, RPC_ERROR } from '../tables.ts'
+import { isHeard, legacyClientCapabilities, LOG_LEVELS, offersIn } from '../tables.ts'
 import type { Envelope } from './legacy-request.ts'
 import type { Offered, SessionHooks } from './pool-parts.ts'
 import type { ServerCall } from './server-call.ts'
+import { NOT_ASKED } from './question.ts'
 import { SessionStream } from './session-stream.ts'
 
 /** The revision that the gateway asks legacy servers for. */
@@ -158,13 +159,14 @@ export class PooledSession {
     await this.request('resources/unsubscribe', { uri }).catch(() => {})
   }
 
-  /** Responds to a request of the server with a result, as JSON text. */
-  respond(id: RequestId, result: string): Promise<void> {
-    return this.#respond(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`)
+  /** Sends a client's result, as JSON text, for a request of the server. Rejects if the server does not accept it. */
+  answer(id: RequestId, result: string, life: Lifetime): Promise<void> {
+    return this.#send(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`, life)
   }
 
-  refuse(id: RequestId, code: number, message: string): Promise<void> {
-    return this.#respond(JSON.stringify({ jsonrpc: '2.0', id, error: { code, message } }))
+  /** Responds to a request of the server in place of a client. Never rejects. */
+  async respond(id: RequestId, outcome: { readonly result: object } | { readonly error: Fault }): Promise<void> {
+    await this.#send(responseText(id, outcome), this.#life).catch((error: unknown) => this.#hooks.onError(error))
   }
 
   /** Sends a notification. Never rejects. */
@@ -191,13 +193,13 @@ export class PooledSession {
     this.#life.stop(new GatewayError('closing', 'The session is not needed any more'))
   }
 
-  async #respond(text: string): Promise<void> {
+  async #send(text: string, life: Lifetime): Promise<void> {
     const message = messageOf(JSON.parse(text), text, 'legacy')!
     try {
-      drainReply(await this.#next(this.#exchange.with({ message })))
+      drainReply(await this.#next(this.#exchange.fork({ message }, life)))
     } catch (error) {
-      if (isCode(error, 'session_not_found')) return this.lose()
-      this.#hooks.onError(error)
+      if (isCode(error, 'session_not_found')) this.lose()
+      throw error
     }
   }
 
@@ -214,8 +216,8 @@ export class PooledSession {
       this.tell(message.method, message.params)
       return undefined
     }
-    if (message.method === 'ping') return this.respond(message.id, '{}')
-    return this.refuse(message.id, RPC_ERROR.methodNotFound, 'The client cannot be asked now')
+    if (message.method === 'ping') return this.respond(message.id, { result: {} })
+    return this.respond(message.id, { error: NOT_ASKED.notNow })
   }
 
   #callOf(message: Message): ServerCall | undefined {

@@ -1,10 +1,10 @@
 /** Requests of a legacy server to its client, as input requests of 2026-07-28. (ST22) */
 import { patchObject } from '../../../exchange/json-patch.ts'
 import { valueText } from '../../../exchange/json-text.ts'
-import type { RequestMessage } from '../../../exchange/message.ts'
+import type { Fault, RequestMessage } from '../../../exchange/message.ts'
 import type { RequestId } from '../../../types.ts'
 import { isObject, type JsonObject } from '../../../util/json.ts'
-import { QUESTION_KINDS } from '../tables.ts'
+import { QUESTION_KINDS, RPC_ERROR } from '../tables.ts'
 
 /** A request of the server that waits for the client's response. Plain JSON: it may travel in a `requestState`. */
 export interface ServerQuestion {
@@ -15,6 +15,13 @@ export interface ServerQuestion {
   readonly method: string
   /** The parameters as JSON text. */
   readonly params?: string
+}
+
+/** Why a server's request is refused in place of the client. */
+export const NOT_ASKED: Readonly<Record<'notDeclared' | 'notNow' | 'tooMuch', Fault>> = {
+  notDeclared: { code: RPC_ERROR.methodNotFound, message: 'The client has not declared this' },
+  notNow: { code: RPC_ERROR.methodNotFound, message: 'The client cannot be asked now' },
+  tooMuch: { code: RPC_ERROR.internalError, message: 'Too much is asked at a time' },
 }
 
 /** The first part of the keys, by method. */

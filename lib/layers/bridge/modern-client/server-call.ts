@@ -13,13 +13,16 @@ import { ResumingBody } from '../../../exchange/resuming-body.ts'
 import { canBeResumedFrom } from '../../../exchange/sse.ts'
 import type { RequestId } from '../../../types.ts'
 import { type JsonObject, member } from '../../../util/json.ts'
-import { isLogged, RPC_ERROR } from '../tables.ts'
+import { isLogged } from '../tables.ts'
 import { legacyRequest } from './legacy-request.ts'
-import { CallQuestions, type ServerQuestion, questionOf } from './question.ts'
+import { CallQuestions, questionOf, NOT_ASKED, type ServerQuestion } from './question.ts'
 import type { PooledSession } from './pooled-session.ts'
 
 /** How long further questions are awaited after one, in milliseconds: a server may ask several at a time. */
 const QUIET_MS = 25
+
+/** When a stream is fetched again, in milliseconds: a server may not have noticed yet that its reader is gone. */
+const RESUME_MS = 20
 
 /** The longest response that is read as a document, in bytes. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -105,10 +108,9 @@ export class ServerCall {
     this.#asked = asked
     for (const question of questions) this.#questions.add(question)
     const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
-    const body = ResumingBody.from({ after, retryMs: 0, isRepeated: false }, [this.id], sent, next)
-    const resumeAfter = (): string | undefined => body.after
+    const body = ResumingBody.from({ after, retryMs: RESUME_MS, isRepeated: false }, [this.id], sent, next)
     const head = { kind: 'events', status: 200, headers: {}, endless: false, kept: false } as const
-    this.#read({ ...head, body, pending: body.pending, resumeAfter })
+    this.#read({ ...head, body, pending: body.pending, resumeAfter: () => body.after })
   }
 
   /** What another node needs to go on; `undefined` if the server gives no event ids, or it is over. */
@@ -144,13 +146,13 @@ export class ServerCall {
     }
   }
 
-  /** Sends the client's result to each question that it has answered, by key. */
+  /** Sends the client's result to each question that it has answered, by key. The call fails where that fails. */
   async answer(results: ReadonlyMap<string, string>): Promise<void> {
     for (const question of this.questions) {
       const result = results.get(question.key)
       if (result === undefined) continue
       this.#questions.delete(question.id)
-      await this.session.respond(question.id, result)
+      await this.session.answer(question.id, result, this.life).catch((error: Error) => this.#fail(error))
     }
   }
 
@@ -209,12 +211,12 @@ export class ServerCall {
 
   async #ask(message: RequestMessage): Promise<void> {
     const { id, method } = message
-    if (method === 'ping') return this.session.respond(id, '{}')
+    if (method === 'ping') return this.session.respond(id, { result: {} })
     if (this.#questions.has(id)) return
     const question = questionOf(message, this.#capabilities, this.#asked + 1)
-    if (!question) return this.session.refuse(id, RPC_ERROR.methodNotFound, 'The client has not declared this')
+    if (!question) return this.session.respond(id, { error: NOT_ASKED.notDeclared })
     if (!this.#questions.add(question)) {
-      return this.session.refuse(id, RPC_ERROR.internalError, 'Too much is asked at a time')
+      return this.session.respond(id, { error: NOT_ASKED.tooMuch })
     }
     this.#asked += 1
     this.#wake?.()

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals'
 import { MemoryEventLog } from '../../../../lib/stores/memory-event-log.ts'
 import {
   ACCEPTED,
@@ -20,6 +21,7 @@ const ANSWER = { elicitation_1: ACCEPTED }
 let nodes: LegacyServer[]
 
 afterEach(async () => {
+  jest.restoreAllMocks()
   for (const node of nodes) await node.close()
 })
 
@@ -120,6 +122,18 @@ describe('with keys, and a server that gives event ids', () => {
     const asked = await first.ask(call)
     expect(await other.ask(retry(call, asked, ANSWER))).toMatchObject(NOT_OPEN)
     expect((await rotated.ask(retry(call, asked, ANSWER))).result).toMatchObject({ said: ACCEPTED })
+  })
+
+  test('ST23 a state expires after a quarter of an hour', async () => {
+    const [first, second] = startNodes({ keys: KEYS })
+    asksInCall(first, { ids: true })
+    const call = callOf()
+    const asked = await first.ask(call)
+    const asOf = Date.now()
+    jest.spyOn(Date, 'now').mockReturnValue(asOf + 15 * 60_000 + 1_000)
+    expect(await second.ask(retry(call, asked, ANSWER))).toMatchObject(NOT_OPEN)
+    jest.spyOn(Date, 'now').mockReturnValue(asOf + 15 * 60_000 - 10_000)
+    expect((await second.ask(retry(call, asked, ANSWER))).result).toMatchObject({ said: ACCEPTED })
   })
 
   test('SS8 a session that is gone is the same error, and the call is not sent again', async () => {

@@ -44,7 +44,7 @@ test('CL5 CL7 HD9 the envelope and the headers are checked here, and nothing of 
     [ask, { 'mcp-name': 'other' }, -32020],
     [ask, { 'mcp-protocol-version': '2025-11-25' }, -32020],
   ] as const) {
-    const { status, body } = await postModern(url, bad as ModernMessage, headers)
+    const { status, body } = await postModern(url, bad, headers)
     expect([status, JSON.parse(body).error.code]).toEqual([400, code])
   }
   expect(server.runs.size).toBe(0)
