@@ -13,7 +13,7 @@ import { cursorOf, restsOf, type Rest } from './cursors.ts'
 import { aggregateIdentity } from './identity.ts'
 import { advertisedItem, type ListKind, nameIn } from './list-kinds.ts'
 import { type Member, membersFor, separatorOf } from './members.ts'
-import type { Part } from './pages.ts'
+import type { ListItem, Part } from './pages.ts'
 import { rpcErrorReply, RPC_CODE } from './rpc-reply.ts'
 
 /** The key of a result's `_meta` that names the members that are missing in it, with the reasons. */
@@ -90,7 +90,15 @@ function resultText(message: RequestMessage, exchange: Exchange, list: ListKind,
 }
 
 function renamedItems({ member, items }: Part, list: ListKind, separator: string): string[] {
-  return items.map(({ json, text }) => patchJson(text, json, advertisedItem(json, list, member.name, separator)))
+  return items.map((item) => renamedItem(item, advertisedItem(item.json, list, member.name, separator)))
+}
+
+/** Most items begin with their name, and differ in nothing else. One that may have a second name is read as a whole. */
+function renamedItem({ json, text }: ListItem, advertised: JsonObject): string {
+  const head = `{"name":${JSON.stringify(json['name'])}`
+  const isPlain = text.startsWith(head) && json['_meta'] === advertised['_meta'] && json['name'] !== advertised['name']
+  if (!isPlain || text.includes('"name"', head.length) || text.includes('\\u')) return patchJson(text, json, advertised)
+  return `{"name":${JSON.stringify(advertised['name'])}${text.slice(head.length)}`
 }
 
 /** A name that two members have is nobody's. */
