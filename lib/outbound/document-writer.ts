@@ -13,7 +13,7 @@ const MIN_OWN_BYTES = 32 * 1024
 const MAX_OWN_BYTES = 64 * 1024
 
 /** As Node has it: middleware that wraps a response may keep what is written. */
-const { write: nodesWrite } = ServerResponse.prototype
+const nodesWrite: unknown = Reflect.get(ServerResponse.prototype, 'write')
 
 export class DocumentWriter extends Writer {
   protected write(chunk: Buffer): void {
