@@ -13,7 +13,7 @@ export class Browser {
     let at = new URL(url)
     let body = fields && new URLSearchParams(fields)
     for (;;) {
-      // Undici sends a form's content type by itself.
+      // fetch() names the content type of a form by itself.
       const response = await fetch(at, {
         method: body ? 'POST' : 'GET',
         body: body ?? null,

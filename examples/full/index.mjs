@@ -77,6 +77,14 @@ await untilTrue(async () => lines.includes(`Listens on ${port}.`) || app.exitCod
 assert.equal(app.exitCode, null)
 assert.equal((await fetch(`${origin}/ready`)).status, 200)
 
+// ---- the login of the app
+const loginUrl = `${origin}/login?return_to=https://evil.example/`
+const wrong = await new Browser().open(loginUrl, { ...ADA, password: 'wrong' })
+assert.equal(wrong.url.href, loginUrl)
+const right = await new Browser().open(loginUrl, ADA)
+assert.equal(right.url.href, `${origin}/mcp-servers`)
+console.log('A wrong password leads nowhere, a right one to the list of servers and nowhere else.')
+
 // ---- an agent of ada, who is in sales
 const url = `${origin}/mcp-servers/desk/mcp`
 const browser = new Browser()
