@@ -55,7 +55,8 @@ test.each([
   40_000,
 )
 
-const hasNginx = spawnSync('nginx', ['-v']).status === 0 && spawnSync('redis-server', ['--version']).status === 0
+const hasRedis = spawnSync('redis-server', ['--version']).status === 0
+const hasNginx = hasRedis && spawnSync('nginx', ['-v']).status === 0
 if (!hasNginx && process.env['CI'] === 'true') throw new Error('nginx or redis-server is not installed')
 
 ;(hasNginx ? test : test.skip)(
@@ -63,6 +64,15 @@ if (!hasNginx && process.env['CI'] === 'true') throw new Error('nginx or redis-s
   async () => {
     const said = await example('many-nodes', [])
     expect(said).toContain('Each node was restarted under load: no answer was lost, and none came twice.')
+  },
+  60_000,
+)
+
+;(hasRedis ? test : test.skip)(
+  'the example full is built and runs to its end, with Redis',
+  async () => {
+    const said = await example('full', [])
+    expect(said.trimEnd().split('\n').at(-1)).toBe('On SIGTERM the node leaves, and ends by itself.')
   },
   60_000,
 )
