@@ -47,6 +47,7 @@ export const ACTIVITY_STYLE: string = `
 .bars .key li::before { content: none; }
 td svg { width: 7rem !important; height: 1.25rem; margin-left: auto; }
 .axis { display: flex; justify-content: space-between; margin-top: .2rem; color: var(--soft); font-size: .75rem; }
+.table:not(:has(td)) { display: none; }
 .table { overflow: auto; max-height: 27rem; margin-top: .6rem; }
 table { width: 100%; border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .75rem .35rem 0; border-top: 1px solid var(--line); text-align: right; white-space: nowrap; }

@@ -99,8 +99,9 @@ export function bars(caption: string, parts: readonly ChartPart[]): Chart {
   return { ...chartOfParts('bars', caption, parts), height: BAR_ROW_HEIGHT * parts.length, paths }
 }
 
-/** A line in an area of this size. What is known of one moment alone becomes a dot. */
+/** A line in an area of this size; none where all is zero. What is known of one moment alone becomes a dot. */
 export function linePath(values: readonly (number | undefined)[], most: number, width: number, height: number): string {
+  if (most === 0) return ''
   const step = width / (values.length - 1)
   let isDrawing = false
   return values
@@ -108,7 +109,7 @@ export function linePath(values: readonly (number | undefined)[], most: number, 
       const command = isDrawing ? 'L' : 'M'
       isDrawing = value !== undefined
       if (value === undefined) return ''
-      const y = height - (most === 0 ? 0 : (height * value) / most)
+      const y = height - (height * value) / most
       const isAlone = command === 'M' && values[at + 1] === undefined
       return `${command}${short(at * step)} ${short(y)}${isAlone ? 'h0' : ''}`
     })

@@ -86,7 +86,7 @@ export function serversFigure({ servers }: ActivitySnapshot): Figure {
       ),
     ],
     isWide: true,
-    columns: ['server', 'when it was last used', 'at'],
+    columns: ['server', 'last used', 'at'],
     rows: sorted
       .slice(0, MAX_SERVERS_SHOWN)
       .map(({ title, health }) => [title, STATES[health.status], timeOf(health.at)]),

@@ -5,10 +5,10 @@ import { activityPage } from '../../../lib/directory/activity/activity-page.ts'
 import { type ActivitySnapshot, figuresOf } from '../../../lib/directory/activity/figures.ts'
 import type { AuditRecord } from '../../../lib/index.ts'
 
-test('a line goes from zero to the peak, is interrupted where nothing is known, and one value is a dot', () => {
+test('a line goes from zero to the peak, is interrupted where nothing is known; one value is a dot, and zero is none', () => {
   expect(linePath([0, 5, 10], 10, 100, 80)).toBe('M0 80L50 40L100 0')
   expect(linePath([undefined, 1, undefined, 1, 1], 1, 100, 80)).toBe('M25 0h0M75 0L100 0')
-  expect(linePath([0, 0], 0, 100, 80)).toBe('M0 80L100 80')
+  expect(linePath([0, 0], 0, 100, 80)).toBe('')
 })
 
 test('a course says its peak and its last values; on a logarithmic scale what is small is seen', () => {
@@ -23,7 +23,7 @@ test('a course says its peak and its last values; on a logarithmic scale what is
   expect(key.map(({ text }) => text)).toEqual(['p50', 'p99'])
   const nothing = course('Time', [{ tone: 'ink', values: [undefined, undefined] }], String, logarithmic)
   expect(nothing).toMatchObject({ sentence: 'Time over the last hour: the peak is 0, the last value unknown.' })
-  expect(course('Time', [{ tone: 'ink', values: [0, 0] }], String, logarithmic).paths[0]!.d).toBe('M0 80L590 80')
+  expect(course('Time', [{ tone: 'ink', values: [0, 0] }], String, logarithmic).paths[0]!.d).toBe('')
 })
 
 test('the parts of a whole stand one behind the other, and bars one below the other', () => {

@@ -313,11 +313,15 @@ describeChromium('trying things on the page', () => {
       expect(await live.getAttribute('aria-pressed')).toBe('true')
       // What the page had when it was loaded is replaced by the first event.
       await tab.page.evaluate("document.querySelector('#figure-calls .sentence').textContent = 'old'")
-      await tab.page.evaluate("document.querySelector('#figure-calls path').setAttribute('d', '')")
+      await tab.page.evaluate(
+        "document.querySelector('#figure-process .chart:nth-child(2) path').setAttribute('d', '')",
+      )
       await tab.page.getByText('old', { exact: true }).waitFor({ state: 'detached' })
       const charts = tab.page.locator('.charts svg[aria-label]')
       expect(await charts.count()).toBe(12)
-      expect(await tab.page.locator('#figure-calls path').getAttribute('d')).toMatch(/^M0 80L10 80/)
+      expect(await tab.page.locator('#figure-process .chart:nth-child(2) path').first().getAttribute('d')).toMatch(
+        /^M\d/,
+      )
       await live.click()
       expect(await live.getAttribute('aria-pressed')).toBe('false')
       expect(await seriousFaults(tab.page)).toEqual([])
