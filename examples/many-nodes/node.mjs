@@ -57,4 +57,6 @@ process.once('SIGTERM', async () => {
   // Calls may end; streams are cut after the grace, and their clients go on at another node.
   await gateway.close({ graceMs: Number(GRACE_MS) })
   await Promise.all([client.close(), blockingClient.close()])
+  // All responses are written. A connection that never sent a request is still open, and not idle for Node.js.
+  setTimeout(() => server.closeAllConnections(), Number(LEAVE_MS)).unref()
 })

@@ -109,7 +109,7 @@ export function sessionDigest(id: string | undefined): string | undefined {
   return digest
 }
 
-/** The name of the server that an exchange is for, with that of the member if the server is an aggregate. */
+/** The name of the server that an exchange is for; that of an aggregate's member includes the aggregate's. */
 export function serverOf({ path }: Exchange): string {
-  return path.length === 1 ? path[0]! : path.join('/')
+  return path.at(-1)!
 }

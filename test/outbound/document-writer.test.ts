@@ -10,7 +10,9 @@ import { closeUsed, use } from '../support/use.ts'
 
 const LENGTH = 1_500_000
 const OTHER_BYTES = Buffer.alloc(LENGTH, 'abcdefghijklmnopqrstuvwxyz0123456789')
-const DOCUMENT = Buffer.from(`{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"${OTHER_BYTES.toString()}"}]}}`)
+const DOCUMENT = Buffer.from(
+  `{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"${OTHER_BYTES.toString()}"}]}}`,
+)
 const CALL = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'big' } })
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 
