@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { RequestWatcher } from '../../exchange/request-watcher.ts'
 import type { AuditRecord } from '../../types.ts'
 import { quantile } from './log-histogram.ts'
+import { MinutePeaks } from './minute-peaks.ts'
 import { MinuteCounts, Series } from './series.ts'
 
 /** Who is at fault when a message does not succeed. */
@@ -12,6 +13,9 @@ export type ActivityFault = (typeof FAULTS)[number]
 /** How many tools and methods have figures of their own: 2.8 MB. The rest share one. */
 const MAX_SERIES = 512
 const MAX_REFUSALS = 50
+
+/** How many of them, the most used, have a course of their p95, and are shown. */
+const MAX_COURSES = 40
 
 /** The longest name that is kept, in characters: clients choose names. */
 const MAX_NAME_LENGTH = 128
@@ -34,17 +38,32 @@ export interface SeriesFigures {
   readonly p50: number | undefined
   readonly p95: number | undefined
   readonly p99: number | undefined
+  /** By five minutes; of the most used alone. */
+  readonly p95PerSpan: Quantiles | undefined
 }
+
+/** By five minutes, from an hour ago to now. */
+type Quantiles = readonly (number | undefined)[]
 
 /** What was counted in the last hour. */
 export interface ActivityCounts {
   readonly calls: { readonly perMinute: readonly number[]; readonly total: number }
   readonly errors: Readonly<Record<ActivityFault, number>> & { readonly perMinute: readonly number[] }
   readonly series: readonly SeriesFigures[]
-  readonly underWay: { readonly requests: number; readonly streams: number }
+  /** Of all calls together. */
+  readonly durations: { readonly p50: Quantiles; readonly p95: Quantiles; readonly p99: Quantiles }
+  /** Now, and the most by the minute. */
+  readonly underWay: {
+    readonly requests: number
+    readonly streams: number
+    readonly peaks: { readonly requests: MinuteList; readonly streams: MinuteList }
+  }
   readonly refusals: readonly RecordedRefusal[]
-  readonly stalledClients: number
+  readonly stalledClients: { readonly total: number; readonly perMinute: readonly number[] }
 }
+
+/** `undefined` for the minutes before the counting began. */
+type MinuteList = readonly (number | undefined)[]
 
 export class ActivityCounter implements RequestWatcher {
   readonly #calls = new MinuteCounts()
@@ -55,19 +74,18 @@ export class ActivityCounter implements RequestWatcher {
   readonly #series = new Map<string, Series>()
   /** Everything that has no figures of its own. */
   readonly #others = new Series('', 'others')
+  readonly #all = new Series('', 'all')
   readonly #refusals: RecordedRefusal[] = []
   readonly #stalled = new MinuteCounts()
-  #requests = 0
-  #streams = 0
+  readonly #requests = new MinutePeaks(performance.now())
+  readonly #streams = new MinutePeaks(performance.now())
 
   began(verb: string | undefined): void {
-    if (verb === 'GET') this.#streams += 1
-    else this.#requests += 1
+    this.#change(verb, 1)
   }
 
   over(verb: string | undefined): void {
-    if (verb === 'GET') this.#streams -= 1
-    else this.#requests -= 1
+    this.#change(verb, -1)
   }
 
   reported(error: unknown): void {
@@ -84,13 +102,17 @@ export class ActivityCounter implements RequestWatcher {
     const series = this.#seriesOf(record)
     series.calls.add(now)
     if (fault) series.errors.add(now)
-    if (hasAnswer(record)) series.time(now, record.durationMs)
+    if (!hasAnswer(record)) return
+    series.time(now, record.durationMs)
+    this.#all.time(now, record.durationMs)
   }
 
   counts(): ActivityCounts {
     const now = performance.now()
     const all = [...this.#series.values(), this.#others].filter((one) => one.calls.total(now) > 0)
     const faults = FAULTS.map((fault) => this.#faults[fault])
+    const spans = this.#all.spans(now)
+    const overTime = (share: number): Quantiles => spans.map((span) => quantile(span, share))
     const minutes = faults.map((counts) => counts.list(now))
     return {
       calls: { perMinute: this.#calls.list(now), total: this.#calls.total(now) },
@@ -101,11 +123,23 @@ export class ActivityCounter implements RequestWatcher {
         gateway: this.#faults.gateway.total(now),
         perMinute: minutes[0]!.map((_, at) => minutes.reduce((sum, list) => sum + list[at]!, 0)),
       },
-      series: all.map((one) => seriesFigures(one, now)).toSorted((one, other) => other.calls - one.calls),
-      underWay: { requests: this.#requests, streams: this.#streams },
+      series: all
+        .toSorted((one, other) => other.calls.total(now) - one.calls.total(now))
+        .map((one, index) => seriesFigures(one, now, index < MAX_COURSES)),
+      durations: { p50: overTime(0.5), p95: overTime(0.95), p99: overTime(0.99) },
+      underWay: {
+        requests: this.#requests.level,
+        streams: this.#streams.level,
+        peaks: { requests: this.#requests.list(now), streams: this.#streams.list(now) },
+      },
       refusals: this.#refusals.toReversed(),
-      stalledClients: this.#stalled.total(now),
+      stalledClients: { total: this.#stalled.total(now), perMinute: this.#stalled.list(now) },
     }
+  }
+
+  #change(verb: string | undefined, by: number): void {
+    const peaks = verb === 'GET' ? this.#streams : this.#requests
+    peaks.set(performance.now(), peaks.level + by)
   }
 
   /** A name gets figures of its own by an answer without an error: until then a client may have made it up. */
@@ -163,7 +197,7 @@ function isClientStatus(code: number | undefined): boolean {
   return code !== undefined && code >= 400 && code < 500
 }
 
-function seriesFigures(series: Series, now: number): SeriesFigures {
+function seriesFigures(series: Series, now: number, hasCourse: boolean): SeriesFigures {
   const durations = series.durations(now)
   const { server, name } = series
   return {
@@ -174,5 +208,6 @@ function seriesFigures(series: Series, now: number): SeriesFigures {
     p50: quantile(durations, 0.5),
     p95: quantile(durations, 0.95),
     p99: quantile(durations, 0.99),
+    p95PerSpan: hasCourse ? series.spans(now).map((span) => quantile(span, 0.95)) : undefined,
   }
 }

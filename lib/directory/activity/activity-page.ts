@@ -3,7 +3,8 @@ import { frame } from '../frame.ts'
 import { bar } from '../page.ts'
 import type { PageVisitor } from '../page-visitor.ts'
 import { html, type Html } from '../../pages/html.ts'
-import { type ActivitySnapshot, CHART, type Figure, figuresOf } from './figures.ts'
+import { type Chart, CHART_WIDTH } from './charts.ts'
+import { type ActivitySnapshot, type Figure, figuresOf, ROW_COURSE_HEIGHT, type RowCourse } from './figures.ts'
 
 export const EVENTS_QUERY = '?view=activity&events'
 
@@ -22,26 +23,11 @@ export function activityPage(title: string, snapshot: ActivitySnapshot, visitor:
   )
 }
 
-function figure({ id, title, sentence, paths, columns, rows }: Figure): Html {
-  return html`<section
-    class="figure ${rows.length > 5 || columns.length > 4 ? 'wide' : ''}"
-    id="figure-${id}"
-    aria-labelledby="figure-${id}-title"
-  >
+function figure({ id, title, sentence, charts, isWide = false, columns, rows, rowCourses = [] }: Figure): Html {
+  return html`<section class="figure ${isWide ? 'wide' : ''}" id="figure-${id}" aria-labelledby="figure-${id}-title">
     <h2 id="figure-${id}-title">${title}</h2>
-    <p class="sentence" id="figure-${id}-sentence">${sentence}</p>
-    ${
-      paths.length > 0 &&
-      html`<svg
-          role="img"
-          aria-labelledby="figure-${id}-sentence"
-          viewBox="0 -2 ${CHART.width} ${CHART.height + 4}"
-          preserveAspectRatio="none"
-        >
-          ${paths.map((d) => html`<path d="${d}" vector-effect="non-scaling-stroke" />`)}
-        </svg>
-        <p class="axis" aria-hidden="true"><span>an hour ago</span> <span>now</span></p>`
-    }
+    <p class="sentence">${sentence}</p>
+    <div class="charts">${charts.map(chart)}</div>
     <div class="table" tabindex="0" role="group" aria-labelledby="figure-${id}-title">
       <table>
         <thead>
@@ -50,16 +36,46 @@ function figure({ id, title, sentence, paths, columns, rows }: Figure): Html {
           </tr>
         </thead>
         <tbody>
-          ${rows.map(figureRow)}
+          ${rows.map((row, index) => figureRow(row, rowCourses[index]))}
         </tbody>
       </table>
     </div>
   </section>`
 }
 
-function figureRow([first = '', ...cells]: readonly string[]): Html {
+function chart({ kind, sentence, caption, height, paths, key }: Chart): Html {
+  return html`<div class="chart ${kind}">
+    <p class="caption">${caption}</p>
+    <svg
+      role="img"
+      aria-label="${sentence}"
+      viewBox="0 0 ${CHART_WIDTH} ${height}"
+      height="${height}"
+      preserveAspectRatio="none"
+    >
+      ${paths.map(({ tone, d }) => html`<path class="${tone}" d="${d}" vector-effect="non-scaling-stroke" />`)}
+    </svg>
+    ${kind === 'course' && html`<p class="axis" aria-hidden="true"><span>an hour ago</span> <span>now</span></p>`}
+    <ul class="key">
+      ${key.map(({ tone, text }) => html`<li class="${tone}">${text}</li>`)}
+    </ul>
+  </div>`
+}
+
+function figureRow([first = '', ...cells]: readonly string[], course: RowCourse | undefined): Html {
   return html`<tr>
     <th scope="row">${first}</th>
-    ${cells.map((cell) => html`<td>${cell}</td>`)}
+    ${cells.map((cell) => html`<td>${cell}</td>`)} ${course && html`<td>${rowCourse(course)}</td>`}
   </tr>`
+}
+
+function rowCourse({ sentence, d }: RowCourse): Html {
+  return html`<svg
+    role="img"
+    aria-label="${sentence}"
+    viewBox="0 0 ${CHART_WIDTH} ${ROW_COURSE_HEIGHT}"
+    preserveAspectRatio="none"
+  >
+    <path class="ink" d="${d}" vector-effect="non-scaling-stroke" />
+  </svg>`
 }

@@ -12,6 +12,10 @@ import { activityPage } from './activity-page.ts'
 import { ActivityStream } from './activity-stream.ts'
 import { type ActivitySnapshot, figuresOf } from './figures.ts'
 import { ProcessGauge } from './process-gauge.ts'
+import { SessionGauge } from './session-gauge.ts'
+
+/** How often that is measured of which nothing is heard, in milliseconds. */
+const SAMPLE_MS = 10_000
 
 /** What a visitor asks for. */
 export interface ActivityRequest {
@@ -25,16 +29,20 @@ export class ActivityView {
   readonly #listing: Listing
   readonly #activity = new ActivityCounter()
   readonly #stream = new ActivityStream()
-  readonly #gauge = new ProcessGauge()
+  readonly #process = new ProcessGauge(performance.now())
+  readonly #sessions: SessionGauge
 
   constructor(settings: Settings, listing: Listing) {
     this.#settings = settings
     this.#listing = listing
     const { gateway } = settings
     gateway.watchRequests(this.#activity)
+    this.#sessions = new SessionGauge(() => gateway.sessionCount())
+    const timer = setInterval(() => this.#sample(), SAMPLE_MS).unref()
     gateway.onClose(() => {
       this.#stream.close()
-      this.#gauge.close()
+      this.#process.close()
+      clearInterval(timer)
     })
   }
 
@@ -81,13 +89,20 @@ export class ActivityView {
     return this.#snapshotWith(await this.#listing.all(visitor))
   }
 
+  #sample(): void {
+    const now = performance.now()
+    this.#process.sample(now)
+    this.#sessions.sample(now)
+  }
+
   #snapshotWith(servers: ActivitySnapshot['servers']): ActivitySnapshot {
+    const now = performance.now()
     return {
       at: new Date().toISOString(),
       ...this.#activity.counts(),
-      sessions: this.#settings.gateway.sessionCount(),
+      sessions: this.#sessions.figures(now),
       servers: servers.map(({ name, title, health }) => ({ name, title, health })),
-      process: this.#gauge.read(),
+      process: this.#process.figures(now),
     }
   }
 }

@@ -1,15 +1,17 @@
-/** The eight figures of the activity page: each a sentence, a table, and a chart where there is a course of time. */
-import type { SessionCount } from '../../exchange/request-watcher.ts'
+/** The eight figures of the activity page: each a sentence, charts, and a table. */
 import type { ListedServer } from '../listing.ts'
 import type { ActivityCounts } from './activity-counter.ts'
+import { bars, type Chart, CHART_WIDTH, course, linePath, logarithmic, peakOf } from './charts.ts'
+import { count, duration, rate, timeOf } from './figure-texts.ts'
 import type { ProcessState } from './process-gauge.ts'
-import { MINUTES } from './series.ts'
+import type { SessionFigures } from './session-gauge.ts'
+import { processFigure, serversFigure, sessionsFigure, underWayFigure } from './state-figures.ts'
 
 /** All that the page shows, as JSON has it. */
 export interface ActivitySnapshot extends ActivityCounts {
   /** In ISO 8601. */
   readonly at: string
-  readonly sessions: SessionCount
+  readonly sessions: SessionFigures
   readonly servers: readonly Pick<ListedServer, 'name' | 'title' | 'health'>[]
   readonly process: ProcessState
 }
@@ -19,19 +21,27 @@ export interface Figure {
   readonly id: string
   readonly title: string
   readonly sentence: string
-  /** The `d` attributes of the chart's lines; none for a figure without one. */
-  readonly paths: readonly string[]
+  /** Always as many, with as many paths each: the script replaces what they draw. */
+  readonly charts: readonly Chart[]
+  /** Whether it takes the whole width. */
+  readonly isWide?: boolean
   readonly columns: readonly string[]
   readonly rows: readonly (readonly string[])[]
+  /** The course of each row, in the last column. */
+  readonly rowCourses?: readonly RowCourse[]
 }
 
-/** The size of a chart, in its own units. */
-export const CHART = { width: 600, height: 80 } as const
+export interface RowCourse {
+  readonly sentence: string
+  readonly d: string
+}
 
-/** How many tools are shown. JSON has all of them. */
-const MAX_ROWS_SHOWN = 40
+/** The height of a row's course, in the units of charts. */
+export const ROW_COURSE_HEIGHT = 100
+
+/** Who decided more than this many kinds of refusals is counted together. */
+const MAX_DECIDERS = 6
 const SECONDS_PER_MINUTE = 60
-const MEBIBYTE = 1024 * 1024
 
 export function figuresOf(snapshot: ActivitySnapshot): Figure[] {
   return [
@@ -47,19 +57,18 @@ export function figuresOf(snapshot: ActivitySnapshot): Figure[] {
 }
 
 function callsFigure({ calls: { perMinute, total } }: ActivitySnapshot): Figure {
-  // The last whole minute.
-  const perSecond = perMinute.at(-2)! / SECONDS_PER_MINUTE
-  const most = Math.max(...perMinute)
+  const perSecond = perMinute.map((calls) => calls / SECONDS_PER_MINUTE)
+  const lastWhole = perSecond.at(-2)!
   return {
     id: 'calls',
     title: 'Calls',
-    sentence: `${count(total)} in the last hour, ${rate(perSecond)} a second in the last whole minute.`,
-    paths: [line(perMinute, most)],
+    sentence: `${count(total)} in the last hour, ${rate(lastWhole)} a second in the last whole minute.`,
+    charts: [course('Calls a second', [{ tone: 'accent', values: perSecond }], rate)],
     columns: ['', 'a second'],
     rows: [
-      ['last whole minute', rate(perSecond)],
-      ['last ten minutes', rate(mean(perMinute.slice(-11, -1)))],
-      ['busiest minute', rate(most / SECONDS_PER_MINUTE)],
+      ['last whole minute', rate(lastWhole)],
+      ['last ten minutes', rate(mean(perSecond.slice(-11, -1)))],
+      ['busiest minute', rate(peakOf(perSecond))],
     ],
   }
 }
@@ -71,7 +80,7 @@ function errorsFigure({ errors, calls }: ActivitySnapshot): Figure {
     id: 'errors',
     title: 'Errors, by who is at fault',
     sentence: all === 0 ? 'None in the last hour.' : `${count(all)} in the last hour, ${share(all)} of the calls.`,
-    paths: [line(errors.perMinute, Math.max(...calls.perMinute, ...errors.perMinute))],
+    charts: [course('Errors a minute', [{ tone: 'bad', values: errors.perMinute }], count)],
     columns: ['', 'errors', 'of the calls'],
     rows: [
       ['the server', count(errors.server), share(errors.server)],
@@ -82,74 +91,47 @@ function errorsFigure({ errors, calls }: ActivitySnapshot): Figure {
   }
 }
 
-function durationsFigure({ series }: ActivitySnapshot): Figure {
-  const slowest = series.reduce((most, { p95 = 0 }) => Math.max(most, p95), 0)
-  const more = series.length - MAX_ROWS_SHOWN
+function durationsFigure({ series, durations }: ActivitySnapshot): Figure {
+  const slowest = peakOf(series.map(({ p95 }) => p95))
+  const shown = series.filter(({ p95PerSpan }) => p95PerSpan !== undefined)
+  const more = series.length > shown.length ? ` The ${shown.length} most used:` : ''
   return {
     id: 'durations',
     title: 'How long tools take',
     sentence:
       series.length === 0
         ? 'Nothing was called in the last hour.'
-        : `Of ${count(series.length)} tools and methods the slowest takes ${duration(slowest)} (p95).${more > 0 ? ` The ${MAX_ROWS_SHOWN} most used:` : ''}`,
-    paths: [],
-    columns: ['server', 'tool or method', 'calls', 'errors', 'p50', 'p95', 'p99'],
-    rows: series
-      .slice(0, MAX_ROWS_SHOWN)
-      .map(({ server, name, calls, errors, p50, p95, p99 }) => [
-        server === '' ? '–' : server,
-        name,
-        count(calls),
-        count(errors),
-        duration(p50),
-        duration(p95),
-        duration(p99),
-      ]),
-  }
-}
-
-function underWayFigure({ underWay: { requests, streams } }: ActivitySnapshot): Figure {
-  return {
-    id: 'under-way',
-    title: 'Under way',
-    sentence: `${count(requests)} requests and ${count(streams)} listening streams.`,
-    paths: [],
-    columns: ['', 'now'],
-    rows: [
-      ['requests without an answer', count(requests)],
-      ['listening streams', count(streams)],
+        : `Of ${count(series.length)} tools and methods the slowest takes ${duration(slowest)} (p95).${more}`,
+    charts: [
+      course(
+        'All calls by five minutes, on a logarithmic scale',
+        [
+          { tone: 'accent', name: 'p50', values: durations.p50 },
+          { tone: 'ink', name: 'p95', values: durations.p95 },
+          { tone: 'soft', name: 'p99', values: durations.p99 },
+        ],
+        duration,
+        logarithmic,
+      ),
     ],
-  }
-}
-
-function sessionsFigure({ sessions: { open, cap, opened, ended } }: ActivitySnapshot): Figure {
-  const most = cap === undefined ? 'the store does not say' : count(cap)
-  return {
-    id: 'sessions',
-    title: 'Sessions',
-    sentence: cap === undefined ? `${count(open)} open.` : `${count(open)} open, of ${count(cap)} that there may be.`,
-    paths: [],
-    columns: ['opened by this process', ''],
-    rows: [
-      ['open', count(open)],
-      ['at most', most],
-      ['opened since it began to count', count(opened)],
-      ['ended since', count(ended)],
-    ],
-  }
-}
-
-function serversFigure({ servers }: ActivitySnapshot): Figure {
-  const failing = servers.filter(({ health }) => health.status === 'failing').length
-  const state = { answering: 'answered', failing: 'did not answer', unknown: 'not used yet' } as const
-  return {
-    id: 'servers',
-    title: 'Servers',
-    sentence:
-      failing === 0 ? 'None is known to fail.' : `${failing} of ${servers.length} did not answer when last used.`,
-    paths: [],
-    columns: ['server', 'when it was last used', 'at'],
-    rows: servers.map(({ title, health }) => [title, state[health.status], timeOf(health.at)]),
+    isWide: true,
+    columns: ['server', 'tool or method', 'calls', 'errors', 'p50', 'p95', 'p99', 'p95 over the hour'],
+    rows: shown.map(({ server, name, calls, errors, p50, p95, p99 }) => [
+      server === '' ? '–' : server,
+      name,
+      count(calls),
+      count(errors),
+      duration(p50),
+      duration(p95),
+      duration(p99),
+    ]),
+    rowCourses: shown.map(({ p95PerSpan = [] }) => {
+      const most = peakOf(p95PerSpan)
+      return {
+        sentence: `p95 over the hour: the peak is ${duration(most)}.`,
+        d: linePath(p95PerSpan, most, CHART_WIDTH, ROW_COURSE_HEIGHT),
+      }
+    }),
   }
 }
 
@@ -158,59 +140,23 @@ function refusalsFigure({ refusals }: ActivitySnapshot): Figure {
     id: 'refusals',
     title: 'Last refusals',
     sentence: refusals.length === 0 ? 'Nothing was refused.' : `The last ${refusals.length}, and what decided them.`,
-    paths: [],
+    charts: [bars('Decided by', decidersOf(refusals.map(({ by }) => by)))],
+    isWide: true,
     columns: ['at', 'server', 'method', 'decided by', 'code'],
     rows: refusals.map(({ at, server, method, by, code }) => [timeOf(at), server, method, by, code]),
   }
 }
 
-function processFigure({ process: { eventLoopP99, rssBytes, heapBytes }, stalledClients }: ActivitySnapshot): Figure {
-  const memory = (bytes: number): string => `${(bytes / MEBIBYTE).toFixed(0)} MiB`
-  return {
-    id: 'process',
-    title: 'This process',
-    sentence: `${memory(rssBytes)} of memory; ${count(stalledClients)} clients were cut off in the last hour because they stopped reading.`,
-    paths: [],
-    columns: ['', ''],
-    rows: [
-      ['delay of the event loop (p99)', duration(eventLoopP99)],
-      ['memory (RSS)', memory(rssBytes)],
-      ['memory (heap)', memory(heapBytes)],
-      ['clients cut off', count(stalledClients)],
-    ],
-  }
+function decidersOf(all: readonly string[]): { tone: 'bad'; name: string; value: number }[] {
+  const found = new Map<string, number>()
+  for (const by of all) found.set(by, (found.get(by) ?? 0) + 1)
+  const sorted = [...found].toSorted(([, one], [, other]) => other - one)
+  const rest = sorted.slice(MAX_DECIDERS).reduce((sum, [, value]) => sum + value, 0)
+  const shown = sorted.slice(0, MAX_DECIDERS)
+  if (rest > 0) shown.push(['others', rest])
+  return shown.map(([name, value]) => ({ tone: 'bad', name, value }))
 }
 
-/** A line from an hour ago to now; `most` is at the top. */
-function line(perMinute: readonly number[], most: number): string {
-  const { width, height } = CHART
-  const points = perMinute.map((value, minute) => {
-    const x = (width * minute) / (MINUTES - 1)
-    const y = height - (most === 0 ? 0 : (height * value) / most)
-    return `${x.toFixed(1)} ${y.toFixed(1)}`
-  })
-  return `M${points.join('L')}`
-}
-
-function mean(perMinute: readonly number[]): number {
-  return perMinute.reduce((sum, value) => sum + value, 0) / perMinute.length / SECONDS_PER_MINUTE
-}
-
-function rate(perSecond: number): string {
-  return perSecond >= 10 ? perSecond.toFixed(0) : perSecond.toFixed(2)
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en')
-}
-
-function duration(ms: number | undefined): string {
-  if (ms === undefined) return '–'
-  if (ms >= 10_000) return `${(ms / 1_000).toFixed(1)} s`
-  return ms >= 10 ? `${ms.toFixed(0)} ms` : `${ms.toFixed(2)} ms`
-}
-
-/** The time of day, in UTC as in logs. */
-function timeOf(at: string | undefined): string {
-  return at === undefined ? '–' : `${at.slice(11, 19)} UTC`
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

@@ -6,14 +6,18 @@ const MS_PER_MINUTE = 60_000
 const SPAN_MINUTES = 5
 const SPANS = MINUTES / SPAN_MINUTES
 
+export function minuteOf(now: number): number {
+  return Math.floor(now / MS_PER_MINUTE)
+}
+
 /** Counts by the minute, of the last hour. */
 export class MinuteCounts {
   readonly #counts = new Uint32Array(MINUTES)
   #minute = 0
 
-  add(now: number): void {
+  add(now: number, count = 1): void {
     this.#forward(now)
-    this.#counts[this.#minute % MINUTES]! += 1
+    this.#counts[this.#minute % MINUTES]! += count
   }
 
   /** From an hour ago to this minute. */
@@ -29,7 +33,7 @@ export class MinuteCounts {
 
   /** Empties the minutes that have passed without a count. */
   #forward(now: number): void {
-    const minute = Math.floor(now / MS_PER_MINUTE)
+    const minute = minuteOf(now)
     if (minute - this.#minute >= MINUTES) this.#counts.fill(0)
     else for (let at = this.#minute + 1; at <= minute; at += 1) this.#counts[at % MINUTES] = 0
     this.#minute = Math.max(this.#minute, minute)
@@ -57,10 +61,18 @@ export class Series {
 
   /** The durations of the last hour as one histogram. */
   durations(now: number): Uint32Array {
-    this.#forward(now)
     const merged = new Uint32Array(DURATION_BUCKETS)
-    for (const [at, count] of this.#durations.entries()) merged[at % DURATION_BUCKETS]! += count
+    for (const span of this.spans(now)) for (let at = 0; at < DURATION_BUCKETS; at += 1) merged[at]! += span[at]!
     return merged
+  }
+
+  /** The durations of each five minutes of the last hour, the present ones last. */
+  spans(now: number): Uint32Array[] {
+    this.#forward(now)
+    return Array.from({ length: SPANS }, (_, ago) => {
+      const start = ((this.#span + 1 + ago) % SPANS) * DURATION_BUCKETS
+      return this.#durations.subarray(start, start + DURATION_BUCKETS)
+    })
   }
 
   #forward(now: number): void {

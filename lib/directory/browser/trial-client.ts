@@ -25,6 +25,7 @@ const URL_REQUIRED = -32042
 interface PendingCall {
   readonly listener: CallListener
   readonly settle: (response: JsonObject) => void
+  readonly fail: (error: unknown) => void
 }
 
 /** The messages of a request come on its own stream, but any stream of a session may carry them. */
@@ -80,7 +81,7 @@ export class TrialClient {
   async #once({ method, params, inputSchema }: TrialRequest, listener: CallListener): Promise<JsonObject> {
     const headers = this.#session ? await this.#session.open(listener) : callHeaders(method, params, inputSchema)
     const id = (this.#ids += 1)
-    const answer = new Promise<JsonObject>((settle) => this.#pending.set(id, { listener, settle }))
+    const answer = new Promise<JsonObject>((settle, fail) => this.#pending.set(id, { listener, settle, fail }))
     const message = { jsonrpc: '2.0', id, method, params: { ...params, _meta: this.#metaOf(id, params) } }
     try {
       return resultOfResponse(await Promise.race([answer, this.#exchange(message, headers, listener)]))
@@ -133,13 +134,19 @@ export class TrialClient {
     else if (method === 'notifications/cancelled') this.#questions.get(params['requestId'])?.abort()
   }
 
-  /** Responds to a request of the server; a question that nobody can be asked is cancelled. */
+  /**
+   * Responds to a request of the server; a question that nobody can be asked is cancelled. An answer of the visitor's
+   * that does not arrive, such as after the login has ended, fails the call: it would wait for ever.
+   */
   async #respond(id: unknown, { method, params }: JsonObject, listener: CallListener | undefined): Promise<void> {
     const response = { jsonrpc: '2.0', id, ...(await this.#answerTo(id, method, params, listener)) }
     listener?.onWire('sent', response)
     const headers = this.#session?.headers ?? {}
     await sendToEndpoint(this.#endpoint, { verb: 'POST', message: response, headers, onMessage: () => {} }).catch(
-      () => {},
+      (error: unknown) => {
+        if (method !== 'elicitation/create') return
+        for (const call of this.#pending.values()) if (call.listener === listener) call.fail(error)
+      },
     )
   }
 

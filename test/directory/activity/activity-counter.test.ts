@@ -75,6 +75,24 @@ test('figures are of the last hour, and a name that is not used for an hour make
   expect(activity.counts().series).toMatchObject([{ name: 'new', calls: 1 }])
 })
 
+test('quantiles have a course: of all calls together, and the p95 of the forty most used', () => {
+  const activity = new ActivityCounter()
+  for (let name = 0; name < 50; name += 1) activity.recorded(record({ target: `tool-${name}`, durationMs: 10 }))
+  jest.advanceTimersByTime(30 * 60_000)
+  activity.recorded(record({ target: 'tool-49', durationMs: 1_000 }))
+  const { durations, series } = activity.counts()
+  expect(durations.p50).toHaveLength(12)
+  expect(durations.p50.map((ms) => ms && Math.round(Math.log10(ms)))).toEqual([
+    ...Array.from({ length: 5 }),
+    1,
+    ...Array.from({ length: 5 }),
+    3,
+  ])
+  expect(series[0]).toMatchObject({ name: 'tool-49', calls: 2 })
+  expect(series[0]!.p95PerSpan!.filter((ms) => ms !== undefined)).toHaveLength(2)
+  expect(series.filter(({ p95PerSpan }) => p95PerSpan)).toHaveLength(40)
+})
+
 test('the last fifty refusals are kept, short, without whose they were', () => {
   const activity = new ActivityCounter()
   for (let id = 0; id < 60; id += 1) {
@@ -103,7 +121,12 @@ test('requests and streams that are under way, and clients that stopped reading'
   activity.over('POST')
   activity.reported(new GatewayError('client_stalled', 'The client stopped reading'))
   activity.reported(new Error('other'))
-  expect(activity.counts()).toMatchObject({ underWay: { requests: 1, streams: 1 }, stalledClients: 1 })
+  expect(activity.counts()).toMatchObject({
+    underWay: { requests: 1, streams: 1 },
+    stalledClients: { total: 1 },
+  })
+  const { requests, streams } = activity.counts().underWay.peaks
+  expect([requests.at(-1), requests.at(-2), streams.at(-1)]).toEqual([2, undefined, 1])
 })
 
 test('a full set of figures takes less than 4 MB', () => {

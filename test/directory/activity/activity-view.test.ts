@@ -2,6 +2,7 @@
 import { request } from 'node:http'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
+import type { SessionRecord } from '../../../lib/index.ts'
 import { serverDirectory } from '../../../lib/directory/index.ts'
 import { startUpstream } from '../../support/upstream.ts'
 import { closeUsed, use } from '../../support/use.ts'
@@ -53,6 +54,29 @@ test('calls, refusals and sessions are counted, without content', async () => {
   expect(text).not.toMatch(/hunter2|bob/)
 })
 
+test('sessions of a store without a cap are counted, and the figure says that there is none', async () => {
+  const kept = new Map<string, SessionRecord>()
+  const directory = await start({
+    gateway: {
+      sessions: {
+        create: (record) => {
+          kept.set('s', record)
+          return 's'
+        },
+        get: (id) => kept.get(id),
+        delete: (id) => void kept.delete(id),
+      },
+    },
+  })
+  await call(directory, 'bob')
+  const page = await directory.agent.get(VIEW).set({ ...admin, accept: BROWSER })
+  expect(page.text).toContain('1 open. There is no cap to count against')
+  expect(page.text).not.toContain('Against the cap')
+  const { body } = await directory.agent.get(VIEW).set(admin).expect(200)
+  expect(body.sessions).toMatchObject({ open: 1, opened: 1, ended: 0 })
+  expect(body.sessions).not.toHaveProperty('cap')
+})
+
 test('who may not see it finds nothing, and no link', async () => {
   const { agent } = await start()
   await agent.get(VIEW).expect(401)
@@ -70,7 +94,7 @@ test('while it is off nothing is there', async () => {
   expect(body).toHaveProperty('title', 'MCP servers')
 })
 
-test('the page has a table for each of eight figures, and names are text', async () => {
+test('the page has a table and a chart for each of eight figures, and names are text', async () => {
   const directory = await start()
   await call(directory, 'bob', '<img src=x>')
   const { text } = await directory.agent
@@ -78,7 +102,10 @@ test('the page has a table for each of eight figures, and names are text', async
     .set({ ...admin, accept: BROWSER })
     .expect(200)
   expect(text.match(/<table>/g)).toHaveLength(8)
-  expect(text.match(/role="img"/g)).toHaveLength(2)
+  const figures = text.split('<section').slice(1)
+  expect(figures).toHaveLength(8)
+  for (const figure of figures) expect(figure).toMatch(/<svg\s+role="img"\s+aria-label="[^"]+\."/)
+  expect(text).not.toContain('NaN')
   expect(text).toContain('&lt;img src=x&gt;')
 })
 

@@ -23,12 +23,13 @@ export async function startTrialApp(
   given: { gateway?: Partial<GatewayOptions>; directory?: Omit<ServerDirectoryOptions, 'gateway'> } = {},
 ) {
   const [legacy, modern] = [await startDualEraServer({ modern: false }), await startDualEraServer({ legacy: 'reject' })]
-  const [sdk, hostile] = [await startAloud(), await startHostile()]
+  const [sdk, hostile, crowded] = [await startAloud(), await startHostile(), await startCrowded()]
   const servers = {
     legacy: { url: legacy.url },
     modern: { url: modern.url },
     sdk: { url: sdk.url, title: 'SDK' },
     hostile: { url: hostile.url, title: HOSTILE },
+    crowded: { url: crowded.url },
   }
   const gateway = mcpGateway({
     servers,
@@ -50,7 +51,7 @@ export async function startTrialApp(
     async close() {
       await gateway.close({ graceMs: 0 })
       await listening.close()
-      for (const server of [legacy, modern, sdk, hostile]) await server.close()
+      for (const server of [legacy, modern, sdk, hostile, crowded]) await server.close()
     },
   }
 }
@@ -88,7 +89,7 @@ const HOSTILE_TOOLS = [
   { name: 'itself', inputSchema: { type: 'object', properties: { a: { $ref: '#/properties/a' } } } },
   { name: 'proto', inputSchema: JSON.parse('{"type":"object","properties":{"__proto__":{"type":"string"}}}') },
   { name: 'no-schema', inputSchema: { anyOf: [{ type: 'object' }] } },
-  ...['script', 'long', 'svg', 'deep', 'link', 'wait', 'url'].map((name) => ({
+  ...['script', 'long', 'svg', 'deep', 'link', 'wait', 'url', 'talk', 'parts'].map((name) => ({
     name,
     inputSchema: { type: 'object' },
   })),
@@ -129,14 +130,44 @@ async function startHostile(): Promise<Upstream> {
           { type: 'resource_link', uri: 'https://docs.example.com/a', name: 'good' },
         ],
       },
+      parts: { content: Array.from({ length: 250 }, (_, index) => ({ type: 'text', text: `part ${index}` })) },
       deep: { content: [], structuredContent: JSON.parse('[1]') as object },
     }
+    if (name === 'talk') return talk(exchange)
     if (name === 'url') return askForPages(exchange)
     // It never comes.
     if (name === 'wait') return void exchange.stream()
     return exchange.result({ ...(results[name] ?? text(JSON.stringify(given))) })
   })
   return upstream
+}
+
+/** A server with forty tools, each of which says its own name. */
+async function startCrowded(): Promise<Upstream> {
+  const upstream = await startUpstream()
+  const tools = Array.from({ length: 40 }, (_, index) => ({
+    name: `tool-${index}`,
+    description: `Does what number ${index} does.`,
+    inputSchema: { type: 'object', properties: { text: { type: 'string' } } },
+    ...READS,
+  }))
+  upstream.on('server/discover', (exchange) => exchange.error(-32000, 'Bad Request: Server not initialized', 400))
+  upstream.on('tools/list', (exchange) => exchange.result({ tools }))
+  upstream.on('tools/call', (exchange) => {
+    const { name } = exchange.message!.params as { name: string }
+    exchange.result({ content: [{ type: 'text', text: `This is ${name}.` }] })
+  })
+  return upstream
+}
+
+/** Says 150 things before it answers. */
+function talk(exchange: Exchange): void {
+  const stream = exchange.stream()
+  for (let said = 0; said < 150; said += 1) {
+    const params = { level: 'info', data: said === 0 ? 'x'.repeat(30_000) : `said ${said}` }
+    void stream.send({ jsonrpc: '2.0', method: 'notifications/message', params })
+  }
+  stream.finish({ content: [] })
 }
 
 /** Asks for two pages to be opened, the first of which no page should open, and says what it was answered. */

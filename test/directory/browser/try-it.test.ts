@@ -106,6 +106,20 @@ describeChromium('trying things on the page', () => {
       await item.getByText('user', { exact: true }).waitFor()
     })
 
+    test('a login that ends in the middle of a run ends the run, and says so', async () => {
+      await open(era, {})
+      const item = await tab.run('test_elicitation', (it) => it.getByLabel('message').fill('Who?'))
+      await item.getByRole('group', { name: 'Dual-era fixture asks' }).waitFor()
+      await tab.page.context().clearCookies()
+      await item.getByRole('button', { name: 'Decline' }).click()
+      await item.getByText(/^Failed in/).waitFor()
+      expect(await item.locator('.fault').textContent()).toContain('Load the page again to sign in.')
+      expect(await item.locator('.question').count()).toBe(0)
+      expect(await item.getByRole('button', { name: 'Run' }).isEnabled()).toBe(true)
+      expect(tab.complaints.splice(0).every((complaint) => complaint.includes('401'))).toBe(true)
+      await tab.close()
+    })
+
     test('a resource and a template are read', async () => {
       await open(era)
       await (await tab.run('static-text')).getByText('This is the content of the static text resource.').waitFor()
@@ -243,6 +257,23 @@ describeChromium('trying things on the page', () => {
       await item.locator('.result').getByText('{"__proto__":"own"}').waitFor()
     })
 
+    test('a hundred messages of the wire are shown, 20 000 characters of each, and 200 parts of a result', async () => {
+      await open('hostile')
+      let item = await tab.run('talk')
+      await item.getByText(/^Done in/).waitFor()
+      expect(await item.locator('.logs > li').count()).toBe(100)
+      await item.getByText(/^On the wire: 15\d messages$/).click()
+      const entries = item.locator('.wire > li')
+      await entries.last().waitFor()
+      expect(await entries.count()).toBe(101)
+      expect(await entries.last().textContent()).toMatch(/^5\d more are not shown$/)
+      const lengths = (await item.locator('.wire pre').allTextContents()).map((text) => text.length)
+      expect(Math.max(...lengths)).toBe(20_001)
+      item = await tab.run('parts')
+      await item.getByText('50 more parts are not shown').waitFor()
+      expect(await item.locator('.result > pre').count()).toBe(200)
+    })
+
     test('SVG is not drawn, and only links to https are links', async () => {
       await open('hostile')
       let item = await tab.run('svg')
@@ -252,6 +283,23 @@ describeChromium('trying things on the page', () => {
       expect(await item.getByRole('link').getAttribute('href')).toBe('https://docs.example.com/a')
       expect(await item.getByRole('link').getAttribute('rel')).toBe('noopener noreferrer')
     })
+  })
+
+  test('forty tools are on one page, each with its own result, and can be filtered', async () => {
+    await open('crowded', { viewport: { width: 390, height: 800 } })
+    const names = Array.from({ length: 40 }, (_, index) => `tool-${index}`)
+    const all = (selector: string, act: string): Promise<void> =>
+      tab.page.evaluate(`for (const one of document.querySelectorAll('${selector}')) one.${act}`)
+    await all('.item > summary', 'click()')
+    await tab.item(names.at(-1)!).getByRole('button', { name: 'Run' }).waitFor()
+    await all('.trial > form', 'requestSubmit()')
+    for (const name of names) await tab.item(name).getByText(`This is ${name}.`).waitFor()
+    expect(await tab.page.locator('.call').count()).toBe(40)
+    expect(await tab.page.evaluate('document.documentElement.scrollWidth')).toBe(390)
+    await tab.page.getByRole('searchbox').first().fill('tool-39')
+    expect(await tab.page.locator('.item:visible').count()).toBe(1)
+    expect(await tab.item('tool-39').locator('.result').textContent()).toBe('This is tool-39.')
+    await tab.close()
   })
 
   test.each(['light', 'dark'] as const)(
@@ -265,7 +313,15 @@ describeChromium('trying things on the page', () => {
       expect(await live.getAttribute('aria-pressed')).toBe('true')
       // What the page had when it was loaded is replaced by the first event.
       await tab.page.evaluate("document.querySelector('#figure-calls .sentence').textContent = 'old'")
+      await tab.page.evaluate(
+        "document.querySelector('#figure-process .chart:nth-child(2) path').setAttribute('d', '')",
+      )
       await tab.page.getByText('old', { exact: true }).waitFor({ state: 'detached' })
+      const charts = tab.page.locator('.charts svg[aria-label]')
+      expect(await charts.count()).toBe(12)
+      expect(await tab.page.locator('#figure-process .chart:nth-child(2) path').first().getAttribute('d')).toMatch(
+        /^M\d/,
+      )
       await live.click()
       expect(await live.getAttribute('aria-pressed')).toBe('false')
       expect(await seriousFaults(tab.page)).toEqual([])
