@@ -2,7 +2,6 @@
 // One node of several: an Express app with the gateway, whose sessions and events are in Redis. Any node answers any
 // request, so the balancer needs no stickiness. On SIGTERM it ends what it has begun, and leaves the rest to the others.
 import { once } from 'node:events'
-import { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import express from 'express'
 import { mcpGateway, RedisEventLog, RedisSessionStore } from 'express-mcp-gateway'
@@ -19,12 +18,6 @@ await Promise.all([client.connect(), blockingClient.connect()])
 
 let isLeaving = false
 const app = express()
-// A node that leaves closes each connection with its response, so that the balancer sends nothing more on it.
-app.use((req, res, next) => {
-  if (isLeaving) res.setHeader('connection', 'close')
-  else res.once('finish', () => isLeaving && req.socket.end())
-  next()
-})
 // The readiness probe: a node takes new requests while it has its Redis, and until it leaves.
 app.get('/ready', (_req, res) => void res.status(!isLeaving && client.isReady ? 200 : 503).end())
 
@@ -42,18 +35,14 @@ const gateway = mcpGateway({
 app.use('/mcp-servers', gateway)
 
 const server = app.listen(Number(PORT), HOST)
-// Longer than the balancer keeps an idle connection, so that it is never the node that closes one first.
-server.keepAliveTimeout = 65_000
 await once(server, 'listening')
 console.log(`Listens on ${PORT}.`)
 
 process.once('SIGTERM', async () => {
   isLeaving = true
-  // It refuses connections from here on, so that the balancer takes another node, but still serves for a moment what comes
-  // on those it has. The method of node:http would close idle ones, too, and lose a request that is on its way.
-  Server.prototype.close.call(server)
+  // It refuses connections from here on, so that the balancer takes another node. What has connected is still served.
+  server.close()
   await sleep(Number(LEAVE_MS))
-  server.closeIdleConnections()
   // Calls may end; streams are cut after the grace, and their clients go on at another node.
   await gateway.close({ graceMs: Number(GRACE_MS) })
   await Promise.all([client.close(), blockingClient.close()])
