@@ -111,12 +111,12 @@ describe('the programs of README and docs', () => {
     ['app.cjs', /^```cjs\n(.*?)^```$/ms.exec(read('README.md'))![1]!],
   ])(
     'a real client reaches a real server through the quick start, %s',
-    async (file, code) => {
+    async (file, text) => {
       const listening = "app.listen(0, '127.0.0.1', function () { process.send(this.address().port) })"
       // What is installed here, in place of what npx would fetch.
       const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')
       const installed = JSON.stringify([join(dirname(manifest), 'dist', 'index.js')])
-      const started = replace(code, "['-y', '@modelcontextprotocol/server-everything']", installed)
+      const started = replace(text, "['-y', '@modelcontextprotocol/server-everything']", installed)
       const local = replace(started, "'npx'", JSON.stringify(process.execPath))
       const app = write(file, replace(local, "app.listen(3000, '127.0.0.1')", listening))
       const child = fork(app, { cwd: folder, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
