@@ -58,10 +58,13 @@ export class Lifetime {
     return child
   }
 
-  /** Marks the work as done: drops all listeners, and the reference that the parent holds. */
+  /** Marks the work as done: drops all listeners, and the references that it and its parent hold to each other. */
   end(): void {
+    // Whoever keeps a function that removes a listener keeps the array.
+    if (this.#listeners) this.#listeners.length = 0
     this.#listeners = undefined
     this.#unsubscribe?.()
+    this.#unsubscribe = undefined
   }
 
   /** Creates an independent lifetime. Register it in `InFlight` so that the end of the session or gateway stops it. */

@@ -51,9 +51,12 @@ export class Aggregates {
     readers: number,
   ): Promise<Part> => readPages(exchange, member, list, cursor, readers, this)
 
-  noteCall({ origin: { session } }: Exchange, id: RequestId, call: SentCall): void {
-    if (session && String(id).length <= MAX_ID_CHARS)
-      boundedSet(this.#calls, MAX_SENT_CALLS, callKey(session.id, id), call)
+  /** Remembers a request so that it can be cancelled. Returns a function that forgets it. */
+  noteCall({ origin: { session } }: Exchange, id: RequestId, call: SentCall): () => void {
+    if (!session || String(id).length > MAX_ID_CHARS) return () => {}
+    const key = callKey(session.id, id)
+    boundedSet(this.#calls, MAX_SENT_CALLS, key, call)
+    return () => void (this.#calls.get(key) === call && this.#calls.delete(key))
   }
 
   /** The last request with this id in the session, if this node has sent it. */

@@ -83,12 +83,13 @@ export async function answerRequest(
   const isModern = era === 'modern'
   const list = LIST_KINDS.get(method)
   if (list) {
-    const lists = cancellable(exchange, message, aggregates)
-    return answerList(lists, list, async (member, cursor, readers) => {
-      const part = await aggregates.read(lists, member, list, cursor, readers)
-      if (part.fault !== undefined) aggregates.fanIns.get(exchange.origin.session?.id ?? '')?.missed(member)
-      return part
-    })
+    return whileCancellable(exchange, message, aggregates, (lists) =>
+      answerList(lists, list, async (member, cursor, readers) => {
+        const part = await aggregates.read(lists, member, list, cursor, readers)
+        if (part.fault !== undefined) aggregates.fanIns.get(exchange.origin.session?.id ?? '')?.missed(member)
+        return part
+      }),
+    )
   }
   const route = isModern && LEGACY_ONLY.has(method) ? undefined : ROUTES.get(method)
   if (route) return sendOn(exchange, message, route, aggregates)
@@ -99,7 +100,7 @@ export async function answerRequest(
   if (exchange.opens) return initializeAll(exchange, upstreamId, aggregates)
   if (method === 'ping') return emptyResult(message, exchange)
   if (method === 'logging/setLevel')
-    return setLevelOfAll(cancellable(exchange, message, aggregates), message, aggregates)
+    return whileCancellable(exchange, message, aggregates, (levels) => setLevelOfAll(levels, message, aggregates))
   if (method === 'initialize') throw new GatewayError('invalid_request', 'The session is initialized already')
   return methodNotFound(message)
 }
@@ -144,14 +145,24 @@ function memberError(error: GatewayError, exchange: Exchange, member: Member, { 
   return jsonReply(named.toJsonRpc((exchange.message as RequestMessage).id))
 }
 
-/** An exchange with a lifetime of its own, since members are asked with other ids than the client's. */
-function cancellable(exchange: Exchange, { id }: RequestMessage, aggregates: Aggregates): Exchange {
-  if (!exchange.origin.session) return exchange
+/** Asks with a lifetime of its own, since members are asked with other ids than the client's. */
+async function whileCancellable(
+  exchange: Exchange,
+  { id }: RequestMessage,
+  aggregates: Aggregates,
+  ask: (exchange: Exchange) => Promise<Reply>,
+): Promise<Reply> {
+  if (!exchange.origin.session) return ask(exchange)
   const life = exchange.life.child()
-  aggregates.noteCall(exchange, id, {
+  const forget = aggregates.noteCall(exchange, id, {
     cancel: () => life.stop(new GatewayError('bad_request', 'The client cancelled the request')),
   })
-  return exchange.fork({}, life)
+  try {
+    return await ask(exchange.fork({}, life))
+  } finally {
+    forget()
+    life.end()
+  }
 }
 
 /** Sets the level of all members. Those that have no log refuse it; if all do, so does the aggregate. */
