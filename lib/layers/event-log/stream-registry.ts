@@ -180,7 +180,7 @@ export class StreamRegistry {
   ): Promise<void> {
     if (name.stream === LISTEN_STREAM) {
       const listening = detachedExchange(exchange, last)
-      tail.writer = { onResume: () => {}, onCancel: () => listening.life.stop(eventsGone()) }
+      tail.writer = { onResume: () => {}, onCancel: () => listening.life.stop(clientLeft()) }
       const position = last?.position ?? Math.max(after, Date.now())
       const refusal = await this.listen(name, listening, next, { position, resumed: last, tail, reader })
       if (!refusal) return
@@ -223,6 +223,10 @@ export function detachedExchange(exchange: Exchange, resumed: LoggedEvent | unde
   const resumeHeaders =
     upstreamId === undefined ? headers : { ...headers, [HEADER.lastEventId]: eventIdHeader(upstreamId) }
   return exchange.fork({ headers: resumeHeaders }, exchange.life.detach())
+}
+
+function clientLeft(): GatewayError {
+  return new GatewayError('bad_request', 'The client went away')
 }
 
 /** The error for a listening request that a later one replaces. */

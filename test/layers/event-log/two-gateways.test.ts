@@ -282,6 +282,8 @@ describe('a session that listens', () => {
     const get = await upstream.nextRequest('GET')
     client.close()
     expect(await get.over).toBe('cut')
+    await pass(300)
+    expect(gateways[1]!.reported.entries).toEqual([])
   })
 
   test('is told when the upstream does not want to be listened to any more', async () => {
