@@ -31,12 +31,13 @@ export async function startGateway(behind, kind, scenario = '') {
   const server = behind(lib)
   const isLogin = scenario.startsWith('auth/') && 'url' in server
   const login = isLogin ? await resourceServer(scenario, String(server.url), lib) : undefined
+  const options = GATEWAYS[kind](server, lib)
   const gateways = Array.from({ length: NODES[kind] ?? 1 }, () =>
     lib.mcpGateway({
       servers: { everything: server },
       authenticate: false,
       onError: report,
-      ...GATEWAYS[kind](server, lib),
+      ...options,
       ...(login && { publicUrl, ...login.options }),
     }),
   )

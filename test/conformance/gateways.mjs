@@ -1,7 +1,7 @@
 // @ts-check
 // The kinds of gateway that legs run through, by name: what each is given beside the server behind.
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 import { brokenMembers } from './members.mjs'
 
@@ -15,8 +15,6 @@ import { brokenMembers } from './members.mjs'
 
 /** @type {import('../../lib/index.ts').Interceptor} */
 const PASS = { '*': (_message, next) => next() }
-
-const SHARED_SECRET = randomBytes(32)
 
 /** @param {ServerConfig} server @returns {Options} */
 const bridge = (server) => ({ servers: { everything: { ...server, bridge: true } } })
@@ -33,7 +31,9 @@ export const GATEWAYS = {
   'bridge + keys': (server) => ({ ...bridge(server), keys: [randomBytes(32)] }),
   'bridge + log': (server, { MemoryEventLog }) => ({ ...bridge(server), events: new MemoryEventLog() }),
   // Requests go to each of two nodes in turn, so that every answer comes to the other one.
-  'two bridges': (server) => ({ ...bridge(server), keys: [SHARED_SECRET] }),
+  'two bridges': (server) => ({ ...bridge(server), keys: [randomBytes(32)] }),
+  'two bridges + log': (server, { MemoryEventLog }) => ({ ...bridge(server), events: new MemoryEventLog() }),
+  'two nodes + log': (_server, { MemoryEventLog }) => ({ sessions: sharedStore(), events: new MemoryEventLog() }),
   cache: () => ({ cache: true, authenticate: () => ({ id: 'somebody' }) }),
   'aggregate of bridges': (server, lib) => ({
     servers: {
@@ -56,8 +56,24 @@ export const GATEWAYS = {
   'governed + log': (server, lib) => ({ ...governed(server, lib), events: new lib.MemoryEventLog() }),
 }
 
-/** How many gateways stand beside each other. @type {Partial<Record<GatewayName, number>>} */
-export const NODES = { 'two bridges': 2 }
+/** How many gateways stand beside each other, which share what they are given. @type {Partial<Record<GatewayName, number>>} */
+export const NODES = { 'two bridges': 2, 'two bridges + log': 2, 'two nodes + log': 2 }
+
+/** A store that several nodes share, as they share one in a database. @returns {import('../../lib/index.ts').SessionStore} */
+function sharedStore() {
+  /** @type {Map<string, import('../../lib/index.ts').SessionRecord>} */
+  const records = new Map()
+  return {
+    create(record) {
+      const id = randomUUID()
+      records.set(id, record)
+      return id
+    },
+    get: (id) => records.get(id),
+    update: (id, record) => void (records.has(id) && records.set(id, record)),
+    delete: (id) => void records.delete(id),
+  }
+}
 
 /** @param {string} name @returns {name is GatewayName} */
 export const isGatewayName = (name) => Object.hasOwn(GATEWAYS, name)

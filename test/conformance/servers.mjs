@@ -29,6 +29,12 @@ const SERVERS = {
     options: ['--legacy-only', '--ask-in-session'],
     type: /** @type {const} */ ('http'),
   },
+  // And what it does while nobody reads is lost.
+  'asking in session without ids': {
+    program: 'dual-era-server.mjs',
+    options: ['--legacy-only', '--ask-in-session', '--without-ids'],
+    type: /** @type {const} */ ('http'),
+  },
   // The same fixture behind the transport of 2024-11-05, at which the suite asks nothing directly.
   sse: { program: 'dual-era-sse.mjs', options: [], type: /** @type {const} */ ('sse') },
 }
