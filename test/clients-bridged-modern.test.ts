@@ -1,10 +1,8 @@
-// Real clients of 2026-07-28 in front of real servers that have sessions alone.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+// Real clients of 2026-07-28 in front of real servers that have sessions alone. Each before every server:
+// clients-matrix.test.ts.
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { type GatewayOptions, inProcess, MemoryEventLog, type ServerConfig } from '../lib/index.ts'
-import { textOf } from './support/clients.ts'
+import { stepsInto, textOf } from './support/clients.ts'
 import { type RunningGateway, startGateway } from './support/gateway.ts'
 import { createJournal } from './support/journal.ts'
 import {
@@ -13,13 +11,10 @@ import {
   type LegacyOnlyServer,
   startLegacyOnlyServer,
 } from './support/legacy-only-server.ts'
-import { throughMcpRemote } from './support/mcp-remote.ts'
 import { MODERN } from './support/modern.ts'
-import { startEverything, startSdkV1Server } from './support/servers.ts'
+import { startEverything } from './support/servers.ts'
 import { closeUsed, use } from './support/use.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'mcp-remote-'))
-afterAll(() => rmSync(folder, { recursive: true }))
 afterEach(closeUsed)
 
 async function connect(url: string, headers: Record<string, string> = {}) {
@@ -139,7 +134,7 @@ test('UC3 server-everything is bridged: tools, progress, questions, resources, p
   const { client, call, asked } = await connect(await start({ url: server.url, bridge: true }, { authenticate }))
   expect(await call('echo', { message: 'hi' })).toContain('hi')
   const steps: number[] = []
-  const onprogress = ({ progress }: { progress: number }): void => void steps.push(progress)
+  const onprogress = stepsInto(steps)
   await call('trigger-long-running-operation', { duration: 0.2, steps: 2 }, { onprogress })
   expect(steps).toEqual([1, 2])
   expect(await call('trigger-elicitation-request')).toContain('Ada')
@@ -157,16 +152,6 @@ test('UC3 server-everything behind HTTP+SSE is bridged, too', async () => {
   expect(await call('echo', { message: 'hi' })).toContain('hi')
   expect(await call('trigger-elicitation-request')).toContain('Ada')
 }, 20_000)
-
-test('UC2 CL9 mcp-remote --protocol auto finds a server of 2026-07-28, and answers what its tools ask', async () => {
-  const server = await use(startSdkV1Server())
-  const url = await start({ url: server.url, bridge: true })
-  const client = await use(throughMcpRemote(folder, '--protocol', 'auto')(url))
-  expect((await client.tools()).map(({ name }) => name)).toContain('ask')
-  expect(textOf(await client.call('ask'))).toBe('accept: Ada')
-  expect(textOf(await client.call('sample'))).toContain('Hello.')
-  expect(textOf(await client.call('count', { to: 3 }))).toContain('counted')
-}, 30_000)
 
 test('ST24 two nodes with keys: a question is answered at the other one, the tool runs once', async () => {
   const server = await use(startLegacyOnlyServer({ ids: true }))

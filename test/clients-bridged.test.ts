@@ -1,28 +1,13 @@
-// Real clients of revisions with sessions in front of a real server that speaks 2026-07-28 alone.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createMCPClient, ElicitationRequestSchema } from '@ai-sdk/mcp'
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+// Real clients of revisions with sessions in front of a real server that speaks 2026-07-28 alone. Each before every server:
+// clients-matrix.test.ts.
 import { type GatewayOptions, inProcess, MemoryEventLog } from '../lib/index.ts'
-import { connectSdkV1, connectSdkV2, connectV1, type Connect, textOf } from './support/clients.ts'
+import { connectSdkV1, connectSdkV2, textOf } from './support/clients.ts'
 import { type RunningGateway, startGateway } from './support/gateway.ts'
 import { modernOnlyPipe, type ModernOnlyServer, startModernOnlyServer, WATCHED } from './support/modern-only-server.ts'
 import { closeUsed, use } from './support/use.ts'
 
 let server: ModernOnlyServer
 let gateway: RunningGateway
-
-const config = mkdtempSync(join(tmpdir(), 'mcp-remote-'))
-afterAll(() => rmSync(config, { recursive: true }))
-
-const connectMcpRemote: Connect = (url, options) => {
-  const proxy = createRequire(import.meta.url).resolve('mcp-remote/dist/proxy.js')
-  const args = [proxy, url, '--transport', 'http-only', '--allow-http']
-  const env = { MCP_REMOTE_CONFIG_DIR: config, PATH: String(process.env['PATH']) }
-  return connectV1(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'ignore' }), options)
-}
 
 async function start(options: Partial<GatewayOptions> = {}): Promise<string> {
   gateway = await use(startGateway({ servers: { modern: { url: server.url } }, ...options }))
@@ -93,36 +78,6 @@ describe.each([
       await client.call('touch')
       await heard('notifications/resources/updated')
     })
-  })
-})
-
-// Its process takes long to start: one of them does all.
-test('LC1 ST22 UT4 PU5 mcp-remote is served in front of a server of 2026-07-28 alone', async () => {
-  const client = await use(connectMcpRemote(await start()))
-  expect((await client.tools()).map((tool) => tool.name)).toContain('ask')
-  expect(textOf(await client.call('ask'))).toBe('accept: {"name":"Ada"}')
-  expect(textOf(await client.call('count', { to: 3 }))).toContain('counted')
-  const abort = new AbortController()
-  const calling = client.call('slow', {}, { signal: abort.signal })
-  while (!server.seen.entries.includes('slow started')) await server.seen.next()
-  abort.abort()
-  await expect(calling).rejects.toThrow(/abort/i)
-  while (!server.seen.entries.includes('slow cancelled')) await server.seen.next()
-  await client.call('grow', { name: 'young' })
-  while (!client.told.entries.some(({ method }) => method === 'notifications/tools/list_changed'))
-    await client.told.next()
-}, 30_000)
-
-describe('@ai-sdk/mcp 1.x in front of a server of 2026-07-28 alone', () => {
-  const connectAiSdk = (url: string) =>
-    createMCPClient({ transport: { type: 'http', url }, capabilities: { elicitation: {} } })
-
-  test('LC1 ST22 calls a tool, and answers what it asks', async () => {
-    const client = await use(connectAiSdk(await start()))
-    client.onElicitationRequest(ElicitationRequestSchema, () => ({ action: 'accept', content: { name: 'Ada' } }))
-    const tools = await client.tools()
-    expect(textOf(await tools['echo']?.execute({ region: 'a' }, { toolCallId: '1', messages: [] }))).toBe('a')
-    expect(textOf(await tools['ask']?.execute({}, { toolCallId: '2', messages: [] }))).toBe('accept: {"name":"Ada"}')
   })
 })
 

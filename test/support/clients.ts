@@ -35,6 +35,8 @@ export interface TestClient {
   ping(): Promise<unknown>
   setLogLevel(level: 'debug' | 'warning'): Promise<unknown>
   subscribe(uri: string): Promise<unknown>
+  /** Has the server tell when its list of tools changes, which servers with sessions do by themselves. */
+  listen(): Promise<unknown>
   /** Ends the session with DELETE. */
   endSession(): Promise<void>
   close(): Promise<void>
@@ -44,8 +46,8 @@ export interface ConnectOptions {
   /** `false`: elicitations are left unanswered until the server takes them back. Default `true`. */
   answer?: boolean
   headers?: Record<string, string>
-  /** `auto` makes the SDK v2 client look for the stateless revision first. */
-  mode?: 'legacy' | 'auto'
+  /** `auto` makes the SDK v2 client look for the stateless revision first, `pin` has it use no other one. */
+  mode?: 'legacy' | 'auto' | { pin: string }
 }
 
 export type Connect = (url: string, options?: ConnectOptions) => Promise<TestClient>
@@ -64,6 +66,11 @@ const roots = { roots: [{ uri: 'file:///home/ada', name: 'home' }] }
 export function textOf(result: unknown): string {
   const { content } = result as { content: Array<{ type: string; text?: string }> }
   return content.map((block) => block.text ?? '').join('\n')
+}
+
+/** Keeps the steps that a server reports: a modern SDK v2 client counts its own rounds of questions, too, without a total. */
+export function stepsInto(steps: number[]): NonNullable<CallOptions['onprogress']> {
+  return ({ progress, total }) => void (total !== undefined && steps.push(progress))
 }
 
 export const connectSdkV1: Connect = async (url, { headers = {}, ...options } = {}) => {
@@ -96,6 +103,7 @@ export async function connectV1(transport: Transport, options: ConnectOptions = 
     ping: () => client.ping(),
     setLogLevel: (level) => client.setLoggingLevel(level),
     subscribe: (uri) => client.subscribeResource({ uri }),
+    listen: () => Promise.resolve(),
     endSession: () => Promise.resolve(),
     close: () => client.close(),
   }
@@ -110,6 +118,7 @@ export const connectSdkV2: Connect = async (url, options = {}) => {
   client.setRequestHandler('roots/list', ({ method }) => (asked.record(method), roots))
   client.fallbackNotificationHandler = (notification) => Promise.resolve(told.record(notification))
   await client.connect(transport)
+  const isModern = client.getProtocolEra() === 'modern'
   return {
     told,
     asked,
@@ -122,7 +131,9 @@ export const connectSdkV2: Connect = async (url, options = {}) => {
     call: (tool, args = {}, request = {}) => client.callTool({ name: tool, arguments: args }, request),
     ping: () => client.ping(),
     setLogLevel: (level) => client.setLoggingLevel(level),
-    subscribe: (uri) => client.subscribeResource({ uri }),
+    subscribe: (uri) =>
+      isModern ? client.listen({ resourceSubscriptions: [uri] }) : client.subscribeResource({ uri }),
+    listen: async () => isModern && client.listen({ toolsListChanged: true }),
     close: () => client.close(),
     ...liveTransport(transport),
   }

@@ -4,15 +4,13 @@ import { randomUUID } from 'node:crypto'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import {
-  type CallToolResult,
-  CreateMessageResultSchema,
   ElicitResultSchema,
-  ListRootsResultSchema,
   SubscribeRequestSchema,
   UnsubscribeRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 import { MemoryEventStore } from './memory-event-store.ts'
+import { QUESTION, registerCountGrowAndSlow, registerSampleAndRoots, say } from './sdk-v1-tools.ts'
 import { serveSessions, type RunningServer, type Stage } from './sessions.ts'
 
 export const LEGACY_WATCHED = 'test://watched'
@@ -41,11 +39,6 @@ export async function startLegacyOnlyServer({ ids = false }: LegacyOnlyOptions =
   return { ...server, runs }
 }
 
-const QUESTION = {
-  message: 'What is your name?',
-  requestedSchema: { type: 'object' as const, properties: { name: { type: 'string' as const } } },
-}
-
 export function createLegacyOnlyServer(stage: Stage, runs: Map<string, number> = new Map()): McpServer {
   const server = new McpServer(
     { name: 'legacy-only', version: '1.0.0' },
@@ -56,9 +49,13 @@ export function createLegacyOnlyServer(stage: Stage, runs: Map<string, number> =
   )
   const counted = (name: string): void => void runs.set(name, (runs.get(name) ?? 0) + 1)
   registerAsking(server, counted)
-  registerTelling(server, stage)
+  registerCountGrowAndSlow(server, stage)
   server.server.setRequestHandler(SubscribeRequestSchema, () => ({}))
   server.server.setRequestHandler(UnsubscribeRequestSchema, () => ({}))
+  server.registerTool('touch', {}, async () => {
+    await server.server.sendResourceUpdated({ uri: LEGACY_WATCHED })
+    return say('touched')
+  })
   let total = 0
   server.registerTool('put', { inputSchema: { n: z.number() } }, ({ n }) => say(String((total += n))))
   server.registerResource('watched', LEGACY_WATCHED, {}, (uri) => ({ contents: [{ uri: uri.href, text: 'watched' }] }))
@@ -84,44 +81,5 @@ function registerAsking(server: McpServer, counted: (name: string) => void): voi
     const second = await server.server.elicitInput(QUESTION)
     return say(`${first.action}, ${second.action}`)
   })
-  server.registerTool('sample', {}, async (extra) => {
-    const messages = [{ role: 'user' as const, content: { type: 'text' as const, text: 'Say something.' } }]
-    const request = { method: 'sampling/createMessage' as const, params: { messages, maxTokens: 10 } }
-    return say(JSON.stringify((await extra.sendRequest(request, CreateMessageResultSchema)).content))
-  })
-  server.registerTool('roots', {}, async (extra) => {
-    const { roots } = await extra.sendRequest({ method: 'roots/list' }, ListRootsResultSchema)
-    return say(roots.map((root) => root.uri).join(' '))
-  })
-}
-
-function registerTelling(server: McpServer, stage: Stage): void {
-  server.registerTool('count', { inputSchema: { to: z.number() } }, async ({ to }, extra) => {
-    const progressToken = extra._meta?.progressToken
-    if (progressToken === undefined) return say('counted in silence')
-    for (let progress = 1; progress <= to; progress += 1) {
-      await extra.sendNotification({ method: 'notifications/progress', params: { progressToken, progress, total: to } })
-    }
-    return say(`counted to ${to}`)
-  })
-  server.registerTool('slow', {}, async (extra) => {
-    stage.record('slow started')
-    await new Promise<void>((resolve) => {
-      extra.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-    stage.record('slow cancelled')
-    return say('never seen')
-  })
-  server.registerTool('grow', { inputSchema: { name: z.string() } }, ({ name }) => {
-    server.registerTool(name, {}, () => say(`I am ${name}`))
-    return say('grown')
-  })
-  server.registerTool('touch', {}, async () => {
-    await server.server.sendResourceUpdated({ uri: LEGACY_WATCHED })
-    return say('touched')
-  })
-}
-
-function say(text: string): CallToolResult {
-  return { content: [{ type: 'text', text }] }
+  registerSampleAndRoots(server)
 }

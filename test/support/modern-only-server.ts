@@ -9,6 +9,7 @@ import {
 } from '@modelcontextprotocol/server'
 import { serveStdio } from '@modelcontextprotocol/server/stdio'
 import { z } from 'zod'
+import { count, COUNTING } from './counting.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { listen } from './listen.ts'
 
@@ -82,14 +83,10 @@ function build(seen: Journal<string>, grown: Set<string>, changed: Changed): Mcp
     const messages = [{ role: 'user' as const, content: { type: 'text' as const, text: 'Say something.' } }]
     return inputRequired({ inputRequests: { said: inputRequired.createMessage({ messages, maxTokens: 10 }) } })
   })
-  server.registerTool('count', { inputSchema: z.object({ to: z.number() }) }, async ({ to }, { mcpReq }) => {
-    const progressToken = mcpReq._meta?.progressToken
-    if (progressToken === undefined) return say('counted in silence')
-    for (let progress = 1; progress <= to; progress += 1) {
-      await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress, total: to } })
-    }
+  server.registerTool('count', { inputSchema: z.object(COUNTING) }, async (counting, { mcpReq }) => {
+    const said = await count(counting, mcpReq._meta?.progressToken, mcpReq.notify)
     await mcpReq.log('info', 'counted')
-    return say(`counted to ${to}`)
+    return say(said)
   })
   server.registerTool('slow', {}, async ({ mcpReq }) => {
     seen.record('slow started')

@@ -2,14 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import {
-  CreateMessageResultSchema,
-  ElicitResultSchema,
-  EmptyResultSchema,
-  ListRootsResultSchema,
-  type CallToolResult,
-} from '@modelcontextprotocol/sdk/types.js'
+import { ElicitResultSchema, EmptyResultSchema } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
+import { QUESTION, registerCountGrowAndSlow, registerSampleAndRoots, say } from './sdk-v1-tools.ts'
 import { serveSessions, type RunningServer, type Stage } from './sessions.ts'
 
 export function startSdkV1Server(): Promise<RunningServer> {
@@ -48,13 +43,7 @@ function registerPlainTools(server: McpServer): void {
 
 /** Tools that put a request to the client. */
 function registerAskingTools(server: McpServer, stage: Stage): void {
-  const question = {
-    method: 'elicitation/create' as const,
-    params: {
-      message: 'What is your name?',
-      requestedSchema: { type: 'object' as const, properties: { name: { type: 'string' as const } } },
-    },
-  }
+  const question = { method: 'elicitation/create' as const, params: QUESTION }
   server.registerTool('ask', {}, async (extra) => {
     const { action, content } = await extra.sendRequest(question, ElicitResultSchema)
     return say(`${action}: ${String(content?.['name'])}`)
@@ -66,15 +55,7 @@ function registerAskingTools(server: McpServer, stage: Stage): void {
       () => say('did not wait for the answer'),
     )
   })
-  server.registerTool('sample', {}, async (extra) => {
-    const messages = [{ role: 'user' as const, content: { type: 'text' as const, text: 'Say something.' } }]
-    const request = { method: 'sampling/createMessage' as const, params: { messages, maxTokens: 10 } }
-    return say(JSON.stringify((await extra.sendRequest(request, CreateMessageResultSchema)).content))
-  })
-  server.registerTool('roots', {}, async (extra) => {
-    const { roots } = await extra.sendRequest({ method: 'roots/list' }, ListRootsResultSchema)
-    return say(roots.map((root) => root.uri).join(' '))
-  })
+  registerSampleAndRoots(server)
   server.registerTool('ping', {}, async (extra) => {
     await extra.sendRequest({ method: 'ping' }, EmptyResultSchema)
     return say('the client is there')
@@ -83,32 +64,9 @@ function registerAskingTools(server: McpServer, stage: Stage): void {
 
 /** Tools that send notifications, or wait for one. */
 function registerTellingTools(server: McpServer, stage: Stage): void {
-  server.registerTool('count', { inputSchema: { to: z.number() } }, async ({ to }, extra) => {
-    const progressToken = extra._meta?.progressToken
-    if (progressToken === undefined) return say('counted in silence')
-    for (let progress = 1; progress <= to; progress += 1) {
-      await extra.sendNotification({ method: 'notifications/progress', params: { progressToken, progress, total: to } })
-    }
-    return say(`counted to ${to}`)
-  })
+  registerCountGrowAndSlow(server, stage)
   server.registerTool('log', { inputSchema: { text: z.string() } }, async ({ text }, extra) => {
     await extra.sendNotification({ method: 'notifications/message', params: { level: 'warning', data: text } })
     return say('logged')
   })
-  server.registerTool('grow', { inputSchema: { name: z.string() } }, ({ name }) => {
-    server.registerTool(name, {}, () => say(`I am ${name}`))
-    return say('grown')
-  })
-  server.registerTool('slow', {}, async (extra) => {
-    stage.record('slow started')
-    await new Promise<void>((resolve) => {
-      extra.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-    stage.record('slow cancelled')
-    return say('never seen')
-  })
-}
-
-function say(text: string): CallToolResult {
-  return { content: [{ type: 'text', text }] }
 }

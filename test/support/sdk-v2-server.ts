@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler, McpServer, type CallToolResult } from '@modelcontextprotocol/server'
 import { z } from 'zod'
+import { count, COUNTING } from './counting.ts'
 import { serveSessions, type RunningServer, type Stage } from './sessions.ts'
 
 export async function startSdkV2Server(): Promise<RunningServer> {
@@ -68,6 +69,10 @@ function registerAskingTools(server: McpServer, stage: Stage): void {
     const { action, content } = await mcpReq.elicitInput(question)
     return say(`${action}: ${String(content?.['name'])}`)
   })
+  server.registerTool('ask_in_session', {}, async () => {
+    const { action, content } = await server.server.elicitInput(question)
+    return say(`${action}: ${String(content?.['name'])}`)
+  })
   server.registerTool('impatient', {}, async ({ mcpReq }) =>
     mcpReq.elicitInput(question, { signal: stage.givenUp }).then(
       () => say('answered'),
@@ -90,14 +95,9 @@ function registerAskingTools(server: McpServer, stage: Stage): void {
 
 /** Tools that send notifications, or wait for one. */
 function registerTellingTools(server: McpServer, stage: Stage): void {
-  server.registerTool('count', { inputSchema: z.object({ to: z.number() }) }, async ({ to }, { mcpReq }) => {
-    const progressToken = mcpReq._meta?.progressToken
-    if (progressToken === undefined) return say('counted in silence')
-    for (let progress = 1; progress <= to; progress += 1) {
-      await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress, total: to } })
-    }
-    return say(`counted to ${to}`)
-  })
+  server.registerTool('count', { inputSchema: z.object(COUNTING) }, async (counting, { mcpReq }) =>
+    say(await count(counting, mcpReq._meta?.progressToken, mcpReq.notify)),
+  )
   server.registerTool('log', { inputSchema: z.object({ text: z.string() }) }, async ({ text }, { mcpReq }) => {
     await mcpReq.log('warning', text)
     return say('logged')
