@@ -1,5 +1,5 @@
 /** How observed messages ended: by a response that was scanned, or by what replaced it. */
-import { GatewayError } from '../errors.ts'
+import { codeOfBrokenOff, GatewayError } from '../errors.ts'
 import type { Message } from '../exchange/message.ts'
 import type { AuditDecider, RequestId } from '../types.ts'
 import type { ScannedMessage } from './message-scanner.ts'
@@ -67,7 +67,10 @@ function onlyOf<T>(items: readonly T[]): T | undefined {
 }
 
 function endingOf({ error, isToolError }: ScannedMessage): Ending {
-  if (error) return { outcome: 'error', code: error.code, rpcCode: error.code, message: error.message }
+  if (error) {
+    const { code, message } = error
+    return { outcome: 'error', code: codeOfBrokenOff(code, message) ?? code, rpcCode: code, message }
+  }
   return isToolError ? TOOL_ERROR : OK
 }
 

@@ -135,15 +135,27 @@ describe('how a message ended', () => {
     upstream.once('tools/call', (exchange) => exchange.cut())
     await session.post(call())
     expect(await of('tools/call')).toMatchObject({ outcome: 'error', code: 'upstream_broken' })
-    upstream.once('tools/call', async (exchange) => {
-      await exchange.stream().send({ method: 'notifications/progress', params: { progress: 1 } })
-      exchange.cut()
-    })
-    await session.post(call())
-    expect(await of('tools/call')).toMatchObject({ outcome: 'error', code: 'upstream_broken' })
     upstream.once('tools/call', (exchange) => exchange.status(500, 'oops', { 'content-type': 'text/plain' }))
     await session.post(call())
     expect(await of('tools/call')).toMatchObject({ outcome: 'error', code: 'upstream_refused' })
+  })
+
+  test.each([
+    ['', () => ({})],
+    [' behind an event log, where the error is an event of the stream', () => ({ events: new MemoryEventLog() })],
+  ] as const)('a server that breaks off in the middle of a stream%s', async (_, options) => {
+    await start(options())
+    const session = await open()
+    for (const ends of ['cut', 'end'] as const) {
+      upstream.once('tools/call', async (exchange) => {
+        const stream = exchange.stream()
+        await stream.send({ method: 'notifications/progress', params: { progress: 1 } })
+        if (ends === 'cut') exchange.cut()
+        else stream.end()
+      })
+      await session.post(call())
+      expect(await of('tools/call')).toMatchObject({ outcome: 'error', code: 'upstream_broken' })
+    }
   })
 
   test('a stream that its client resumes has its response there, and here it is pending', async () => {
