@@ -1,3 +1,5 @@
+import type { End } from '../../../../lib/exchange/body.ts'
+import type { EventsReply } from '../../../../lib/exchange/reply.ts'
 import type { MemoryClient } from '../../../support/memory-client.ts'
 import type { Asked, MemoryStream } from '../../../support/memory-upstream.ts'
 import { SUBSCRIPTION } from '../../../support/bridged.ts'
@@ -159,6 +161,32 @@ test('SS8 a session that the server has forgotten is replaced, with its subscrip
   await settled()
   expect(methods(client).slice(1)).toEqual([UPDATED, UPDATED])
 }, 10_000)
+
+test('SC6 SE16 a client that does not read is cut off after 1 MiB: the others of its session do not wait for it', async () => {
+  const filter = { resourceSubscriptions: ['a:1'] }
+  const handle = server.pipeline.handleOf(server.config, 'client')
+  const message = request('subscriptions/listen', { notifications: filter })
+  const { body } = (await handle(server.exchange(message))) as EventsReply
+  const ends: End[] = []
+  body.pipe({ data: () => false, end: (end) => ends.push(end) })
+  const reader = await listen(filter, 'reads')
+  const say = async (times: number): Promise<void> => {
+    const params = { uri: 'a:1', _meta: { text: 'x'.repeat(100_000) } }
+    for (let time = 0; time < times; time += 1) streams[0]!.say({ method: UPDATED, params })
+    await settled()
+  }
+  await say(10)
+  body.resume()
+  await say(10)
+  expect(ends).toEqual([])
+  await say(1)
+  expect(ends).toEqual([{ how: 'broken', error: expect.objectContaining({ code: 'client_stalled' }) }])
+  expect(said(reader)).toHaveLength(22)
+  expect(server.bridge.load.sessions).toBe(1)
+  reader.leave()
+  await settled()
+  expect(subscriptions()).toEqual(['subscribe a:1', 'unsubscribe a:1'])
+})
 
 test('ST18 a closing gateway ends a listener with a result', async () => {
   const client = await listen({ toolsListChanged: true })
