@@ -152,22 +152,6 @@ export class GatewayError extends Error {
   }
 }
 
-const BROKE = 'The connection to the server broke'
-const ENDED = 'The server ended its stream without an answer'
-
-/** The error for a request that stays unanswered: the server ended its stream, or the connection broke. (ER14) */
-export function brokenOff(cause: Error | undefined): GatewayError {
-  return cause ? new GatewayError('upstream_broken', BROKE, { cause }) : new GatewayError('upstream_broken', ENDED)
-}
-
-/**
- * The code of a JSON-RPC error in a stream, if it is one of `brokenOff()`: an event log writes these into the stream, so
- * they are read again as if they came from the server.
- */
-export function codeOfBrokenOff(rpc: number | undefined, message: string): GatewayErrorCode | undefined {
-  return rpc === TABLE.upstream_broken.rpc && (message === BROKE || message === ENDED) ? 'upstream_broken' : undefined
-}
-
 /** The cause of a 404 for a session whose pipe may be alive at another node. */
 class ElsewhereError extends Error {}
 

@@ -1,5 +1,6 @@
 /** How observed messages ended: by a response that was scanned, or by what replaced it. */
-import { codeOfBrokenOff, GatewayError } from '../errors.ts'
+import { codeOfBrokenOff } from '../exchange/broken-off.ts'
+import { GatewayError } from '../errors.ts'
 import type { Message } from '../exchange/message.ts'
 import type { AuditDecider, RequestId } from '../types.ts'
 import type { ScannedMessage } from './message-scanner.ts'

@@ -1,6 +1,7 @@
 /** Converts an event stream to one JSON document, for a client that does not accept event streams. (HD1) */
 import { StringDecoder } from 'node:string_decoder'
-import { brokenOff, type GatewayError } from '../errors.ts'
+import { brokenOff } from '../exchange/broken-off.ts'
+import type { GatewayError } from '../errors.ts'
 import { jsonReply } from '../exchange/answer.ts'
 import type { Body, End, Sink } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'

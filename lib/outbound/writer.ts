@@ -1,6 +1,7 @@
 /** The base class of reply writers: backpressure, stalled or disconnected clients, and stopped exchanges. */
 import type { ServerResponse } from 'node:http'
-import { brokenOff, GatewayError } from '../errors.ts'
+import { brokenOff } from '../exchange/broken-off.ts'
+import { GatewayError } from '../errors.ts'
 import type { Body, End, Sink } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SendWhole } from '../exchange/gateway-internals.ts'

@@ -22,6 +22,8 @@ export interface LegacyServerOptions extends Omit<FixtureOptions, 'layers'> {
   readonly logs?: boolean
   /** Whether there is no principal. */
   readonly isPublic?: boolean
+  /** Whether lost sessions are recovered. */
+  readonly recovers?: boolean
 }
 
 /** A gateway in front of a server that has sessions alone. */
@@ -30,11 +32,14 @@ export function legacyServer({
   version = '2025-11-25',
   logs = false,
   isPublic = false,
+  recovers = false,
   principal = { id: 'ann' },
   ...rest
 }: LegacyServerOptions = {}) {
   const intercepting = rest.intercept ? (['intercept'] as const) : []
-  const layers = [...(logs ? (['log'] as const) : []), ...intercepting, 'bridge', 'resume', 'cancel'] as const
+  const recovering = recovers ? (['recover'] as const) : []
+  const logging = logs ? (['log'] as const) : []
+  const layers = [...logging, ...intercepting, 'bridge', ...recovering, 'resume', 'cancel'] as const
   const gateway = fixture({
     layers,
     ...(!isPublic && { principal }),

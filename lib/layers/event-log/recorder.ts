@@ -1,5 +1,5 @@
 /** Reads an upstream's stream to its end and logs it, with or without a client connected. (SE4) */
-import { brokenOff } from '../../errors.ts'
+import { brokenOff } from '../../exchange/broken-off.ts'
 import type { Body, End, Sink } from '../../exchange/body.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { PendingIds } from '../../exchange/pending-ids.ts'

@@ -1,7 +1,8 @@
 /** Runs one request of a client, and then its response, through the interceptors of its method. */
 import { answer, type Answer, jsonReply } from '../../exchange/answer.ts'
 import type { End } from '../../exchange/body.ts'
-import { brokenOff, GatewayError } from '../../errors.ts'
+import { brokenOff } from '../../exchange/broken-off.ts'
+import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
 import { type RequestMessage, type ResponseMessage, responseText } from '../../exchange/message.ts'

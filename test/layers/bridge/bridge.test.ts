@@ -17,7 +17,7 @@ describe('which servers are bridged', () => {
     expect(gateway.upstream.told).toEqual(['initialize', 'server/discover', 'server/discover'])
   })
 
-  test('UC3 a server of both eras is not bridged', async () => {
+  test('12 UC3 a server of both eras is not bridged', async () => {
     gateway = bridged({ config: { protocol: 'auto' } })
     expect((await shake(gateway, {})).says).toEqual(['result'])
     expect(gateway.upstream.told).toEqual(['initialize'])
@@ -35,7 +35,7 @@ describe('which servers are bridged', () => {
     expect(gateway.upstream.told).toEqual(['initialize', 'server/discover', 'initialize'])
   })
 
-  test('UC3 what was learnt wrongly is asked for again at once', async () => {
+  test('12 UC3 what was learnt wrongly is asked for again at once', async () => {
     gateway = bridged({ config: { protocol: 'auto' } })
     gateway.eras.learn(gateway.upstream.id, JSON.parse(refusal(-32_022)))
     gateway.upstream.on('server/discover', (asked) => asked.error(-32_601, 'no', 404))
@@ -43,7 +43,7 @@ describe('which servers are bridged', () => {
     expect(gateway.upstream.told).toEqual(['server/discover', 'initialize'])
   })
 
-  test('UC3 a server that answers another revision of itself now has its client start over', async () => {
+  test('12 UC3 a server that answers another revision of itself now has its client start over', async () => {
     gateway = bridged()
     const session = await gateway.open()
     gateway.upstream.on('tools/call', (asked) => refuse(asked, -32_022, { supported: ['2025-11-25'] }))
@@ -64,7 +64,7 @@ describe('which servers are bridged', () => {
     expect(gateway.upstream.told).toEqual([])
   })
 
-  test('LC4 a client starts over when the server offers less than it was told', async () => {
+  test('13 LC4 a client starts over when the server offers less than it was told', async () => {
     gateway = bridged()
     const [one, other] = [await gateway.open(), await gateway.open({ capabilities: {} })]
     gateway.upstream.on('server/discover', (asked) =>

@@ -9,7 +9,7 @@ import { isObject, member, parseJson } from '../../../util/json.ts'
 import type { Mailbox } from '../bridge-parts.ts'
 import type { HeldCall } from './held-calls.ts'
 import type { ServerQuestion } from './question.ts'
-import type { ServerCall } from './server-call.ts'
+import type { ServerCall, Waiting } from './server-call.ts'
 
 /** What came of a call at another node. */
 export type Elsewhere = { readonly serverInfo?: unknown } & (
@@ -31,8 +31,9 @@ interface HeldHere {
   leave(call: ServerCall): void
 }
 
-/** Nobody listens: what precedes the response is lost on this way. */
+/** The client is at another node: what precedes the response is lost on this way. */
 const NOWHERE: Out = { bytes: () => true, say: () => true, ready: undefined }
+const WAITING_ELSEWHERE: Waiting = { out: NOWHERE, progressToken: undefined, logLevel: undefined }
 
 /** Said in place of an outcome when the call has failed, or was not to be answered so. */
 const NO_OUTCOME = '{}'
@@ -110,8 +111,8 @@ export class RemoteAnswers {
     let isOver = false
     void this.#stopWith(handle, round, call, () => isOver)
     try {
-      await call.answer(new Map(Object.entries(results) as [string, string][]))
-      const outcome = await call.outcome({ out: NOWHERE, progressToken: undefined, logLevel: undefined })
+      await call.answer(new Map(Object.entries(results) as [string, string][]), WAITING_ELSEWHERE)
+      const outcome = await call.outcome(WAITING_ELSEWHERE)
       const { serverInfo } = call.session.offered
       if ('questions' in outcome) {
         const state = this.#here.keep(call, round + 1, held.bound, exchange)

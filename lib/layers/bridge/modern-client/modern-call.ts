@@ -125,7 +125,7 @@ export class ModernCall {
   async #goOn({ call, round, isOurs }: Resumed, results: ReadonlyMap<string, string>): Promise<Answer> {
     const off = this.#exchange.life.adopt(call.life)
     try {
-      await call.answer(results)
+      await call.answer(results, this.#waiting)
     } finally {
       off()
     }

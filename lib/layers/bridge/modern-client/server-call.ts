@@ -138,8 +138,12 @@ export class ServerCall {
     }
   }
 
-  /** Sends the client's result to each question that it has answered, by key. The call fails where that fails. */
-  async answer(results: ReadonlyMap<string, string>): Promise<void> {
+  /**
+   * Sends the client's result to each question that it has answered, by key. The call fails where that fails. The client
+   * waits from now on: the server may report progress before it has accepted the last result.
+   */
+  async answer(results: ReadonlyMap<string, string>, waiting: Waiting): Promise<void> {
+    this.#waiting = waiting
     for (const question of this.questions) {
       const result = results.get(question.key)
       if (result === undefined) continue

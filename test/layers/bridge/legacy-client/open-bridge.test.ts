@@ -41,7 +41,7 @@ describe('a handshake', () => {
     expect((await shake(gateway, {})).json).toMatchObject({ result: { serverInfo: { name: 'weather', version: '' } } })
   })
 
-  test('TK5 LC4 is offered no tasks, and no subscriptions where a session cannot change', async () => {
+  test('14 TK5 LC4 is offered no tasks, and no subscriptions where a session cannot change', async () => {
     const tasks = { 'io.modelcontextprotocol/tasks': {}, 'com.example/more': { a: 1 } }
     const store = new SealedSessionStore({ keys: ['k'.repeat(32)] })
     gateway = bridged({ store, offered: { ...OFFERED, tasks: {}, extensions: tasks } })

@@ -30,7 +30,7 @@ test('UC3 a server of unknown era is asked before a request could be misundersto
   expect(isBridged()).toBe(true)
 })
 
-test('CL9 a server of both eras, or of the modern one, is never bridged', async () => {
+test('12 CL9 a server of both eras, or of the modern one, is never bridged', async () => {
   server.upstream.on('server/discover', (asked) => asked.json(MODERN))
   const call = callOf()
   await server.ask(call)
@@ -80,7 +80,7 @@ test('UC3 a client that leaves does not end the question for the others', async 
   expect(await second).toMatchObject({ status: 200 })
 })
 
-test('UC3 a server that refuses the handshake with a modern error is asked again', async () => {
+test('12 UC3 a server that refuses the handshake with a modern error is asked again', async () => {
   server.upstream.on('server/discover', (asked) => asked.error(-32601, 'no'))
   await server.ask(callOf())
   server.upstream.sessions.clear()

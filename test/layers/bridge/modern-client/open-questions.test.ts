@@ -137,7 +137,7 @@ describe('with keys, and a server that gives event ids', () => {
     expect((await second.ask(retry(call, asked, ANSWER))).result).toMatchObject({ said: ACCEPTED })
   })
 
-  test('SS8 a session that is gone is the same error, and the call is not sent again', async () => {
+  test('15 SS8 a session that is gone is the same error, and the call is not sent again', async () => {
     const [first, second] = startNodes({ keys: KEYS })
     asksInCall(first, { ids: true })
     const call = callOf()

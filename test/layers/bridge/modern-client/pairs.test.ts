@@ -89,7 +89,7 @@ test('audit has a record of the client’s request, and of the messages to the s
   expect(records.filter(({ method }) => method === 'tools/call')).not.toHaveLength(0)
 })
 
-test('AU11 a server that is withdrawn while its question waits is told, and the answer finds nothing', async () => {
+test('4 AU11 a server that is withdrawn while its question waits is told, and the answer finds nothing', async () => {
   let isThere = true
   const config = { url: server.url, bridge: true, protocol: 'legacy' as const }
   const url = await start({ servers: () => (isThere ? config : undefined), recheckMs: 20 })
@@ -103,7 +103,7 @@ test('AU11 a server that is withdrawn while its question waits is told, and the 
   expect(server.runs.get('ask')).toBe(1)
 })
 
-test('SS12 a closing gateway ends the sessions of questions that wait, and does not wait for them', async () => {
+test('4 SS12 a closing gateway ends the sessions of questions that wait, and does not wait for them', async () => {
   const url = await start()
   await postModern(url, ask)
   const deleted = server.happened('DELETE')

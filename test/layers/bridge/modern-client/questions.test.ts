@@ -48,6 +48,18 @@ const count = (kind: string): number => server.upstream.asked.entries.filter((as
 /** Where the server has told that a call is cancelled: in words. */
 const farewells = (): string[] => server.upstream.told.filter((words) => /^(cancelled|DELETE)/.test(words))
 
+/** Calls a tool that asks; the test goes on with its stream. */
+async function askOnStream() {
+  let stream: MemoryStream | undefined
+  server.upstream.on('tools/call', (asked) => {
+    stream = asked.events()
+    stream.say(elicitation())
+  })
+  const call = callOf()
+  const asked = await server.ask(call)
+  return { call, asked, stream: stream! }
+}
+
 describe('asked in the stream of the call', () => {
   test('ST21 ST22 the question is a result, its answer goes to the server, and the call ends once', async () => {
     asksInCall(server)
@@ -95,7 +107,7 @@ describe('asked in the stream of the call', () => {
     ])
   })
 
-  test('ST24 ST26 what is not answered is asked again; the next rounds have names of their own', async () => {
+  test('3 ST24 ST26 what is not answered is asked again; the next rounds have names of their own', async () => {
     server.upstream.on('tools/call', (asked) => {
       const stream = asked.events()
       stream.say(elicitation('a'))
@@ -118,6 +130,65 @@ describe('asked in the stream of the call', () => {
     expect(keysOf(fourth)).toEqual(['elicitation_3'])
     expect((await server.ask(retry(call, fourth, { elicitation_3: ACCEPTED }))).result).toMatchObject({ content: [] })
     expect(answersTo(server)).toHaveLength(3)
+  })
+
+  test('3 ST26 answers to what was not asked are ignored', async () => {
+    asksInCall(server)
+    const call = callOf()
+    const asked = await server.ask(call)
+    const answers = { elicitation_1: ACCEPTED, elicitation_2: ACCEPTED, other: { action: 'decline' } }
+    expect((await server.ask(retry(call, asked, answers))).result).toMatchObject({ said: ACCEPTED })
+    expect(answersTo(server)).toEqual([{ id: 'e1', result: ACCEPTED }])
+  })
+
+  test('9 UT1 progress goes on from round to round, under the token of each; what comes behind the result is dropped', async () => {
+    let progress = (_step: number): void => {}
+    let stream: MemoryStream | undefined
+    server.upstream.on('tools/call', (asked) => {
+      const [progressToken] = asked.exchange.requestIds
+      stream = asked.events()
+      progress = (step) => stream?.say({ method: 'notifications/progress', params: { progressToken, progress: step } })
+      progress(2)
+      stream.say(elicitation())
+    })
+    const asked = await server.ask(callOf('echo', {}, { token: 'first' }))
+    server.upstream.on('response', (answer) => {
+      answer.empty()
+      for (const step of [1, 3]) progress(step)
+      stream!.say({ id: callIdOf(server, 's1'), result: { content: [] } })
+      progress(4)
+    })
+    const again = callOf('echo', {}, { token: 'second' })
+    const { client } = await server.ask(retry(again, asked, { elicitation_1: ACCEPTED }))
+    const said = client.events.entries.map(({ data }) => JSON.parse(data))
+    expect(said.slice(0, -1).map((each) => each.params)).toEqual([{ progressToken: 'second', progress: 3 }])
+    expect(said.at(-1)).toMatchObject({ id: 8, result: { resultType: 'complete' } })
+  })
+
+  test('u4 SE7 a stream that breaks while its question waits is resumed, and the answer brings the result', async () => {
+    const resumed: MemoryStream[] = []
+    server.upstream.on('GET', (asked) => {
+      const stream = asked.events()
+      if (asked.exchange.headers['last-event-id'] === 'p1') resumed.push(stream)
+    })
+    const { call, asked, stream } = await askOnStream()
+    stream.raw('id: p1\nretry: 1\ndata:\n\n')
+    stream.cut()
+    await server.upstream.asked.next(({ exchange }) => exchange.headers['last-event-id'] === 'p1')
+    server.upstream.on('response', (answer) => {
+      answer.empty()
+      resumed[0]!.say({ id: callIdOf(server, 's1'), result: { content: [], said: 'late' } })
+    })
+    expect((await server.ask(retry(call, asked, { elicitation_1: ACCEPTED }))).result).toMatchObject({ said: 'late' })
+    expect(count('tools/call')).toBe(1)
+  })
+
+  test('15 the server no longer waits for the answer: its own error is relayed', async () => {
+    const { call, asked, stream } = await askOnStream()
+    stream.say({ id: callIdOf(server, 's1'), error: { code: -32001, message: 'Request timed out' } })
+    const late = await server.ask(retry(call, asked, { elicitation_1: ACCEPTED }))
+    expect(late).toMatchObject({ status: 200, code: -32001, message: 'Request timed out' })
+    expect(farewells()).toEqual([])
   })
 
   test('SE7 a question that the server sends again is asked once', async () => {
@@ -181,7 +252,7 @@ describe('asked in the stream of the session, as server.elicitInput() does', () 
     server.upstream.on('GET', (asked) => void streams.set(sessionOf(asked), asked.events()))
   })
 
-  test('PU1 ST22 with one call running it is that call’s; with two, each has its own', async () => {
+  test('1 2 PU1 ST22 with one call running it is that call’s; with two, each has its own', async () => {
     const calls: { answer(result: object): void }[] = []
     server.upstream.on('tools/call', (asked) => {
       const stream = asked.events()
@@ -205,7 +276,7 @@ describe('asked in the stream of the session, as server.elicitInput() does', () 
     expect(said).toEqual([1, 0].map((index) => ({ action: 'accept', content: { index } })))
   })
 
-  test('PU1 with no call it is refused at once, and so is what nobody has declared', async () => {
+  test('1 PU1 with no call it is refused at once, and so is what nobody has declared', async () => {
     await server.ask(request('tools/list'))
     streams.get('s1')!.say(elicitation('x'))
     streams.get('s1')!.say({ id: 'p', method: 'ping' })
@@ -237,7 +308,7 @@ describe('what a client has not declared is not asked', () => {
     ['sampling with tools', { sampling: {} }, { id: 'e1', method: 'sampling/createMessage', params: { tools: [] } }],
     ['roots', { sampling: {} }, { id: 'e1', method: 'roots/list' }],
     ['anything else', ASKABLE, { id: 'e1', method: 'x/y' }],
-  ])('ST22 PU3 %s', async (_, capabilities, question) => {
+  ])('8 ST22 PU3 %s', async (_, capabilities, question) => {
     server.upstream.on('tools/call', (asked) => {
       const stream = asked.events()
       stream.say(question)
@@ -260,7 +331,7 @@ describe('a state is good for one retry of one request by one client', () => {
   test.each([
     ['held', {}],
     ['sealed', { keys: ['k'.repeat(32)] }],
-  ])('ST23 ST25 %s: swapped, forged, replayed and unknown ones get the same error', async (_, options) => {
+  ])('2 3 ST23 ST25 %s: swapped, forged, replayed and unknown ones get the same error', async (_, options) => {
     await restart(options)
     asksInCall(server, { ids: true })
     const call = callOf()
@@ -301,7 +372,7 @@ describe('a state is good for one retry of one request by one client', () => {
 })
 
 describe('a question that nobody answers', () => {
-  test('is given up after a quarter of an hour: the server is told, and its session ends', async () => {
+  test('3 is given up after a quarter of an hour: the server is told, and its session ends', async () => {
     asksInCall(server)
     const call = callOf()
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] })
@@ -320,7 +391,7 @@ describe('a question that nobody answers', () => {
   test.each<[string, (server: LegacyServer) => void]>([
     ['its principal expires', ({ expireTokens }) => expireTokens()],
     ['the gateway closes', ({ inFlight }) => inFlight.stop(closing(), ({ life }) => life.endless)],
-  ])('AU11 SS12 %s: the server is told, its session ends, and the retry is refused', async (_, happen) => {
+  ])('4 AU11 SS12 %s: the server is told, its session ends, and the retry is refused', async (_, happen) => {
     asksInCall(server)
     const call = callOf()
     const asked = await server.ask(call)
@@ -331,36 +402,27 @@ describe('a question that nobody answers', () => {
     expect(server.bridge.load.questions).toBe(0)
   })
 
-  test('LC8 is withdrawn by the server: the call brings what the server makes of it', async () => {
-    let stream: MemoryStream | undefined
-    server.upstream.on('tools/call', (asked) => {
-      stream = asked.events()
-      stream.say(elicitation())
-    })
-    const call = callOf()
-    const asked = await server.ask(call)
-    stream!.say({ method: 'notifications/cancelled', params: { requestId: 'e1' } })
-    stream!.answer({ content: [], isError: true })
+  test('15 LC8 is withdrawn by the server: the call brings what the server makes of it', async () => {
+    const { call, asked, stream } = await askOnStream()
+    stream.say({ method: 'notifications/cancelled', params: { requestId: 'e1' } })
+    stream.answer({ content: [], isError: true })
     const late = await server.ask(retry(call, asked, { elicitation_1: ACCEPTED }))
     expect(late.result).toMatchObject({ resultType: 'complete', isError: true })
     expect(answersTo(server)).toEqual([])
     expect(farewells()).toEqual([])
   })
 
-  test('SE5 a client that leaves while its answer is worked on cancels the call', async () => {
-    let stream: MemoryStream | undefined
-    server.upstream.on('tools/call', (asked) => {
-      stream = asked.events()
-      stream.say(elicitation())
-    })
-    const call = callOf()
-    const asked = await server.ask(call)
+  test('SE5 a client that leaves while its answer is worked on cancels the call; one that leaves before has cancelled nothing', async () => {
+    const { call, asked, stream } = await askOnStream()
+    asked.client.leave()
+    await settled()
+    expect(farewells()).toEqual([])
     const client = server.send(retry(call, asked, { elicitation_1: ACCEPTED }))
     await server.upstream.asked.next(({ kind }) => kind === 'response')
     client.leave()
     await settled()
     expect(farewells()).toEqual([expect.stringMatching(/^cancelled bridge-/)])
-    await expect(stream!.over).resolves.toBe('let go')
+    await expect(stream.over).resolves.toBe('let go')
   })
 
   test('takes up its place: the next call waits, and gets it', async () => {
@@ -395,7 +457,7 @@ describe('-32042: the server wants a URL to be opened first', () => {
     })
   })
 
-  test('ST22 the client opens it, and the request is sent again', async () => {
+  test('14 ST22 the client opens it, and the request is sent again', async () => {
     const call = callOf()
     const asked = await server.ask(call)
     expect(asked.result).toMatchObject({

@@ -36,7 +36,7 @@ test('ST7 UC1 server/discover says what the server has said in its handshake, an
   expect(methodsOf(server)).toEqual(['initialize', 'notifications/initialized', 'GET'])
 })
 
-test('LC3 the handshake declares what the client has, without what sessions alone have', async () => {
+test('14 LC3 the handshake declares what the client has, without what sessions alone have', async () => {
   await server.ask(request('server/discover', {}, { capabilities: { ...ASKABLE, extensions: { x: {} }, tasks: {} } }))
   const [shake] = server.upstream.asked.entries
   expect(paramsOf(shake!)).toMatchObject({
@@ -99,7 +99,7 @@ test('ST10 a result that is not cacheable says nothing of caching', async () => 
   expect(result).not.toHaveProperty('ttlMs')
 })
 
-test('ER6 -32002 becomes -32602; an unknown method is 404; any other error is relayed', async () => {
+test('14 ER6 -32002 becomes -32602; an unknown method is 404; any other error is relayed', async () => {
   server.upstream.on('resources/read', (asked) => asked.error(-32002, 'No such resource'))
   expect(await server.ask(request('resources/read', { uri: 'x:y' }))).toMatchObject({ status: 200, code: -32602 })
   server.upstream.on('x/y', (asked) => asked.error(-32601, 'Method not found'))
@@ -108,7 +108,7 @@ test('ER6 -32002 becomes -32602; an unknown method is 404; any other error is re
   expect(await server.ask(callOf())).toMatchObject({ status: 200, code: -1, message: 'No' })
 })
 
-test('HD10 HD13 a header that a listed tool wants is checked here', async () => {
+test('14 HD10 HD13 a header that a listed tool wants is checked here, and nobody is told of running it as a task', async () => {
   const inputSchema = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } }
   const tools = [{ name: 'echo', inputSchema, execution: { taskSupport: 'optional' } }]
   server.upstream.on('tools/list', (asked) => asked.json({ tools }))
@@ -123,7 +123,7 @@ test('HD10 HD13 a header that a listed tool wants is checked here', async () => 
 })
 
 describe('what belongs to a call', () => {
-  test('UT1 RPC14 progress comes with the client’s own token, and only forward; the server gets another one', async () => {
+  test('9 UT1 RPC14 progress comes with the client’s own token, and only forward; the server gets another one', async () => {
     server.upstream.on('tools/call', (asked) => {
       const token = (paramsOf(asked)['_meta'] as Record<string, unknown>)['progressToken']
       expect(token).toBe(asked.exchange.requestIds[0])
@@ -146,7 +146,7 @@ describe('what belongs to a call', () => {
     }
   })
 
-  test('UT6 log messages come to those who want them, from their level on; the server is told the lowest level', async () => {
+  test('10 UT6 log messages come to those who want them, from their level on; the server is told the lowest level', async () => {
     server.upstream.on('tools/call', (asked) => {
       const stream = asked.events()
       stream.say({ method: 'notifications/message', params: { level: 'debug', data: 1 } })
@@ -165,7 +165,7 @@ describe('what belongs to a call', () => {
     expect(sent.some((asked) => JSON.stringify(paramsOf(asked)).includes(LOG_LEVEL))).toBe(false)
   })
 
-  test('UT6 a log message on the session’s own stream belongs to the call that has the session', async () => {
+  test('10 UT6 a log message on the session’s own stream belongs to the call that has the session', async () => {
     const streams: { say(message: object): void }[] = []
     server.upstream.on('GET', (asked) => void streams.push(asked.events()))
     server.upstream.on('tools/call', (asked) => {
@@ -176,7 +176,7 @@ describe('what belongs to a call', () => {
     expect(client.says).toEqual(['notifications/message', 'result'])
   })
 
-  test('UT6 in a session that several share it belongs to the one call that wants any', async () => {
+  test('10 UT6 in a session that several share it belongs to the one call that wants any', async () => {
     const streams: { say(message: object): void }[] = []
     server.upstream.on('GET', (asked) => void streams.push(asked.events()))
     let calls = 0

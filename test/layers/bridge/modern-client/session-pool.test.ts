@@ -154,14 +154,17 @@ test('SC5 without a principal a call that may be asked something leaves no sessi
   expect([...server.upstream.sessions]).toEqual(['s3'])
 })
 
-test('SS8 a session that the server has forgotten is replaced, and the request is sent once more', async () => {
-  start()
-  await server.ask(callOf())
-  server.upstream.sessions.clear()
-  expect(await server.ask(callOf())).toMatchObject({ status: 200, code: undefined })
-  const calls = server.upstream.asked.entries.filter(({ kind }) => kind === 'tools/call')
-  expect(calls.map(sessionOf)).toEqual(['s1', 's1', 's2'])
-})
+test.each([false, true])(
+  '15 u3 SS8 a session that the server has forgotten is replaced, and the request is sent once more (recover: %s)',
+  async (recovers) => {
+    start({ recovers })
+    await server.ask(callOf())
+    server.upstream.sessions.clear()
+    expect(await server.ask(callOf())).toMatchObject({ status: 200, code: undefined })
+    const calls = server.upstream.asked.entries.filter(({ kind }) => kind === 'tools/call')
+    expect(calls.map(sessionOf)).toEqual(['s1', 's1', 's2'])
+  },
+)
 
 test('SS8 a server that forgets every session is 502, after the second attempt', async () => {
   start()

@@ -86,7 +86,7 @@ test('PU6 a server without a listening stream honours nothing', async () => {
   expect(subscriptions()).toEqual([])
 })
 
-test('PU5 two listeners of one resource are one subscription, which ends with the last of them', async () => {
+test('11 PU5 two listeners of one resource are one subscription, which ends with the last of them', async () => {
   const first = await listen({ resourceSubscriptions: ['a:1'] }, 1)
   const second = await listen({ resourceSubscriptions: ['a:1', 'a:2'] }, 2)
   expect(subscriptions()).toEqual(['subscribe a:1', 'subscribe a:2'])
