@@ -30,7 +30,7 @@ export interface OpenOptions {
   readonly capabilities?: object
 }
 
-/** A gateway in front of a server that speaks 2026-07-28 alone. */
+/** A gateway in front of a server that speaks 2026-07-28 alone, and lists no tools. */
 export function bridged({
   layers = ['open', 'split', 'bridge', 'cancel'],
   offered = OFFERED,
@@ -48,6 +48,7 @@ export function bridged({
       _meta: { [SERVER_INFO]: { name: 'modern', version: '3' } },
     }),
   )
+  gateway.upstream.on('tools/list', (asked) => asked.json({ resultType: 'complete', tools: [] }))
   const open = async ({
     version = '2025-11-25',
     capabilities = DECLARED,
@@ -92,6 +93,28 @@ export function answerTo(id: unknown, outcome: object): Message {
 export function messagesOf(client: MemoryClient, method?: string): Record<string, unknown>[] {
   const all = client.events.entries.filter(({ data }) => data !== '').map(({ data }) => JSON.parse(data))
   return method === undefined ? all : all.filter((message) => message.method === method)
+}
+
+/** The requests of a server that a client got so far. */
+export function questionsOf(client: MemoryClient): Record<string, unknown>[] {
+  return messagesOf(client).filter(({ method, id }) => method !== undefined && id !== undefined)
+}
+
+/** The ids of the first questions that a client is asked, once there are so many. */
+export async function questionIdsOf(client: MemoryClient, count = 1): Promise<string[]> {
+  while (questionsOf(client).length < count) await client.events.next()
+  return questionsOf(client).map(({ id }) => id as string)
+}
+
+/** The calls of tools that the server got. */
+export function toolCallsOf({ upstream }: Pick<Bridged, 'upstream'>): Asked[] {
+  return upstream.asked.entries.filter(({ kind }) => kind === 'tools/call')
+}
+
+/** Has tools ask in the first round, and end in the second. */
+export function asksOnce(gateway: Bridged, inputRequests: object | undefined, requestState?: string): void {
+  gateway.upstream.on('tools/call', (asked) => asked.json({ resultType: 'complete', content: [] }))
+  gateway.upstream.once('tools/call', asks(inputRequests, requestState))
 }
 
 /** Answers as a server does that wants to know more. */

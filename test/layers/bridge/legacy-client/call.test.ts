@@ -12,7 +12,6 @@ let session: ClientSession
 beforeEach(async () => {
   gateway = bridged()
   session = await gateway.open()
-  gateway.upstream.on('tools/list', (one) => one.json({ resultType: 'complete', tools: [] }))
 })
 afterEach(() => gateway.close())
 

@@ -4,13 +4,14 @@ import { type Interceptor, RpcError, tools } from '../../../../lib/index.ts'
 import {
   agree,
   answerTo,
-  asks,
+  asksOnce,
   type Bridged,
   bridged,
   type BridgedOptions,
   elicitation,
   messagesOf,
   paramsOf,
+  toolCallsOf,
 } from '../../../support/bridged.ts'
 import { batchOf, legacyCall, PROGRESS, settled } from '../../../support/fixture.ts'
 import type { MemoryClient } from '../../../support/memory-client.ts'
@@ -26,7 +27,6 @@ const LOGGED = ['open', 'log', 'split', 'intercept', 'interceptServer', 'bridge'
 async function start(intercept: BridgedOptions['intercept'], options: BridgedOptions = {}): Promise<void> {
   gateway = bridged({ layers: LAYERS, intercept, ...options })
   session = await gateway.open(options as object)
-  gateway.upstream.on('tools/list', (one) => one.json({ resultType: 'complete', tools: [] }))
 }
 
 function send(method: string, params: object = {}, id: number = 7): MemoryClient {
@@ -39,14 +39,13 @@ async function sent(method: string, params: object = {}): Promise<unknown> {
   return client.says[0] === 'refused 500' ? client.says : client.json
 }
 
-const calls = (): Asked[] => gateway.upstream.asked.entries.filter(({ kind }) => kind === 'tools/call')
+const calls = (): Asked[] => toolCallsOf(gateway)
 const complete = (asked: Asked): void => asked.json({ resultType: 'complete', content: [] })
 
 /** Asks in the first round, answers in the second. */
 function askOnce(...messages: string[]): void {
   const questions = Object.fromEntries(messages.map((message, at) => [`q${at}`, elicitation(message)]))
-  gateway.upstream.on('tools/call', complete)
-  gateway.upstream.once('tools/call', asks(questions, 'state'))
+  asksOnce(gateway, questions, 'state')
 }
 
 const seen: unknown[] = []

@@ -12,6 +12,7 @@ import {
   messagesOf,
   OFFERED,
   paramsOf,
+  questionIdsOf,
 } from '../../../support/bridged.ts'
 import { closing, legacyCall, settled } from '../../../support/fixture.ts'
 import type { MemoryClient } from '../../../support/memory-client.ts'
@@ -42,7 +43,7 @@ const times = (kind: string) => gateway.upstream.asked.entries.filter((one) => o
 async function askedCall(): Promise<MemoryClient> {
   gateway.upstream.on('tools/call', asks({ a: elicitation() }, 'state'))
   const client = gateway.send(legacyCall(), { session })
-  while (messagesOf(client, 'elicitation/create').length === 0) await client.events.next()
+  await questionIdsOf(client)
   return client
 }
 

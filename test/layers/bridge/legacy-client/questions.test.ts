@@ -8,12 +8,16 @@ import type { SessionStore } from '../../../../lib/types.ts'
 import {
   answerTo,
   asks,
+  asksOnce,
   type Bridged,
   bridged,
   type BridgedOptions,
   elicitation,
   messagesOf,
   paramsOf,
+  questionIdsOf,
+  questionsOf,
+  toolCallsOf,
 } from '../../../support/bridged.ts'
 import { batchOf, legacyCall, PROGRESS, settled } from '../../../support/fixture.ts'
 import type { MemoryClient } from '../../../support/memory-client.ts'
@@ -25,7 +29,6 @@ let session: ClientSession
 async function start(options: BridgedOptions & Parameters<Bridged['open']>[0] = {}): Promise<void> {
   gateway = bridged(options)
   session = await gateway.open(options)
-  gateway.upstream.on('tools/list', (one) => one.json({ resultType: 'complete', tools: [] }))
 }
 
 afterEach(() => gateway.close())
@@ -36,32 +39,16 @@ function send(message = call(), more: object = {}): MemoryClient {
   return gateway.send(message, { session, ...more })
 }
 
-/** The ids of the questions that a client was asked so far. */
-async function asked(client: MemoryClient, count = 1): Promise<string[]> {
-  while (questionsOf(client).length < count) await client.events.next()
-  return questionsOf(client).map(({ id }) => id as string)
-}
-
-function questionsOf(client: MemoryClient) {
-  return messagesOf(client).filter(({ method, id }) => method !== undefined && id !== undefined)
-}
-
 async function reply(id: unknown, outcome: object, from = session): Promise<string[]> {
   const client = gateway.send(answerTo(id, outcome), { session: from })
   await client.over
   return client.says
 }
 
-const calls = (): Asked[] => gateway.upstream.asked.entries.filter(({ kind }) => kind === 'tools/call')
+const calls = (): Asked[] => toolCallsOf(gateway)
 
-/** Asks in the first round, answers in the second. */
-function askOnce(inputRequests: object | undefined, requestState?: string): void {
-  gateway.upstream.once('tools/call', asks(inputRequests, requestState))
-  gateway.upstream.on('tools/call', (one) => {
-    if (calls().length === 1) asks(inputRequests, requestState)(one)
-    else one.json({ resultType: 'complete', content: [] })
-  })
-}
+const askOnce = (...given: [inputRequests: object | undefined, requestState?: string]): void =>
+  asksOnce(gateway, ...given)
 
 const ACCEPTED = { action: 'accept', content: { name: 'Ada' } }
 
@@ -70,7 +57,7 @@ describe('a question', () => {
     await start()
     askOnce({ 'who?': elicitation() }, 'st"ate\u2028 é')
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     expect(questionsOf(client)[0]).toEqual({ jsonrpc: '2.0', id, ...elicitation() })
     expect(await reply(id, { result: ACCEPTED })).toEqual(['status 202'])
     await client.over
@@ -89,7 +76,7 @@ describe('a question', () => {
     await start()
     askOnce({ a: elicitation() }, state)
     const client = send()
-    await reply((await asked(client))[0], { result: ACCEPTED })
+    await reply((await questionIdsOf(client))[0], { result: ACCEPTED })
     await client.over
     expect(paramsOf(calls()[1]!)['requestState']).toBe(state)
     expect('requestState' in JSON.parse(calls()[1]!.exchange.body!.toString()).params).toBe(state !== undefined)
@@ -103,8 +90,8 @@ describe('a question', () => {
       else asks({ [`q${round}`]: elicitation() }, `s${round}`)(one)
     })
     const client = send()
-    await reply((await asked(client))[0], { result: ACCEPTED })
-    await reply((await asked(client, 2))[1], { result: ACCEPTED })
+    await reply((await questionIdsOf(client))[0], { result: ACCEPTED })
+    await reply((await questionIdsOf(client, 2))[1], { result: ACCEPTED })
     await client.over
     expect(paramsOf(calls()[2]!)).toMatchObject({ inputResponses: { q2: ACCEPTED }, requestState: 's2' })
     expect(paramsOf(calls()[2]!)['inputResponses']).not.toHaveProperty('q1')
@@ -115,7 +102,7 @@ describe('a question', () => {
     const sampling = { method: 'sampling/createMessage', params: { messages: [], maxTokens: 5 } }
     askOnce({ a: elicitation(), b: sampling, c: { method: 'roots/list' } })
     const client = send()
-    const [first, second, third] = await asked(client, 3)
+    const [first, second, third] = await questionIdsOf(client, 3)
     expect(questionsOf(client).map(({ method }) => method)).toEqual([
       'elicitation/create',
       'sampling/createMessage',
@@ -132,7 +119,7 @@ describe('a question', () => {
     await start()
     askOnce({ a: elicitation() })
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     const text = `{"jsonrpc":"2.0","id":"${id}","result":{ "action":"accept","content":{"n":12345678901234567890} }}`
     gateway.send({ ...answerTo(id, { result: {} }), text }, { session })
     await client.over
@@ -148,7 +135,7 @@ describe('a question', () => {
       else asks({ a: elicitation(String(paramsOf(one)['name'])) })(one)
     })
     const [one, other] = [send(call(1, 'one')), send(call(2, 'other'))]
-    const [[first], [second]] = [await asked(one), await asked(other)]
+    const [[first], [second]] = [await questionIdsOf(one), await questionIdsOf(other)]
     await reply(second, { result: { action: 'second' } })
     await reply(first, { result: { action: 'first' } })
     await Promise.all([one.over, other.over])
@@ -160,7 +147,7 @@ describe('a question', () => {
     await start({ version: '2025-06-18' })
     askOnce({ a: elicitation() })
     const client = send(batchOf(call(1), legacyCall('ping', {}, 2)) as never)
-    await reply((await asked(client))[0], { result: ACCEPTED })
+    await reply((await questionIdsOf(client))[0], { result: ACCEPTED })
     await client.over
     expect(JSON.parse(client.events.entries.at(-1)!.data)).toHaveLength(2)
   })
@@ -181,7 +168,7 @@ describe('a question', () => {
       }
     })
     const client = send()
-    await reply((await asked(client))[0], { result: ACCEPTED })
+    await reply((await questionIdsOf(client))[0], { result: ACCEPTED })
     await client.over
     const told = messagesOf(client, 'notifications/progress').map(
       ({ params }) => (params as { progress: number }).progress,
@@ -197,7 +184,7 @@ describe('an answer that is an error', () => {
     await start()
     askOnce({ a: elicitation() })
     const client = send()
-    await reply((await asked(client))[0], { error })
+    await reply((await questionIdsOf(client))[0], { error })
     await client.over
     expect(paramsOf(calls()[1]!)['inputResponses']).toEqual({ a: { action: 'cancel' } })
   })
@@ -208,7 +195,7 @@ describe('an answer that is an error', () => {
       await start()
       askOnce({ a: { method, params: {} }, b: elicitation() })
       const client = send()
-      const [id, other] = await asked(client, 2)
+      const [id, other] = await questionIdsOf(client, 2)
       await reply(id, { error })
       await client.over
       expect(messagesOf(client).at(-1)).toEqual({
@@ -227,7 +214,7 @@ describe('an answer that is an error', () => {
     await start()
     gateway.upstream.on('prompts/get', asks({ a: { method: 'roots/list' } }))
     const client = send(legacyCall('prompts/get', { name: 'n' }))
-    await reply((await asked(client))[0], { error })
+    await reply((await questionIdsOf(client))[0], { error })
     await client.over
     expect(messagesOf(client).at(-1)).toMatchObject({ error: { code: -32_603 } })
   })
@@ -257,7 +244,7 @@ describe('what a client cannot be asked', () => {
     askOnce({ a: question })
     const client = send()
     if (isAsked) {
-      const [id] = await asked(client)
+      const [id] = await questionIdsOf(client)
       const { params } = questionsOf(client)[0] as { params?: Record<string, unknown> }
       const isUrl = params?.['mode'] === 'url'
       expect(typeof params?.['elicitationId']).toBe(isUrl ? 'string' : 'undefined')
@@ -302,7 +289,8 @@ describe('what a client cannot be asked', () => {
     await start()
     gateway.upstream.on('tools/call', asks({ a: elicitation() }))
     const client = send()
-    for (let round = 1; round <= 10; round += 1) await reply((await asked(client, round)).at(-1), { result: ACCEPTED })
+    for (let round = 1; round <= 10; round += 1)
+      await reply((await questionIdsOf(client, round)).at(-1), { result: ACCEPTED })
     await client.over
     expect(messagesOf(client).at(-1)).toMatchObject({ result: { isError: true } })
     expect(calls()).toHaveLength(11)
@@ -324,7 +312,7 @@ describe('who may answer', () => {
     await start()
     askOnce({ a: elicitation() })
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     const other = await gateway.open()
     for (const [wrong, from] of [
       [id, other],
@@ -347,7 +335,7 @@ describe('who may answer', () => {
     await start()
     askOnce({ a: elicitation() })
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     await gateway.send(notificationOf('legacy', 'notifications/cancelled', { requestId: 7 }), { session }).over
     await client.over
     expect(messagesOf(client, 'notifications/cancelled')).toMatchObject([{ params: { requestId: id } }])
@@ -378,21 +366,21 @@ describe('who may answer', () => {
     await start({ principal: { id: 'ada' } })
     gateway.upstream.on('tools/call', asks({ a: elicitation() }))
     const clients = Array.from({ length: 256 }, (_, id) => send(call(id)))
-    for (const client of clients) await asked(client)
+    for (const client of clients) await questionIdsOf(client)
     session = await gateway.open()
     const more = send(call('more'))
     await more.over
     expect(more.says).toEqual(['refused 503'])
     clients[0]!.leave()
     await settled()
-    await asked(send(call('again')))
+    await questionIdsOf(send(call('again')))
   })
 
   test('SE4 UT4 is nobody when the client has left a stream that nothing keeps', async () => {
     await start()
     askOnce({ a: elicitation() })
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     client.leave()
     await settled()
     await reply(id, { result: ACCEPTED })
@@ -404,7 +392,7 @@ describe('who may answer', () => {
     await start()
     askOnce({ a: elicitation() })
     const client = send()
-    await asked(client)
+    await questionIdsOf(client)
     await gateway.sessions.end(session.id)
     await client.over
     expect(calls()).toHaveLength(1)
@@ -418,11 +406,11 @@ describe('with an event log', () => {
     await start({ layers })
     askOnce({ a: elicitation() })
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     const primed = client.events.entries.find((event) => event.id !== undefined)!.id!
     client.leave()
     const back = gateway.send(undefined, { session, headers: { 'last-event-id': primed } })
-    expect(await asked(back)).toEqual([id])
+    expect(await questionIdsOf(back)).toEqual([id])
     await reply(id, { result: ACCEPTED })
     await back.over
     expect(messagesOf(back).at(-1)).toMatchObject({ id: 7, result: { content: [] } })
@@ -445,7 +433,7 @@ describe('with an event log', () => {
     const other = bridged({ layers, eventLog, store })
     askOnce({ a: elicitation() })
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     const elsewhere = await other.find(session.id)
     for (const action of ['accept', 'decline']) {
       const answering = other.send(answerTo(id, { result: { action } }), { session: elsewhere })
@@ -463,7 +451,7 @@ describe('with an event log', () => {
     const other = bridged({ layers, eventLog, store })
     askOnce({ a: elicitation() })
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     await other.send(answerTo(id, { result: ACCEPTED }), { session: await other.open() }).over
     await settled()
     expect(calls()).toHaveLength(1)
