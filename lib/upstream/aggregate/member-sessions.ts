@@ -141,7 +141,6 @@ export class MemberSessions {
       void endMember(exchange, member, opened, this.#parts)
       throw new GatewayError('session_not_found', 'Session not found')
     }
-    this.#absences.answered(member)
     return opened
   }
 
