@@ -8,7 +8,7 @@ import type { Body, End, Sink } from './body.ts'
 import type { Out } from './answer.ts'
 import { type Message, messageOf, type ResponseMessage } from './message.ts'
 import type { EventsReply, Reply } from './reply.ts'
-import { createMessageReader, eventsOf } from './sse.ts'
+import { createMessageReader, eventsOf, type MessageReader } from './sse.ts'
 
 /** A response longer than this is not read, in bytes. */
 const MAX_BYTES = 4 * 1024 * 1024
@@ -22,6 +22,8 @@ interface Wanted {
   readonly timeoutMs?: number | undefined
   /** Called when the time limit has passed, before the promise resolves with `undefined`. */
   readonly onLate?: (() => void) | undefined
+  /** Parses a message, where a caller may know its text already. Answers `undefined` for what is not JSON. */
+  readonly parse?: ((text: string) => unknown) | undefined
 }
 
 /** Whether a response answers the request; an error may have no id. (JSON-RPC 2.0, 5) */
@@ -73,6 +75,7 @@ abstract class PeekSink implements Sink {
   protected readonly chunks = new ChunkList()
   protected readonly maxBytes: number
   protected readonly isWanted: IsWanted
+  protected readonly parse: (text: string) => unknown
   readonly #body: Body
   readonly #resolve: (response: ResponseMessage | undefined) => void
   readonly #wanted: Wanted
@@ -85,6 +88,7 @@ abstract class PeekSink implements Sink {
     this.#wanted = wanted
     this.maxBytes = wanted.maxBytes ?? MAX_BYTES
     this.isWanted = isWantedOf(wanted)
+    this.parse = wanted.parse ?? parseJson
   }
 
   /** The timer starts after `pipe()`, because a body in memory settles during that call and needs none. */
@@ -121,7 +125,7 @@ class JsonPeek extends PeekSink {
     const bytes = this.chunks.concat()
     this.chunks.push(bytes)
     const text = bytes.toString()
-    const response = how === 'complete' && mayBeMessage(text) ? responseOf(parseJson(text), text) : undefined
+    const response = how === 'complete' && mayBeMessage(text) ? responseOf(this.parse(text), text) : undefined
     this.settle(response && this.isWanted(response) ? response : undefined)
   }
 }
@@ -129,10 +133,14 @@ class JsonPeek extends PeekSink {
 class EventsPeek extends PeekSink {
   readonly #decoder = new StringDecoder()
   #response: ResponseMessage | undefined
-  readonly #reader = createMessageReader((json, text) => {
-    const response = this.#response ? undefined : responseOf(json, text)
-    if (response && this.isWanted(response)) this.#response = response
-  }, this.maxBytes)
+  readonly #reader = createMessageReader(
+    (json, text) => {
+      const response = this.#response ? undefined : responseOf(json, text)
+      if (response && this.isWanted(response)) this.#response = response
+    },
+    this.maxBytes,
+    this.parse,
+  )
 
   override data(chunk: Buffer): boolean {
     const flows = super.data(chunk)
@@ -158,10 +166,7 @@ class EventsReader implements Sink {
   readonly #isWanted: IsWanted
   readonly #held = new ChunkList()
   #found: ResponseMessage | undefined
-  readonly #reader = createMessageReader((json, text) => {
-    const response = this.#found ? undefined : responseOf(json, text)
-    if (response && this.#isWanted(response)) this.#found = response
-  })
+  readonly #reader: MessageReader
   #isSettled = false
 
   constructor(
@@ -175,6 +180,11 @@ class EventsReader implements Sink {
     this.#resolve = resolve
     this.#maxBytes = wanted.maxBytes ?? MAX_BYTES
     this.#isWanted = isWantedOf(wanted)
+    const onMessage = (json: unknown, text: string): void => {
+      const response = this.#found ? undefined : responseOf(json, text)
+      if (response && this.#isWanted(response)) this.#found = response
+    }
+    this.#reader = createMessageReader(onMessage, Infinity, wanted.parse)
   }
 
   start(): void {

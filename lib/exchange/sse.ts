@@ -76,6 +76,7 @@ const MAX_MALFORMED = 100
 export function createMessageReader(
   onMessage: (message: unknown, text: string) => void,
   maxChars: number = Infinity,
+  parse: (text: string) => unknown = parseJson,
 ): MessageReader {
   /** The chunks of an unfinished line. */
   let held: string[] = []
@@ -87,7 +88,7 @@ export function createMessageReader(
     onEvent: ({ data }) => {
       unfinished = 0
       if (isOver || !mayBeMessage(data)) return
-      const message = parseJson(data)
+      const message = parse(data)
       malformed = message === undefined ? malformed + 1 : 0
       if (malformed >= MAX_MALFORMED) isOver = true
       if (message !== undefined) onMessage(message, data)

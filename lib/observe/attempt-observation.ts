@@ -1,4 +1,5 @@
 /** Observes one attempt: a message sent to an upstream, until its response or failure. */
+import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { patchObjectAt } from '../exchange/json-patch.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
@@ -49,7 +50,8 @@ export class AttemptObservation {
       const reply = await (span ? span.run(() => send(sent)) : send(sent))
       return this.watch(reply)
     } catch (error) {
-      this.#finish(endingByFault(error, this.#exchange.life.stopped))
+      const status = error instanceof GatewayError ? error.status : undefined
+      this.#finish(this.#isUnoffered(status) ? UNOFFERED : endingByFault(error, this.#exchange.life.stopped))
       throw error
     }
   }
@@ -87,7 +89,7 @@ export class AttemptObservation {
   /** The same reply, whose body is scanned while it is forwarded. */
   watch(reply: Reply): Reply {
     if (reply.kind === 'empty') {
-      this.#finish(endingOfStatus(reply.status))
+      this.#finish(this.#isUnoffered(reply.status) ? UNOFFERED : endingOfStatus(reply.status))
       return reply
     }
     const onResponse = resultReaderOf(this.#items)
@@ -109,10 +111,17 @@ export class AttemptObservation {
   /** The ending of requests without a response. The stream of a listener ends normally. */
   #endingOf(reply: Reply): Ending {
     const { life, verb, listens } = this.#exchange
+    if (this.#isUnoffered(reply.status)) return UNOFFERED
     if (reply.status >= 400) return endingOfStatus(reply.status)
     if (verb !== 'POST' || listens) return OK
     if (life.stopped) return endingByStop(life.stopped)
     return { outcome: 'error', code: 'upstream_broken', message: 'The answer did not come' }
+  }
+
+  /** Whether a server has no stream of its own, or ends no sessions: it may, and nothing has failed. (RT3, SS4) */
+  #isUnoffered(status: number | undefined): boolean {
+    const { isOwn, message } = this.#exchange
+    return status === 405 && isOwn && message === undefined
   }
 
   #finish(otherwise: Ending): void {
@@ -186,6 +195,9 @@ export class AttemptObservation {
     if (audit) origin.bind(() => audit.tell(record, origin.request))()
   }
 }
+
+/** The ending of a GET or DELETE of the gateway's own that a server does not offer. */
+const UNOFFERED: Ending = { outcome: 'ok', code: 405 }
 
 function endingOfStatus(status: number): Ending {
   return status >= 400 ? { outcome: 'error', code: status } : OK

@@ -33,7 +33,8 @@ export class Upstreams {
   readonly #http: HttpUpstreams
   readonly #pipes: Pipes
   readonly #aggregates: Aggregates
-  readonly #checked = new WeakSet<AggregateServer>()
+  /** The last upstream of each config, which may stand under two names. */
+  readonly #known = new WeakMap<AggregateServer, AggregateUpstream>()
 
   constructor(parts: UpstreamsParts, eras: Eras) {
     const { servers, responseMs, report, members } = parts
@@ -55,9 +56,12 @@ export class Upstreams {
   }
 
   #aggregate(server: string, config: AggregateServer): AggregateUpstream {
-    if (!this.#checked.has(config)) checkAggregate(server, config)
-    this.#checked.add(config)
-    return new AggregateUpstream(server, this.#aggregates)
+    const known = this.#known.get(config)
+    if (known?.label === server) return known
+    checkAggregate(server, config)
+    const upstream = new AggregateUpstream(server, this.#aggregates)
+    this.#known.set(config, upstream)
+    return upstream
   }
 
   #pipe(target: PipeTarget): PipeUpstream {

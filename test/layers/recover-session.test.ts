@@ -1,12 +1,9 @@
 // `recover`: an upstream that has forgotten a session is told again what the client told it. (SS8)
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { SealedSessionStore, type ServerConfig, type SessionRecord, type SessionStore } from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
+import { startKillable } from '../support/killable-server.ts'
 import { initialize, post, type Session } from '../support/rpc.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -231,38 +228,21 @@ describe('with a store that cannot change a record', () => {
 })
 
 describe('a real server that is killed and started again', () => {
-  const SERVER = join(import.meta.dirname, '..', 'fixtures', 'dual-era-server.mjs')
-  let child: ChildProcess
-  let port = 0
-
-  async function startServer(): Promise<void> {
-    child = spawn(process.execPath, [SERVER, '--port', String(port), '--legacy-only'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const [url] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string]
-    port = Number(new URL(url).port)
-  }
-
-  async function kill(): Promise<void> {
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
-
   test('SS8 an SDK client calls on as if nothing had happened', async () => {
-    await startServer()
-    const gateway = await startGateway({ servers: { a: { url: `http://127.0.0.1:${port}/mcp`, recover: true } } })
+    const server = await startKillable()
+    const gateway = await startGateway({ servers: { a: { url: server.url, recover: true } } })
     const client = new Client({ name: 'test', version: '1.0.0' })
     try {
       await client.connect(new StreamableHTTPClientTransport(new URL(gateway.url('a'))))
       const call = () => client.callTool({ name: 'test_simple_text', arguments: {} })
       const before = await call()
-      await kill()
-      await startServer()
+      await server.kill()
+      await server.start()
       expect(await call()).toEqual(before)
     } finally {
       await client.close()
       await gateway.close()
-      await kill()
+      await server.close()
     }
   })
 })

@@ -9,6 +9,7 @@ import type { ListKind } from './list-kinds.ts'
 import { MemberSessions } from './member-sessions.ts'
 import type { Member } from './members.ts'
 import { Owners } from './owners.ts'
+import { KnownPages } from './page.ts'
 import { type Part, readPages } from './pages.ts'
 
 /** How many requests of clients with sessions are remembered, each with what a cancellation of it concerns. */
@@ -28,6 +29,7 @@ export class Aggregates {
   readonly absences: Absences
   readonly sessions: MemberSessions
   readonly owners: Owners
+  readonly knownPages: KnownPages = new KnownPages()
   /** The listening streams at this node, by session id. */
   readonly fanIns: Map<string, FanIn> = new Map()
   readonly #calls = new Map<string, SentCall>()

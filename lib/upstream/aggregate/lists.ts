@@ -2,7 +2,6 @@
 import { GatewayError } from '../../errors.ts'
 import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
-import { patchJson } from '../../exchange/json-patch.ts'
 import type { RequestMessage } from '../../exchange/message.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import { RpcError } from '../../rpc-error.ts'
@@ -11,9 +10,9 @@ import type { AggregateServer } from '../../types.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { cursorOf, restsOf, type Rest } from './cursors.ts'
 import { aggregateIdentity } from './identity.ts'
-import { advertisedItem, type ListKind, nameIn } from './list-kinds.ts'
+import type { ListKind } from './list-kinds.ts'
 import { type Member, membersFor, separatorOf } from './members.ts'
-import type { ListItem, Part } from './pages.ts'
+import type { Part } from './pages.ts'
 import { rpcErrorReply, RPC_CODE } from './rpc-reply.ts'
 
 /** The key of a result's `_meta` that names the members that are missing in it, with the reasons. */
@@ -34,7 +33,11 @@ export async function answerList(exchange: Exchange, list: ListKind, read: ReadP
   if (!asked) return rpcErrorReply(message, RPC_CODE.invalidParams, 'Invalid cursor')
   const parts = await Promise.all(asked.map(({ member, from }) => read(member, from, asked.length)))
   const faults = parts.filter(({ fault }) => fault !== undefined)
-  if (faults.length > 0 && faults.length === parts.length && parts.every(({ items }) => items.length === 0)) {
+  if (
+    faults.length > 0 &&
+    faults.length === parts.length &&
+    parts.every(({ pages }) => pages.every(({ items }) => items.length === 0))
+  ) {
     throw nobodyAnswers(faults.map(({ fault }) => fault))
   }
   return jsonReply(resultText(message, exchange, list, parts))
@@ -70,8 +73,8 @@ function resume(cursor: unknown, members: readonly Member[]): { member: Member; 
 
 function resultText(message: RequestMessage, exchange: Exchange, list: ListKind, parts: readonly Part[]): string {
   const separator = separatorOf(exchange.config as AggregateServer)
-  const items =
-    separator === false ? unambiguous(parts, list) : parts.flatMap((part) => renamedItems(part, list, separator))
+  const texts = separator === false ? unambiguous(parts) : parts.flatMap(({ pages }) => pages.map(({ text }) => text))
+  const items = texts.filter((text) => text !== '').join(',')
   const rests: Rest[] = parts.flatMap(({ member, cursor }) =>
     cursor === undefined ? [] : { member: member.name, cursor },
   )
@@ -85,40 +88,27 @@ function resultText(message: RequestMessage, exchange: Exchange, list: ListKind,
     ...(Object.keys(meta).length > 0 && { _meta: meta }),
   }
   const more = JSON.stringify(rest).slice(1, -1)
-  const result = `{${JSON.stringify(list.key)}:[${items.join(',')}]${more === '' ? '' : `,${more}`}}`
+  const result = `{${JSON.stringify(list.key)}:[${items}]${more === '' ? '' : `,${more}`}}`
   return `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${result}}`
 }
 
-function renamedItems({ member, items }: Part, list: ListKind, separator: string): string[] {
-  return items.map((item) => renamedItem(item, advertisedItem(item.json, list, member.name, separator)))
-}
-
-/** Most items begin with their name, and differ in nothing else. One that may have a second name is read as a whole. */
-function renamedItem({ json, text }: ListItem, advertised: JsonObject): string {
-  const head = `{"name":${JSON.stringify(json['name'])}`
-  const isPlain = text.startsWith(head) && json['_meta'] === advertised['_meta'] && json['name'] !== advertised['name']
-  if (!isPlain || text.includes('"name"', head.length) || text.includes('\\u')) return patchJson(text, json, advertised)
-  return `{"name":${JSON.stringify(advertised['name'])}${text.slice(head.length)}`
-}
-
 /** A name that two members have is nobody's. */
-function unambiguous(parts: readonly Part[], list: ListKind): string[] {
+function unambiguous(parts: readonly Part[]): string[] {
   const owners = new Map<string, Member | undefined>()
-  for (const { member, items } of parts) {
-    for (const { json } of items) {
-      const name = nameIn(json, list)!
-      owners.set(name, owners.has(name) && owners.get(name) !== member ? undefined : member)
-    }
-  }
-  return parts.flatMap(({ member, items }) =>
-    items.filter(({ json }) => owners.get(nameIn(json, list)!) === member).map(({ text }) => text),
+  const all = parts.flatMap(({ member, pages }) =>
+    pages.flatMap(({ items }) => items.map((item) => ({ ...item, member }))),
   )
+  for (const { member, name } of all) {
+    owners.set(name, owners.has(name) && owners.get(name) !== member ? undefined : member)
+  }
+  return all.filter(({ member, name }) => owners.get(name) === member).map(({ text }) => text)
 }
 
 /** The shortest time and the narrowest scope of all; a list that lacks a member is not to be kept. */
 function cachingOf({ config }: Exchange, parts: readonly Part[], isIncomplete: boolean): JsonObject {
   const { members, show } = config as AggregateServer
-  const isSameForAll = typeof members !== 'function' && show === undefined && parts.every(({ isPublic }) => isPublic)
-  const ttlMs = isIncomplete || parts.length === 0 ? 0 : Math.min(...parts.map((part) => part.ttlMs))
+  const pages = parts.flatMap((part) => part.pages)
+  const isSameForAll = typeof members !== 'function' && show === undefined && pages.every(({ isPublic }) => isPublic)
+  const ttlMs = isIncomplete ? 0 : Math.min(...pages.map((page) => page.ttlMs))
   return { ttlMs: Number.isFinite(ttlMs) ? ttlMs : 0, cacheScope: isSameForAll ? 'public' : 'private' }
 }

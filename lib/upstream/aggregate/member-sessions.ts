@@ -78,7 +78,12 @@ export class MemberSessions {
     }
     const key = `${session.id}~${member.name}`
     const running = this.#joins.get(key)
-    if (running) return running
+    if (running) {
+      // Another request keeps what is opened: this one has to read it again.
+      const opened = await running
+      await session.keep((now) => now)
+      return opened
+    }
     const joining = this.#join(exchange, member, lost).finally(() => this.#joins.delete(key))
     this.#joins.set(key, joining)
     return joining
@@ -136,7 +141,6 @@ export class MemberSessions {
       void endMember(exchange, member, opened, this.#parts)
       throw new GatewayError('session_not_found', 'Session not found')
     }
-    this.#absences.answered(member)
     return opened
   }
 

@@ -3,7 +3,7 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import type { AggregateServer } from '../../types.ts'
 import { WeightedMap } from '../../util/weighted-map.ts'
 import { ask } from './aggregate-parts.ts'
-import { type ListKind, nameIn, RESOURCES, TEMPLATES } from './list-kinds.ts'
+import { type ListKind, RESOURCES, TEMPLATES } from './list-kinds.ts'
 import { type Member, membersFor, separatorOf } from './members.ts'
 import { advertisedName, mayBeShortened } from './names.ts'
 import type { Part } from './pages.ts'
@@ -147,7 +147,7 @@ export class Owners {
         let cursor: string | undefined
         for (let round = 0; round < MAX_CONTINUATIONS; round += 1) {
           const part = await this.#read(exchange, member, list, cursor, members.length)
-          for (const { json } of part.items) addOwner(names, nameIn(json, list)!, member)
+          for (const { items } of part.pages) for (const { name } of items) addOwner(names, name, member)
           cursor = part.cursor
           if (cursor === undefined || part.fault !== undefined) break
         }

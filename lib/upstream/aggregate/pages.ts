@@ -1,15 +1,16 @@
 /** A member's list, followed over its pages up to its end or to a limit. */
 import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
-import { itemTexts, valueText } from '../../exchange/json-text.ts'
 import { type RequestMessage, requestOf, type ResponseMessage } from '../../exchange/message.ts'
 import { readResponse } from '../../exchange/read-response.ts'
 import { rpcErrorOf } from '../../rpc-error.ts'
+import type { AggregateServer } from '../../types.ts'
 import { isObject, type JsonObject, member as memberOf } from '../../util/json.ts'
 import type { Absences } from './absences.ts'
-import { type ListKind, nameIn } from './list-kinds.ts'
+import type { ListKind } from './list-kinds.ts'
 import type { MemberSessions } from './member-sessions.ts'
-import type { Member } from './members.ts'
+import { type Member, separatorOf } from './members.ts'
+import { type KnownPages, Page } from './page.ts'
 import { RPC_CODE } from './rpc-reply.ts'
 
 /** How many pages of a member are followed for one answer, and after how many items no more is. */
@@ -20,20 +21,12 @@ const MAX_FOLLOWED_ITEMS = 1_000
 const MAX_FOLLOWED_CHARS = 16 * 1024 * 1024
 const LEAST_FOLLOWED_CHARS = 64 * 1024
 
-export interface ListItem {
-  readonly json: JsonObject
-  readonly text: string
-}
-
 /** A member's part of a list. */
 export interface Part {
   readonly member: Member
-  readonly items: readonly ListItem[]
+  readonly pages: readonly Page[]
   /** Where the list goes on. */
   readonly cursor: string | undefined
-  /** For how long the result may be cached, and by whom. (2026-07-28 caching) */
-  readonly ttlMs: number
-  readonly isPublic: boolean
   /** Why the list is not whole. */
   readonly fault: unknown
 }
@@ -41,6 +34,7 @@ export interface Part {
 interface PagesParts {
   readonly sessions: MemberSessions
   readonly absences: Absences
+  readonly knownPages: KnownPages
   readonly nextId: () => string
 }
 
@@ -54,17 +48,22 @@ export async function readPages(
   parts: PagesParts,
 ): Promise<Part> {
   const pages = new Pages(from, Math.max(LEAST_FOLLOWED_CHARS, MAX_FOLLOWED_CHARS / readers))
+  const separator = separatorOf(exchange.config as AggregateServer)
   const life = exchange.life.child()
   const late = (): void => life.stop(new GatewayError('upstream_timeout', 'The server did not answer in time'))
   const timer = setTimeout(late, parts.absences.patienceMs(member)).unref()
   let fault: unknown
   try {
     do {
-      const request = pageRequest(exchange, list, pages.cursor, parts.nextId())
+      const { cursor } = pages
+      const id = parts.nextId()
+      const request = pageRequest(exchange, list, cursor, id)
+      const source = { member, list, separator, cursor }
+      const parse = (text: string): unknown => parts.knownPages.parse(text, id, source)
       const reply = await parts.sessions.send(exchange, member, { message: request, verb: 'POST' }, life)
-      const response = await readResponse(reply, undefined, { id: request.id })
+      const response = await readResponse(reply, undefined, { id, parse })
       if (life.stopped) throw life.stopped
-      pages.add(response, list)
+      pages.add(response, (result, text) => parts.knownPages.pageOf(result, text, id, source))
     } while (pages.goOn)
   } catch (error) {
     fault = life.stopped ?? error
@@ -83,15 +82,16 @@ function pageRequest(exchange: Exchange, { method }: ListKind, cursor: string | 
   return requestOf(message!.era, id, method, { ...given, ...(cursor !== undefined && { cursor }) })
 }
 
+type MakePage = (result: JsonObject, text: string) => Page
+
 class Pages {
-  readonly #items: ListItem[] = []
+  readonly #pages: Page[] = []
   readonly #seen = new Set<string>()
   readonly #maxChars: number
   #cursor: string | undefined
+  #items = 0
   #chars = 0
-  #pages = 0
-  #ttlMs = Infinity
-  #isPublic = true
+  #answers = 0
 
   constructor(cursor: string | undefined, maxChars: number) {
     this.#cursor = cursor
@@ -104,19 +104,19 @@ class Pages {
 
   get goOn(): boolean {
     const isFull =
-      this.#pages >= MAX_FOLLOWED_PAGES || this.#items.length >= MAX_FOLLOWED_ITEMS || this.#chars >= this.#maxChars
+      this.#answers >= MAX_FOLLOWED_PAGES || this.#items >= MAX_FOLLOWED_ITEMS || this.#chars >= this.#maxChars
     return this.#cursor !== undefined && !isFull
   }
 
-  get taken(): Omit<Part, 'member' | 'fault'> {
-    return { items: this.#items, cursor: this.#cursor, ttlMs: this.#ttlMs, isPublic: this.#isPublic }
+  get taken(): Pick<Part, 'pages' | 'cursor'> {
+    return { pages: this.#pages, cursor: this.#cursor }
   }
 
   /** Throws the member's error; one without the method has nothing to list. A cursor that repeats ends the list. */
-  add(response: ResponseMessage | undefined, list: ListKind): void {
+  add(response: ResponseMessage | undefined, pageOf: MakePage): void {
     const before = this.#cursor
     this.#cursor = undefined
-    this.#pages += 1
+    this.#answers += 1
     if (response?.error !== undefined && memberOf(response.error, 'code') === RPC_CODE.methodNotFound) return
     if (response?.error !== undefined) {
       this.#cursor = before
@@ -124,27 +124,13 @@ class Pages {
     }
     const { result } = response ?? {}
     if (!isObject(result)) throw new GatewayError('upstream_invalid', 'The server did not answer with a list')
-    this.#noteCaching(result)
-    this.#take(response!.text, memberOf(result, list.key), list)
-    const next = memberOf(result, 'nextCursor')
-    if (typeof next !== 'string' || this.#seen.has(next)) return
-    this.#seen.add(next)
-    this.#cursor = next
-  }
-
-  #take(text: string, items: unknown, list: ListKind): void {
-    if (!Array.isArray(items)) return
-    const texts = itemTexts(valueText(text, ['result', list.key]) ?? '[]')
-    for (const [index, json] of items.entries()) {
-      if (!isObject(json) || nameIn(json, list) === undefined) continue
-      const own = texts[index]!
-      this.#chars += own.length
-      this.#items.push({ json, text: own })
-    }
-  }
-
-  #noteCaching({ ttlMs, cacheScope }: JsonObject): void {
-    this.#ttlMs = Math.min(this.#ttlMs, typeof ttlMs === 'number' && ttlMs > 0 ? ttlMs : 0)
-    if (cacheScope !== 'public') this.#isPublic = false
+    const page = result instanceof Page ? result : pageOf(result, response!.text)
+    this.#pages.push(page)
+    this.#items += page.items.length
+    this.#chars += page.chars
+    const { nextCursor } = page
+    if (nextCursor === undefined || this.#seen.has(nextCursor)) return
+    this.#seen.add(nextCursor)
+    this.#cursor = nextCursor
   }
 }

@@ -5,7 +5,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
 import type { SseServer } from '../../../lib/index.ts'
 import { connectSdkV1, connectSdkV2, textOf } from '../../support/clients.ts'
 import { type RunningGateway, startGateway } from '../../support/gateway.ts'
@@ -13,7 +12,7 @@ import { createJournal, type Journal } from '../../support/journal.ts'
 import { listen } from '../../support/listen.ts'
 import { modernRequest, postModern } from '../../support/modern.ts'
 import { type Answer, initialize, initializeMessage, post } from '../../support/rpc.ts'
-import { createSdkV1Server } from '../../support/sdk-v1-server.ts'
+import { startSseServer } from '../../support/sse-server.ts'
 import { closeUsed, use } from '../../support/use.ts'
 
 afterEach(closeUsed)
@@ -21,34 +20,12 @@ afterEach(closeUsed)
 const gatewayOf = (server: Omit<SseServer, 'type'>, rest: object = {}): Promise<RunningGateway> =>
   use(startGateway({ servers: { here: { type: 'sse', ...server } }, ...rest }))
 
-/** A server of SDK v1, with the transports that it has open. */
-async function sdkServer(): Promise<{ url: string; open: Map<string, SSEServerTransport> }> {
-  const open = new Map<string, SSEServerTransport>()
-  const stage = { record: () => {}, givenUp: new AbortController().signal }
-  const { origin } = await use(
-    listen((req, res) => {
-      const id = new URL(req.url!, 'http://a').searchParams.get('sessionId')
-      if (req.method === 'POST') {
-        const transport = open.get(id ?? '')
-        if (transport) void transport.handlePostMessage(req, res)
-        else res.writeHead(404).end()
-        return
-      }
-      const transport = new SSEServerTransport('/messages', res)
-      open.set(transport.sessionId, transport)
-      res.once('close', () => open.delete(transport.sessionId))
-      void createSdkV1Server(stage).connect(transport)
-    }),
-  )
-  return { url: `${origin}/sse`, open }
-}
-
 describe.each([
   ['SDK v1', connectSdkV1],
   ['SDK v2', connectSdkV2],
 ])('a server of SDK v1 with a client of %s', (_client, connect) => {
   test('lists, calls, reports progress, asks, samples, and ends', async () => {
-    const server = await sdkServer()
+    const server = await use(startSseServer())
     const gateway = await gatewayOf({ url: server.url })
     const client = await use(connect(gateway.url('here')))
     expect((await client.tools()).map(({ name }) => name)).toContain('echo')
@@ -98,7 +75,7 @@ test('server-everything over HTTP+SSE', async () => {
 }, 20_000)
 
 test('a modern client is sent back to the handshake, and no stream is opened for it', async () => {
-  const server = await sdkServer()
+  const server = await use(startSseServer())
   const gateway = await gatewayOf({ url: server.url })
   expect((await postModern(gateway.url('here'), modernRequest('tools/list'))).status).toBe(400)
   const client = await use(connectSdkV2(gateway.url('here'), { mode: 'auto' }))
@@ -107,7 +84,7 @@ test('a modern client is sent back to the handshake, and no stream is opened for
 })
 
 test('closing the gateway ends the streams', async () => {
-  const server = await sdkServer()
+  const server = await use(startSseServer())
   const gateway = await gatewayOf({ url: server.url })
   await initialize(gateway.url('here'))
   await initialize(gateway.url('here'))
