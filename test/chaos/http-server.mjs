@@ -19,7 +19,7 @@ const port = Number(process.argv[3] ?? 0)
 /** @type {Map<string, Session>} */
 const sessions = new Map()
 
-/** What is being answered. @type {Set<string>} */
+/** What is being answered. @type {Set<{ what: string }>} */
 const open = new Set()
 
 const MAX_EVENTS = 500
@@ -79,9 +79,9 @@ const listener = createListener(async (request, response) => {
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
     const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : undefined
-    const what = `${request.method} ${body?.method ?? ''} ${body?.params?.arguments?.call ?? ''}`
-    open.add(what)
-    response.once('close', () => open.delete(what))
+    const answering = { what: `${request.method} ${body?.method ?? ''} ${body?.params?.arguments?.call ?? ''}` }
+    open.add(answering)
+    response.once('close', () => open.delete(answering))
     await serve(request, response, body)
   } catch (error) {
     if (!response.headersSent) response.writeHead(400).end(String(error))
@@ -107,7 +107,7 @@ async function serve(request, response, body) {
 
 process.on('message', (message) => {
   if (message !== 'inspect') return
-  process.send?.({ inspected: { sessions: [...sessions.values()].map(({ node }) => node), open: [...open] } })
+  process.send?.({ inspected: { sessions: [...sessions.values()].map(({ node }) => node), open: Array.from(open, ({ what }) => what) } })
 })
 process.once('disconnect', () => process.exit())
 listener.listen(port, '127.0.0.1')

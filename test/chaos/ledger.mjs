@@ -126,7 +126,7 @@ export class Ledger {
     const ms = call.endedAt - call.begunAt
     this.slowestMs = Math.max(this.slowestMs, ms)
     if (ms > BOUND_MS) this.violate('late', `${call} took ${Math.round(ms)} ms`)
-    if (call.outcome === 'told') this.onTold(`${call}: ${call.reason}`)
+    if (call.outcome === 'told') this.onTold(`${call}: ${call.reason}${call.questions > 0 ? ", after it was asked" : ""} (${Math.round(ms)} ms)`)
     if (call.outcome === 'told') this.reasons.set(call.reason, (this.reasons.get(call.reason) ?? 0) + 1)
   }
 

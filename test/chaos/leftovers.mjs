@@ -26,8 +26,12 @@ async function leftovers(world, fresh) {
   const pipes = world.pipes()
   if (pipes.length > 0) left.push(`${pipes.length} child processes`)
   for (const kind of KINDS) {
-    const { open } = await world.inspect(world.servers[kind].child)
-    if (open.length > 0) left.push(`requests at ${kind}: ${open.join(', ')}`)
+    const { open, sessions } = await world.inspect(world.servers[kind].child)
+    const calls = open.filter((/** @type {string} */ what) => what.startsWith('POST'))
+    if (calls.length > 0) left.push(`requests at ${kind}: ${calls.join(', ')}`)
+    // The sessions that a bridge keeps for a while are listened to.
+    const streams = open.length - calls.length
+    if (streams > sessions.length) left.push(`${streams} streams at ${kind} for ${sessions.length} sessions`)
   }
   for (const [at, { heapBytes, resources }] of (await holdings(world)).entries()) {
     const grown = heapBytes - fresh.heapBytes

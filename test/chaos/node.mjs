@@ -21,9 +21,16 @@ import { createServer } from './tools.mjs'
 /** @type {NodeConfig} */
 const { name, mark, ports, redis: redisPort } = JSON.parse(process.argv[2] ?? '')
 
-const IDLE_MS = 4_000
+const IDLE_MS = 10_000
 
-const socket = { host: '127.0.0.1', port: redisPort, tls: /** @type {const} */ (false), socketTimeout: 10_000 }
+// A client of `redis` gives up for good once `socketTimeout` has passed, unless it is told to come back.
+const socket = {
+  host: '127.0.0.1',
+  port: redisPort,
+  tls: /** @type {const} */ (false),
+  socketTimeout: 10_000,
+  reconnectStrategy: (/** @type {number} */ retries) => Math.min(50 * 2 ** retries, 1_000),
+}
 const redis = createClient({ socket })
 redis.on('error', () => {})
 const blocking = redis.duplicate()

@@ -74,9 +74,15 @@ function makeClient(index) {
   const isLegacy = index % 2 === 0
   const server = /** @type {string} */ (SERVERS[Math.floor(index / 2) % SERVERS.length])
   const principal = `principal-${random.whole(1, 4)}`
-  const node = world.nodes[random.whole(0, 2)]
   const isSticky = isLegacy && STICKY.includes(server)
-  const url = () => `http://127.0.0.1:${isSticky && node ? node.front.port : world.balancer.port}/${server}/mcp`
+  let node = random.whole(0, 2)
+  const url = () => {
+    // One that has lost its node goes to another, and finds that its session is gone.
+    const isDown = world.nodes[node]?.port === 0
+    if (isDown) node = Math.max(0, world.nodes.findIndex(({ port }) => port !== 0))
+    const port = isSticky ? world.nodes[node]?.front.port : world.balancer.port
+    return `http://127.0.0.1:${port}/${server}/mcp`
+  }
   const name = `${isLegacy ? 'legacy' : 'modern'} client ${index}`
   const options = { name, principal, server, url, random, ledger }
   const client = isLegacy ? new LegacyClient(options) : new ModernClient(options)
