@@ -12,6 +12,7 @@ class ShiftedDate extends RealDate {
     else super(.../** @type {[any]} */ (args))
   }
 
+  /** @override */
   static now() {
     return RealDate.now() + shiftMs
   }

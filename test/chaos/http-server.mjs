@@ -100,14 +100,17 @@ async function serve(request, response, body) {
   const isModern = request.headers['mcp-protocol-version'] === '2026-07-28'
   if (id !== undefined) return response.writeHead(404).end('{}')
   const opens = request.method === 'POST' && isInitializeRequest(body)
-  if (kind === 'new' || (kind === 'both' && isModern)) return serveStateless(request, response, body)
+  if (kind === 'new' || (kind === 'both' && isModern))
+    return serveStateless(/** @type {any} */ (request), response, body)
   if (opens) return openSession(request, response, body)
   return response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"Session ID required"}')
 }
 
 process.on('message', (message) => {
   if (message !== 'inspect') return
-  process.send?.({ inspected: { sessions: [...sessions.values()].map(({ node }) => node), open: Array.from(open, ({ what }) => what) } })
+  process.send?.({
+    inspected: { sessions: [...sessions.values()].map(({ node }) => node), open: Array.from(open, ({ what }) => what) },
+  })
 })
 process.once('disconnect', () => process.exit())
 listener.listen(port, '127.0.0.1')

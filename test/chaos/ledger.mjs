@@ -31,7 +31,7 @@ export class Call {
     this.ledger = ledger
   }
 
-  toString() {
+  get words() {
     const { client, server, tool } = this.info
     return `${this.id} (${client}, ${server}, ${tool})`
   }
@@ -39,8 +39,9 @@ export class Call {
   /** A response came; one of a round of questions is not yet an answer. @param {any} message @param {unknown} id */
   response(message, id) {
     this.responses += 1
-    if (message.id !== id) this.ledger.violate('crossed', `${this} got a response to ${JSON.stringify(message)}`)
-    if (this.outcome === 'answer') this.ledger.violate('doubled', `${this} was answered, and got ${JSON.stringify(message)}`)
+    if (message.id !== id) this.ledger.violate('crossed', `${this.words} got a response to ${JSON.stringify(message)}`)
+    if (this.outcome === 'answer')
+      this.ledger.violate('doubled', `${this.words} was answered, and got ${JSON.stringify(message)}`)
     const { result, error } = message
     if (error) {
       if (!Number.isInteger(error.code) || !error.message) this.ledger.violate('unclear', JSON.stringify(message))
@@ -52,14 +53,15 @@ export class Call {
     const said = parse(text)
     this.#compare(said, 'an answer')
     if (this.info.tool.startsWith('ask') && said.said !== this.id) {
-      this.ledger.violate('crossed', `${this} was answered with what another said: ${text}`)
+      this.ledger.violate('crossed', `${this.words} was answered with what another said: ${text}`)
     }
   }
 
   /** @param {any} params of `notifications/progress` */
   progressed({ message, progress }) {
     this.#compare(parse(message), 'progress')
-    if (progress <= this.progress) this.ledger.violate('doubled', `${this} had progress ${progress} after ${this.progress}`)
+    if (progress <= this.progress)
+      this.ledger.violate('doubled', `${this.words} had progress ${progress} after ${this.progress}`)
     this.progress = progress
   }
 
@@ -67,13 +69,13 @@ export class Call {
   asked(said) {
     this.questions += 1
     this.#compare(said, 'a question')
-    if (this.questions > 1) this.ledger.violate('doubled', `${this} was asked ${this.questions} times`)
+    if (this.questions > 1) this.ledger.violate('doubled', `${this.words} was asked ${this.questions} times`)
   }
 
   /** @param {any} said @param {string} what */
   #compare(said, what) {
     if (said.call === this.id && said.principal === this.info.principal) return
-    this.ledger.violate('crossed', `${this} of ${this.info.principal} got ${what} for ${JSON.stringify(said)}`)
+    this.ledger.violate('crossed', `${this.words} of ${this.info.principal} got ${what} for ${JSON.stringify(said)}`)
   }
 
   /** The client knows that there is no answer. @param {string} reason */
@@ -125,8 +127,11 @@ export class Ledger {
     this.pending.delete(call)
     const ms = call.endedAt - call.begunAt
     this.slowestMs = Math.max(this.slowestMs, ms)
-    if (ms > BOUND_MS) this.violate('late', `${call} took ${Math.round(ms)} ms`)
-    if (call.outcome === 'told') this.onTold(`${call}: ${call.reason}${call.questions > 0 ? ", after it was asked" : ""} (${Math.round(ms)} ms)`)
+    if (ms > BOUND_MS) this.violate('late', `${call.words} took ${Math.round(ms)} ms`)
+    if (call.outcome === 'told')
+      this.onTold(
+        `${call.words}: ${call.reason}${call.questions > 0 ? ', after it was asked' : ''} (${Math.round(ms)} ms)`,
+      )
     if (call.outcome === 'told') this.reasons.set(call.reason, (this.reasons.get(call.reason) ?? 0) + 1)
   }
 
@@ -138,7 +143,7 @@ export class Ledger {
 
   /** Compares with what the tools wrote down. @param {any[]} journal */
   judge(journal) {
-    for (const call of this.pending) this.violate('lost', `${call} has neither an answer nor an error`)
+    for (const call of this.pending) this.violate('lost', `${call.words} has neither an answer nor an error`)
     /** @type {Map<string, number>} */
     const times = new Map()
     for (const entry of journal) {
@@ -148,13 +153,14 @@ export class Ledger {
         continue
       }
       const call = this.calls.get(id)
-      if (call?.info.principal !== principal) this.violate('crossed', `${call} ran for ${principal}`)
+      if (call?.info.principal !== principal) this.violate('crossed', `${call?.words ?? id} ran for ${principal}`)
       const key = `${at} ${id}`
       times.set(key, (times.get(key) ?? 0) + 1)
     }
     for (const [key, count] of times) if (count > 1) this.violate('doubled', `${key} ${count} times`)
     for (const call of this.calls.values()) {
-      if (call.outcome === 'answer' && !times.has(`done ${call.id}`)) this.violate('invented', `${call} never ran`)
+      if (call.outcome === 'answer' && !times.has(`done ${call.id}`))
+        this.violate('invented', `${call.words} never ran`)
     }
     const lost = [...this.calls.values()].filter(({ id, outcome }) => outcome === 'told' && times.has(`done ${id}`))
     return { answersLostAndTold: lost.length }

@@ -3,8 +3,8 @@
 import { pause } from './modern-client.mjs'
 import { KINDS } from './world.mjs'
 
-/** How long everything may take to be gone: idle processes, keep-alive connections and leases among it. */
-const SETTLE_MS = 30_000
+/** How long everything may take to be gone: a stream that its client has lost is kept for a minute, and a process idles. */
+const SETTLE_MS = 90_000
 
 /** What a node may have more than at its beginning: code that is compiled, caches with a bound. */
 const HEAP_SLACK_BYTES = 24 * 1024 * 1024

@@ -8,7 +8,7 @@ import { send } from './wire.mjs'
 /**
  * @typedef {import('./modern-client.mjs').ClientOptions} ClientOptions
  * @typedef {import('./ledger.mjs').Call} Call
- * @typedef {{ headers: Record<string, string>, seen: Set<string>, isOver: boolean, ended: () => void, end: Promise<void> }} Session
+ * @typedef {{ headers: Record<string, string>, seen: Set<string>, isOver: boolean, end: AbortController }} Session
  */
 
 /** After so many errors in a row, of whatever kind, a client takes what it comes back for as lost. */
@@ -50,12 +50,9 @@ export class LegacyClient {
     const sessionId = reply.headers['mcp-session-id']
     if (reply.status !== 200 || !result || typeof sessionId !== 'string') return undefined
     const version = this.version === '2025-03-26' ? undefined : { 'mcp-protocol-version': result.protocolVersion }
-    let ended = () => {}
-    /** @type {Promise<void>} */
-    const end = new Promise((resolve) => (ended = resolve))
     const headers = { authorization, 'mcp-session-id': sessionId, ...version }
     /** @type {Session} */
-    const session = { headers, seen: new Set(), isOver: false, ended, end }
+    const session = { headers, seen: new Set(), isOver: false, end: new AbortController() }
     this.#session = session
     const initialized = { jsonrpc: '2.0', method: 'notifications/initialized' }
     await drain(await send(url(), { headers, message: initialized }))
@@ -66,7 +63,7 @@ export class LegacyClient {
   /** @param {Session} session */
   #over(session) {
     session.isOver = true
-    session.ended()
+    session.end.abort()
   }
 
   /** @param {string} tool @param {{ steps: number, ms: number }} work @param {boolean} mayDrop */
@@ -87,9 +84,12 @@ export class LegacyClient {
     /** @type {string | undefined} */
     let last
     let drops = mayDrop && random.chance(0.2) ? random.whole(1, 2) : 0
-    let reply = await send(url(), { headers: session.headers, message })
     for (let returns = 0; ; returns += 1) {
-      const timer = drops-- > 0 ? setTimeout(() => reply.drop(), random.between(0, 500)) : undefined
+      const dropping = new AbortController()
+      const timer = drops-- > 0 ? setTimeout(() => dropping.abort(), random.between(0, 1_000)) : undefined
+      const reply = await (last === undefined
+        ? send(url(), { headers: session.headers, message, signal: dropping.signal })
+        : this.#resume(session, last, dropping.signal))
       const ending = await this.#read(reply, session, call, id, (eventId) => (last = eventId))
       clearTimeout(timer)
       if (call.outcome !== undefined) break
@@ -99,18 +99,24 @@ export class LegacyClient {
       else if (returns > MAX_RETURNS) call.told(`gave up: ${reply.status} ${reply.cause}`)
       if (call.outcome !== undefined) break
       await pause(random.between(100, 500))
-      reply = await send(url(), { method: 'GET', headers: { ...session.headers, 'last-event-id': String(last) } })
     }
     this.#calls.delete(call.id)
     return call
   }
 
+  /** @param {Session} session @param {string | undefined} last @param {AbortSignal} signal */
+  #resume({ headers }, last, signal) {
+    const resume = last === undefined ? undefined : { 'last-event-id': last }
+    return send(this.options.url(), { method: 'GET', headers: { ...headers, ...resume }, signal })
+  }
+
   /** A connection that ended without an answer and without anything to come back with. @param {Call} call @param {number} status @param {string} ending @param {string} cause */
   #untold(call, status, ending, cause) {
     if (status === 200 && ending === 'complete') {
-      this.options.ledger.violate('untold', `${call}: the stream ended without a word`)
+      this.options.ledger.violate('untold', `${call.words}: the stream ended without a word`)
     }
-    call.told(status === 0 ? `connection: ${cause}` : `${status}, stream: ${ending}`)
+    if (cause === 'ABORT_ERR') call.left()
+    else call.told(status === 0 ? `connection: ${cause}` : `${status}, stream: ${ending}`)
   }
 
   /**
@@ -126,23 +132,24 @@ export class LegacyClient {
     for (;;) {
       const { done, value } = await arrivals.next()
       if (done) {
-        if (value === 'silent') ledger.violate('silent', `${call ?? name}: nothing came, not even a heartbeat`)
+        if (value === 'silent') ledger.violate('silent', `${call?.words ?? name}: nothing came, not even a heartbeat`)
         return value
       }
       const { id: eventId, message } = value
-      if (eventId !== undefined) {
-        if (session.seen.has(eventId)) ledger.violate('doubled', `${name} got the event ${eventId} again`)
-        session.seen.add(eventId)
-        onId(eventId)
-      }
+      if (eventId !== undefined) onId(eventId)
       if (message === undefined) continue
+      if (eventId !== undefined && session.seen.has(eventId)) {
+        ledger.violate('doubled', `${name} got the event ${eventId} again: ${JSON.stringify(message)}`)
+      }
+      session.seen.add(eventId ?? '')
       if (message.method === undefined) {
         // The 404 of a session, and errors on a GET, name no request.
         if (reply.status >= 400 && (message.id ?? null) === null) continue
         if (call) call.response(message, id)
         else if (reply.status === 200) ledger.violate('crossed', `${name} listens, and got ${JSON.stringify(message)}`)
       } else if (message.method === 'elicitation/create') void this.#answer(session, message)
-      else if (message.method === 'notifications/progress') this.#callOf(message.params.message)?.progressed(message.params)
+      else if (message.method === 'notifications/progress')
+        this.#callOf(message.params.message)?.progressed(message.params)
       else if (message.method === 'notifications/message') this.#heard(message.params.data)
     }
   }
@@ -182,13 +189,11 @@ export class LegacyClient {
 
   /** Listens for as long as the session is there. @param {Session} session */
   async #listen(session) {
-    const { random, url } = this.options
+    const { random } = this.options
     /** @type {string | undefined} */
     let last
     while (!session.isOver) {
-      const resume = last === undefined ? undefined : { 'last-event-id': last }
-      const reply = await send(url(), { method: 'GET', headers: { ...session.headers, ...resume } })
-      void session.end.then(() => reply.drop())
+      const reply = await this.#resume(session, last, session.end.signal)
       await this.#read(reply, session, undefined, undefined, (id) => (last = id))
       if (reply.status === 404) this.#over(session)
       // What it came back for is gone: it begins again.

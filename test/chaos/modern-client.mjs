@@ -24,8 +24,8 @@ const envelope = {
 
 export class ModernClient {
   #isOver = false
-  /** @type {Set<() => void>} */
-  #streams = new Set()
+  /** Ends what it listens to. */
+  #end = new AbortController()
   #ids = 0
 
   /** @param {ClientOptions} options */
@@ -41,41 +41,41 @@ export class ModernClient {
     const { name, principal, server, ledger, random } = this.options
     const call = ledger.open({ principal, client: name, server, tool })
     const params = { name: tool, arguments: { call: call.id, ...work } }
-    const leavesAfterMs = mayLeave && random.chance(0.05) ? random.between(0, 600) : undefined
+    const leaving = new AbortController()
+    const leave = () => {
+      call.left()
+      leaving.abort()
+    }
+    const timer = mayLeave && random.chance(0.05) ? setTimeout(leave, random.between(0, 1_500)) : undefined
     let more = {}
     for (let round = 0; call.outcome === undefined; round += 1) {
       const id = this.#nextId()
       const _meta = { ...envelope, progressToken: call.id }
-      const reply = await this.#send('tools/call', id, { ...params, ...more, _meta }, tool)
-      if (reply.status === 0) {
-        call.told(`connection: ${reply.cause}`)
-        break
-      }
-      const timer = leavesAfterMs === undefined ? undefined : setTimeout(() => leave(), leavesAfterMs)
-      const leave = () => {
-        call.left()
-        reply.drop()
-      }
+      const reply = await this.#send('tools/call', id, { ...params, ...more, _meta }, leaving.signal, tool)
+      if (reply.status === 0) call.told(`connection: ${reply.cause}`)
       const result = await this.#read(reply, call, id)
-      clearTimeout(timer)
       if (call.outcome !== undefined || !result) break
       const inputResponses = this.#answer(call, result)
       more = { inputResponses, ...('requestState' in result && { requestState: result.requestState }) }
-      if (round > 4) ledger.violate('endless', `${call} is asked for ever`)
+      if (round > 4) ledger.violate('endless', `${call.words} is asked for ever`)
     }
+    clearTimeout(timer)
     return call
   }
 
   /** @param {import('./wire.mjs').Reply} reply @param {import('./ledger.mjs').Call} call @param {unknown} id @returns {Promise<any>} a result that asks */
   async #read(reply, call, id) {
     const arrivals = reply.arrivals()
+    let asking
     for (;;) {
       const { done, value } = await arrivals.next()
       if (done) {
+        if (asking) return asking
         if (call.outcome === undefined && value === 'complete') {
-          this.options.ledger.violate('untold', `${call}: ${reply.status}, and the stream ended without a word`)
+          this.options.ledger.violate('untold', `${call.words}: ${reply.status}, and the stream ended without a word`)
         }
-        if (value === 'silent') this.options.ledger.violate('silent', `${call}: nothing came, not even a heartbeat`)
+        if (value === 'silent')
+          this.options.ledger.violate('silent', `${call.words}: nothing came, not even a heartbeat`)
         call.told(`stream: ${value}`)
         return undefined
       }
@@ -83,11 +83,8 @@ export class ModernClient {
       if (message === undefined) continue
       if (message.method === 'notifications/progress') call.progressed(message.params)
       if (message.method !== undefined) continue
-      if (message.result?.resultType === 'input_required') {
-        reply.drop()
-        return message.result
-      }
-      call.response(message, id)
+      if (message.result?.resultType === 'input_required') asking = message.result
+      else call.response(message, id)
     }
   }
 
@@ -106,15 +103,12 @@ export class ModernClient {
     while (!this.#isOver) {
       const id = `listen-${this.#nextId()}`
       const params = { _meta: envelope, notifications: { toolsListChanged: true } }
-      const reply = await this.#send('subscriptions/listen', id, params)
-      const end = () => reply.drop()
-      this.#streams.add(end)
+      const reply = await this.#send('subscriptions/listen', id, params, this.#end.signal)
       for await (const { message } of reply.arrivals()) {
         if (message !== undefined && message.method === undefined && message.id !== id && message.id !== null) {
           ledger.violate('crossed', `${this.options.name} listens with ${id} and got ${JSON.stringify(message)}`)
         }
       }
-      this.#streams.delete(end)
       await pause(random.between(100, 600))
     }
   }
@@ -124,20 +118,20 @@ export class ModernClient {
     return this.alwaysOne ? 1 : this.#ids
   }
 
-  /** @param {string} method @param {unknown} id @param {object} params @param {string} [name] */
-  #send(method, id, params, name) {
+  /** @param {string} method @param {unknown} id @param {object} params @param {AbortSignal} signal @param {string} [name] */
+  #send(method, id, params, signal, name) {
     const headers = {
       'mcp-protocol-version': MODERN,
       'mcp-method': method,
       ...(name !== undefined && { 'mcp-name': name }),
       authorization: `Bearer ${this.options.principal}`,
     }
-    return send(this.options.url(), { headers, message: { jsonrpc: '2.0', id, method, params } })
+    return send(this.options.url(), { headers, message: { jsonrpc: '2.0', id, method, params }, signal })
   }
 
   async close() {
     this.#isOver = true
-    for (const end of this.#streams) end()
+    this.#end.abort()
   }
 }
 

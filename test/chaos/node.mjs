@@ -50,7 +50,7 @@ const pipe = () =>
     command: process.execPath,
     args: [join(import.meta.dirname, 'pipe-server.mjs'), mark, name],
     env: ({ principal }) => ({
-      CHAOS_PRINCIPAL: String(principal?.id),
+      CHAOS_PRINCIPAL: principal?.id ?? '',
       CHAOS_JOURNAL: String(process.env['CHAOS_JOURNAL']),
     }),
     idleMs: IDLE_MS,
@@ -59,7 +59,7 @@ const pipe = () =>
 
 const local = inProcess(
   (transport, { principal }) =>
-    void serveStdio(({ era }) => createServer({ name: 'local', era, principalOf: () => String(principal?.id) }), {
+    void serveStdio(({ era }) => createServer({ name: 'local', era, principalOf: () => principal?.id ?? '' }), {
       transport,
     }),
   { idleMs: IDLE_MS },

@@ -13,12 +13,15 @@ const SILENCE_MS = 50_000
  * @property {import('node:http').IncomingHttpHeaders} headers
  * @property {boolean} isStream
  * @property {() => AsyncGenerator<Arrival, Ending, undefined>} arrivals
- * @property {() => void} drop breaks the connection
  * @property {string} cause of status 0
  */
 
-/** @param {string} url @param {{ method?: string, headers: Record<string, string>, message?: object }} what @returns {Promise<Reply>} */
-export function send(url, { method = 'POST', headers, message }) {
+/**
+ * @param {string} url
+ * @param {{ method?: string, headers: Record<string, string>, message?: object, signal?: AbortSignal }} what
+ * @returns {Promise<Reply>}
+ */
+export function send(url, { method = 'POST', headers, message, signal }) {
   return new Promise((resolve) => {
     const all = {
       accept: method === 'GET' ? 'text/event-stream' : 'application/json, text/event-stream',
@@ -26,7 +29,7 @@ export function send(url, { method = 'POST', headers, message }) {
       ...headers,
     }
     let isSilent = false
-    const sent = request(url, { method, headers: all, agent: false }, (response) => {
+    const sent = request(url, { method, headers: all, agent: false, ...(signal && { signal }) }, (response) => {
       const isStream = String(response.headers['content-type']).startsWith('text/event-stream')
       response.on('error', () => {})
       resolve({
@@ -34,7 +37,6 @@ export function send(url, { method = 'POST', headers, message }) {
         headers: response.headers,
         isStream,
         arrivals: () => (isStream ? events(response, () => isSilent) : document(response, () => isSilent)),
-        drop: () => void response.destroy(),
         cause: '',
       })
     })
@@ -44,7 +46,7 @@ export function send(url, { method = 'POST', headers, message }) {
     })
     sent.on('error', (error) => {
       const cause = /** @type {any} */ (error).code ?? error.message
-      resolve({ status: 0, headers: {}, isStream: false, arrivals: none, drop: () => {}, cause })
+      resolve({ status: 0, headers: {}, isStream: false, arrivals: none, cause })
     })
     sent.end(message && JSON.stringify(message))
   })

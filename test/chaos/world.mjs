@@ -169,7 +169,10 @@ export async function startWorld({ onError, onViolation }) {
       }
     },
     /** Child processes of the nodes. */
-    pipes: () => processesWith(mark).filter(({ line }) => line.includes('pipe-server')).map(({ pid }) => pid),
+    pipes: () =>
+      processesWith(mark)
+        .filter(({ line }) => line.includes('pipe-server'))
+        .map(({ pid }) => pid),
     /** @param {ChildProcess} child @returns {Promise<any>} */
     async inspect(child) {
       const told = new Promise((resolve) => {
