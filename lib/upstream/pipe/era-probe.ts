@@ -60,11 +60,18 @@ async function probeVerdictOf(channel: Channel, exchange: Exchange): Promise<Pro
     return discovered(await client.request('server/discover', {}))
   } catch (error) {
     if (error instanceof RpcError) return refusedDiscovery(error)
-    if (isCode(error, 'unavailable') || isCode(error, 'session_not_found')) throw error
+    if (isCode(error, 'unavailable') || isCode(error, 'session_not_found') || wasKilled(error)) throw error
     return { era: 'legacy', memoryMs: SILENCE_MEMORY_MS }
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** The signals by which others end a process: an end by one of them is no answer to the probe. */
+const KILLS: ReadonlySet<unknown> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'])
+
+function wasKilled(error: unknown): boolean {
+  return KILLS.has(member(member(error, 'cause'), 'signal'))
 }
 
 function discovered(result: unknown): ProbeVerdict {

@@ -1,6 +1,6 @@
 // The sessions of members within one: lost and opened again, late, at other nodes; their questions and their events.
 import { MemorySessionStore, SealedSessionStore } from '../../../lib/index.ts'
-import { aggregated, DEAD, isModern, member, serveList, tool } from '../../support/aggregated.ts'
+import { aggregated, CACHED, DEAD, isModern, member, modernMember, serveList, tool } from '../../support/aggregated.ts'
 import { initialize, openStream, post, type Session } from '../../support/rpc.ts'
 import { scriptedServer } from '../../support/scripted-pipe.ts'
 import type { Upstream } from '../../support/upstream.ts'
@@ -114,6 +114,21 @@ describe('a member that was not there at the handshake', () => {
     expect((await session.post(call('late__echo'))).message?.result).toBeDefined()
     expect(kinds(late)).toEqual(['initialize', 'notifications/initialized', 'tools/call'])
     expect(late.requests('tools/call')[0]!.headers['mcp-session-id']).toBe('slow')
+  }, 10_000)
+
+  test('joins through a bridge with what was late, though the handshake of the client is over', async () => {
+    const late = await modernMember()
+    let answer = (): void => {}
+    late.once('server/discover', ({ result }) => {
+      answer = () => result({ ...CACHED, supportedVersions: ['2026-07-28'], capabilities: { tools: {} } })
+    })
+    const members = { one: await member(), late: { url: late.url, protocol: 'modern' as const } }
+    const gateway = await aggregated({ members })
+    const session = await initialize(gateway.url('desk'))
+    const reply = session.post(call('late__echo'))
+    answer()
+    expect((await reply).message?.result).toBeDefined()
+    expect(late.requests('server/discover')).toHaveLength(1)
   }, 10_000)
 
   test('is ended when its session has been', async () => {

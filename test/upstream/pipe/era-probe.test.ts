@@ -89,6 +89,23 @@ test.each([
   },
 )
 
+test('a process that is killed has answered nothing: 502, and the next one is asked', async () => {
+  let count = 0
+  const discovered = (pipe: ScriptedPipe): object | undefined => {
+    count += 1
+    if (count > 1) return MODERN
+    pipe.onClose?.(Object.assign(new Error('It ended'), { signal: 'SIGKILL' }))
+    return undefined
+  }
+  const server = scriptedServer({ discovered })
+  const gateway = await gatewayOf(server)
+  expect(await postModern(gateway.url('here'), echo)).toMatchObject({ status: 502, message: { error: { code: 502 } } })
+  const reply = postModern(gateway.url('here'), echo)
+  await server.pipes.next()
+  await answer(await server.pipes.next())
+  expect((await reply).status).toBe(200)
+})
+
 test('silence for 10 s is the answer of a legacy server, too, and remembered for a minute', async () => {
   const server = scriptedServer({ discovered: () => undefined })
   const gateway = await gatewayOf(server)

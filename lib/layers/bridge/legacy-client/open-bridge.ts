@@ -46,13 +46,18 @@ function introductionOf(params: JsonObject | undefined): JsonObject {
   }
 }
 
-/** Sends `server/discover`, for `responseMs` at most. Ends when the client disconnects: no other request needs it. */
+/**
+ * Sends `server/discover`, for `responseMs` at most. Ends when the client disconnects, unless its lifetime is detached from
+ * the client's request: then others need it, too, such as a session of an aggregate that its member joins late.
+ */
 async function askForOffers(exchange: Exchange, next: Handle, { responseMs }: BridgeParts): Promise<JsonObject> {
   const { life, origin } = exchange
   const own = life.child()
   const late = (): void => own.stop(new GatewayError('upstream_timeout', 'The server did not answer in time'))
   const timer = responseMs > 0 ? setTimeout(late, responseMs).unref() : undefined
-  const off = origin.onGone(() => own.stop(new GatewayError('bad_request', 'The client went away')))
+  const off = life.isDetached
+    ? undefined
+    : origin.onGone(() => own.stop(new GatewayError('bad_request', 'The client went away')))
   const parent = exchange.fork({ state: undefined, message: undefined }, own)
   const envelope = clientEnvelopeOf(exchange)
   const client = new UpstreamClient({ handle: next, parent, era: 'modern', envelope, state: undefined })
@@ -66,7 +71,7 @@ async function askForOffers(exchange: Exchange, next: Handle, { responseMs }: Br
     throw new GatewayError('upstream_invalid', 'The server does not say what it offers', { cause: error })
   } finally {
     clearTimeout(timer)
-    off()
+    off?.()
     own.end()
   }
 }

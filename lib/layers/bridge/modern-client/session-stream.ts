@@ -17,6 +17,13 @@ const STREAM_HEAD_MS = 3_000
 const FIRST_REOPEN_MS = 100
 const LAST_REOPEN_MS = 30_000
 
+/** The statuses by which a server says that it has no listening streams. (PU6) */
+const NO_STREAMS: ReadonlySet<number> = new Set([404, 405, 501])
+
+/** A server answers so while it has not noticed that the last stream has ended: it is asked again, this often at once. */
+const CONFLICT = 409
+const MAX_CONFLICTS = 5
+
 interface StreamHooks {
   onMessage(message: Message): Awaitable<void>
   /** Called when messages may have been missed. */
@@ -92,7 +99,7 @@ export class SessionStream {
     this.#life.stop(new GatewayError('closing', 'Nobody listens any more'))
   }
 
-  async #listen(): Promise<void> {
+  async #listen(conflicts = 0): Promise<void> {
     const generation = (this.#generation += 1)
     const { headers } = this.#exchange
     const resumed =
@@ -103,14 +110,20 @@ export class SessionStream {
       if (this.#isClosed || generation !== this.#generation) return discard(reply)
       if (reply.kind === 'events') return this.#read(reply)
       drainReply(reply)
-      this.#isRefused = true
+      await this.#failed(generation, reply.status, conflicts)
     } catch (error) {
       if (this.#isClosed || generation !== this.#generation) return
       if (isCode(error, 'session_not_found')) return this.#hooks.onLost()
-      const status = error instanceof GatewayError ? error.status : 500
-      this.#isRefused = status === 405 || status === 404 || status === 501
-      if (!this.#isRefused) this.#ended()
+      await this.#failed(generation, error instanceof GatewayError ? error.status : 500, conflicts)
     }
+  }
+
+  async #failed(generation: number, status: number, conflicts: number): Promise<void> {
+    this.#isRefused = status < 400 || NO_STREAMS.has(status)
+    if (this.#isRefused) return
+    if (status !== CONFLICT || conflicts === MAX_CONFLICTS) return this.#ended()
+    await new Promise((resolve) => void setTimeout(resolve, FIRST_REOPEN_MS * 2 ** conflicts).unref())
+    if (!this.#isClosed && generation === this.#generation) await this.#listen(conflicts + 1)
   }
 
   #read(reply: EventsReply): void {

@@ -18,7 +18,7 @@ import {
   sessionOf,
 } from '../../../support/bridged-modern.ts'
 import { closing, settled } from '../../../support/fixture.ts'
-import type { MemoryStream } from '../../../support/memory-upstream.ts'
+import type { Asked, MemoryStream } from '../../../support/memory-upstream.ts'
 
 let server: LegacyServer
 
@@ -292,6 +292,32 @@ describe('asked in the stream of the session, as server.elicitInput() does', () 
     await server.ask(callOf())
     const kinds = server.upstream.asked.entries.map(({ kind }) => kind)
     expect(kinds.indexOf('GET')).toBeLessThan(kinds.indexOf('tools/call'))
+  })
+
+  test.each<[string, (asked: Asked) => void]>([
+    ['in a document', (asked) => asked.text('{"error":"Only one stream"}', 409)],
+    ['without one', (asked) => asked.fail('upstream_refused', 409)],
+  ])(
+    'PU1 a server that has not noticed yet that the last stream has ended (409, %s) is asked again',
+    async (_, says) => {
+      server.upstream.once('GET', says)
+      server.upstream.on('tools/call', (asked) => {
+        asked.events()
+        streams.get(sessionOf(asked))!.say(elicitation())
+      })
+      expect((await server.ask(callOf())).result).toMatchObject({ resultType: 'input_required' })
+      expect(count('GET')).toBe(2)
+    },
+  )
+
+  test('PU1 a server that could not open the stream once is asked again for the next call', async () => {
+    server.upstream.once('GET', (asked) => asked.text('{"error":"Busy"}', 503))
+    await server.ask(request('tools/list'))
+    server.upstream.on('tools/call', (asked) => {
+      asked.events()
+      streams.get(sessionOf(asked))!.say(elicitation())
+    })
+    expect((await server.ask(callOf())).result).toMatchObject({ resultType: 'input_required' })
   })
 })
 
