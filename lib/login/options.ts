@@ -87,6 +87,10 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     store === undefined || typeof store?.get === 'function',
     '"store" must be a store, such as a RedisLoginStore',
   )
+  requireThat(
+    options.remember === undefined || typeof options.remember === 'boolean',
+    '"remember" must be true or false',
+  )
   requireThat(title === undefined || typeof title === 'string', '"title" must be a text')
   const scopes = scopesFrom(options.scopes)
   return {
@@ -121,7 +125,8 @@ function isLoginIssuer(issuer: unknown): issuer is string {
 }
 
 function isBelow(loginUrl: unknown, origin: string): loginUrl is string {
-  if (typeof loginUrl !== 'string' || !URL.canParse(loginUrl, origin) || loginUrl.includes('#')) return false
+  if (typeof loginUrl !== 'string' || loginUrl === '' || !URL.canParse(loginUrl, origin) || loginUrl.includes('#'))
+    return false
   return new URL(loginUrl, origin).origin === origin
 }
 
