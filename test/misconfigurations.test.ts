@@ -50,7 +50,7 @@ const login = (more: object): unknown =>
     keys: [LOGIN_KEY],
     secrets: ['a secret of 32 characters or more'],
     ...more,
-  } as never)
+  })
 const LOGIN_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
 const endpoint = { authMethod: [], privateKey: [], timeoutMs: number }
 const info = { title: text, description: text, version: text, tags: list, scopes: record, intercept: layers }

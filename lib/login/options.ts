@@ -68,7 +68,7 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     'takes an object, { issuer, user, loginUrl, keys, secrets }',
   )
   rejectUnknown(options, OPTION_NAMES, 'agentLogin.')
-  const { issuer, user, loginUrl, secrets, store, allowClient, principal, title, onError } = options
+  const { issuer, user, loginUrl, secrets, store, allowClient, principal, title, onError, remember = false } = options
   const url = isLoginIssuer(issuer) ? new URL(issuer) : undefined
   requireThat(
     url !== undefined,
@@ -87,10 +87,7 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     store === undefined || typeof store?.get === 'function',
     '"store" must be a store, such as a RedisLoginStore',
   )
-  requireThat(
-    options.remember === undefined || typeof options.remember === 'boolean',
-    '"remember" must be true or false',
-  )
+  requireThat(typeof remember === 'boolean', '"remember" must be true or false')
   requireThat(title === undefined || typeof title === 'string', '"title" must be a text')
   const scopes = scopesFrom(options.scopes)
   return {
@@ -108,7 +105,7 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     allowClient,
     clients: clientsFrom(options.clients),
     registration: registrationFrom(options.registration),
-    remember: options.remember === true,
+    remember,
     ttl: ttlFrom(options.ttl),
     principal,
     title,
