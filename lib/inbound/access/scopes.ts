@@ -21,7 +21,7 @@ interface Rules {
 /** RFC 6749, appendix A.4. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
-const KEYS: Readonly<Record<keyof ScopeRules, true>> = { methods: true, tools: true }
+const RULE_KEYS: Readonly<Record<keyof ScopeRules, true>> = { methods: true, tools: true }
 const NONE: Rules = { methods: [], tools: [] }
 
 const known = new WeakMap<ScopeRules, Rules>()
@@ -33,8 +33,8 @@ export function scopeRulesOf(server: string, { scopes: given }: ServerConfig): R
   if (before) return before
   const option = `Server ${JSON.stringify(server)}: "scopes`
   if (!isObject(given)) throw new TypeError(`${option}" must be an object with "methods" and "tools"`)
-  const unknown = unknownKey(given, KEYS)
-  if (unknown !== undefined) throw new TypeError(`${option}" has no "${unknown}"; ${alternatives(unknown, KEYS)}`)
+  const unknown = unknownKey(given, RULE_KEYS)
+  if (unknown !== undefined) throw new TypeError(`${option}" has no "${unknown}"; ${alternatives(unknown, RULE_KEYS)}`)
   const { methods = {}, tools = {} } = given as ScopeRules
   const rules = { methods: compile(`${option}.methods"`, methods), tools: compile(`${option}.tools"`, tools) }
   known.set(given, rules)
