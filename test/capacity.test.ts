@@ -68,7 +68,7 @@ test('memory makes nodes, too, and each must hold the descriptors of its streams
   const { gateway } = plan(constants, streams)
   expect(gateway.mib).toBeLessThanOrEqual(1_024)
   expect(gateway.mib).toBeGreaterThan(512)
-  expect(gateway.descriptors * (gateway.nodes - 1)).toBeGreaterThanOrEqual(4 * 2 * streams.users)
+  expect(gateway.descriptors * (gateway.nodes - 1)).toBeGreaterThanOrEqual(6 * streams.users)
 })
 
 test('sealed sessions without an event log need no Redis', () => {

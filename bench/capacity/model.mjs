@@ -39,8 +39,8 @@ const BUSY = 0.6
 const NODE_MIB = 1_024
 /** How long an event is kept in the log: the default `ttlMs` of RedisEventLog. */
 const LOG_S = 600
-/** A stream and a call each have two sockets in the node: the client's and the server's. */
-const SOCKETS = 2
+/** A stream has two sockets in the node: the client's and the server's. */
+const SOCKETS_OF_A_STREAM = 2
 
 /** @param {Constants} constants @param {Use} use @returns {Plan} */
 export function plan(constants, use) {
@@ -78,8 +78,8 @@ function gatewayFor({ cpuUs, memory }, { sse, log }, { sessions, streams, opensP
   const usedMiB = kept / 1_024
   const busy = Math.max(1, Math.ceil(cores / BUSY), Math.ceil(usedMiB / (NODE_MIB - memory.nodeMiB)))
   const nodes = busy + 1
-  // Every node must be able to hold what is left when one is gone. A client keeps a connection for its calls, too.
-  const descriptors = Math.ceil((SOCKETS * (streams + sessions)) / busy)
+  // The others hold what a node that is gone has held. A client keeps a connection for its calls, too.
+  const descriptors = Math.ceil((SOCKETS_OF_A_STREAM * streams + sessions) / busy)
   return { cores, mib: usedMiB / busy + memory.nodeMiB, nodes, descriptors }
 }
 
