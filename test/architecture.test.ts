@@ -243,6 +243,10 @@ test('foreign packages are imported only where the table says', () => {
   ).toEqual([])
 })
 
+test('undici is imported by its file: Bun replaces the bare name by a module that has no dispatcher', () => {
+  expect(faults((_file, { specifier, typeOnly }) => specifier === 'undici' && !typeOnly)).toEqual([])
+})
+
 test('every foreign package of the table is a dependency or a peer, and each of these is in the table', () => {
   const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(LIB, '..', 'package.json'), 'utf8'))
   expect(Object.keys({ ...dependencies, ...peerDependencies }).toSorted()).toEqual(Object.keys(PACKAGES).toSorted())

@@ -1,7 +1,10 @@
 // Every option given a wrong value, null, or a name that is almost right: each is an error at construction that names it.
+import { generateKeyPairSync } from 'node:crypto'
+import express from 'express'
 import { clientCredentials, introspection, jwtBearer, tokenExchange } from '../lib/auth/index.ts'
 import { serverDirectory } from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
+import { agentLogin, MemoryLoginStore, RedisLoginStore } from '../lib/login/index.ts'
 import { openTelemetry } from '../lib/opentelemetry/index.ts'
 import { stdio } from '../lib/stdio/index.ts'
 import { eventLogContract, sessionStoreContract } from '../lib/testing.ts'
@@ -39,6 +42,16 @@ const withServer = (config: object): api.Gateway =>
   api.mcpGateway({ servers: { a: config as api.ServerConfig }, authenticate: () => ({ id: 'ada' }) })
 const redis = (): api.RedisCallClient => ({ call: async () => null })
 const client = { issuer: 'https://login.example.com', clientId: 'gateway', clientSecret: 's3cret' }
+const login = (more: object): unknown =>
+  agentLogin({
+    issuer: 'https://app.example.com',
+    user: () => undefined,
+    loginUrl: '/login',
+    keys: [LOGIN_KEY],
+    secrets: ['a secret of 32 characters or more'],
+    ...more,
+  })
+const LOGIN_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
 const endpoint = { authMethod: [], privateKey: [], timeoutMs: number }
 const info = { title: text, description: text, version: text, tags: list, scopes: record, intercept: layers }
 
@@ -100,6 +113,23 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
     (more) => withServer({ members: { a: { url: 'http://h/' } }, ...more }),
     { members: ['{}', 'a function'], separator: word, show: hook, ...info },
   ],
+  [
+    'protectedResource',
+    (more) =>
+      gateway({
+        publicUrl: 'https://app.example.com/mcp-servers',
+        authenticate: () => ({ id: 'ada' }),
+        protectedResource: { authorizationServers: [client.issuer], ...more },
+      }),
+    {
+      authorizationServers: [],
+      scopes: list,
+      scopesSupported: list,
+      documentationUrl: [],
+      has: hook,
+    },
+  ],
+  ['scopes', (scopes) => withServer({ url: 'http://h/', scopes }), { methods: record, tools: record }],
   ['bridge', (bridge) => withServer({ url: 'http://h/', bridge }), { sessions: number }],
   [
     'stdio',
@@ -214,6 +244,40 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
       ...endpoint,
     },
   ],
+  [
+    'agentLogin',
+    login,
+    {
+      issuer: [],
+      user: hook,
+      loginUrl: word,
+      keys: [],
+      secrets: [],
+      store: [],
+      scopes: [],
+      allowClient: hook,
+      clients: list,
+      registration: ['{}', 'true'],
+      remember: flag,
+      ttl: record,
+      principal: hook,
+      title: text,
+      onError: hook,
+    },
+  ],
+  ['registration', (registration) => login({ registration }), { ttlS: number, perMinute: number, addressOf: hook }],
+  ['ttl', (ttl) => login({ ttl }), { accessS: number, refreshS: number, grantS: number, reuseS: number }],
+  ['MemoryLoginStore', (options) => new MemoryLoginStore(options), { maxEntries: number }],
+  [
+    'RedisLoginStore',
+    (more) => new RedisLoginStore({ client: redis(), ...more }),
+    { client: [], prefix: text, timeoutMs: number },
+  ],
+  [
+    'createExpressServer',
+    (options) => api.createExpressServer(express(), options),
+    { IncomingMessage: [], ServerResponse: [] },
+  ],
   ['openTelemetry', (options) => openTelemetry(options), { content: hook, notifications: flag, propagate: [] }],
   ['sessionStoreContract', (options) => sessionStoreContract(options as never), { create: hook }],
   ['eventLogContract', (options) => eventLogContract(options as never), { create: hook }],
@@ -244,7 +308,8 @@ test.each(CASES)('all options of %s are tried', (_name, make, takes) => {
   expect(listed.filter((option) => !(option in takes))).toEqual([])
 })
 
-test.each(CASES.filter(([name]) => !name.endsWith('Contract')))(
+// The options of createExpressServer() are those of node:http, which has more than two.
+test.each(CASES.filter(([name]) => !name.endsWith('Contract') && name !== 'createExpressServer'))(
   '%s takes no option by a name that is almost right, and suggests the right one',
   (_name, make, takes) => {
     for (const option of Object.keys(takes)) {

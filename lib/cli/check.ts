@@ -70,7 +70,8 @@ function startAll(
   timeoutMs: number,
 ): { readonly answers: readonly Promise<Finding>[]; close(): Promise<void> } {
   const configs = servers.flatMap(({ name, config }) => (config ? [[name, config] as const] : []))
-  const timeouts = { connectMs: timeoutMs, responseMs: timeoutMs }
+  // introspect() limits the whole of it: a limit of the gateway's own would say the same in other words.
+  const timeouts = { connectMs: timeoutMs, responseMs: 0 }
   const gateway = mcpGateway({ servers: Object.fromEntries(configs), authenticate: false, timeouts, onError() {} })
   const internals = internalsOf(gateway)!
   const ask = async ({ name, config, leftOut = '' }: FileServer): Promise<Finding> => {

@@ -1,6 +1,7 @@
 /** The default store of the login: in this process, bounded by kind. */
 import { EventEmitter } from 'node:events'
 import type { LoginAddOptions, LoginSetOptions, LoginStore } from '../types.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 
 export interface MemoryLoginStoreOptions {
   /** How many values and sets of each kind are kept: clients, grants, codes. Defaults to 10 000. */
@@ -22,7 +23,7 @@ interface Timed<T> {
  * agentLogin({ issuer, user, loginUrl, keys, secrets, store: new MemoryLoginStore() })
  * ```
  *
- * @throws {TypeError} from the constructor, for a `maxEntries` that is not a positive number.
+ * @throws {TypeError} from the constructor, for an unknown option, and for a `maxEntries` that is not a positive number.
  */
 export class MemoryLoginStore implements LoginStore {
   readonly #maxEntries: number
@@ -30,7 +31,9 @@ export class MemoryLoginStore implements LoginStore {
   readonly #sets = new Map<string, Map<string, Timed<Set<string>>>>()
   readonly #messages = new EventEmitter().setMaxListeners(0)
 
-  constructor({ maxEntries = 10_000 }: MemoryLoginStoreOptions = {}) {
+  constructor(options: MemoryLoginStoreOptions = {}) {
+    rejectUnknown(options, { maxEntries: true }, 'MemoryLoginStore.')
+    const { maxEntries = 10_000 } = options
     if (typeof maxEntries !== 'number' || !(maxEntries > 0)) {
       throw new TypeError(`"maxEntries" of MemoryLoginStore must be a positive number, not ${maxEntries}`)
     }

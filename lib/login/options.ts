@@ -68,7 +68,7 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     'takes an object, { issuer, user, loginUrl, keys, secrets }',
   )
   rejectUnknown(options, OPTION_NAMES, 'agentLogin.')
-  const { issuer, user, loginUrl, secrets, store, allowClient, principal, title, onError } = options
+  const { issuer, user, loginUrl, secrets, store, allowClient, principal, title, onError, remember = false } = options
   const url = isLoginIssuer(issuer) ? new URL(issuer) : undefined
   requireThat(
     url !== undefined,
@@ -87,6 +87,7 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     store === undefined || typeof store?.get === 'function',
     '"store" must be a store, such as a RedisLoginStore',
   )
+  requireThat(typeof remember === 'boolean', '"remember" must be true or false')
   requireThat(title === undefined || typeof title === 'string', '"title" must be a text')
   const scopes = scopesFrom(options.scopes)
   return {
@@ -104,7 +105,7 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     allowClient,
     clients: clientsFrom(options.clients),
     registration: registrationFrom(options.registration),
-    remember: options.remember === true,
+    remember,
     ttl: ttlFrom(options.ttl),
     principal,
     title,
@@ -121,7 +122,8 @@ function isLoginIssuer(issuer: unknown): issuer is string {
 }
 
 function isBelow(loginUrl: unknown, origin: string): loginUrl is string {
-  if (typeof loginUrl !== 'string' || !URL.canParse(loginUrl, origin) || loginUrl.includes('#')) return false
+  if (typeof loginUrl !== 'string' || loginUrl === '' || !URL.canParse(loginUrl, origin) || loginUrl.includes('#'))
+    return false
   return new URL(loginUrl, origin).origin === origin
 }
 

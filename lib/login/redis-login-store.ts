@@ -1,6 +1,7 @@
 /** A store of the login in Redis, one server or a cluster. */
 import { checkPrefix, type RedisClient, RedisCommands } from '../stores/redis.ts'
 import type { LoginAddOptions, LoginSetOptions, LoginStore } from '../types.ts'
+import { rejectUnknown } from '../util/unknown-key.ts'
 import { RedisSubscriptions } from './redis-subscription.ts'
 
 export interface RedisLoginStoreOptions {
@@ -50,6 +51,7 @@ export class RedisLoginStore implements LoginStore {
   readonly subscribe?: NonNullable<LoginStore['subscribe']>
 
   constructor(options: RedisLoginStoreOptions) {
+    rejectUnknown(options ?? {}, { client: true, prefix: true, timeoutMs: true }, 'RedisLoginStore.')
     const { client, prefix = 'mcp:login:', timeoutMs = 2_000 } = options ?? {}
     if (!Number.isInteger(timeoutMs) || timeoutMs <= 0) {
       throw new TypeError(`"timeoutMs" of RedisLoginStore must be a positive integer, not ${timeoutMs}`)

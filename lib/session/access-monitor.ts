@@ -101,7 +101,7 @@ export class AccessMonitor {
     if (!session || this.#isOver(flight)) return
     try {
       const answer = origin.bind(() => sessions.get(session.id))()
-      const record = isPromise(answer) ? await inTime(ANSWER_MS, answer, 'The session store did not answer') : answer
+      const record = isPromise(answer) ? await inTime(ANSWER_MS, answer, () => noAnswerOf('session store')) : answer
       if (record || this.#isOver(flight)) return
     } catch (error) {
       return this.#report(error, flight)
@@ -118,7 +118,7 @@ export class AccessMonitor {
     const lookup = flight.exchange.origin.bind(() => this.#parts.lookup(server, { principal, request: request! }))
     try {
       const answer = lookup()
-      foundServer(isPromise(answer) ? await inTime(ANSWER_MS, answer, 'The lookup of servers did not answer') : answer)
+      foundServer(isPromise(answer) ? await inTime(ANSWER_MS, answer, () => noAnswerOf('lookup of servers')) : answer)
     } catch (error) {
       // Only a refusal that the hook chose ends the exchange; a failing hook does not revoke access.
       if (error instanceof GatewayError && error.status < 500) flight.life.stop(error)
@@ -147,4 +147,8 @@ async function each<T>(all: Iterable<T>, work: (one: T) => Awaitable<void>): Pro
     for (let next = left.next(); !next.done; next = left.next()) await work(next.value)
   }
   await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+}
+
+function noAnswerOf(who: string): Error {
+  return new Error(`The ${who} did not answer`)
 }

@@ -67,7 +67,7 @@ export class RedisCommands {
       return await inTime(
         limitMs,
         this.#dispatchWhenStable(key, command, limitMs),
-        `Redis did not answer ${command[0]} in time`,
+        () => new Error(`Redis did not answer ${command[0]} in time`),
       )
     } catch (error) {
       if (this.#cluster) void this.#refresh(this.#cluster, key)
@@ -101,7 +101,8 @@ export class RedisCommands {
     if (this.#isRefreshing) return
     this.#isRefreshing = true
     try {
-      await inTime(this.#timeoutMs, cluster.sendCommand(undefined, false, ['EXISTS', key]), 'No node answered')
+      const answer = cluster.sendCommand(undefined, false, ['EXISTS', key])
+      await inTime(this.#timeoutMs, answer, () => new Error('No node answered'))
     } catch {
       // The next command that fails tries the next node.
     } finally {

@@ -4,7 +4,8 @@
  */
 import { Resolver } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
-import { Agent, request as send } from 'undici'
+// By its file, because Bun replaces 'undici' by a module of its own that ignores the agent.
+import { Agent, request as send } from 'undici/index.js'
 import { isLoopbackAddress, isPublicAddress } from './public-address.ts'
 
 /** The addresses of a host name. */

@@ -2,6 +2,7 @@
 import { GatewayError } from '../errors.ts'
 import type { Awaitable } from '../types.ts'
 import { isPromise } from './awaitable.ts'
+import { inTime } from './timeout.ts'
 
 /** How long a hook or a session store may take: by then most clients have given up, and the request holds memory. */
 export const HOOK_MS = 30_000
@@ -11,20 +12,7 @@ export const HOOK_MS = 30_000
  * an answer that comes later is dropped.
  */
 export function inHookTime<T>(answer: Awaitable<T>, hook: string): Awaitable<T> {
-  if (!isPromise(answer)) return answer
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(unanswered(hook)), HOOK_MS).unref()
-    Promise.resolve(answer).then(
-      (value) => {
-        clearTimeout(timer)
-        resolve(value)
-      },
-      (error: Error) => {
-        clearTimeout(timer)
-        reject(error)
-      },
-    )
-  })
+  return isPromise(answer) ? inTime(HOOK_MS, answer, () => unanswered(hook)) : answer
 }
 
 function unanswered(hook: string): GatewayError {

@@ -13,8 +13,7 @@ let session: Session
 
 beforeEach(async () => {
   upstream = await startUpstream()
-  gateway = await startGateway({ servers: { a: { url: upstream.url } } })
-  session = await initialize(gateway.url('a'))
+  await openSession()
 })
 
 afterEach(async () => {
@@ -22,6 +21,11 @@ afterEach(async () => {
   await gateway.close()
   await upstream.close()
 })
+
+async function openSession(): Promise<void> {
+  gateway = await startGateway({ servers: { a: { url: upstream.url } } })
+  session = await initialize(gateway.url('a'))
+}
 
 const call = { jsonrpc: '2.0', id: 'call-1', method: 'tools/call', params: { name: 'slow' } }
 const response = 'event: message\ndata: {"jsonrpc":"2.0","id":"call-1","result":{"content":[]}}\n\n'
@@ -54,8 +58,8 @@ async function settle(turns = 25): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) expect((await session.request('ping')).status).toBe(200)
 }
 
-/** Only intervals are faked: sockets go on in real time. */
-function fakeIntervals(): void {
+/** Only intervals are faked: sockets go on in real time. The gateway is a new one, whose timer does not run yet. */
+async function fakeIntervals(): Promise<void> {
   jest.useFakeTimers({
     doNotFake: [
       'Date',
@@ -69,6 +73,8 @@ function fakeIntervals(): void {
       'clearTimeout',
     ],
   })
+  await gateway.close()
+  await openSession()
 }
 
 /** Writes pieces that come to the gateway one by one. */
@@ -368,7 +374,7 @@ describe('a flood of small events', () => {
   })
 
   test('is followed by heartbeats once it is over, and by none while it lasts (SE15)', async () => {
-    fakeIntervals()
+    await fakeIntervals()
     const started = await startCall()
     const [all, beat] = [flood.join(''), ':\n\n']
     for (let at = 0; at < flood.length; at += 500) {
@@ -836,7 +842,7 @@ describe('heartbeats', () => {
   const heartbeat = ':\n\n'
 
   test('come on a quiet call and to a quiet listener, at least every 15 s (SE15)', async () => {
-    fakeIntervals()
+    await fakeIntervals()
     const calling = await startCall()
     const listening = await startListening()
     for (let beats = 1; beats <= 3; beats += 1) {
@@ -851,7 +857,7 @@ describe('heartbeats', () => {
   })
 
   test('come between events only: never inside one that is on its way (SE15, SE16)', async () => {
-    fakeIntervals()
+    await fakeIntervals()
     const { client, there } = await startCall()
     await there.write(response.slice(0, 30))
     await settle()
@@ -865,7 +871,7 @@ describe('heartbeats', () => {
   })
 
   test('wait until a giant event is out (SE15, SE16)', async () => {
-    fakeIntervals()
+    await fakeIntervals()
     const { client, there } = await startCall()
     const half = `data: {"jsonrpc":"2.0","id":"call-1","result":{"text":"${'x'.repeat(MiB)}`
     await there.write(half)
@@ -879,7 +885,7 @@ describe('heartbeats', () => {
   })
 
   test('are no part of a JSON answer (SE15)', async () => {
-    fakeIntervals()
+    await fakeIntervals()
     upstream.once(
       'tools/call',
       ({ res }) => void res.writeHead(200, { 'content-type': 'application/json' }).write('{"jsonrpc":'),

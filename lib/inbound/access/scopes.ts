@@ -4,6 +4,7 @@ import type { Message } from '../../exchange/message.ts'
 import type { Principal, ScopeRules, ServerConfig } from '../../types.ts'
 import { isObject, kindOf, member } from '../../util/json.ts'
 import { compilePattern } from '../../util/pattern.ts'
+import { alternatives, unknownKey } from '../../util/unknown-key.ts'
 import { ruledBy } from './same-rights.ts'
 
 /** A pattern, and the scopes that the matching methods or tools need. */
@@ -20,6 +21,7 @@ interface Rules {
 /** RFC 6749, appendix A.4. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
+const RULE_KEYS: Readonly<Record<keyof ScopeRules, true>> = { methods: true, tools: true }
 const NONE: Rules = { methods: [], tools: [] }
 
 const known = new WeakMap<ScopeRules, Rules>()
@@ -31,10 +33,8 @@ export function scopeRulesOf(server: string, { scopes: given }: ServerConfig): R
   if (before) return before
   const option = `Server ${JSON.stringify(server)}: "scopes`
   if (!isObject(given)) throw new TypeError(`${option}" must be an object with "methods" and "tools"`)
-  for (const name of Object.keys(given)) {
-    if (name !== 'methods' && name !== 'tools')
-      throw new TypeError(`${option}" has "methods" and "tools", not "${name}"`)
-  }
+  const unknown = unknownKey(given, RULE_KEYS)
+  if (unknown !== undefined) throw new TypeError(`${option}" has no "${unknown}"; ${alternatives(unknown, RULE_KEYS)}`)
   const { methods = {}, tools = {} } = given as ScopeRules
   const rules = { methods: compile(`${option}.methods"`, methods), tools: compile(`${option}.tools"`, tools) }
   known.set(given, rules)

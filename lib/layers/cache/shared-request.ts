@@ -39,7 +39,7 @@ export class SharedRequest {
         resolve()
         this.#stopUnlessWanted()
       }
-      const timer = setTimeout(leave, this.#waitUntil - performance.now()).unref()
+      const timer = setTimeout(leave, Math.max(0, this.#waitUntil - performance.now())).unref()
       if (!this.#isSettled) this.#waiting.add(leave)
       const off = life.onStop((reason) => {
         reject(reason)

@@ -56,6 +56,6 @@ export class TimedEventLog implements EventLog {
   #call<T>(method: string, operation: () => Awaitable<T>, waitMs = 0): Awaitable<T> {
     const result = this.#origin ? this.#origin.bind(operation)() : operation()
     if (!isPromise(result)) return result
-    return inTime(waitMs + ANSWER_MS, Promise.resolve(result), `The event log did not answer ${method}() in time`)
+    return inTime(waitMs + ANSWER_MS, result, () => new Error(`The event log did not answer ${method}() in time`))
   }
 }

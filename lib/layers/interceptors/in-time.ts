@@ -1,14 +1,11 @@
 /** The time limit of interceptors of notifications and of servers' messages. */
 import { GatewayError } from '../../errors.ts'
+import { inTime } from '../../util/timeout.ts'
 import { InterceptorError } from './chain.ts'
 
 /** Rejects with `unavailable` when the work takes longer than `timeoutMs`; 0 sets no limit. */
 export function inInterceptorTime<T>(work: Promise<T>, timeoutMs: number, method: string): Promise<T> {
-  if (timeoutMs === 0) return work
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(tooLate(method, timeoutMs)), timeoutMs).unref()
-    work.finally(() => clearTimeout(timer)).then(resolve, reject)
-  })
+  return timeoutMs === 0 ? work : inTime(timeoutMs, work, () => tooLate(method, timeoutMs))
 }
 
 export function tooLate(method: string, timeoutMs: number): GatewayError {

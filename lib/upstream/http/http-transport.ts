@@ -1,5 +1,6 @@
 /** The HTTP connections to all servers, and the time limits of their responses. */
-import { Agent, buildConnector, Client, type Dispatcher } from 'undici'
+// By its file, because Bun replaces 'undici' by a module of its own that has no dispatcher.
+import { Agent, buildConnector, Client, type Dispatcher } from 'undici/index.js'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { Attempt } from '../../exchange/observed.ts'
 import type { Eras } from '../eras.ts'

@@ -124,7 +124,7 @@ test('rules are compiled once for as long as they are the same object', () => {
 
 test.each([
   [[], '"scopes" must be an object'],
-  [{ tool: {} }, 'not "tool"'],
+  [{ tool: {} }, 'has no "tool"; did you mean "tools"'],
   [{ tools: [] }, '"scopes.tools" must map names'],
   [{ tools: { a: 'w' } }, '"scopes.tools" at "a" must be an array'],
   [{ methods: { a: ['two words'] } }, '"two words", which is no scope'],
