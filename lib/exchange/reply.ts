@@ -64,3 +64,11 @@ export function cancelReply(reply: Reply, stopped: GatewayError): never {
   if (reply.kind !== 'empty') reply.body.cancel()
   throw stopped
 }
+
+/** The bytes of a body that is already complete. A stream must also have a response to every request. */
+export function wholeOf(reply: JsonReply | EventsReply): Buffer | undefined {
+  const whole = reply.body.whole()
+  if (!whole || reply.kind === 'json' || reply.pending().length === 0) return whole
+  reply.body.unread(whole.length > 0 ? [whole] : [])
+  return undefined
+}

@@ -1,8 +1,7 @@
 /** Relays a reply to the client: in one write if it is complete, or else as it arrives. */
 import type { ServerResponse } from 'node:http'
-import type { Body } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { cancelReply, type EventsReply, type JsonReply, type Reply } from '../exchange/reply.ts'
+import { cancelReply, type EventsReply, type JsonReply, type Reply, wholeOf } from '../exchange/reply.ts'
 import { DocumentWriter } from './document-writer.ts'
 import { clientHeaders } from './response-headers.ts'
 import { StreamWriter } from './stream-writer.ts'
@@ -25,18 +24,6 @@ export function relay(
   if (response.destroyed) return undefined
   options.send(response, reply.status, clientHeaders(reply, whole.length), whole, exchange.origin)
   return undefined
-}
-
-/** The bytes of a body that is already complete. A stream must also have a response to every request. */
-function wholeOf(reply: JsonReply | EventsReply): Buffer | undefined {
-  const whole = reply.body.whole()
-  if (!whole || reply.kind === 'json' || reply.pending().length === 0) return whole
-  giveBack(reply.body, whole)
-  return undefined
-}
-
-function giveBack(body: Body, whole: Buffer): void {
-  body.unread(whole.length > 0 ? [whole] : [])
 }
 
 function write(reply: JsonReply | EventsReply, relayed: Relayed, options: RelayOptions): void {

@@ -96,7 +96,7 @@ export class MemoryEventLog implements EventLog {
       this.#note(largest)
     }
     this.#arm()
-    this.#wake(streamKey(name))
+    if (this.#waiting.size > 0) this.#wake(streamKey(name))
     return true
   }
 
@@ -169,15 +169,9 @@ export class MemoryEventLog implements EventLog {
   }
 
   #put({ session, stream }: EventStreamName, events: readonly LoggedEvent[]): void {
-    const sessionLog: SessionLog = this.#logs.get(session) ?? {
-      session,
-      events: new Queue(),
-      streams: new Map(),
-      bytes: 0,
-    }
-    this.#logs.set(session, sessionLog)
-    const queue = sessionLog.streams.get(stream) ?? new Queue()
-    sessionLog.streams.set(stream, queue)
+    const sessionLog = this.#logs.get(session) ?? this.#open(session)
+    let queue = sessionLog.streams.get(stream)
+    if (!queue) sessionLog.streams.set(stream, (queue = new Queue()))
     const expiresAt = performance.now() + this.#ttlMs
     for (const { position, text } of events) {
       const bytes = 2 * text.length + OVERHEAD_BYTES
@@ -189,6 +183,12 @@ export class MemoryEventLog implements EventLog {
     }
     while (sessionLog.events.length > this.#maxEvents || sessionLog.bytes > this.#maxBytes) this.#dropOldest(sessionLog)
     this.#note(sessionLog)
+  }
+
+  #open(session: string): SessionLog {
+    const sessionLog = { session, events: new Queue<StoredEvent>(), streams: new Map(), bytes: 0 }
+    this.#logs.set(session, sessionLog)
+    return sessionLog
   }
 
   /** Drops the oldest event of a session. Call `#note` after it. */

@@ -1,19 +1,21 @@
 /** Stores the events of session streams in the event log, so that clients can resume them. (SE6, SE7) */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import type { ClientSession, Exchange } from '../../exchange/exchange.ts'
 import type { Layer } from '../../exchange/layer.ts'
-import { drainReply, type Handle, type Reply, streamExchange } from '../../exchange/reply.ts'
+import { drainReply, type Handle, type Reply, streamExchange, wholeOf } from '../../exchange/reply.ts'
 import { HEADER } from '../../protocol.ts'
 import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
 import { within } from '../../util/timeout.ts'
 import { decode, eventsGone, parseEventId, possiblyUnanswered, wantsPriming } from './entry.ts'
 import { EventLogBody } from './event-log-body.ts'
+import type { LogWriter } from './log-writer.ts'
 import { LogMailbox } from './mailbox.ts'
 import { Reader } from './reader.ts'
 import { Replay } from './replay.ts'
 import { detachedExchange, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
 import { TimedEventLog } from './timed-event-log.ts'
+import { logWhole, type WholeStream } from './whole-stream.ts'
 
 /** How long a log may take to close. */
 const FAREWELL_MS = 1_000
@@ -75,12 +77,21 @@ export class EventLogLayer implements Layer {
     undoAdopt()
     const name = { session: digestOf(session.id), stream: this.#nextStream() }
     const requestIds = exchange.origin.awaited(exchange.requestIds)
+    const bytes = wholeOf(reply)
+    if (bytes) return this.#logWhole({ name, exchange: background, asked: requestIds, reply, bytes })
     const parts = { position: 0, isListening: false, owed: requestIds, asked: requestIds }
     const recorder = this.#registry.open(name, streamExchange(background, reply), next, parts)
     void this.#registry.claim(name).catch((error: unknown) => this.#report(error, exchange))
     const body = new EventLogBody(name, requestIds)
     recorder.start(reply.body, new Reader().id, body)
     return body.reply(false, reply.headers)
+  }
+
+  #logWhole(stream: Omit<WholeStream, 'log'>): Awaitable<Reply> {
+    const { name, exchange } = stream
+    const log = this.#log.for(exchange.origin)
+    const onLost = (writer: LogWriter): void => this.#registry.closeLost({ name, log, writer })
+    return logWhole({ ...stream, log }, (error) => this.#report(error, exchange), onLost)
   }
 
   async #listen(exchange: Exchange, session: ClientSession, next: Handle): Promise<Reply> {
@@ -140,6 +151,10 @@ export class EventLogLayer implements Layer {
     if (!reader.isAnnounced) await this.#announce(reading, after)
     const missed = await callLog(() => this.#log.read(name, after, 0))
     const recorder = this.#registry.of(name)
+    if (last && last.position <= after && decode(last).over) {
+      body.end()
+      return body.reply(endless)
+    }
     const first = missed[0] && decode(missed[0])
     const isGap = first
       ? first.lost || (after > 0 && missed[0]!.position !== after + 1)
@@ -192,5 +207,5 @@ function untilStopped({ life }: Exchange, replying: Promise<Reply>): Promise<Rep
 
 /** The log contains only digests of session ids, so that read access to it does not give access to sessions. */
 function digestOf(sessionId: string): string {
-  return createHash('sha256').update(sessionId).digest('base64url')
+  return hash('sha256', sessionId, 'base64url')
 }

@@ -143,7 +143,8 @@ export class LogWriter {
   }
 
   #append(items: Item[]): void {
-    const events = this.#isLost ? [] : items.flatMap((item) => (item.entry ? encode(item.position, item.entry) : []))
+    const events: LoggedEvent[] = []
+    if (!this.#isLost) for (const item of items) if (item.entry) events.push(encode(item.position, item.entry))
     if (events.length === 0) return this.#deliver(items)
     try {
       const answer = this.#log.append(this.#name, events)

@@ -49,6 +49,8 @@ interface Follower {
   readonly next: Handle
 }
 
+type WrittenStream = Pick<Recorder, 'name' | 'log' | 'writer'>
+
 export class StreamRegistry {
   readonly #log: TimedEventLog
   readonly #parts: EventLogParts
@@ -205,8 +207,13 @@ export class StreamRegistry {
     })
   }
 
+  /** Marks a stream that is complete, and whose log has failed. */
+  closeLost(stream: WrittenStream): void {
+    this.#leases.release(stream.name, stream.log, { lastWrite: () => this.#writeGap(stream) })
+  }
+
   /** Writes the gap only if the lease is still available: another node that has continued the stream needs none. */
-  #writeGap({ name, log, writer }: Recorder): Promise<void> {
+  #writeGap({ name, log, writer }: WrittenStream): Promise<void> {
     return this.inTurn(name, async () => {
       if (!this.of(name) && (await this.#leases.claim(name, log))) await writer.writeGap()
     })
