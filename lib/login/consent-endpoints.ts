@@ -3,15 +3,23 @@ import type { ServerResponse } from 'node:http'
 import type { GatewayRequest } from '../types.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import { asksForConsent, asksForOtherMode, prepareParameters } from './authorization-request.ts'
-import { loginUrlFor, PageFault, redirect, userOf } from './browser.ts'
+import { loginUrlFor, PageFault, redirect, userOf } from '../pages/browser.ts'
 import { agentClient } from './clients.ts'
-import type { UserDecision, ParameterList, RequestFault, ValidRequest } from './engine.ts'
+import type { RequestFault, UserDecision, ValidRequest } from './engine.ts'
 import { newGrantId } from './grants.ts'
 import type { LoginParts } from './login-parts.ts'
 import type { AgentUser } from './agent-login-options.ts'
-import { consentPage, returnPage, sendLoginPage } from './pages/index.ts'
+import { consentPage, returnPage, sendFormPage } from './pages/index.ts'
 import { PATHS } from './paths.ts'
-import { isOfNoOtherSite, isOfOwnPage, parameterList, parameterOf, readForm, splitUrl } from './requests.ts'
+import {
+  isOfNoOtherSite,
+  isOfOwnPage,
+  type ParameterList,
+  parameterList,
+  parameterOf,
+  readForm,
+  splitUrl,
+} from '../pages/forms.ts'
 import type { AgentClient } from './types.ts'
 
 /** How long a page can be answered, in seconds. */
@@ -76,7 +84,7 @@ export class ConsentEndpoints {
       },
       otherAccountUrl: this.#loginUrl(parameters, request),
     })
-    sendLoginPage(response, 200, page)
+    sendFormPage(response, 200, page)
   }
 
   /** POST: the answer of the user. */
@@ -103,7 +111,7 @@ export class ConsentEndpoints {
       decision: decision === 'allow' ? 'allowed' : 'denied',
       url,
     })
-    sendLoginPage(response, 200, page, { refresh: url })
+    sendFormPage(response, 200, page, { refresh: url })
   }
 
   async #check(parameters: ParameterList, request: GatewayRequest): Promise<ValidRequest> {
