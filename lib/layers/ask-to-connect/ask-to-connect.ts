@@ -113,7 +113,8 @@ export class AskToConnect implements Layer {
       return this.#completions.listening(await next(exchange), exchange)
     } catch (error) {
       const required = requiredBy(error)
-      if (!required) throw error
+      // An aggregate looks itself when its member is back.
+      if (!required || exchange.path.length > 1) throw error
       return this.#hold(required, exchange, next)
     }
   }

@@ -1,5 +1,7 @@
 /** Tells sessions when a link was used, on the listening streams that they have here. (2025-11-25 elicitation, complete) */
+import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
+import type { Lifetime } from '../../exchange/lifetime.ts'
 import { mapMessages } from '../../exchange/map-messages.ts'
 import { notificationOf } from '../../exchange/message.ts'
 import type { Reply } from '../../exchange/reply.ts'
@@ -16,10 +18,15 @@ const MAX_WATCHED = 1_000
 
 type Say = (json: string) => void
 
+/** A session that listens here. Watching for it stops with its last stream. */
+interface ListeningSession {
+  readonly streams: Set<Say>
+  readonly life: Lifetime
+}
+
 export class Completions {
   readonly #outcomes: LinkOutcomes
-  /** The listening streams of each session. */
-  readonly #streams = new Map<string, Set<Say>>()
+  readonly #sessions = new Map<string, ListeningSession>()
   /** The links that are watched, each for one session. */
   readonly #watched = new Set<string>()
 
@@ -29,7 +36,7 @@ export class Completions {
 
   /** How many links are watched, and how many sessions have a stream. */
   get load(): { readonly watched: number; readonly sessions: number } {
-    return { watched: this.#watched.size, sessions: this.#streams.size }
+    return { watched: this.#watched.size, sessions: this.#sessions.size }
   }
 
   /** The listening stream, on which the session is told from now on. */
@@ -39,41 +46,44 @@ export class Completions {
   }
 
   /** Adds a stream of a session. Returns a function that removes it. */
-  add({ origin: { session } }: Exchange, say: Say): () => void {
+  add({ origin: { session }, life }: Exchange, say: Say): () => void {
     if (!session) return () => {}
     const { id } = session
-    const streams = this.#streams.get(id) ?? new Set()
-    this.#streams.set(id, streams.add(say))
+    const listening = this.#sessions.get(id) ?? { streams: new Set(), life: life.detach() }
+    this.#sessions.set(id, listening)
+    listening.streams.add(say)
     return () => {
-      if (streams.delete(say) && streams.size === 0) this.#streams.delete(id)
+      if (!listening.streams.delete(say) || listening.streams.size > 0) return
+      this.#sessions.delete(id)
+      listening.life.stop(new GatewayError('bad_request', 'The session listens no more'))
     }
   }
 
-  /** Watches links for the session, if it has a stream here. */
+  /** Watches links for the session, if it listens here. */
   watch(ids: readonly string[], exchange: Exchange): void {
-    const session = exchange.origin.session?.id
-    if (session === undefined || !this.#streams.has(session) || !hearsOf(exchange)) return
-    for (const id of ids) void this.#watch(id, session, exchange)
-  }
-
-  async #watch(id: string, session: string, exchange: Exchange): Promise<void> {
-    const key = `${session}~${id}`
-    if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED) return
-    this.#watched.add(key)
-    // It outlives the request that was refused.
-    const watching = exchange.fork({}, exchange.life.detach())
-    try {
-      if ((await this.#outcomes.of([id], watching, WATCH_MS)) === 'connected') this.#tell(session, id)
-    } finally {
-      this.#watched.delete(key)
+    const id = exchange.origin.session?.id
+    const listening = id === undefined ? undefined : this.#sessions.get(id)
+    if (!listening || !hearsOf(exchange)) return
+    for (const link of ids) {
+      const key = `${id}~${link}`
+      if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED) continue
+      this.#watched.add(key)
+      // It outlives the request that was refused.
+      void this.#outcomes.of([link], exchange.fork({}, listening.life), WATCH_MS).then(
+        (outcome) => {
+          this.#watched.delete(key)
+          if (outcome === 'connected') tell(listening, link)
+        },
+        () => this.#watched.delete(key),
+      )
     }
   }
+}
 
-  #tell(session: string, elicitationId: string): void {
-    const { text } = notificationOf('legacy', 'notifications/elicitation/complete', { elicitationId })
-    const [say] = this.#streams.get(session) ?? []
-    say?.(text)
-  }
+/** Only one stream of a session is told, as with all that a server says by itself. */
+function tell({ streams }: ListeningSession, elicitationId: string): void {
+  const [say] = streams
+  say?.(notificationOf('legacy', 'notifications/elicitation/complete', { elicitationId }).text)
 }
 
 /** Whether the revision of a session has the notification. */
