@@ -73,11 +73,12 @@ export class Absences {
     })
   }
 
-  /** Records that a member answers. Whoever waits for it is told. */
-  answered(member: Member): void {
+  /** Records that a member answers this user. Whoever waits for it is told. */
+  answered(member: Member, user: string | undefined): void {
     if (this.#absent.size === 0) return
     const id = memberUpstreamId(member, this.#parts)
     if (this.#absent.delete(id)) this.#waiting.get(id)?.hurry()
+    if (user !== undefined) this.#waiting.get(`${id}~${user}`)?.hurry()
   }
 
   /**

@@ -126,7 +126,7 @@ async function greet(
   try {
     const said = await Promise.race([greeting, late])
     if (said) {
-      absences.answered(member)
+      absences.answered(member, exchange.origin.principal?.id)
       return { member, ...said }
     }
     off()
