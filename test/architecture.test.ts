@@ -35,12 +35,13 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
   'host/': ['index.ts'],
   'contracts/': ['testing.ts'],
   // What package.json exports.
-  'auth/': ['login/authenticate.ts', 'login/options.ts'],
+  'auth/': ['login/authenticate.ts', 'login/options.ts', 'connections/'],
   // What the executable needs, beside package.json.
   'directory/': ['cli/check.ts', 'cli/serve.ts'],
   'stdio/': ['cli/servers.ts'],
   'cli/': [],
   'login/': [],
+  'connections/': [],
   'opentelemetry/': [],
   'testing.ts': [],
   'index.ts': [],
@@ -50,7 +51,7 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   jose: ['auth/', 'login/'],
   'oidc-provider': 'login/',
-  oauth4webapi: 'auth/',
+  oauth4webapi: ['auth/', 'connections/'],
   undici: ['upstream/', 'util/guarded-fetch.ts'],
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
@@ -59,6 +60,8 @@ const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
     'auth/verified-tokens.ts',
     'auth/introspected-tokens.ts',
     'login/client-documents.ts',
+    'connections/memo.ts',
+    'connections/connections.ts',
     'directory/coalescing-cache.ts',
   ],
   '@opentelemetry/api': 'opentelemetry/',
