@@ -8,6 +8,7 @@ import { boundedSet } from '../util/bounded-map.ts'
 import { fingerprint } from '../util/fingerprint.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import { isDictionary, isObject, nonEmptyText } from '../util/json.ts'
+import type { Accounts, ServerAccount } from './accounts.ts'
 import { CoalescingCache, type Loaded } from './coalescing-cache.ts'
 import { Health, type HealthStatus } from './health.ts'
 import { type Capabilities, introspect } from './introspect.ts'
@@ -31,6 +32,8 @@ export interface ListedServer {
   /** The URL of the server card. */
   readonly card: string
   readonly health: HealthStatus
+  /** The accounts of the visitor's own that it needs. */
+  readonly accounts: readonly ServerAccount[]
 }
 
 /** The outcome of introspecting a server. */
@@ -68,10 +71,13 @@ export class Listing {
     settings.gateway.watch(this.#health.record)
   }
 
-  /** Every server that this visitor may use, sorted by title. */
-  async all(visitor: Visitor): Promise<ListedServer[]> {
-    const listed = Object.entries(await this.configs(visitor)).map(([name, config]) =>
-      this.describe(name, config, visitor),
+  /** Every server that this visitor may use, sorted by title. Accounts are looked up where they are to be shown. */
+  async all(visitor: Visitor, accounts?: Pick<Accounts, 'of'>): Promise<ListedServer[]> {
+    const listed = await Promise.all(
+      Object.entries(await this.configs(visitor)).map(async ([name, config]) => {
+        const server = this.describe(name, config, visitor)
+        return accounts ? { ...server, accounts: await accounts.of(name, config, visitor) } : server
+      }),
     )
     return listed.toSorted((one, other) => one.title.localeCompare(other.title, 'en'))
   }
@@ -149,6 +155,7 @@ export class Listing {
       isConnectable: principal === undefined || gateway.hasOAuth(name),
       card: url + CARD_SUFFIX,
       health: this.#health.of(upstreamId),
+      accounts: [],
     }
   }
 }

@@ -9,6 +9,11 @@ import type { PageVisitor } from './page-visitor.ts'
 import type { Settings } from './settings.ts'
 import { trialAttributes, type TrialParts, trialParts } from './trial.ts'
 
+/** What a server offers is not known before its visitor's account is connected. */
+export const NOT_CONNECTED: Introspection & { readonly error: string } = {
+  error: 'Connect your account to see what this server offers.',
+}
+
 type PageSettings = Pick<Settings, 'title' | 'description' | 'clientHeaders'>
 
 export function listPage(
@@ -53,7 +58,23 @@ export function serverPage(
     { title: `${listed.title} – ${title}`, nonce },
     html`${bar(title, visitor)} ${serverHead(listed, clientHeaders, more)}
       <main data-capabilities${parts && trialAttributes(listed, parts)}>
-        ${renderCapabilities(introspection, parts)}
+        ${
+          introspection === NOT_CONNECTED
+            ? html`<p class="empty">${NOT_CONNECTED.error}</p>`
+            : renderCapabilities(introspection, parts)
+        }
+      </main>`,
+  )
+}
+
+/** The page from which the browser goes on by itself to where an account is connected. */
+export function goingOnPage({ title }: PageSettings, url: string, visitor: PageVisitor, nonce: string): Html {
+  return frame(
+    { title: `Connect your account – ${title}`, nonce },
+    html`${bar(title, visitor)}
+      <main class="message">
+        <h1>Connect your account</h1>
+        <p><a class="primary" href="${url}">Go on</a></p>
       </main>`,
   )
 }
