@@ -1,11 +1,10 @@
 /** The accounts of their own that servers need of visitors: whether they are connected, and the form that changes it. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
-import { brokerOf, type ConnectionBroker, type ConnectionSubject } from '../exchange/connections.ts'
+import type { ConnectionBroker, ConnectionSubject } from '../exchange/connections.ts'
 import { BadForm, isOfOwnPage, parameterOf, type ParameterList, readForm } from '../pages/forms.ts'
 import type { GatewayRequest, ServerConfig } from '../types.ts'
-import { membersFor } from '../upstream/aggregate/members.ts'
-import { isAggregate } from '../upstream/server-kind.ts'
+import { accountsFor, type NeededAccount } from '../upstream/accounts.ts'
 import type { Visitor } from './listing.ts'
 import { goingOnPage } from './page.ts'
 import { pageVisitor } from './page-visitor.ts'
@@ -17,12 +16,6 @@ export interface ServerAccount {
   /** The name of the member; empty for the server itself. */
   readonly member: string
   readonly isConnected: boolean
-}
-
-interface KnownAccount {
-  readonly member: string
-  readonly broker: ConnectionBroker
-  readonly subject: ConnectionSubject
 }
 
 export class Accounts {
@@ -61,30 +54,22 @@ export class Accounts {
     const member = parameterOf(form, 'member') ?? ''
     const account = (await this.#known(name, config, visitor)).find((each) => each.member === member)
     if (!account) throw new GatewayError('not_found', 'This server needs no account of yours')
-    const { broker, subject } = account
+    const { broker, subject, title } = account
     const back = `?server=${encodeURIComponent(name)}`
     if (parameterOf(form, 'account') === 'disconnect') {
       await broker.disconnect(subject)
       return gateway.send(response, 303, { location: back, 'content-length': 0 })
     }
-    const url = await linkTo(broker, subject, `${visitor.mount}/${back}`, config.title)
+    const url = await linkTo(broker, subject, `${visitor.mount}/${back}`, title)
     const who = pageVisitor(this.#settings, request, visitor.principal)
     // Not a redirect: `form-action` would hold for all that follows it.
     const head = { headers: { refresh: `0; url=${url}` } }
     sendPage(gateway.send, response, (nonce) => goingOnPage(this.#settings, url, who, nonce), head)
   }
 
-  async #known(name: string, config: ServerConfig, visitor: Visitor): Promise<readonly KnownAccount[]> {
+  async #known(name: string, config: ServerConfig, visitor: Visitor): Promise<readonly NeededAccount[]> {
     const { principal, request } = visitor
-    if (!principal) return []
-    const accountOf = (member: string, server: string, at: ServerConfig): readonly KnownAccount[] => {
-      const broker = 'headers' in at ? brokerOf(at.headers) : undefined
-      if (!broker || !('url' in at)) return []
-      return [{ member, broker, subject: { user: principal.id, server, url: new URL(at.url).href } }]
-    }
-    if (!isAggregate(config)) return accountOf('', name, config)
-    const { parent } = this.#settings.gateway.connect({ server: name, config, principal, request })
-    return (await membersFor(parent)).flatMap((member) => accountOf(member.name, member.server, member.config))
+    return accountsFor(this.#settings.gateway.connect({ server: name, config, principal, request }).parent)
   }
 }
 

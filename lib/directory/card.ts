@@ -54,7 +54,11 @@ function accountForms({ name, title, accounts }: ListedServer, look: 'small' | '
     const [state, button, value] = isConnected
       ? (['connected', 'Disconnect', 'disconnect'] as const)
       : (['not connected', 'Connect your account', 'connect'] as const)
-    return html`<form class="account ${isConnected && 'connected'}" method="post" action="?server=${encodeURIComponent(name)}">
+    return html`<form
+      class="account ${isConnected && 'connected'}"
+      method="post"
+      action="?server=${encodeURIComponent(name)}"
+    >
       <p>${said}: <strong>${state}</strong></p>
       <input type="hidden" name="member" value="${member}" />
       <button class="${isConnected ? 'small' : look}" name="account" value="${value}">

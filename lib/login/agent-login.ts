@@ -147,7 +147,13 @@ function endpointsOf(parts: ConstructorParameters<typeof ConsentEndpoints>[0]): 
   return new Map<string, Endpoint>([
     ...[...metadataPaths(path)].map((each) => [each, metadata] as const),
     [path + PATHS.authorize, { GET: (request, response) => consent.ask(request, response) }],
-    [path + PATHS.consent, { POST: (request, response) => consent.answer(request, response) }],
+    [
+      path + PATHS.consent,
+      {
+        GET: (request, response) => consent.resume(request, response),
+        POST: (request, response) => consent.answer(request, response),
+      },
+    ],
     [
       path + PATHS.agents,
       {

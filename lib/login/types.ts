@@ -69,6 +69,13 @@ export interface ReturnView {
   readonly url: string
 }
 
+/** The page on the way to where an account is connected. */
+export interface AccountView {
+  readonly title: string | undefined
+  readonly client: AgentClient
+  readonly url: string
+}
+
 /** The page of connected agents. Each is ended by the form, posted with `grant`. */
 export interface AgentsView {
   readonly title: string | undefined

@@ -45,7 +45,10 @@ const forms = (text: string): string[] =>
   )
 
 test('the list shows of each server whether the account that it needs is connected', async () => {
-  const asked = ['Your account: not connected Connect your account of crm', 'Your account at crm : not connected Connect your account of crm in desk']
+  const asked = [
+    'Your account: not connected Connect your account of crm',
+    'Your account at crm : not connected Connect your account of crm in desk',
+  ]
   expect(forms(await page())).toEqual(asked)
   connections.connect('ada')
   expect(forms(await page())).toEqual([

@@ -12,7 +12,14 @@ import { isObject, member } from '../../util/json.ts'
 import { Completions } from './completions.ts'
 import { LinkOutcomes } from './link-outcomes.ts'
 import { boundTo, LinkStates, ownInputs, ownStateIn } from './link-states.ts'
-import { elicitationsOf, errorText, inputRequiredText, opensUrls, requiredBy, type RequiredConnection } from './links.ts'
+import {
+  elicitationsOf,
+  errorText,
+  inputRequiredText,
+  opensUrls,
+  requiredBy,
+  type RequiredConnection,
+} from './links.ts'
 
 /** How long a retry is held for its user, in milliseconds: less than clients wait for a response (60 s in the SDKs). */
 const HELD_MS = 25_000
@@ -134,7 +141,7 @@ export class AskToConnect implements Layer {
   /** The stream of the server, once the account is connected: with whatever link, at whatever node. */
   async #opened(first: RequiredConnection, exchange: Exchange, next: Handle): Promise<Reply> {
     const { life } = exchange
-    for (let required = first; ; ) {
+    for (let required = first; ;) {
       this.#completions.watch(idsOf(required), exchange)
       const pause = sleep(HELD_MS)
       const outcome = await this.#outcomes.of(idsOf(required), exchange, HELD_MS)

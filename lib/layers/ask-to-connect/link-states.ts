@@ -57,11 +57,19 @@ export function ownStateIn(message: RequestMessage): string | undefined {
 /** What a state is valid for: the same method and target, of the same principal at the same upstream. */
 export function boundTo({ origin, message }: Exchange, upstreamId: string): string {
   const { method, params } = message as RequestMessage
-  return JSON.stringify([origin.principal?.id ?? null, upstreamId, method, params?.[NAMED_BY.get(method) ?? ''] ?? null])
+  return JSON.stringify([
+    origin.principal?.id ?? null,
+    upstreamId,
+    method,
+    params?.[NAMED_BY.get(method) ?? ''] ?? null,
+  ])
 }
 
 /** What the request says itself, as it goes on in a state and comes back from there. */
 export function ownInputs(params: Json | undefined): LinkState['own'] {
   const { requestState, inputResponses } = params ?? {}
-  return { ...(requestState !== undefined && { requestState }), ...(inputResponses !== undefined && { inputResponses }) }
+  return {
+    ...(requestState !== undefined && { requestState }),
+    ...(inputResponses !== undefined && { inputResponses }),
+  }
 }

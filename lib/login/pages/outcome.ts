@@ -1,6 +1,6 @@
-/** The page at the end: on the way back to the client. */
+/** The pages from which the browser goes on by itself: back to the client, or to where an account is connected. */
 import { html } from '../../pages/html.ts'
-import type { ReturnView } from '../types.ts'
+import type { AccountView, ReturnView } from '../types.ts'
 import { formPage, type FormPage, named, wayBack } from '../../pages/form-page.ts'
 
 export function returnPage({ title, client, decision, url }: ReturnView): FormPage {
@@ -13,6 +13,16 @@ export function returnPage({ title, client, decision, url }: ReturnView): FormPa
     'You can close this page',
     outcome,
     html`<p class="on">${wayBack(url, html`Go on to ${named(client.name)}`)}</p>
+      <p class="quiet">Nothing happens by itself? Then follow the link.</p>`,
+  )
+}
+
+export function accountPage({ title, client, url }: AccountView): FormPage {
+  return formPage(
+    title,
+    'One more step',
+    html`The server needs an account of yours, before ${named(client.name)} is let in.`,
+    html`<p class="on">${wayBack(url, html`Go on to connect it`)}</p>
       <p class="quiet">Nothing happens by itself? Then follow the link.</p>`,
   )
 }

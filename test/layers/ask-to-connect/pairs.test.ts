@@ -23,7 +23,9 @@ afterEach(closeUsed)
 const authenticate: GatewayOptions['authenticate'] = ({ headers }) => ({ id: String(headers['x-user'] ?? 'ada') })
 
 const start = (config: object, options: Partial<GatewayOptions> = {}): Promise<RunningGateway> =>
-  use(startGateway({ servers: { one: { headers: connections.headers, ...config } as never }, authenticate, ...options }))
+  use(
+    startGateway({ servers: { one: { headers: connections.headers, ...config } as never }, authenticate, ...options }),
+  )
 
 /** A request of a client of 2026-07-28 that opens URLs. */
 function modern(method: string, params: object = {}, id = 1): ReturnType<typeof modernRequest> {
@@ -55,7 +57,11 @@ function retryOf(message: ReturnType<typeof modernRequest>, { requestState }: As
 }
 
 /** Connects while the retry is held. */
-async function heldUntilConnected(url: string, message: ReturnType<typeof modernRequest>, asked: Asked): Promise<Asked> {
+async function heldUntilConnected(
+  url: string,
+  message: ReturnType<typeof modernRequest>,
+  asked: Asked,
+): Promise<Asked> {
   const held = postModern(url, retryOf(message, asked))
   const { user } = await connections.waiting.next()
   connections.connect(user)
@@ -84,7 +90,10 @@ describe('with bridges', () => {
     const url = (await start({ url: server.url, bridge: true, protocol: 'legacy' })).url('one')
     const call = modern('tools/call', { name: 'count', arguments: {} })
     const asked = resultOf(await postModern(url, call))
-    expect(asked).toMatchObject({ resultType: 'input_required', inputRequests: { connection_1: { params: { url: LINK } } } })
+    expect(asked).toMatchObject({
+      resultType: 'input_required',
+      inputRequests: { connection_1: { params: { url: LINK } } },
+    })
     expect(await heldUntilConnected(url, call, asked)).toMatchObject({ resultType: 'complete' })
   })
 
