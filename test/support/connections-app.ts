@@ -202,5 +202,7 @@ export async function startProtectedUpstream(
 
 /** What an error was caused by, down to the innermost reason. */
 export function reasonsOf(errors: readonly Error[]): string[] {
-  return errors.map((error) => (error instanceof GatewayError ? String((error.cause as Error)?.message) : String(error)))
+  return errors.map((error) =>
+    error instanceof GatewayError ? String((error.cause as Error)?.message) : String(error),
+  )
 }
