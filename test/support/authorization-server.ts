@@ -75,16 +75,14 @@ export async function startAuthorizationServer({
   let keys = [newKey()]
   let handle: Handle
 
-  let held: { readonly line: string; readonly released: Promise<void> } | undefined
+  const held = new Map<string, Promise<void>>()
 
   const server = createServer(async (request, response) => {
     const line = `${request.method} ${request.url}`
     requests.record(line)
-    if (held?.line === line) {
-      const { released } = held
-      held = undefined
-      await released
-    }
+    const released = held.get(line)
+    held.delete(line)
+    await released
     // A connection kept open would be found broken after stop(), by whoever comes first.
     response.setHeader('connection', 'close')
     handle(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
@@ -160,7 +158,7 @@ export async function startAuthorizationServer({
       const released = new Promise<void>((resolve) => {
         release = resolve
       })
-      held = { line, released }
+      held.set(line, released)
       return release
     },
     async register(metadata) {
