@@ -114,9 +114,9 @@ test('who waits for a link hears what became of it', async () => {
   expect(await broker().waitFor(id, { user: 'ada', timeoutMs: 60_000, signal: AbortSignal.abort() })).toBe('pending')
   expect(await broker().waitFor(id, { user: 'eve', timeoutMs: 1 })).toBe('expired')
   expect(await broker().waitFor('unknown', { user: 'ada', timeoutMs: 1 })).toBe('expired')
-  const outcome = broker().waitFor(id, { user: 'ada', timeoutMs: 60_000 })
+  const outcomes = Array.from({ length: 50 }, () => broker().waitFor(id, { user: 'ada', timeoutMs: 60_000 }))
   await connect(url, 'ada', 'ada-at-crm', issuer)
-  expect(await outcome).toBe('connected')
+  expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['connected']))
   expect(await broker().waitFor(id, { user: 'ada', timeoutMs: 1 })).toBe('connected')
 })
 
