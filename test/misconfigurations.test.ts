@@ -1,8 +1,10 @@
 // Every option given a wrong value, null, or a name that is almost right: each is an error at construction that names it.
 import { clientCredentials, introspection, jwtBearer, tokenExchange } from '../lib/auth/index.ts'
+import { userConnections } from '../lib/connections/index.ts'
 import { serverDirectory } from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
 import { openTelemetry } from '../lib/opentelemetry/index.ts'
+import { MemoryLoginStore } from '../lib/stores/memory-login-store.ts'
 import { stdio } from '../lib/stdio/index.ts'
 import { eventLogContract, sessionStoreContract } from '../lib/testing.ts'
 
@@ -39,6 +41,15 @@ const withServer = (config: object): api.Gateway =>
   api.mcpGateway({ servers: { a: config as api.ServerConfig }, authenticate: () => ({ id: 'ada' }) })
 const redis = (): api.RedisCallClient => ({ call: async () => null })
 const client = { issuer: 'https://login.example.com', clientId: 'gateway', clientSecret: 's3cret' }
+const connections = (more: object): unknown =>
+  userConnections({
+    baseUrl: 'https://app.example.com/connections',
+    user: () => undefined,
+    loginUrl: '/login',
+    secrets: ['a secret of 32 characters or more'],
+    store: new MemoryLoginStore(),
+    ...more,
+  })
 const endpoint = { authMethod: [], privateKey: [], timeoutMs: number }
 const info = { title: text, description: text, version: text, tags: list, scopes: record, intercept: layers }
 
@@ -212,6 +223,39 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
       subjectToken: hook,
       subjectTokenType: word,
       ...endpoint,
+    },
+  ],
+  [
+    'userConnections',
+    connections,
+    {
+      baseUrl: [],
+      user: hook,
+      loginUrl: word,
+      secrets: [],
+      store: [],
+      clients: record,
+      servers: record,
+      ttlS: number,
+      title: word,
+      onError: hook,
+    },
+  ],
+  [
+    'clients of userConnections',
+    (more) => connections({ clients: { [client.issuer]: { clientId: 'gateway', clientSecret: 's3cret', ...more } } }),
+    { clientId: word, clientSecret: word, authMethod: [], privateKey: [] },
+  ],
+  [
+    'servers of userConnections',
+    (more) => connections({ servers: { crm: { issuer: client.issuer, ...more } } }),
+    {
+      issuer: [],
+      authorizationEndpoint: [],
+      tokenEndpoint: [],
+      scopes: list,
+      resource: [],
+      parameters: record,
     },
   ],
   ['openTelemetry', (options) => openTelemetry(options), { content: hook, notifications: flag, propagate: [] }],

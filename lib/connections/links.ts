@@ -29,6 +29,8 @@ export class Links {
   readonly #store: LoginStore
   readonly #records: SealedRecords
   readonly #opening = new Map<string, Promise<OpenLink>>()
+  /** The next look at what became of a link, shared by all who wait for it. */
+  readonly #looking = new Map<string, Promise<LinkRecord | undefined>>()
   /** Emits the id of a link that was answered here. */
   readonly #answered = new EventEmitter().setMaxListeners(0)
 
@@ -63,21 +65,31 @@ export class Links {
   async waitFor(id: string, user: string, timeoutMs: number, given: AbortSignal | undefined): Promise<LinkOutcome> {
     const limit = AbortSignal.timeout(timeoutMs)
     const signal = given ? AbortSignal.any([limit, given]) : limit
-    for (;;) {
-      const link = (await this.find(id))?.record
+    const stopped = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    for (let link = (await this.find(id))?.record; ;) {
       if (!link || link.user !== user) return 'expired'
       if (link.state !== 'open') return link.state
       if (signal.aborted) return 'pending'
-      await this.#pause(id, signal)
+      const look = this.#look(id)
+      await Promise.race([look, stopped])
+      if (!signal.aborted) link = await look
     }
   }
 
-  /** Resolves when the link is answered here, and otherwise when it is time to look again. */
-  async #pause(id: string, signal: AbortSignal): Promise<void> {
-    const end = new AbortController()
-    const timer = setTimeout(() => end.abort(), POLL_MS)
-    await once(this.#answered, eventOf(id), { signal: AbortSignal.any([signal, end.signal]) }).catch(() => {})
-    clearTimeout(timer)
+  /** Looks again when the link is answered here, and otherwise after a while. */
+  #look(id: string): Promise<LinkRecord | undefined> {
+    const looking = this.#looking.get(id)
+    if (looking) return looking
+    const look = this.#lookLater(id).finally(() => this.#looking.delete(id))
+    this.#looking.set(id, look)
+    return look
+  }
+
+  async #lookLater(id: string): Promise<LinkRecord | undefined> {
+    await once(this.#answered, eventOf(id), { signal: AbortSignal.timeout(POLL_MS) }).catch(() => {})
+    return (await this.find(id))?.record
   }
 
   async #open(

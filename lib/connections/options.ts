@@ -41,6 +41,13 @@ const OPTIONS: Readonly<Record<keyof UserConnectionsOptions, true>> = {
   onError: true,
 }
 
+const CLIENT_ENTRY: Readonly<Record<keyof ConnectionClient, true>> = {
+  clientId: true,
+  clientSecret: true,
+  authMethod: true,
+  privateKey: true,
+}
+
 const SERVER_OPTIONS: Readonly<Record<keyof ConnectionServer, true>> = {
   issuer: true,
   authorizationEndpoint: true,
@@ -108,20 +115,20 @@ function isBaseUrl(baseUrl: unknown): baseUrl is string {
 }
 
 function isPageOf(loginUrl: unknown, origin: string): loginUrl is string {
-  if (typeof loginUrl !== 'string' || !URL.canParse(loginUrl, origin) || loginUrl.includes('#')) return false
+  if (typeof loginUrl !== 'string' || loginUrl === '' || !URL.canParse(loginUrl, origin) || loginUrl.includes('#'))
+    return false
   return new URL(loginUrl, origin).origin === origin
 }
 
 function checkClients(clients: NonNullable<UserConnectionsOptions['clients']>): void {
   requireThat(isDictionary(clients), '"clients" must map issuers to { clientId, clientSecret }')
-  const { issuer: _issuer, timeoutMs: _timeoutMs, ...known } = CLIENT_OPTIONS
   for (const [issuer, client] of Object.entries(clients)) {
     requireThat(isIssuer(issuer), `"clients" has ${JSON.stringify(issuer)}, which is no issuer: an https: URL`)
-    requireThat(isDictionary(client), `"clients" needs { clientId, clientSecret } for ${JSON.stringify(issuer)}`)
+    rejectUnknown(client, CLIENT_ENTRY, 'userConnections.clients.')
     const isPublic = client.clientSecret === undefined && client.privateKey === undefined
     // Of a public client all the rest is checked as if it had a secret.
     const whole = { ...client, issuer, ...(isPublic && { clientSecret: 'none' }) }
-    checkClientOptions(`userConnections: "clients" for ${JSON.stringify(issuer)}`, whole, { ...known, issuer: true })
+    checkClientOptions(`userConnections: "clients" for ${JSON.stringify(issuer)}`, whole, CLIENT_OPTIONS)
     requireThat(!isPublic || client.authMethod === undefined, '"clients" has an "authMethod" without a "clientSecret"')
   }
 }
@@ -152,7 +159,7 @@ function checkServers(
       `"${at}" has endpoints of an issuer without metadata: "clients" needs an entry for ${JSON.stringify(issuer)}`,
     )
     requireThat(
-      scopes === undefined || (Array.isArray(scopes) && scopes.every((scope) => /^[\x21-\x7e]+$/.test(String(scope)))),
+      scopes === undefined || (Array.isArray(scopes) && scopes.every(isScope)),
       `"${at}.scopes" must be an array of scopes`,
     )
     requireThat(
@@ -168,6 +175,10 @@ function checkParameters(at: string, parameters: unknown = {}): void {
   requireThat(isRecord, `"${at}.parameters" must be a record of strings`)
   const own = Object.keys(parameters as object).find((name) => OWN_PARAMETERS.has(name))
   requireThat(own === undefined, `"${at}.parameters" may not have "${own}", which the gateway sets or cannot use`)
+}
+
+function isScope(scope: unknown): boolean {
+  return typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)
 }
 
 function isEndpoint(url: unknown): boolean {

@@ -28,6 +28,13 @@ export type KeptConnection = Kept<ConnectionRecord>
 interface Unwritten {
   readonly tried: ConnectionRecord
   readonly granted: Granted
+  /** Of the lock under which it was got: no other node refreshes before it is written. */
+  readonly lock: Lock
+}
+
+interface Lock {
+  readonly key: string
+  readonly value: string
 }
 
 export interface RefreshParts {
@@ -65,19 +72,18 @@ export class Refreshes {
   }
 
   async #refresh(key: string, tried: KeptConnection): Promise<KeptConnection | undefined> {
-    if (this.#unwritten.has(key)) return this.#write(key)
-    const lock = storeKey('lock', key)
-    const mine = randomUUID()
+    if (this.#unwritten.has(key)) return this.#writeLate(key)
+    const lock: Lock = { key: storeKey('lock', key), value: randomUUID() }
     const giveUpAt = performance.now() + WAIT_MS
     while (performance.now() < giveUpAt) {
-      const isMine = await this.#parts.store.set(lock, mine, { ttlMs: LOCK_MS, ifAbsent: true })
+      const isMine = await this.#parts.store.set(lock.key, lock.value, { ttlMs: LOCK_MS, ifAbsent: true })
       try {
         // Read under the lock: another node may have refreshed it just before.
         const now = await this.#parts.records.get<ConnectionRecord>(key)
         if (!now?.record.tokens || !hasSameTokens(now.record, tried.record)) return now?.record.tokens && now
-        if (isMine) return await this.#ask(key, now)
+        if (isMine) return await this.#ask(key, now, lock)
       } finally {
-        if (isMine && !this.#unwritten.has(key)) await this.#unlock(lock, mine)
+        if (isMine && !this.#unwritten.has(key)) await this.#unlock(lock)
       }
       await sleep(POLL_MS)
     }
@@ -85,12 +91,12 @@ export class Refreshes {
   }
 
   /** Deletes the lock, if it is still the own one. */
-  async #unlock(lock: string, mine: string): Promise<void> {
+  async #unlock({ key, value }: Lock): Promise<void> {
     // It ends by itself where the store does not answer.
-    await this.#parts.store.set(lock, mine, { ttlMs: 1, if: mine }).catch(() => {})
+    await this.#parts.store.set(key, value, { ttlMs: 1, if: value }).catch(() => {})
   }
 
-  async #ask(key: string, { record }: KeptConnection): Promise<KeptConnection | undefined> {
+  async #ask(key: string, { record }: KeptConnection, lock: Lock): Promise<KeptConnection | undefined> {
     const { services } = this.#parts
     if (this.#unwritten.size >= MAX_UNWRITTEN) throw renewing()
     const sent: string[] = []
@@ -100,7 +106,7 @@ export class Refreshes {
       // Tokens are of the client that they were issued to: with another one they can be used no more.
       if (refresh === undefined || service.clientId !== record.clientId) return await this.end(key, record)
       const granted = await refreshTokens(service, record, refresh, sent)
-      this.#unwritten.set(key, { tried: record, granted })
+      this.#unwritten.set(key, { tried: record, granted, lock })
     } catch (error) {
       if (answeredError(error) === 'invalid_grant') return this.end(key, record)
       throw serviceFault(error, record.issuer, sent)
@@ -134,6 +140,14 @@ export class Refreshes {
     }
   }
 
+  /** Writes an answer that could not be written before. */
+  async #writeLate(key: string): Promise<KeptConnection | undefined> {
+    const { lock } = this.#unwritten.get(key)!
+    const kept = await this.#write(key)
+    await this.#unlock(lock)
+    return kept
+  }
+
   #rewriteLater(): void {
     this.#rewriting ??= setInterval(() => void this.#rewrite(), REWRITE_MS).unref()
   }
@@ -142,7 +156,7 @@ export class Refreshes {
     // Whoever asks meanwhile shares the promise.
     const running = [...this.#unwritten.keys()].filter((key) => !this.#running.has(key))
     for (const key of running) {
-      const write = this.#write(key).finally(() => this.#running.delete(key))
+      const write = this.#writeLate(key).finally(() => this.#running.delete(key))
       this.#running.set(key, write)
       await write.catch(() => {})
     }

@@ -32,7 +32,7 @@ function guarded(fetch: ReturnType<typeof guardedFetch>): ServiceFetch {
     const sent = {
       method: method === 'POST' ? 'POST' : 'GET',
       headers: Object.fromEntries(new Headers(headers)),
-      ...(body !== undefined && body !== null && { body: String(body) }),
+      ...(body instanceof URLSearchParams && { body: body.toString() }),
     } as const
     const response = await fetch(url, sent).catch((error: unknown) => {
       const isOver = error instanceof GuardedFetchError && error.fault === 'refused'

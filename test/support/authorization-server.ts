@@ -24,6 +24,10 @@ export interface RunningAuthorizationServer {
   revoke(token: string): Promise<void>
   /** What a browser would: logs this account in, consents to everything, and gives the URL it was sent back to. */
   authorize(url: string | URL, account: string): Promise<URL>
+  /** Ends whatever users have granted: refresh tokens are invalid, access tokens go on until they expire. */
+  endGrants(): void
+  /** Lets the next request of this method and path wait, until the function is called. */
+  hold(line: string): () => void
   /** Registers a client (RFC 7591). */
   register(metadata: Record<string, unknown>): Promise<{ readonly id: string; readonly secret: string }>
   /** Asks the token endpoint for anything. */
@@ -71,8 +75,14 @@ export async function startAuthorizationServer({
   let keys = [newKey()]
   let handle: Handle
 
-  const server = createServer((request, response) => {
-    requests.record(`${request.method} ${request.url}`)
+  const held = new Map<string, Promise<void>>()
+
+  const server = createServer(async (request, response) => {
+    const line = `${request.method} ${request.url}`
+    requests.record(line)
+    const released = held.get(line)
+    held.delete(line)
+    await released
     // A connection kept open would be found broken after stop(), by whoever comes first.
     response.setHeader('connection', 'close')
     handle(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
@@ -140,6 +150,17 @@ export async function startAuthorizationServer({
       if (!response.ok) throw new Error(`revocation endpoint: ${response.status}`)
     },
     authorize: (url, account) => browse(new URL(url), account, { issuer, accounts }),
+    endGrants() {
+      for (const key of storage.keys()) if (/^(?:Grant|RefreshToken|AccessToken):/.test(key)) storage.delete(key)
+    },
+    hold(line) {
+      let release = (): void => {}
+      const released = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      held.set(line, released)
+      return release
+    },
     async register(metadata) {
       const response = await fetch(`${issuer}/reg`, {
         method: 'POST',

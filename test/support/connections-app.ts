@@ -203,6 +203,6 @@ export async function startProtectedUpstream(
 /** What an error was caused by, down to the innermost reason. */
 export function reasonsOf(errors: readonly Error[]): string[] {
   return errors.map((error) =>
-    error instanceof GatewayError ? String((error.cause as Error)?.message) : String(error),
+    error instanceof GatewayError && error.cause instanceof Error ? error.cause.message : String(error),
   )
 }
