@@ -14,7 +14,7 @@ import { SCRIPT_BYTES, SCRIPT_HASH } from './frame.ts'
 import { Listing, type Visitor } from './listing.ts'
 import { preferred } from './negotiate.ts'
 import { pageVisitor } from './page-visitor.ts'
-import { listPage, messagePage, NOT_CONNECTED, serverPage } from './page.ts'
+import { listPage, messagePage, serverPage } from './page.ts'
 import { sendDocument, sendPage, sendPermission, sendScript } from './respond.ts'
 import { parseSettings, type ServerDirectoryOptions, type Settings } from './settings.ts'
 import { mountUrl, pathOf } from './urls.ts'
@@ -161,8 +161,7 @@ class Directory {
     }
     const config = await settings.gateway.lookUpServer(request, name, visitor.principal)
     const accounts = await this.#accounts.of(name, config, visitor)
-    const isLacking = accounts.some(({ member, isConnected }) => member === '' && !isConnected)
-    const introspection = isLacking ? NOT_CONNECTED : await this.#listing.introspect(name, config, visitor)
+    const introspection = await this.#listing.introspect(name, config, visitor)
     // After the introspection, whose outcome is part of the server's health.
     const listed = { ...this.#listing.describe(name, config, visitor), accounts }
     if (type === 'text/html') {

@@ -1,5 +1,5 @@
 /** The servers of one principal as plain values, from which pages, JSON, cards and the catalog are made. */
-import { GatewayError } from '../errors.ts'
+import { GatewayError, isCode } from '../errors.ts'
 import type { Subject } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
 import { credentialsOf } from '../upstream/http/credentials.ts'
@@ -38,6 +38,9 @@ export interface ListedServer {
 
 /** The outcome of introspecting a server. */
 export type Introspection = { readonly capabilities: Capabilities } | { readonly error: string }
+
+/** What a server offers may not be known before its visitor's account is connected. */
+export const NOT_CONNECTED = { error: 'Connect your account to see what this server offers.' } as const
 
 /** A principal, or none, with the request that it sent to the directory. */
 export interface Visitor {
@@ -90,6 +93,7 @@ export class Listing {
       const load = (): Promise<Loaded<Introspection>> => this.#load(subject)
       return key === undefined ? (await load()).value : await this.#introspections.get(key, load)
     } catch (error) {
+      if (isCode(error, 'connection_required')) return NOT_CONNECTED
       return { error: this.#settings.gateway.faultOf(error, { server, principal, request }).message }
     }
   }
@@ -103,6 +107,7 @@ export class Listing {
       if (capabilities) return { value: { capabilities }, bytes: sizeOf(capabilities), ttlMs: TTL_MS }
       return { value: { error: 'Too many servers are being asked. Look again in a moment.' }, bytes: 0, ttlMs: 0 }
     } catch (error) {
+      if (isCode(error, 'connection_required')) return { value: NOT_CONNECTED, bytes: 0, ttlMs: 0 }
       const { message } = gateway.faultOf(error, subject)
       return { value: { error: message }, bytes: 2 * message.length, ttlMs: FAILURE_TTL_MS }
     }

@@ -4,15 +4,10 @@ import { identity, renderCapabilities } from './capabilities.ts'
 import { card, serverHead } from './card.ts'
 import { frame } from './frame.ts'
 import { html, type Html, type HtmlContent } from '../pages/html.ts'
-import type { Introspection, ListedServer } from './listing.ts'
+import { type Introspection, type ListedServer, NOT_CONNECTED } from './listing.ts'
 import type { PageVisitor } from './page-visitor.ts'
 import type { Settings } from './settings.ts'
 import { trialAttributes, type TrialParts, trialParts } from './trial.ts'
-
-/** What a server offers is not known before its visitor's account is connected. */
-export const NOT_CONNECTED: Introspection & { readonly error: string } = {
-  error: 'Connect your account to see what this server offers.',
-}
 
 type PageSettings = Pick<Settings, 'title' | 'description' | 'clientHeaders'>
 
