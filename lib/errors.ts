@@ -7,6 +7,8 @@ import type { RequestId } from './types.ts'
  * status instead, since the range from -32768 to -32000 is reserved.
  */
 const TABLE = {
+  // A client finds the links of an error only in the response to a request that has not failed. (2025-11-25 elicitation)
+  connection_required: { status: 200, rpc: -32042 },
   parse_error: { status: 400, rpc: -32700 },
   invalid_request: { status: 400, rpc: -32600 },
   header_mismatch: { status: 400, rpc: -32020 },

@@ -4,6 +4,7 @@ import type { Exchange } from './exchange/exchange.ts'
 import { InFlight } from './exchange/in-flight.ts'
 import type { Layer, UpstreamOf } from './exchange/layer.ts'
 import type { Handle } from './exchange/reply.ts'
+import { AskToConnect } from './layers/ask-to-connect/ask-to-connect.ts'
 import { Authorize } from './layers/authorize.ts'
 import { Bridge } from './layers/bridge/bridge.ts'
 import { Cache } from './layers/cache/cache.ts'
@@ -150,6 +151,7 @@ function layersOf(
     ...(intercept ? [['gateway', ofGateway] as const] : []),
     ['member', ofServer],
     ['member', new Authorize('sent', protectedServers.scopes)],
+    ['member', new AskToConnect({ upstreamOf: upstreams.of, keys, report })],
     ['farewell', bridge],
     ...(cacheBytes > 0 ? [['farewell', new Cache(upstreams.of, cacheBytes, responseMs)] as const] : []),
     ['farewell', new RecoverSession(responseMs)],

@@ -43,6 +43,9 @@ export const LISTEN_METHOD = 'subscriptions/listen'
 /** Error codes that only a modern server answers with. (2026-07-28 basic, Error Codes) */
 export const MODERN_ERRORS: ReadonlySet<unknown> = new Set([-32020, -32021, -32022])
 
+/** Requests that servers may answer with `input_required`. (ST21) */
+export const ASKING: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
+
 /** The error of a server that wants URLs to be opened first. (2025-11-25 elicitation) */
 export const URL_ELICITATION_REQUIRED = -32042
 

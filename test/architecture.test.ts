@@ -11,14 +11,14 @@ const ROWS: readonly (readonly string[])[] = [
   ['types/', 'protocol.ts'],
   ['types.ts'],
   ['errors.ts'],
-  ['util/', 'contracts/', 'host/', 'pages/'],
-  ['rpc-error.ts'],
+  ['util/', 'contracts/', 'host/'],
+  ['pages/', 'rpc-error.ts'],
   ['exchange/', 'stores/'],
   ['session/', 'upstream/'],
   ['inbound/', 'outbound/'],
   ['observe/'],
   ['layers/*', 'auth/', 'directory/', 'stdio/', 'opentelemetry/'],
-  ['login/'],
+  ['login/', 'connections/'],
   ['server-options.ts'],
   ['options.ts'],
   ['pipeline.ts'],
@@ -31,16 +31,17 @@ const ROWS: readonly (readonly string[])[] = [
 
 /** What a gateway can do without: nothing imports these places but the files named here, so that each can be left out. */
 const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
-  'stores/': ['options.ts', 'index.ts', 'login/redis-login-store.ts', 'login/redis-subscription.ts'],
+  'stores/': ['options.ts', 'index.ts', 'login/', 'connections/'],
   'host/': ['index.ts'],
   'contracts/': ['testing.ts'],
   // What package.json exports.
-  'auth/': ['login/authenticate.ts', 'login/options.ts'],
+  'auth/': ['login/authenticate.ts', 'login/options.ts', 'connections/'],
   // What the executable needs, beside package.json.
   'directory/': ['cli/check.ts', 'cli/serve.ts'],
   'stdio/': ['cli/servers.ts'],
   'cli/': [],
   'login/': [],
+  'connections/': [],
   'opentelemetry/': [],
   'testing.ts': [],
   'index.ts': [],
@@ -50,7 +51,7 @@ const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
   jose: ['auth/', 'login/'],
   'oidc-provider': 'login/',
-  oauth4webapi: 'auth/',
+  oauth4webapi: ['auth/', 'connections/'],
   undici: ['upstream/', 'util/guarded-fetch.ts'],
   'eventsource-parser': 'exchange/sse.ts',
   negotiator: ['inbound/accept.ts', 'directory/negotiate.ts'],
@@ -59,6 +60,8 @@ const PACKAGES: Readonly<Record<string, string | readonly string[]>> = {
     'auth/verified-tokens.ts',
     'auth/introspected-tokens.ts',
     'login/client-documents.ts',
+    'connections/memo.ts',
+    'connections/connections.ts',
     'directory/coalescing-cache.ts',
   ],
   '@opentelemetry/api': 'opentelemetry/',
@@ -201,7 +204,9 @@ function mayImport(from: string, to: string): boolean {
   const [importer, imported] = [placeOf(from), placeOf(to)]
   if (importer === undefined || imported === undefined) return false
   if (importer.place === imported.place) return true
-  return imported.height < importer.height && (LOADED_BY[imported.place]?.includes(from) ?? true)
+  return (
+    imported.height < importer.height && (LOADED_BY[imported.place]?.some((place) => isWithin(place, from)) ?? true)
+  )
 }
 
 /** Each import of each file that `isFault` objects to, as a line to read. */

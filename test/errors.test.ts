@@ -5,6 +5,7 @@ import { GatewayError, type GatewayErrorCode } from '../lib/index.ts'
 
 /** Written out again on purpose: these are promises to clients and to whoever reads `error.code`. */
 const WIRE: Readonly<Record<GatewayErrorCode, readonly [status: number, rpc: number]>> = {
+  connection_required: [200, -32042],
   parse_error: [400, -32700],
   invalid_request: [400, -32600],
   header_mismatch: [400, -32020],
@@ -56,6 +57,7 @@ test.each(codes)('ER9 %s is %j on the wire', (code, [status, rpc]) => {
 test("ER9 the gateway's own codes stay out of the range that JSON-RPC and MCP reserve", () => {
   const inRange = codes.filter(([, [, rpc]]) => rpc >= -32_768 && rpc <= -32_000).map(([code]) => code)
   const specified = [
+    'connection_required',
     'parse_error',
     'invalid_request',
     'header_mismatch',

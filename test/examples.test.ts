@@ -28,6 +28,11 @@ test.each([
   ['access-tokens', [], 'Deleting takes a scope more: 403, and with that scope the call goes on.'],
   ['logins', [], '/with-key: strangers are 401, and build-server is let in.'],
   ['upstream-credentials', [], 'Three tokens were asked for: one for each user of "notes", one for all of "weather".'],
+  [
+    'connections',
+    [],
+    'ada disconnects hers: her tokens are revoked at the service, and her agent is told a link again.',
+  ],
   ['own-server', [], 'One port is open: that of the app.'],
   [
     'openapi',

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseSync } from '@swc/core'
 import * as auth from '../lib/auth/index.ts'
+import * as connections from '../lib/connections/index.ts'
 import * as directory from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
 import * as opentelemetry from '../lib/opentelemetry/index.ts'
@@ -178,6 +179,22 @@ test('the subpath ./login exports exactly these', () => {
   ])
 })
 
+test('the subpath ./connections exports exactly these', () => {
+  expect(Object.keys(connections).toSorted()).toEqual(['MemoryLoginStore', 'RedisLoginStore', 'userConnections'])
+  expect(typesOf('lib/connections/index.ts')).toEqual([
+    'ConnectionClient',
+    'ConnectionServer',
+    'LoginAddOptions',
+    'LoginSetOptions',
+    'LoginStore',
+    'MemoryLoginStoreOptions',
+    'RedisLoginStoreOptions',
+    'UserConnection',
+    'UserConnections',
+    'UserConnectionsOptions',
+  ])
+})
+
 test('the subpath ./testing exports exactly the contracts', () => {
   expect(Object.keys(testing)).toEqual(['eventLogContract', 'loginStoreContract', 'sessionStoreContract'])
 })
@@ -197,7 +214,17 @@ test('the subpath ./opentelemetry exports openTelemetry() alone', () => {
 })
 
 test('package.json exports exactly these paths', () => {
-  const paths = ['.', './auth', './directory', './login', './testing', './stdio', './opentelemetry', './package.json']
+  const paths = [
+    '.',
+    './auth',
+    './directory',
+    './login',
+    './connections',
+    './testing',
+    './stdio',
+    './opentelemetry',
+    './package.json',
+  ]
   expect(Object.keys(manifest.exports)).toEqual(paths)
 })
 

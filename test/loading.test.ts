@@ -43,7 +43,15 @@ function placesOf(urls: readonly string[]): string[] {
 }
 
 /** Everything that stands in a folder of its own so that it can be left out. */
-const APART: ReadonlySet<string> = new Set(['auth', 'cli', 'contracts', 'directory', 'opentelemetry', 'stdio'])
+const APART: ReadonlySet<string> = new Set([
+  'auth',
+  'cli',
+  'connections',
+  'contracts',
+  'directory',
+  'opentelemetry',
+  'stdio',
+])
 
 test('express-mcp-gateway loads neither jose nor oauth4webapi, and no subpath', () => {
   const urls = loadedBy('express-mcp-gateway')
@@ -55,6 +63,7 @@ test('express-mcp-gateway loads neither jose nor oauth4webapi, and no subpath', 
 test.each([
   ['auth', ['jose', 'lru-cache', 'oauth4webapi'], ['auth']],
   ['directory', ['eventsource-parser', 'lru-cache', 'negotiator'], ['directory']],
+  ['connections', ['lru-cache', 'oauth4webapi', 'undici'], ['auth', 'connections']],
   ['stdio', ['cross-spawn'], ['stdio']],
   ['opentelemetry', [], ['opentelemetry']],
   ['testing', [], ['contracts']],
@@ -66,5 +75,14 @@ test.each([
 
 test('every exported path is looked at here', () => {
   const paths = Object.keys(manifest.exports).filter((path) => path !== './package.json')
-  expect(paths).toEqual(['.', './auth', './directory', './login', './testing', './stdio', './opentelemetry'])
+  expect(paths).toEqual([
+    '.',
+    './auth',
+    './directory',
+    './login',
+    './connections',
+    './testing',
+    './stdio',
+    './opentelemetry',
+  ])
 })

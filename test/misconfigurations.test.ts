@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import express from 'express'
 import { clientCredentials, introspection, jwtBearer, tokenExchange } from '../lib/auth/index.ts'
+import { userConnections } from '../lib/connections/index.ts'
 import { serverDirectory } from '../lib/directory/index.ts'
 import * as api from '../lib/index.ts'
 import { agentLogin, MemoryLoginStore, RedisLoginStore } from '../lib/login/index.ts'
@@ -52,6 +53,15 @@ const login = (more: object): unknown =>
     ...more,
   })
 const LOGIN_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+const connections = (more: object): unknown =>
+  userConnections({
+    baseUrl: 'https://app.example.com/connections',
+    user: () => undefined,
+    loginUrl: '/login',
+    secrets: ['a secret of 32 characters or more'],
+    store: new MemoryLoginStore(),
+    ...more,
+  })
 const endpoint = { authMethod: [], privateKey: [], timeoutMs: number }
 const info = { title: text, description: text, version: text, tags: list, scopes: record, intercept: layers }
 
@@ -277,6 +287,37 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
     'createExpressServer',
     (options) => api.createExpressServer(express(), options),
     { IncomingMessage: [], ServerResponse: [] },
+    'userConnections',
+    connections,
+    {
+      baseUrl: [],
+      user: hook,
+      loginUrl: word,
+      secrets: [],
+      store: [],
+      clients: record,
+      servers: record,
+      ttlS: number,
+      title: word,
+      onError: hook,
+    },
+  ],
+  [
+    'clients of userConnections',
+    (more) => connections({ clients: { [client.issuer]: { clientId: 'gateway', clientSecret: 's3cret', ...more } } }),
+    { clientId: word, clientSecret: word, authMethod: [], privateKey: [] },
+  ],
+  [
+    'servers of userConnections',
+    (more) => connections({ servers: { crm: { issuer: client.issuer, ...more } } }),
+    {
+      issuer: [],
+      authorizationEndpoint: [],
+      tokenEndpoint: [],
+      scopes: list,
+      resource: [],
+      parameters: record,
+    },
   ],
   ['openTelemetry', (options) => openTelemetry(options), { content: hook, notifications: flag, propagate: [] }],
   ['sessionStoreContract', (options) => sessionStoreContract(options as never), { create: hook }],

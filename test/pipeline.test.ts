@@ -2,6 +2,7 @@
 import type { Exchange } from '../lib/exchange/exchange.ts'
 import type { Layer } from '../lib/exchange/layer.ts'
 import type { Handle, Reply } from '../lib/exchange/reply.ts'
+import { AskToConnect } from '../lib/layers/ask-to-connect/ask-to-connect.ts'
 import { Authorize } from '../lib/layers/authorize.ts'
 import { Bridge } from '../lib/layers/bridge/bridge.ts'
 import { Cache } from '../lib/layers/cache/cache.ts'
@@ -133,6 +134,7 @@ describe('a pipeline', () => {
 describe("the gateway's own pipeline", () => {
   const CLASSES = {
     OpenSession,
+    AskToConnect,
     EventLogLayer,
     SplitBatch,
     Bridge,
@@ -208,6 +210,14 @@ describe("the gateway's own pipeline", () => {
     await expect(way(intercepted, 'farewell', { ...ALL, intercept: pass })).resolves.toEqual(INNER)
   })
 
+  test('asks for connections between the interceptors and the bridge, where a function makes the headers', async () => {
+    const connected = { ...FULL, headers: () => ({}) }
+    const inside = ['askToConnect', ...INNER]
+    await expect(way(connected, 'client', ALL)).resolves.toEqual([...ORDER, ...inside])
+    await expect(way(connected, 'member', ALL)).resolves.toEqual(['authorize:sent', ...inside])
+    await expect(way(connected, 'farewell', ALL)).resolves.toEqual(INNER)
+  })
+
   test('asks no session and no log for what the gateway itself asks, but judges it', async () => {
     await expect(way(FULL, 'gateway', ALL)).resolves.toEqual([...ORDER.slice(2), ...INNER])
   })
@@ -237,7 +247,7 @@ describe("the gateway's own pipeline", () => {
       const own = passed.splice(0)
       await expect(way(FULL, door, ALL)).resolves.toEqual(own)
     }
-    expect(names.map((name) => built.layers[name].name)).toHaveLength(12)
+    expect(names.map((name) => built.layers[name].name)).toHaveLength(13)
     await built.close()
   })
 })

@@ -86,7 +86,7 @@ export function clientAuth(
 export const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 
 /** RFC 8414 section 2. */
-function isIssuer(value: string): boolean {
+export function isIssuer(value: string): boolean {
   return URL.canParse(value) && isSafe(new URL(value)) && !/[?#]/.test(value)
 }
 

@@ -12,10 +12,14 @@ export function metadataUrls(issuer: string): string[] {
   return path === '' ? inserted : [...inserted, `${origin}${path}/.well-known/openid-configuration`]
 }
 
-/** Rejects when there is no metadata, or only that of another issuer. */
-export async function discover(issuer: string, signal: AbortSignal): Promise<AuthorizationServer> {
+/** Rejects when there is no metadata, or only that of another issuer. `fetch` is for issuers that no option names. */
+export async function discover(
+  issuer: string,
+  signal: AbortSignal,
+  fetch: typeof boundedFetch = boundedFetch,
+): Promise<AuthorizationServer> {
   for (const url of metadataUrls(issuer)) {
-    const response = await boundedFetch(url, { headers: { accept: 'application/json' }, signal })
+    const response = await fetch(url, { headers: { accept: 'application/json' }, signal })
     if (!isDocument(response)) continue
     const metadata = await processDiscoveryResponse(new URL(issuer), response)
     // RFC 8414 section 3.3 requires an identical string; the library compares URLs, and ignores a slash at the end.
@@ -31,7 +35,7 @@ export async function discover(issuer: string, signal: AbortSignal): Promise<Aut
  */
 export function trustedEndpoint(
   metadata: AuthorizationServer,
-  name: 'jwks_uri' | 'token_endpoint' | 'introspection_endpoint',
+  name: 'jwks_uri' | 'token_endpoint' | 'introspection_endpoint' | 'authorization_endpoint' | 'revocation_endpoint',
 ): string {
   const { issuer, [name]: url } = metadata
   const cure = name === 'jwks_uri' ? ': set "jwksUri"' : ''
@@ -44,6 +48,6 @@ export function trustedEndpoint(
 }
 
 /** Whether a response is a JSON document: many apps answer unknown paths with 200 and their start page. */
-function isDocument({ status, headers }: Response): boolean {
+export function isDocument({ status, headers }: Response): boolean {
   return status === 200 && /^application\/json\b/i.test(headers.get('content-type') ?? '')
 }

@@ -25,7 +25,7 @@ export interface Grant {
 const USUAL_LIFETIME_S = 300
 
 /** RFC 6750 section 2.1: other characters cannot be sent in a header. */
-const BEARER_TOKEN = /^[\w.~+/-]+=*$/
+export const BEARER_TOKEN: RegExp = /^[\w.~+/-]+=*$/
 
 /** The longest error description that is passed on, in characters. */
 const MAX_DESCRIPTION = 200

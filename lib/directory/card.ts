@@ -19,6 +19,7 @@ export function card(listed: ListedServer, index: number, headers: ClientHeaders
         ${health(listed.health)} ${description !== undefined && html`<p class="description">${description}</p>`}
         ${tagList(tags)}
       </div>
+      ${accountForms(listed, 'small')}
       <details class="fold connect">
         <summary aria-label="Connect a client to ${title}">Connect</summary>
         ${connections(listed, id, headers)}
@@ -37,12 +38,34 @@ export function serverHead(listed: ListedServer, headers: ClientHeaders, more: H
       ${health(listed.health)}
     </div>
     ${more} ${description !== undefined && html`<p class="description">${description}</p>`} ${tagList(tags)}
-    ${endpoint(listed, 'server')}
+    ${accountForms(listed, 'primary')} ${endpoint(listed, 'server')}
     <details class="fold">
       <summary>Connect a client</summary>
       ${installs(listed, headers)} ${clients(snippetsFor(listed, headers), 'server', title)}
     </details>
   </header>`
+}
+
+/** Whether the accounts that a server needs are connected, each with the button that changes it. */
+function accountForms({ name, title, accounts }: ListedServer, look: 'small' | 'primary'): HtmlContent {
+  return accounts.map(({ member, isConnected }) => {
+    const whose = member === '' ? title : `${member} in ${title}`
+    const said = member === '' ? 'Your account' : html`Your account at <code>${member}</code>`
+    const [state, button, value] = isConnected
+      ? (['connected', 'Disconnect', 'disconnect'] as const)
+      : (['not connected', 'Connect your account', 'connect'] as const)
+    return html`<form
+      class="account ${isConnected && 'connected'}"
+      method="post"
+      action="?server=${encodeURIComponent(name)}"
+    >
+      <p>${said}: <strong>${state}</strong></p>
+      <input type="hidden" name="member" value="${member}" />
+      <button class="${isConnected ? 'small' : look}" name="account" value="${value}">
+        ${button}<span class="unseen"> of ${whose}</span>
+      </button>
+    </form>`
+  })
 }
 
 function tagList(tags: readonly string[]): HtmlContent {

@@ -6,6 +6,7 @@ import { refuse } from '../outbound/refusal.ts'
 import { JSON_TYPE } from '../protocol.ts'
 import type { GatewayRequest, Principal } from '../types.ts'
 import { checkOptions } from '../util/anchors.ts'
+import { Accounts } from './accounts.ts'
 import { ActivityView } from './activity/activity-view.ts'
 import { Cards } from './cards.ts'
 import { entryDocument, listDocument } from './documents.ts'
@@ -53,6 +54,8 @@ const CATALOG_PATH = '/.well-known/ai-catalog.json'
 interface Route {
   /** Whether `publicCards` makes it public: cards and the catalog may be, the list never is. */
   readonly mayBePublic: boolean
+  /** Whether it takes a form, and nothing else. Defaults to `false`. */
+  readonly isForm?: boolean
   readonly serve: (request: GatewayRequest, response: ServerResponse) => Promise<void>
 }
 
@@ -84,6 +87,9 @@ export function serverDirectory<P extends Principal = Principal>(options: Server
     if (path === '/' && settings.activity && request.url?.includes(ACTIVITY_QUERY)) {
       return { mayBePublic: false, serve: (req, res) => directory.serveActivity(req, res) }
     }
+    if (path === '/' && request.method === 'POST' && request.url?.includes('?server=')) {
+      return { mayBePublic: false, isForm: true, serve: (req, res) => directory.changeAccount(req, res) }
+    }
     const type = path === '/' ? preferred(request.headers.accept, LIST_TYPES) : undefined
     if (type !== undefined) return { mayBePublic: false, serve: (req, res) => directory.serveList(req, res, type) }
     const server = path === '/' ? undefined : cardPath(request.url)
@@ -108,6 +114,7 @@ class Directory {
   readonly cards: Cards
   readonly #settings: Settings
   readonly #listing: Listing
+  readonly #accounts: Accounts
   /** `undefined` if it is off. */
   readonly #activity: ActivityView | undefined
   /** Who a request comes from, for the page of an error that it meets later. */
@@ -116,6 +123,7 @@ class Directory {
   constructor(settings: Settings) {
     this.#settings = settings
     this.#listing = new Listing(settings)
+    this.#accounts = new Accounts(settings)
     this.cards = new Cards(settings, this.#listing, (request, server) => this.#visitor(request, server))
     if (settings.activity) this.#activity = new ActivityView(settings, this.#listing)
   }
@@ -125,7 +133,7 @@ class Directory {
       const fail = (error: unknown): void => this.#fail(request, response, error)
       try {
         const route = find(request)
-        if (route && isRead(request)) route.serve(request, response).catch(fail)
+        if (route && (route.isForm === true || isRead(request))) route.serve(request, response).catch(fail)
         else if (route?.mayBePublic && this.#settings.publicCards && isPreflight(request))
           sendPermission(this.#send, response)
         else if (next) next()
@@ -143,7 +151,7 @@ class Directory {
     const visitor = await this.#visitor(request, name ?? '')
     const show = { type: JSON_TYPE, audience: 'private' } as const
     if (name === null) {
-      const all = await this.#listing.all(visitor)
+      const all = await this.#listing.all(visitor, this.#accounts)
       if (type === 'text/html') {
         const maySeeActivity = (await this.#activity?.isOpenTo(visitor)) === true
         const who = { ...pageVisitor(settings, request, visitor.principal), maySeeActivity }
@@ -152,14 +160,20 @@ class Directory {
       return sendDocument(this.#send, request, response, listDocument(settings.title, all), show)
     }
     const config = await settings.gateway.lookUpServer(request, name, visitor.principal)
+    const accounts = await this.#accounts.of(name, config, visitor)
     const introspection = await this.#listing.introspect(name, config, visitor)
     // After the introspection, whose outcome is part of the server's health.
-    const listed = this.#listing.describe(name, config, visitor)
+    const listed = { ...this.#listing.describe(name, config, visitor), accounts }
     if (type === 'text/html') {
       const who = pageVisitor(settings, request, visitor.principal)
       return sendPage(this.#send, response, (nonce) => serverPage(settings, listed, introspection, who, nonce))
     }
     return sendDocument(this.#send, request, response, entryDocument(listed, introspection), show)
+  }
+
+  async changeAccount(request: GatewayRequest, response: ServerResponse): Promise<void> {
+    const name = new URLSearchParams(request.url?.split('?', 2)[1]).get('server') ?? ''
+    await this.#accounts.change(name, request, response, await this.#visitor(request, name))
   }
 
   async serveActivity(request: GatewayRequest, response: ServerResponse): Promise<void> {

@@ -32,8 +32,10 @@ export function entryDocument(listed: ListedServer, introspection: Introspection
   }
 }
 
-function listItem({ name, title, description, tags, url, card, health }: ListedServer): object {
-  return { name, title, ...(description !== undefined && { description }), tags, url, card, health }
+function listItem({ name, title, description, tags, url, card, health, accounts }: ListedServer): object {
+  const needs = accounts.map(({ member, isConnected }) => ({ ...(member !== '' && { member }), isConnected }))
+  const own = { ...(description !== undefined && { description }), ...(needs.length > 0 && { accounts: needs }) }
+  return { name, title, ...own, tags, url, card, health }
 }
 
 /** The parts of a server card. */

@@ -1,5 +1,5 @@
 /** The servers of one principal as plain values, from which pages, JSON, cards and the catalog are made. */
-import { GatewayError } from '../errors.ts'
+import { GatewayError, isCode } from '../errors.ts'
 import type { Subject } from '../exchange/gateway-internals.ts'
 import type { GatewayRequest, Principal, ServerConfig } from '../types.ts'
 import { credentialsOf } from '../upstream/http/credentials.ts'
@@ -8,6 +8,7 @@ import { boundedSet } from '../util/bounded-map.ts'
 import { fingerprint } from '../util/fingerprint.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import { isDictionary, isObject, nonEmptyText } from '../util/json.ts'
+import type { Accounts, ServerAccount } from './accounts.ts'
 import { CoalescingCache, type Loaded } from './coalescing-cache.ts'
 import { Health, type HealthStatus } from './health.ts'
 import { type Capabilities, introspect } from './introspect.ts'
@@ -31,10 +32,15 @@ export interface ListedServer {
   /** The URL of the server card. */
   readonly card: string
   readonly health: HealthStatus
+  /** The accounts of the visitor's own that it needs. */
+  readonly accounts: readonly ServerAccount[]
 }
 
 /** The outcome of introspecting a server. */
 export type Introspection = { readonly capabilities: Capabilities } | { readonly error: string }
+
+/** What a server offers may not be known before its visitor's account is connected. */
+export const NOT_CONNECTED = { error: 'Connect your account to see what this server offers.' } as const
 
 /** A principal, or none, with the request that it sent to the directory. */
 export interface Visitor {
@@ -68,10 +74,13 @@ export class Listing {
     settings.gateway.watch(this.#health.record)
   }
 
-  /** Every server that this visitor may use, sorted by title. */
-  async all(visitor: Visitor): Promise<ListedServer[]> {
-    const listed = Object.entries(await this.configs(visitor)).map(([name, config]) =>
-      this.describe(name, config, visitor),
+  /** Every server that this visitor may use, sorted by title. Accounts are looked up where they are to be shown. */
+  async all(visitor: Visitor, accounts?: Pick<Accounts, 'of'>): Promise<ListedServer[]> {
+    const listed = await Promise.all(
+      Object.entries(await this.configs(visitor)).map(async ([name, config]) => {
+        const server = this.describe(name, config, visitor)
+        return accounts ? { ...server, accounts: await accounts.of(name, config, visitor) } : server
+      }),
     )
     return listed.toSorted((one, other) => one.title.localeCompare(other.title, 'en'))
   }
@@ -84,6 +93,7 @@ export class Listing {
       const load = (): Promise<Loaded<Introspection>> => this.#load(subject)
       return key === undefined ? (await load()).value : await this.#introspections.get(key, load)
     } catch (error) {
+      if (isCode(error, 'connection_required')) return NOT_CONNECTED
       return { error: this.#settings.gateway.faultOf(error, { server, principal, request }).message }
     }
   }
@@ -97,6 +107,7 @@ export class Listing {
       if (capabilities) return { value: { capabilities }, bytes: sizeOf(capabilities), ttlMs: TTL_MS }
       return { value: { error: 'Too many servers are being asked. Look again in a moment.' }, bytes: 0, ttlMs: 0 }
     } catch (error) {
+      if (isCode(error, 'connection_required')) return { value: NOT_CONNECTED, bytes: 0, ttlMs: 0 }
       const { message } = gateway.faultOf(error, subject)
       return { value: { error: message }, bytes: 2 * message.length, ttlMs: FAILURE_TTL_MS }
     }
@@ -149,6 +160,7 @@ export class Listing {
       isConnectable: principal === undefined || gateway.hasOAuth(name),
       card: url + CARD_SUFFIX,
       health: this.#health.of(upstreamId),
+      accounts: [],
     }
   }
 }

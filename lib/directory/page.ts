@@ -4,7 +4,7 @@ import { identity, renderCapabilities } from './capabilities.ts'
 import { card, serverHead } from './card.ts'
 import { frame } from './frame.ts'
 import { html, type Html, type HtmlContent } from '../pages/html.ts'
-import type { Introspection, ListedServer } from './listing.ts'
+import { type Introspection, type ListedServer, NOT_CONNECTED } from './listing.ts'
 import type { PageVisitor } from './page-visitor.ts'
 import type { Settings } from './settings.ts'
 import { trialAttributes, type TrialParts, trialParts } from './trial.ts'
@@ -53,7 +53,23 @@ export function serverPage(
     { title: `${listed.title} – ${title}`, nonce },
     html`${bar(title, visitor)} ${serverHead(listed, clientHeaders, more)}
       <main data-capabilities${parts && trialAttributes(listed, parts)}>
-        ${renderCapabilities(introspection, parts)}
+        ${
+          introspection === NOT_CONNECTED
+            ? html`<p class="empty">${NOT_CONNECTED.error}</p>`
+            : renderCapabilities(introspection, parts)
+        }
+      </main>`,
+  )
+}
+
+/** The page from which the browser goes on by itself to where an account is connected. */
+export function goingOnPage({ title }: PageSettings, url: string, visitor: PageVisitor, nonce: string): Html {
+  return frame(
+    { title: `Connect your account – ${title}`, nonce },
+    html`${bar(title, visitor)}
+      <main class="message">
+        <h1>Connect your account</h1>
+        <p><a class="primary" href="${url}">Go on</a></p>
       </main>`,
   )
 }

@@ -59,6 +59,8 @@ export function sendPage(
     'cache-control': 'private, no-store',
     ...headers,
     ...SAFE_HEADERS,
+    // With `no-referrer` the origin of its own forms would be `null`.
+    'referrer-policy': 'same-origin',
     'content-security-policy': policy(nonce),
     'content-type': 'text/html; charset=utf-8',
     'content-length': body.length,
@@ -95,7 +97,7 @@ function policy(nonce: string): string {
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
     "base-uri 'none'",
-    "form-action 'none'",
+    "form-action 'self'",
     "frame-ancestors 'none'",
   ].join('; ')
 }

@@ -62,6 +62,11 @@ h2 { font-size: 1.125rem; line-height: 1.35; letter-spacing: -.01em; }
 .server .tags { margin-top: .6rem; }
 .tags li { padding: .1rem .6rem; border-radius: 2rem; background: var(--tint); color: var(--accent); font-size: .8125rem; }
 
+.account { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; margin-top: .75rem; font-size: .9375rem; }
+.account p { margin: 0; color: var(--soft); overflow-wrap: anywhere; min-width: 0; }
+.account strong { color: var(--ink); font-weight: 600; }
+.account.connected strong { color: var(--good); }
+
 .endpoint {
   display: flex; align-items: center; gap: .5rem; margin-top: 1rem; padding: .2rem .2rem .2rem .85rem; min-height: 2.9rem;
   background: var(--well); border: 1px solid var(--line); border-radius: .65rem;

@@ -7,7 +7,7 @@ import { guardedFetch } from '../util/guarded-fetch.ts'
 import type { AgentLoginOptions, AgentUser } from './agent-login-options.ts'
 import { AgentsEndpoint } from './agents-endpoint.ts'
 import { agentAuthenticate, type AgentPrincipal } from './authenticate.ts'
-import { PageFault, sendFault } from './browser.ts'
+import { PageFault, sendFault } from '../pages/browser.ts'
 import { ClientDocuments } from './client-documents.ts'
 import { ClientEndpoints } from './client-endpoints.ts'
 import { Clients } from './clients.ts'
@@ -20,9 +20,9 @@ import { metadataPaths } from './metadata.ts'
 import { type LoginConfig, parseLoginOptions } from './options.ts'
 import { PATHS } from './paths.ts'
 import { Registration } from './registration.ts'
-import { BadForm, splitUrl } from './requests.ts'
+import { BadForm, splitUrl } from '../pages/forms.ts'
 import { Secrets } from './secrets.ts'
-import { TimelyStore } from './timely-store.ts'
+import { TimelyLoginStore } from '../stores/timely-login-store.ts'
 import type { ConnectedAgent } from './types.ts'
 
 /**
@@ -71,7 +71,7 @@ type Endpoint = Readonly<Record<string, (request: GatewayRequest, response: Serv
 export function agentLogin<U extends AgentUser = AgentUser>(options: AgentLoginOptions<U>): AgentLogin {
   const config = checkOptions(agentLogin, () => parseLoginOptions(options as AgentLoginOptions))
   const { clients, ttl, isOnThisMachine: allowLoopback } = config
-  const store = new TimelyStore(config.store)
+  const store = new TimelyLoginStore(config.store, 'agentLogin')
   const secrets = new Secrets(config.secrets)
   const hosts = new Hosts(config)
   const announce = async (id: string): Promise<void> => {
@@ -147,7 +147,13 @@ function endpointsOf(parts: ConstructorParameters<typeof ConsentEndpoints>[0]): 
   return new Map<string, Endpoint>([
     ...[...metadataPaths(path)].map((each) => [each, metadata] as const),
     [path + PATHS.authorize, { GET: (request, response) => consent.ask(request, response) }],
-    [path + PATHS.consent, { POST: (request, response) => consent.answer(request, response) }],
+    [
+      path + PATHS.consent,
+      {
+        GET: (request, response) => consent.resume(request, response),
+        POST: (request, response) => consent.answer(request, response),
+      },
+    ],
     [
       path + PATHS.agents,
       {

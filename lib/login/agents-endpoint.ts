@@ -1,13 +1,13 @@
 /** The page of connected agents, where a user disconnects them. */
 import type { ServerResponse } from 'node:http'
 import type { GatewayRequest } from '../types.ts'
-import { loginUrlFor, PageFault, redirect, userOf } from './browser.ts'
+import { loginUrlFor, PageFault, redirect, userOf } from '../pages/browser.ts'
 import { connectedAgent } from './grants.ts'
 import type { LoginParts } from './login-parts.ts'
 import type { AgentUser } from './agent-login-options.ts'
-import { agentsPage, sendLoginPage } from './pages/index.ts'
+import { agentsPage, sendFormPage } from './pages/index.ts'
 import { PATHS } from './paths.ts'
-import { isOfOwnPage, parameterOf, readForm } from './requests.ts'
+import { isOfOwnPage, parameterOf, readForm } from '../pages/forms.ts'
 
 /** How long the page can be used, in seconds. */
 const PAGE_S = 3_600
@@ -27,7 +27,7 @@ export class AgentsEndpoint {
       Object.assign(connectedAgent(id, record), { titles: { [record.server]: record.title } }),
     )
     const form = { action: this.#path, fields: { user: secrets.seal('agents', user.id, PAGE_S) } }
-    sendLoginPage(response, 200, agentsPage({ title: config.title, user, agents, form }))
+    sendFormPage(response, 200, agentsPage({ title: config.title, user, agents, form }))
   }
 
   async disconnect(request: GatewayRequest, response: ServerResponse): Promise<void> {

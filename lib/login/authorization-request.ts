@@ -1,7 +1,6 @@
 /** Prepares authorization requests for the engine: the parameters that mean something here, and a scope in any case. */
-import type { ParameterList } from './engine.ts'
 import type { LoginConfig } from './options.ts'
-import { parameterOf } from './requests.ts'
+import { type ParameterList, parameterOf } from '../pages/forms.ts'
 
 /** The others are ignored. (OAuth 2.1 section 4.1.1; the engine refuses `request` and `request_uri`) */
 const NAMES: ReadonlySet<string> = new Set([

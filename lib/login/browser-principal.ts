@@ -4,7 +4,7 @@
  */
 import type { AuthenticateContext, GatewayRequest } from '../types.ts'
 import type { AgentPrincipal } from './authenticate.ts'
-import { userOf } from './browser.ts'
+import { userOf } from '../pages/browser.ts'
 import type { Hosts } from './hosts.ts'
 import type { LoginConfig } from './options.ts'
 import type { AgentClient } from './types.ts'

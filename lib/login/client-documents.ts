@@ -4,7 +4,7 @@ import type { LoginStore } from '../types/login-store.ts'
 import { type GuardedFetch, GuardedFetchError } from '../util/guarded-fetch.ts'
 import { isDictionary } from '../util/json.ts'
 import { authOf, checkFlow, cleanName, MetadataFault, redirectUrisIn } from './client-metadata.ts'
-import { storeKey } from './store-key.ts'
+import { storeKey } from '../stores/login-store-key.ts'
 import { ClientRefused, type ClientSource, type FoundClient } from './types.ts'
 
 export interface ClientDocumentsParts {

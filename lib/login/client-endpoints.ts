@@ -6,7 +6,7 @@ import { EngineUnavailable } from './engine.ts'
 import type { LoginParts } from './login-parts.ts'
 import { metadataOf } from './metadata.ts'
 import type { PATHS } from './paths.ts'
-import { BadForm, readForm } from './requests.ts'
+import { BadForm, readForm } from '../pages/forms.ts'
 import { publicKey } from './signing-keys.ts'
 
 /** Nothing here depends on a cookie, so pages of any origin may use it. */

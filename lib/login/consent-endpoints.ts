@@ -3,16 +3,37 @@ import type { ServerResponse } from 'node:http'
 import type { GatewayRequest } from '../types.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import { asksForConsent, asksForOtherMode, prepareParameters } from './authorization-request.ts'
-import { loginUrlFor, PageFault, redirect, userOf } from './browser.ts'
+import { loginUrlFor, PageFault, redirect, userOf } from '../pages/browser.ts'
 import { agentClient } from './clients.ts'
-import type { UserDecision, ParameterList, RequestFault, ValidRequest } from './engine.ts'
+import { ConsentAccounts, type SealedConsent, type SealedGoingOn } from './consent-accounts.ts'
+import {
+  expiredForm,
+  faultOfRequest,
+  foreignForm,
+  impossible,
+  NO_CLIENT,
+  NO_SERVER,
+  otherUser,
+} from './consent-faults.ts'
+import type { RequestFault, UserDecision, ValidRequest } from './engine.ts'
 import { newGrantId } from './grants.ts'
 import type { LoginParts } from './login-parts.ts'
 import type { AgentUser } from './agent-login-options.ts'
-import { consentPage, returnPage, sendLoginPage } from './pages/index.ts'
+import { accountPage, consentPage, returnPage, sendFormPage } from './pages/index.ts'
 import { PATHS } from './paths.ts'
-import { isOfNoOtherSite, isOfOwnPage, parameterList, parameterOf, readForm, splitUrl } from './requests.ts'
+import {
+  isOfNoOtherSite,
+  isOfOwnPage,
+  type ParameterList,
+  parameterList,
+  parameterOf,
+  readForm,
+  splitUrl,
+} from '../pages/forms.ts'
 import type { AgentClient } from './types.ts'
+
+/** The parameter by which the browser goes on. */
+const GO_ON = 'go'
 
 /** How long a page can be answered, in seconds. */
 const CONSENT_S = 600
@@ -23,12 +44,10 @@ const CONSENT_S = 600
  */
 const CONFIRM = 'confirm'
 
-/** What the form of the consent page holds, sealed: nothing is stored before the user has allowed it. */
-interface SealedConsent {
-  readonly parameters: ParameterList
-  readonly user: string
-  /** The id of the grant to be made. */
-  readonly grant: string
+/** Where the browser goes on to: the client, or a page that connects an account before. */
+interface Onward {
+  readonly to: 'client' | 'account'
+  readonly url: string
 }
 
 /** An authorization request, and who is to answer it. */
@@ -42,9 +61,11 @@ interface Question {
 
 export class ConsentEndpoints {
   readonly #parts: LoginParts
+  readonly #accounts: ConsentAccounts
 
   constructor(parts: LoginParts) {
     this.#parts = parts
+    this.#accounts = new ConsentAccounts(parts.hosts, parts.config.report)
   }
 
   /** GET: asks the user, who is sent to the app's login first where nobody is logged in. */
@@ -59,7 +80,8 @@ export class ConsentEndpoints {
     const { client, server } = question
     const mayRemember = config.remember && isOfNoOtherSite(request) && !given.some(([name]) => name === CONFIRM)
     if (mayRemember && !asksForConsent(parameters) && (await this.#isRemembered(question))) {
-      return redirect(response, await this.#allow(question, newGrantId(), request))
+      const sealed = { parameters, user: user.id, grant: newGrantId(), asked: [] }
+      return redirect(response, (await this.#goOn(question, sealed, request)).url)
     }
     const sealed: SealedConsent = { parameters, user: user.id, grant: newGrantId() }
     const page = consentPage({
@@ -76,7 +98,7 @@ export class ConsentEndpoints {
       },
       otherAccountUrl: this.#loginUrl(parameters, request),
     })
-    sendLoginPage(response, 200, page)
+    sendFormPage(response, 200, page)
   }
 
   /** POST: the answer of the user. */
@@ -92,18 +114,54 @@ export class ConsentEndpoints {
     if (!user) return redirect(response, this.#loginUrl(parameters, request))
     if (user.id !== sealed.user) throw otherUser()
     const valid = await this.#check(parameters, request)
-    const client = agentClient(valid.client, valid.redirectUri)
-    const url =
+    const onward: Onward =
       decision === 'deny'
-        ? this.#urlOf(await engine.decide(parameters, 'denied', request))
-        : await this.#allow(await this.#question(parameters, valid, user, request), sealed.grant, request)
-    const page = returnPage({
-      title: config.title,
-      client,
-      decision: decision === 'allow' ? 'allowed' : 'denied',
-      url,
-    })
-    sendLoginPage(response, 200, page, { refresh: url })
+        ? { to: 'client', url: this.#urlOf(await engine.decide(parameters, 'denied', request)) }
+        : await this.#goOn(await this.#question(parameters, valid, user, request), { ...sealed, asked: [] }, request)
+    this.#sendOnward(response, onward, valid, decision === 'allow' ? 'allowed' : 'denied')
+  }
+
+  /** GET: the browser comes back from the page where an account was connected, or was not. */
+  async resume(request: GatewayRequest, response: ServerResponse): Promise<void> {
+    const { config, secrets } = this.#parts
+    const text = parameterOf(parameterList(splitUrl(request)[1]), GO_ON) ?? ''
+    const sealed = secrets.open('goOn', text) as SealedGoingOn | undefined
+    if (!sealed) throw expiredForm()
+    const user = await userOf(request, config)
+    if (!user) return redirect(response, loginUrlFor(this.#resumePath(sealed), config))
+    if (user.id !== sealed.user) throw otherUser()
+    const { parameters } = sealed
+    const valid = await this.#check(parameters, request)
+    const question = await this.#question(parameters, valid, user, request)
+    this.#sendOnward(response, await this.#goOn(question, sealed, request), valid, 'allowed')
+  }
+
+  /** Lets the agent in, but has the user connect the accounts before that its server needs. */
+  async #goOn(question: Question, sealed: SealedGoingOn, request: GatewayRequest): Promise<Onward> {
+    const { client, server, user, valid } = question
+    const subject = { user: user.id, client, scopes: valid.scopes, grant: undefined, request }
+    const back = (asked: readonly string[]): string =>
+      new URL(this.#resumePath({ ...sealed, asked }), this.#parts.config.origin).href
+    const account = await this.#accounts.next(server.url, subject, sealed.asked, back)
+    if (account !== undefined) return { to: 'account', url: account }
+    return { to: 'client', url: await this.#allow(question, sealed.grant, request) }
+  }
+
+  #resumePath(sealed: SealedGoingOn): string {
+    const { config, secrets } = this.#parts
+    return `${config.path}${PATHS.consent}?${GO_ON}=${secrets.seal('goOn', sealed, CONSENT_S)}`
+  }
+
+  #sendOnward(
+    response: ServerResponse,
+    { to, url }: Onward,
+    { client: found, redirectUri }: ValidRequest,
+    decision: 'allowed' | 'denied',
+  ): void {
+    const { title } = this.#parts.config
+    const client = agentClient(found, redirectUri)
+    const page = to === 'client' ? returnPage({ title, client, decision, url }) : accountPage({ title, client, url })
+    sendFormPage(response, 200, page, { refresh: url })
   }
 
   async #check(parameters: ParameterList, request: GatewayRequest): Promise<ValidRequest> {
@@ -180,51 +238,4 @@ export class ConsentEndpoints {
     if (config.remember && !isOfNoOtherSite(request)) query.set(CONFIRM, '1')
     return loginUrlFor(`${config.path}${PATHS.authorize}?${query.toString()}`, config)
   }
-}
-
-const NO_SERVER = [
-  'You cannot use this server',
-  'Your account has no access to the server that the agent asks for.',
-] as const
-const NO_CLIENT = [
-  'This agent is not allowed here',
-  'Agents like this one may not be connected to this server.',
-] as const
-
-function faultOfRequest({ status, error, description, back }: RequestFault): PageFault {
-  const words = description === undefined ? `${error}.` : `${error}: ${description}.`
-  return new PageFault({
-    status,
-    heading: 'This agent cannot be connected',
-    words,
-    ...(back && { back: { url: back.url, client: agentClient(back.client, back.url) } }),
-  })
-}
-
-function impossible(words: string): PageFault {
-  return new PageFault({ status: 400, heading: 'This agent cannot be connected', words })
-}
-
-function foreignForm(): PageFault {
-  return new PageFault({
-    status: 403,
-    heading: 'This answer came from another page',
-    words: 'An answer counts only if it is given on the page that asks. Start again at the agent.',
-  })
-}
-
-function expiredForm(): PageFault {
-  return new PageFault({
-    status: 400,
-    heading: 'This question is over',
-    words: 'It was open for too long, or has been answered. Start again at the agent.',
-  })
-}
-
-function otherUser(): PageFault {
-  return new PageFault({
-    status: 403,
-    heading: 'Another account is logged in',
-    words: 'The account has changed since you were asked. Start again at the agent.',
-  })
 }

@@ -5,7 +5,7 @@ import { engineCall } from './engine-call.ts'
 import type { GrantRecord, Grants } from './grants.ts'
 import { formatRefreshToken, parseRefreshToken } from './refresh-token.ts'
 import type { Secrets } from './secrets.ts'
-import { storeKey } from './store-key.ts'
+import { storeKey } from '../stores/login-store-key.ts'
 import { ClientRefused, type ClientSource, type FoundClient } from './types.ts'
 
 type Payload = Readonly<Record<string, unknown>>

@@ -1,5 +1,6 @@
 /** oidc-provider, closed in: it is asked in memory, so that no header, cookie or redirect passes but those that we write. */
 import { Provider } from 'oidc-provider'
+import type { ParameterList } from '../pages/forms.ts'
 import type { GatewayRequest } from '../types.ts'
 import { nextRefreshToken } from './engine-adapter.ts'
 import { type EngineCall, engineCall, inEngineCall } from './engine-call.ts'
@@ -7,9 +8,6 @@ import { type ConfigurationParts, engineConfiguration } from './engine-configura
 import { askInMemory, type MemoryAnswer } from './memory-http.ts'
 import { PATHS } from './paths.ts'
 import type { FoundClient } from './types.ts'
-
-/** The parameters of a request, in order, with those that are repeated. */
-export type ParameterList = readonly (readonly [name: string, value: string])[]
 
 /** An authorization request that a user can be asked about. */
 export interface ValidRequest {

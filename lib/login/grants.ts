@@ -1,7 +1,7 @@
 /** The grants: one for each authorization, in the store, with an index by user. */
 import { randomBytes } from 'node:crypto'
 import type { LoginStore } from '../types.ts'
-import { storeKey } from './store-key.ts'
+import { storeKey } from '../stores/login-store-key.ts'
 import type { AgentClient, ConnectedAgent } from './types.ts'
 
 /** What a user allowed an agent, and how far its chain of refresh tokens has come. */

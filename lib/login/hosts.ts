@@ -1,5 +1,8 @@
 /** The gateways that the login is attached to: their servers, and whether a user may use one. */
+import type { Subject } from '../exchange/gateway-internals.ts'
+import { ownConnection } from '../session/own-connection.ts'
 import type { AccessHost, GatewayRequest, Principal } from '../types.ts'
+import { accountsFor, type NeededAccount } from '../upstream/accounts.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import type { LoginConfig } from './options.ts'
 import type { AgentClient } from './types.ts'
@@ -39,10 +42,21 @@ export class Hosts {
   }
 
   /** The title of a server that the user may use; `undefined` for one that they may not. */
-  async titleFor(
+  async titleFor(resource: string, subject: GrantSubject): Promise<string | undefined> {
+    const found = await this.#lookUp(resource, subject)
+    return found && (found.config.title ?? found.server)
+  }
+
+  /** The accounts of the user's own that a server needs. */
+  async accountsFor(resource: string, subject: GrantSubject): Promise<readonly NeededAccount[]> {
+    const found = await this.#lookUp(resource, subject)
+    return found ? accountsFor(ownConnection(found, unreachable).parent) : []
+  }
+
+  async #lookUp(
     resource: string,
     { user, client, scopes, grant, request }: GrantSubject,
-  ): Promise<string | undefined> {
+  ): Promise<Subject | undefined> {
     const found = this.#find(resource)
     if (!found) return undefined
     const { host, server } = found
@@ -51,7 +65,7 @@ export class Hosts {
     const granted = grant === undefined ? {} : { grant }
     const principal = { ...own, id: user, user, client, scopes, ...granted }
     const config = await host.lookUp(server.name, { principal, request })
-    return config && (config.title ?? server.name)
+    return config && { server: server.name, config, principal, request }
   }
 
   /** What the option `principal` answers; an empty object without one. `undefined` refuses the user. */
@@ -76,6 +90,11 @@ export class Hosts {
     }
     return undefined
   }
+}
+
+/** Nothing is sent to a server during the login. */
+function unreachable(): never {
+  throw new TypeError('The login sends nothing to servers')
 }
 
 const NO_GATEWAY =

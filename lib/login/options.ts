@@ -4,12 +4,13 @@ import { checkScopes } from '../inbound/access/scopes.ts'
 import type { GatewayRequest, LoginStore } from '../types.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import type { AgentLoginOptions, KnownClient } from './agent-login-options.ts'
-import { MemoryLoginStore } from './memory-login-store.ts'
+import { MemoryLoginStore } from '../stores/memory-login-store.ts'
 import { faultOfRedirectUri } from './redirect-uri.ts'
 import { type SigningKey, signingKeys } from './signing-keys.ts'
 
 /** The options with their defaults. */
 export interface LoginConfig {
+  readonly caller: 'agentLogin'
   readonly issuer: string
   readonly origin: string
   /** The path of the issuer, without a slash at its end. */
@@ -91,6 +92,7 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
   requireThat(title === undefined || typeof title === 'string', '"title" must be a text')
   const scopes = scopesFrom(options.scopes)
   return {
+    caller: 'agentLogin',
     issuer,
     origin: url.origin,
     path: url.pathname.replace(/\/$/, ''),

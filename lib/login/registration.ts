@@ -6,7 +6,7 @@ import type { GatewayRequest } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { isDictionary } from '../util/json.ts'
 import { checkFlow, cleanName, MetadataFault, redirectUrisIn } from './client-metadata.ts'
-import { storeKey } from './store-key.ts'
+import { storeKey } from '../stores/login-store-key.ts'
 import type { ClientSource, FoundClient } from './types.ts'
 
 export interface RegistrationParts {

@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** What a sealed text is for: one of another purpose does not open. */
-export type SealPurpose = 'consent' | 'agents'
+export type SealPurpose = 'consent' | 'goOn' | 'agents'
 
 interface DerivedKeys {
   readonly seal: Buffer

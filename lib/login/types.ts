@@ -1,5 +1,6 @@
 /** What the parts of the login have in common: the engine on one side, clients and pages on the other. */
 import type { JSONWebKeySet } from 'jose'
+import type { PageForm, PageUser } from '../pages/form-page.ts'
 
 /** An agent's client, as its user sees it. */
 export interface AgentClient {
@@ -42,18 +43,6 @@ export class ClientRefused extends Error {
   override readonly name = 'ClientRefused'
 }
 
-/** A form on a page: where it is posted to, and its hidden fields. */
-export interface PageForm {
-  readonly action: string
-  readonly fields: Readonly<Record<string, string>>
-}
-
-/** The user who is logged in to the app, as pages show them. */
-export interface PageUser {
-  readonly id: string
-  readonly name?: string | undefined
-}
-
 /** The page that asks whether an agent may use a server. The form is posted with `decision` `allow` or `deny`. */
 export interface ConsentView {
   /** The title of the app; `undefined` where none is configured. */
@@ -80,14 +69,11 @@ export interface ReturnView {
   readonly url: string
 }
 
-/** The page that says why it does not go on. */
-export interface FaultView {
+/** The page on the way to where an account is connected. */
+export interface AccountView {
   readonly title: string | undefined
-  readonly status: number
-  readonly heading: string
-  readonly words: string
-  /** The way back to the client, which hears of the error there; only ever a link. */
-  readonly back?: { readonly url: string; readonly client: AgentClient } | undefined
+  readonly client: AgentClient
+  readonly url: string
 }
 
 /** The page of connected agents. Each is ended by the form, posted with `grant`. */

@@ -45,7 +45,8 @@ export interface AuditRecord<P extends Principal = Principal> {
 
 /**
  * What decides about a message: the rules of hosts and origins, the hooks `authenticate` and `servers`, the rules of the
- * protocol, the session, the limits, the rules of scopes, an interceptor, or a gateway that closes.
+ * protocol, the session, the limits, the rules of scopes, an interceptor, an
+ * account that is not connected, or a gateway that closes.
  */
 export type AuditDecider =
   | 'host'
@@ -56,6 +57,7 @@ export type AuditDecider =
   | 'limits'
   | 'scopes'
   | 'intercept'
+  | 'connection'
   | 'closing'
 
 /** What `openTelemetry()` of `express-mcp-gateway/opentelemetry` makes, for the option `telemetry`. Opaque. */

@@ -177,4 +177,6 @@ export interface HeadersContext<P extends Principal | undefined = Principal | un
   readonly url: string
   /** The headers that the function answered before for this request, if the server refused them with 401. */
   readonly refused?: Readonly<Record<string, string>> | undefined
+  /** The `WWW-Authenticate` header of that answer. */
+  readonly challenge?: string | undefined
 }

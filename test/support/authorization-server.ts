@@ -24,6 +24,12 @@ export interface RunningAuthorizationServer {
   revoke(token: string): Promise<void>
   /** What a browser would: logs this account in, consents to everything, and gives the URL it was sent back to. */
   authorize(url: string | URL, account: string): Promise<URL>
+  /** Ends whatever users have granted: refresh tokens are invalid, access tokens go on until they expire. */
+  endGrants(): void
+  /** Lets the next request of this method and path wait, until the function is called. */
+  hold(line: string): () => void
+  /** Registers a client (RFC 7591). */
+  register(metadata: Record<string, unknown>): Promise<{ readonly id: string; readonly secret: string }>
   /** Asks the token endpoint for anything. */
   token(parameters: Record<string, string>, client?: { id: string; secret: string }): Promise<Record<string, unknown>>
   /** Signs any claims with its current key: what it would never issue. Time claims, issuer and subject are filled in. */
@@ -51,6 +57,8 @@ export interface AuthorizationServerOptions {
   readonly ttlS?: number
   /** Whether access tokens can be read by the issuer alone, which then introspects them. Default `false`. */
   readonly opaque?: boolean
+  /** Whether clients may be known by a metadata document, at any URL. Default `false`. */
+  readonly documents?: boolean
 }
 
 export async function startAuthorizationServer({
@@ -58,6 +66,7 @@ export async function startAuthorizationServer({
   scopes = 'mcp:read mcp:write mcp:admin',
   ttlS = 600,
   opaque = false,
+  documents = false,
 }: AuthorizationServerOptions = {}): Promise<RunningAuthorizationServer> {
   const requests = createJournal<string>()
   const client = { id: 'machine', secret: randomUUID() }
@@ -66,8 +75,14 @@ export async function startAuthorizationServer({
   let keys = [newKey()]
   let handle: Handle
 
-  const server = createServer((request, response) => {
-    requests.record(`${request.method} ${request.url}`)
+  const held = new Map<string, Promise<void>>()
+
+  const server = createServer(async (request, response) => {
+    const line = `${request.method} ${request.url}`
+    requests.record(line)
+    const released = held.get(line)
+    held.delete(line)
+    await released
     // A connection kept open would be found broken after stop(), by whoever comes first.
     response.setHeader('connection', 'close')
     handle(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
@@ -76,7 +91,7 @@ export async function startAuthorizationServer({
   const origin = `http://127.0.0.1:${port}`
   const issuer = `${origin}${path}`
   const renew = (): void => {
-    handle = createProvider({ issuer, path, keys, client, scopes, ttlS, opaque, accounts, storage })
+    handle = createProvider({ issuer, path, keys, client, scopes, ttlS, opaque, documents, accounts, storage })
   }
   renew()
 
@@ -135,6 +150,27 @@ export async function startAuthorizationServer({
       if (!response.ok) throw new Error(`revocation endpoint: ${response.status}`)
     },
     authorize: (url, account) => browse(new URL(url), account, { issuer, accounts }),
+    endGrants() {
+      for (const key of storage.keys()) if (/^(?:Grant|RefreshToken|AccessToken):/.test(key)) storage.delete(key)
+    },
+    hold(line) {
+      let release = (): void => {}
+      const released = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      held.set(line, released)
+      return release
+    },
+    async register(metadata) {
+      const response = await fetch(`${issuer}/reg`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(metadata),
+      })
+      const { client_id: id, client_secret: secret } = (await response.json()) as Record<string, string>
+      if (!response.ok) throw new Error(`registration endpoint: ${response.status}`)
+      return { id: id!, secret: secret! }
+    },
     token,
     sign,
     rotate({ keep = true } = {}) {

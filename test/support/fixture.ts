@@ -6,6 +6,7 @@ import { InFlight } from '../../lib/exchange/in-flight.ts'
 import type { Layer } from '../../lib/exchange/layer.ts'
 import { Lifetime } from '../../lib/exchange/lifetime.ts'
 import { type Message, messageOf, type RequestMessage, requestOf } from '../../lib/exchange/message.ts'
+import { AskToConnect } from '../../lib/layers/ask-to-connect/ask-to-connect.ts'
 import { Authorize } from '../../lib/layers/authorize.ts'
 import { Bridge } from '../../lib/layers/bridge/bridge.ts'
 import { Cache } from '../../lib/layers/cache/cache.ts'
@@ -56,6 +57,7 @@ export const LAYERS = {
   intercept: 'gateway',
   interceptServer: 'member',
   sent: 'member',
+  askToConnect: 'member',
   bridge: 'farewell',
   cache: 'farewell',
   recover: 'farewell',
@@ -123,6 +125,7 @@ export function fixture({
   const upstreamOf = (): MemoryUpstream => observed
   const eras = new Eras()
   const intercepting = { upstreamOf, timeoutMs: 0, report, kept: new KeptAnswers(keys) }
+  const askToConnect = new AskToConnect({ upstreamOf, keys, report })
   const log = new EventLogLayer(eventLog, { report, inFlight })
   const made: Readonly<Record<LayerName, Layer>> = {
     open: new OpenSession({
@@ -135,6 +138,7 @@ export function fixture({
     log,
     said: new Authorize('said', []),
     sent: new Authorize('sent', []),
+    askToConnect,
     intercept: new Interceptors('gateway', interceptorsOf(intercept), intercepting),
     interceptServer: new Interceptors('server', undefined, intercepting),
     split: new SplitBatch({ of: () => true, for: () => true }),
@@ -233,6 +237,7 @@ export function fixture({
     upstream,
     config,
     layers: made,
+    askToConnect,
     pipeline,
     sessions,
     upstreamSessions,

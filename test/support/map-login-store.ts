@@ -2,26 +2,31 @@
 import type { LoginStore } from '../../lib/types/login-store.ts'
 
 export interface MapLoginStore extends LoginStore {
-  readonly values: Map<string, { value: string; ttlMs: number }>
+  readonly values: Map<string, { value: string; ttlMs: number; endsAt?: number }>
   readonly sets: Map<string, string[]>
 }
 
 export function mapLoginStore(): MapLoginStore {
   const values: MapLoginStore['values'] = new Map()
   const sets: MapLoginStore['sets'] = new Map()
+  /** By a clock of its own, so that tests may move that of the rest. */
+  const get = (key: string): string | undefined => {
+    const { value, endsAt = Infinity } = values.get(key) ?? {}
+    return performance.now() < endsAt ? value : undefined
+  }
   return {
     values,
     sets,
-    get: async (key) => values.get(key)?.value,
+    get: async (key) => get(key),
     async set(key, value, { ttlMs, ifAbsent = false, if: expected }) {
-      const before = values.get(key)?.value
+      const before = get(key)
       if (ifAbsent && before !== undefined) return false
       if (expected !== undefined && before !== expected) return false
-      values.set(key, { value, ttlMs })
+      values.set(key, { value, ttlMs, endsAt: performance.now() + ttlMs })
       return true
     },
     async take(key) {
-      const value = values.get(key)?.value
+      const value = get(key)
       values.delete(key)
       return value
     },

@@ -27,6 +27,8 @@ export interface ProviderOptions {
   readonly ttlS: number
   /** Whether access tokens can be read by the issuer alone, which then introspects them. */
   readonly opaque: boolean
+  /** Whether clients may be known by a metadata document. */
+  readonly documents: boolean
   /** Which account a browser, by its cookie, logs in as. */
   readonly accounts: ReadonlyMap<string, string>
   readonly storage: Storage
@@ -61,10 +63,11 @@ export function createProvider(options: ProviderOptions): Handle {
 
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-function configurationOf({ path, keys, client, scopes, ttlS, opaque, storage }: ProviderOptions): object {
+function configurationOf({ path, keys, client, scopes, ttlS, opaque, documents, storage }: ProviderOptions): object {
   const resourceServer = (audience: string): object => resourceServerInfo(audience, { scopes, ttlS, keys, opaque })
   return {
-    adapter: adapterFor(storage),
+    adapter: adapterFor(storage, documents),
+    discovery: documents ? { client_id_metadata_document_supported: true } : {},
     clients: [
       {
         client_id: client.id,
@@ -169,7 +172,7 @@ type Entry = { payload: Record<string, unknown>; expiresAt: number }
 /** Where the provider keeps clients, codes and grants: with the server, so that they outlive a change of keys. */
 export type Storage = Map<string, Entry>
 
-function adapterFor(storage: Storage): new (model: string) => object {
+function adapterFor(storage: Storage, documents: boolean): new (model: string) => object {
   return class {
     readonly #model: string
 
@@ -184,6 +187,7 @@ function adapterFor(storage: Storage): new (model: string) => object {
     }
 
     async find(id: string): Promise<Record<string, unknown> | undefined> {
+      if (documents && this.#model === 'Client' && URL.canParse(id)) return documentAt(id)
       const entry = storage.get(`${this.#model}:${id}`)
       return entry !== undefined && entry.expiresAt > Date.now() ? entry.payload : undefined
     }
@@ -205,4 +209,9 @@ function adapterFor(storage: Storage): new (model: string) => object {
       for (const [key, { payload }] of storage) if (payload['grantId'] === grantId) storage.delete(key)
     }
   }
+}
+
+async function documentAt(url: string): Promise<Record<string, unknown>> {
+  const document = (await (await fetch(url)).json()) as Record<string, unknown>
+  return { ...document, application_type: 'native' }
 }

@@ -29,9 +29,6 @@ export const RPC_ERROR = {
   unsupportedVersion: -32022,
 } as const
 
-/** Requests that a server may answer with `input_required`. (ST21) */
-export const ASKING: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
-
 /** Whether legacy clients do not have this method: it is one of 2026-07-28, or of tasks, which are not bridged. */
 export function isAbsent(method: string): boolean {
   return method === 'server/discover' || method.startsWith('subscriptions/') || method.startsWith('tasks/')

@@ -2,13 +2,13 @@
 import { html, type Html } from '../../pages/html.ts'
 import { relativeTime } from '../../pages/relative-time.ts'
 import type { AgentsView } from '../types.ts'
-import { form, loginFrame, type LoginPage, named } from './frame.ts'
+import { form, formPage, type FormPage, named } from '../../pages/form-page.ts'
 
 type ShownAgent = AgentsView['agents'][number]
 
-export function agentsPage(view: AgentsView): LoginPage {
+export function agentsPage(view: AgentsView): FormPage {
   const { title, user, agents } = view
-  return loginFrame(
+  return formPage(
     title,
     'Connected agents',
     html`What you have let in as <strong>${named(user.name ?? user.id)}</strong>.`,

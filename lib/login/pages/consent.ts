@@ -1,12 +1,12 @@
 /** The page that asks whether an agent may use a server. */
 import { html, type Html, type HtmlContent } from '../../pages/html.ts'
 import type { AgentClient, ConsentView } from '../types.ts'
-import { form, loginFrame, type LoginPage, named } from './frame.ts'
+import { form, formPage, type FormPage, named } from '../../pages/form-page.ts'
 
-export function consentPage(view: ConsentView): LoginPage {
+export function consentPage(view: ConsentView): FormPage {
   const { title, server, client, scopes, user, otherAccountUrl } = view
   const account = user.name ?? user.id
-  return loginFrame(
+  return formPage(
     title,
     `Let an agent use ${server.title}?`,
     // The server and where the answer goes: by these a user notices a login that somebody else has begun.

@@ -1,5 +1,6 @@
 /** The pages of the login: pure functions of what they show. */
+export { faultPage } from '../../pages/fault-page.ts'
 export { agentsPage } from './agents.ts'
 export { consentPage } from './consent.ts'
-export { type LoginPage, sendLoginPage } from './frame.ts'
-export { faultPage, returnPage } from './outcome.ts'
+export { type FormPage, sendFormPage } from '../../pages/form-page.ts'
+export { accountPage, returnPage } from './outcome.ts'

@@ -1,14 +1,14 @@
-/** The pages at the end: on the way back to the client, and why it does not go on. */
+/** The pages from which the browser goes on by itself: back to the client, or to where an account is connected. */
 import { html } from '../../pages/html.ts'
-import type { FaultView, ReturnView } from '../types.ts'
-import { loginFrame, type LoginPage, named, wayBack } from './frame.ts'
+import type { AccountView, ReturnView } from '../types.ts'
+import { formPage, type FormPage, named, wayBack } from '../../pages/form-page.ts'
 
-export function returnPage({ title, client, decision, url }: ReturnView): LoginPage {
+export function returnPage({ title, client, decision, url }: ReturnView): FormPage {
   const outcome =
     decision === 'allowed'
       ? html`${named(client.name)} is connected.`
       : html`${named(client.name)} was not let in, and is told so.`
-  return loginFrame(
+  return formPage(
     title,
     'You can close this page',
     outcome,
@@ -17,12 +17,12 @@ export function returnPage({ title, client, decision, url }: ReturnView): LoginP
   )
 }
 
-export function faultPage({ title, heading, words, back }: FaultView): LoginPage {
-  return loginFrame(
+export function accountPage({ title, client, url }: AccountView): FormPage {
+  return formPage(
     title,
-    heading,
-    undefined,
-    html`<p class="warning" role="alert">${words}</p>
-      ${back && html`<p class="on">${wayBack(back.url, html`Go back to ${named(back.client.name)}`)}</p>`}`,
+    'One more step',
+    html`The server needs an account of yours, before ${named(client.name)} is let in.`,
+    html`<p class="on">${wayBack(url, html`Go on to connect it`)}</p>
+      <p class="quiet">Nothing happens by itself? Then follow the link.</p>`,
   )
 }

@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
 import { type AggregateParts, memberUpstreamId } from './aggregate-parts.ts'
+import { isConnectionRequired } from './lists.ts'
 import type { Member } from './members.ts'
 
 /** How long a list or a handshake waits for one member, in milliseconds. */
@@ -13,6 +14,9 @@ const SHORT_WAIT_MS = 250
 
 /** The interval at which a member that does not answer is asked again, by one of those who wait for it. */
 const ASK_AGAIN_MS = 1_000
+
+/** The interval at which it is looked whether a user has connected an account. */
+const ACCOUNT_MS = 5_000
 
 /** How long a member counts as late without being asked, in milliseconds. */
 const LATE_MS = 30_000
@@ -54,6 +58,8 @@ export class Absences {
     const isLate = error instanceof GatewayError && error.code === 'upstream_timeout'
     const lateUntil = isLate ? performance.now() + LATE_MS : 0
     boundedSet(this.#absent, MAX_ABSENT, id, { lateUntil })
+    // That a user has no account there is nothing for the operator.
+    if (isConnectionRequired(error)) return
     const now = performance.now()
     if (now - (this.#reported.get(id) ?? -Infinity) < REPORT_AGAIN_MS) return
     boundedSet(this.#reported, MAX_ABSENT, id, now)
@@ -67,17 +73,23 @@ export class Absences {
     })
   }
 
-  /** Records that a member answers. Whoever waits for it is told. */
-  answered(member: Member): void {
+  /** Records that a member answers this user. Whoever waits for it is told. */
+  answered(member: Member, user: string | undefined): void {
     if (this.#absent.size === 0) return
     const id = memberUpstreamId(member, this.#parts)
     if (this.#absent.delete(id)) this.#waiting.get(id)?.hurry()
+    if (user !== undefined) this.#waiting.get(`${id}~${user}`)?.hurry()
   }
 
-  /** Makes `attempt` again and again until it succeeds. Returns a function that gives up. */
-  waitFor(member: Member, attempt: ReachAgain): () => void {
-    const id = memberUpstreamId(member, this.#parts)
-    const waiting = this.#waiting.get(id) ?? new WaitingForMember(() => this.#waiting.delete(id))
+  /**
+   * Makes `attempt` again and again until it succeeds. `user` is who waits for an account of their own there, which no
+   * other one's success helps. Returns a function that gives up.
+   */
+  waitFor(member: Member, attempt: ReachAgain, user?: string): () => void {
+    const upstream = memberUpstreamId(member, this.#parts)
+    const id = user === undefined ? upstream : `${upstream}~${user}`
+    const ms = user === undefined ? ASK_AGAIN_MS : ACCOUNT_MS
+    const waiting = this.#waiting.get(id) ?? new WaitingForMember(ms, () => this.#waiting.delete(id))
     this.#waiting.set(id, waiting)
     return waiting.add(attempt)
   }
@@ -93,12 +105,14 @@ const RETURNS_AT_A_TIME = 16
 /** Those who wait for one member: one of them asks at a time, and its success is that of all. */
 class WaitingForMember {
   readonly #attempts = new Set<ReachAgain>()
+  readonly #intervalMs: number
   readonly #onEmpty: () => void
   #timer: NodeJS.Timeout | undefined
   #isAsking = false
   #isHurried = false
 
-  constructor(onEmpty: () => void) {
+  constructor(intervalMs: number, onEmpty: () => void) {
+    this.#intervalMs = intervalMs
     this.#onEmpty = onEmpty
   }
 
@@ -124,7 +138,7 @@ class WaitingForMember {
 
   #arm(): void {
     if (this.#isAsking || this.#timer || this.#attempts.size === 0) return
-    this.#timer = setTimeout(() => this.#ask(), ASK_AGAIN_MS).unref()
+    this.#timer = setTimeout(() => this.#ask(), this.#intervalMs).unref()
   }
 
   #ask(): void {

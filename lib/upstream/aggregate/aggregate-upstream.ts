@@ -1,6 +1,7 @@
 /** An aggregate as an upstream: each message goes to one member, to all of them, or is answered here. */
 import { hash } from 'node:crypto'
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, isCode } from '../../errors.ts'
+import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Upstream } from '../../exchange/layer.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
@@ -34,6 +35,11 @@ export class AggregateUpstream implements Upstream {
       this.#aggregates.parts.outcome(this.id, true)
       return reply
     } catch (error) {
+      const [id] = exchange.requestIds
+      // A response like that of a server alone, whose links interceptors see.
+      if (isCode(error, 'connection_required') && id !== undefined) {
+        return jsonReply((error as GatewayError).toJsonRpc(id))
+      }
       if (!exchange.life.stopped) this.#aggregates.parts.outcome(this.id, !isFailure(error))
       throw error
     }

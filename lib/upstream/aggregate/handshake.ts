@@ -16,7 +16,7 @@ import { type AggregateParts, enter, sendToMember } from './aggregate-parts.ts'
 import type { Absences } from './absences.ts'
 import { endMember } from './farewell.ts'
 import { FIXED_CAPABILITIES, aggregateIdentity, instructionsOf } from './identity.ts'
-import { missingOf, nobodyAnswers } from './lists.ts'
+import { isConnectionRequired, missingOf, nobodyAnswers } from './lists.ts'
 import type { MemberSessions } from './member-sessions.ts'
 import { withMember } from './member-state.ts'
 import { type Member, membersFor } from './members.ts'
@@ -126,7 +126,7 @@ async function greet(
   try {
     const said = await Promise.race([greeting, late])
     if (said) {
-      absences.answered(member)
+      absences.answered(member, exchange.origin.principal?.id)
       return { member, ...said }
     }
     off()
@@ -159,6 +159,7 @@ function throwIfNobody(outcomes: readonly Greeted[], exchange: Exchange): void {
 }
 
 function saysLegacy(error: unknown): boolean {
+  if (isConnectionRequired(error)) return false
   if (error instanceof RpcError) return !MODERN_ERRORS.has(error.code)
   return isCode(error, 'bad_request') || (isCode(error, 'upstream_refused') && (error as GatewayError).status < 500)
 }

@@ -1,13 +1,13 @@
 /** The lists of all members as one list. */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, isCode } from '../../errors.ts'
 import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { RequestMessage } from '../../exchange/message.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import { RpcError } from '../../rpc-error.ts'
-import { META } from '../../protocol.ts'
+import { META, URL_ELICITATION_REQUIRED } from '../../protocol.ts'
 import type { AggregateServer } from '../../types.ts'
-import type { JsonObject } from '../../util/json.ts'
+import { type JsonObject, member as memberOf, parseJson } from '../../util/json.ts'
 import { cursorOf, restsOf, type Rest } from './cursors.ts'
 import { aggregateIdentity } from './identity.ts'
 import type { ListKind } from './list-kinds.ts'
@@ -18,8 +18,14 @@ import { rpcErrorReply, RPC_CODE } from './rpc-reply.ts'
 /** The key of a result's `_meta` that names the members that are missing in it, with the reasons. */
 export const MISSING = 'express-mcp-gateway/missing'
 
-/** The longest reason, in characters. */
+/** The longest reason, in characters, and the longest one with a link in it. */
 const MAX_REASON = 200
+const MAX_LINKED_REASON = 2_000
+
+/** Whether a member is missing for want of its user's account. It is the same error for the gateway and for its client. */
+export function isConnectionRequired(fault: unknown): fault is Error {
+  return isCode(fault, 'connection_required') || (fault instanceof RpcError && fault.code === URL_ELICITATION_REQUIRED)
+}
 
 /** As one of so many members that are read at once. */
 type ReadPart = (member: Member, cursor: string | undefined, readers: number) => Promise<Part>
@@ -43,11 +49,23 @@ export async function answerList(exchange: Exchange, list: ListKind, read: ReadP
   return jsonReply(resultText(message, exchange, list, parts))
 }
 
-/** The error when no member answers: the only member's own, if there is one. */
+/** The error when no member answers: the only member's own, if there is one, or that its user must connect accounts. */
 export function nobodyAnswers(faults: readonly unknown[]): GatewayError {
+  if (faults.every(isConnectionRequired)) return allConnectionsRequired(faults)
   const [first] = faults
   if (faults.length === 1 && first instanceof GatewayError) return first
   return new GatewayError('upstream_unreachable', 'None of the servers of this name answers', { cause: first })
+}
+
+/** One error with the links of all. */
+function allConnectionsRequired(faults: readonly Error[]): GatewayError {
+  const elicitations = faults.flatMap((fault) => {
+    const json = fault instanceof GatewayError ? memberOf(parseJson(fault.toJsonRpc()), 'error') : fault
+    const asked = memberOf(memberOf(json, 'data'), 'elicitations')
+    return Array.isArray(asked) ? (asked as unknown[]) : []
+  })
+  const message = faults.map(({ message: words }) => words).join(' ')
+  return new GatewayError('connection_required', message, { data: { elicitations } })
 }
 
 /** What is told of a member that is missing. */
@@ -57,6 +75,8 @@ export function missingOf(faults: readonly { readonly member: Member; readonly f
 }
 
 function reasonOf(fault: unknown): string {
+  // Its user needs the link, and no link works in part.
+  if (isConnectionRequired(fault)) return fault.message.slice(0, MAX_LINKED_REASON)
   const said = fault instanceof RpcError ? `The server says: ${fault.message}` : undefined
   const known = fault instanceof GatewayError ? fault.message : 'The server could not be asked'
   return (said ?? known).slice(0, MAX_REASON)

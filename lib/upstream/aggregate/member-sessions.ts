@@ -49,7 +49,7 @@ export class MemberSessions {
     const state = known || isModern ? known : await unlessStopped(life, this.join(exchange, member))
     try {
       const reply = await sendToMember(enter(exchange, member, { ...changes, state }, life), member, this.#parts)
-      this.#absences.answered(member)
+      this.#absences.answered(member, exchange.origin.principal?.id)
       return reply
     } catch (error) {
       if (isModern || !isCode(error, 'session_not_found') || isElsewhere(error) || life.stopped) throw error

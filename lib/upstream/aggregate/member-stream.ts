@@ -7,6 +7,7 @@ import type { Message } from '../../exchange/message.ts'
 import type { EventsReply } from '../../exchange/reply.ts'
 import type { Awaitable, MemberKind } from '../../types.ts'
 import type { Absences } from './absences.ts'
+import { isConnectionRequired } from './lists.ts'
 import type { Member } from './members.ts'
 
 /** How soon a stream that has ended is opened again: at once after a long life, else after a time that doubles. */
@@ -43,6 +44,7 @@ export interface MemberStreamHooks {
 /** One member's stream, and those that follow it. */
 export class MemberStream {
   readonly member: Member
+  readonly #user: string | undefined
   readonly #life: Lifetime
   readonly #listening: Listening
   readonly #absences: Absences
@@ -55,11 +57,14 @@ export class MemberStream {
   #isMissing = false
   /** Whether the member has refused, so that it is there, perhaps not yet. */
   #isRefused = false
+  /** Whether the member needs an account of the user's own. */
+  #needsAccount = false
   #isOver = false
 
   constructor(member: Member, exchange: Exchange, listening: Listening, absences: Absences, hooks: MemberStreamHooks) {
     this.member = member
     this.#life = exchange.life.child()
+    this.#user = exchange.origin.principal?.id
     this.#listening = listening
     this.#absences = absences
     this.#hooks = hooks
@@ -101,7 +106,8 @@ export class MemberStream {
   #wait(): void {
     if (this.#isOver || this.#giveUp) return
     this.#isMissing ||= !this.#isRefused
-    this.#giveUp = this.#absences.waitFor(this.member, async () => this.#isOver || (await this.#open()))
+    const attempt = async (): Promise<boolean> => this.#isOver || (await this.#open())
+    this.#giveUp = this.#absences.waitFor(this.member, attempt, this.#needsAccount ? this.#user : undefined)
   }
 
   async #open(): Promise<boolean> {
@@ -115,6 +121,7 @@ export class MemberStream {
       this.#found(reply, isNew)
       return true
     } catch (error) {
+      this.#needsAccount = isConnectionRequired(error)
       this.#isRefused = isCode(error, 'upstream_refused') && (error as GatewayError).status < 500
       return this.#isOver
     }

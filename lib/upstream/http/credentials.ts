@@ -1,7 +1,8 @@
 /**
  * Calls a server's `headers` function for every exchange, and once more when the server refuses the headers with 401.
  */
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, type GatewayErrorCode } from '../../errors.ts'
+import { brokerOf } from '../../exchange/connections.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { unlessStopped } from '../../exchange/lifetime.ts'
 import type { Reply } from '../../exchange/reply.ts'
@@ -23,16 +24,16 @@ type Send = (headers: readonly string[]) => Promise<Reply>
  */
 export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, send: Send): Promise<Reply> {
   const { principal, request, server } = exchange.origin
-  const call = (refused: Headers | undefined): Awaitable<Headers> =>
-    inHookTime(own({ principal, request, server, url, refused }), '"headers"')
+  const call = (refused?: Headers, challenge?: string): Awaitable<Headers> =>
+    inHookTime(own({ principal, request, server, url, refused, challenge }), '"headers"')
 
   async function attempt(headers: Headers): Promise<Reply> {
     const sent = checkHeaders(server, headers)
     try {
       return await send(sent)
     } catch (error) {
-      if (!(error instanceof RefusedCredentials)) throw error
-      const answer = call(headers)
+      if (!(error instanceof RefusedCredentials) || !mayHelp(error, own)) throw error
+      const answer = call(headers, error.wwwAuthenticate)
       const better = checkHeaders(server, isPromise(answer) ? await unlessStopped(exchange.life, answer) : answer)
       // Unchanged headers would be refused again, so the server's 401 is final.
       if (better.length === sent.length && better.every((part, index) => part === sent[index])) throw error
@@ -40,7 +41,7 @@ export function sendWith(own: HeadersFunction, exchange: Exchange, url: string, 
     }
   }
 
-  const answer = call(undefined)
+  const answer = call()
   return isPromise(answer) ? unlessStopped(exchange.life, answer).then(attempt) : attempt(answer)
 }
 
@@ -55,5 +56,25 @@ export function credentialsOf(exchange: Exchange): Awaitable<Headers | undefined
   return isPromise(answer) ? unlessStopped(exchange.life, answer) : answer
 }
 
-/** The server refused the gateway's credentials with 401, and has not processed the request. */
-export class RefusedCredentials extends GatewayError {}
+/** The server refused the gateway's credentials with 401 or 403, and has not processed the request. */
+export class RefusedCredentials extends GatewayError {
+  readonly answered: number
+  readonly wwwAuthenticate: string | undefined
+
+  constructor({ code, message }: RefusalText, answered: number, wwwAuthenticate: string | undefined) {
+    super(code, message)
+    this.answered = answered
+    this.wwwAuthenticate = wwwAuthenticate
+  }
+}
+
+interface RefusalText {
+  readonly code: GatewayErrorCode
+  readonly message: string
+}
+
+/** Other credentials help after 401. More rights help after 403, where the user can be asked for them. (RFC 6750 section 3.1) */
+function mayHelp({ answered, wwwAuthenticate = '' }: RefusedCredentials, own: HeadersFunction): boolean {
+  if (answered === 401) return true
+  return /\binsufficient_scope\b/.test(wwwAuthenticate) && brokerOf(own) !== undefined
+}

@@ -59,8 +59,8 @@ export class HttpUpstream implements Upstream {
         this.#transport.outcome(this.id, hasAnswered)
         if (!error) return resolve(replyOf(exchange, reply))
         reply.drain()
-        if (reply.status !== 401) return reject(error)
-        reject(new RefusedCredentials(error.code, error.message))
+        if (reply.status !== 401 && reply.status !== 403) return reject(error)
+        reject(new RefusedCredentials(error, reply.status, joined(reply.headers['www-authenticate'])))
       }
       const fail = (error: Error): void => {
         // An exchange stopped on the client's side is no failure of the upstream, except for a timeout.

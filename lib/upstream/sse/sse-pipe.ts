@@ -1,8 +1,8 @@
 /** HTTP+SSE as a pipe: messages arrive on one event stream, and are sent by POST. (2024-11-05 transports) */
 import { setMaxListeners } from 'node:events'
 import type { Readable } from 'node:stream'
-import { GatewayError } from '../../errors.ts'
-import type { Pipe, PipeContext } from '../../types.ts'
+import { GatewayError, isCode } from '../../errors.ts'
+import type { Pipe, PipeContext, RequestId } from '../../types.ts'
 import { member, parseJson } from '../../util/json.ts'
 import { within } from '../../util/timeout.ts'
 import { checkResponse } from '../http/check-response.ts'
@@ -78,7 +78,7 @@ export class SsePipe implements Pipe {
     this.#chars += message.length
     const posting = this.#post(message, from, this.#notified).then(
       (status) => this.#posted(message, parsed, status),
-      (error: unknown) => this.#end(error as Error),
+      (error: unknown) => this.#failed(message, parsed, error as Error),
     )
     if (member(parsed, 'id') === undefined) this.#notified = posting
     this.#isFull = this.#posts >= MAX_POSTS || this.#chars >= MAX_POSTED_CHARS
@@ -163,22 +163,37 @@ export class SsePipe implements Pipe {
   }
 
   #posted(message: string, parsed: unknown, status: number): void {
-    this.#posts -= 1
-    this.#chars -= message.length
     if (this.#isOver) return
     if (SESSION_GONE.has(status)) return this.#end(new Error(`The server has lost its session (${status})`))
-    if (status >= 300) this.#refused(parsed, status)
+    if (status >= 300) {
+      this.#refused(parsed, (id) => {
+        const error = { code: -32603, message: `The server refused the message (${status})` }
+        return JSON.stringify({ jsonrpc: '2.0', id, error })
+      })
+    }
+    this.#over(message)
+  }
+
+  /** The server has not got the message. For want of an account that is its answer; anything else ends the pipe. */
+  #failed(message: string, parsed: unknown, error: Error): void {
+    if (!isCode(error, 'connection_required')) return this.#end(error)
+    if (this.#isOver) return
+    this.#refused(parsed, (id) => (error as GatewayError).toJsonRpc(id))
+    this.#over(message)
+  }
+
+  #over(message: string): void {
+    this.#posts -= 1
+    this.#chars -= message.length
     if (!this.#isFull || this.#posts >= MAX_POSTS || this.#chars >= MAX_POSTED_CHARS) return
     this.#isFull = false
     this.onDrain?.()
   }
 
   /** Answers a request whose POST was refused, because the server sends no response to it on the stream. */
-  #refused(parsed: unknown, status: number): void {
-    const id = member(parsed, 'id')
-    if (id === undefined || member(parsed, 'method') === undefined) return
-    const error = { code: -32603, message: `The server refused the message (${status})` }
-    this.onMessage?.(JSON.stringify({ jsonrpc: '2.0', id, error }))
+  #refused(parsed: unknown, answer: (id: RequestId) => string): void {
+    const id = member(parsed, 'id') as RequestId | undefined
+    if (id !== undefined && member(parsed, 'method') !== undefined) this.onMessage?.(answer(id))
   }
 
   #end(cause: Error): void {

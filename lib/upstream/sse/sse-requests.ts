@@ -4,6 +4,7 @@ import { GatewayError } from '../../errors.ts'
 import { EVENT_STREAM_TYPE, JSON_TYPE } from '../../protocol.ts'
 import type { PipeContext, SseServer } from '../../types.ts'
 import { inHookTime } from '../../util/hook-timeout.ts'
+import { joined } from '../http/check-response.ts'
 import type { HttpTransport } from '../http/http-transport.ts'
 import { checkHeaders } from '../http/target.ts'
 
@@ -74,7 +75,8 @@ export class SseRequests {
     const sent = this.#flat(headers)
     const response = await send(sent)
     if (response.statusCode !== 401 || typeof this.#headers !== 'function') return response
-    const better = this.#flat(await this.#ask(context, headers))
+    const challenge = joined(response.headers['www-authenticate'])
+    const better = this.#flat(await this.#ask(context, headers, challenge))
     if (better.join('\n') === sent.join('\n')) return response
     await response.body.dump()
     return send(better)
@@ -85,10 +87,11 @@ export class SseRequests {
   }
 
   /** Passes no client request, because the stream outlives the request that opened it. */
-  async #ask({ principal }: PipeContext, refused?: SentHeaders): Promise<SentHeaders> {
+  async #ask({ principal }: PipeContext, refused?: SentHeaders, challenge?: string): Promise<SentHeaders> {
     const headers = this.#headers ?? {}
     if (typeof headers !== 'function') return headers
-    const context = { principal, request: undefined, server: this.#server, url: this.#url.href, refused }
+    const asked = { principal, request: undefined, server: this.#server, url: this.#url.href }
+    const context = { ...asked, refused, challenge }
     return inHookTime(headers(context), '"headers"')
   }
 }

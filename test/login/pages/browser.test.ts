@@ -5,9 +5,9 @@ import {
   agentsPage,
   consentPage,
   faultPage,
-  type LoginPage,
+  type FormPage,
   returnPage,
-  sendLoginPage,
+  sendFormPage,
 } from '../../../lib/login/pages/index.ts'
 import { HOSTILE_TEXTS, loginViews } from '../../fixtures/login-views.ts'
 import { describeChromium, startChromium } from '../../support/chromium.ts'
@@ -51,11 +51,11 @@ describeChromium('the pages in a browser', () => {
         request.on('data', (chunk: Buffer) => (body += chunk.toString()))
         request.on('end', () => {
           posted.push(body)
-          sendLoginPage(response, 200, returnPage({ ...views.returning, url }), { refresh: url })
+          sendFormPage(response, 200, returnPage({ ...views.returning, url }), { refresh: url })
         })
         return
       }
-      const pages: Record<string, () => LoginPage> = {
+      const pages: Record<string, () => FormPage> = {
         '/consent': () => consentPage({ ...views.consent, form: { ...views.consent.form, action: '/oauth/consent' } }),
         '/return': () => returnPage(views.returning),
         '/fault': () => faultPage(views.fault),
@@ -65,7 +65,7 @@ describeChromium('the pages in a browser', () => {
         '/nobody': () => agentsPage({ ...views.agents, agents: [] }),
       }
       const show = pages[request.url ?? '']
-      if (show) sendLoginPage(response, 200, show())
+      if (show) sendFormPage(response, 200, show())
       else response.writeHead(204).end()
     })
   })

@@ -1,6 +1,6 @@
 // The pages of the login: what they say to whom, and that no text becomes markup.
 import { ServerResponse } from 'node:http'
-import { agentsPage, consentPage, faultPage, returnPage, sendLoginPage } from '../../../lib/login/pages/index.ts'
+import { agentsPage, consentPage, faultPage, returnPage, sendFormPage } from '../../../lib/login/pages/index.ts'
 import type { ConsentView } from '../../../lib/login/types.ts'
 import { HOSTILE_TEXTS, loginViews } from '../../fixtures/login-views.ts'
 
@@ -155,7 +155,7 @@ test.each([
 /** The headers that a page is sent with. */
 function sent(options: { readonly refresh?: string } = {}): Record<string, unknown> {
   const response = new ServerResponse({ method: 'GET' } as never)
-  sendLoginPage(response, 200, returnPage(honest.returning), options)
+  sendFormPage(response, 200, returnPage(honest.returning), options)
   const head = (response as unknown as { _header: string })._header.split('\r\n').slice(1, -2)
   return Object.fromEntries(head.map((line) => [line.split(': ', 1)[0], line.slice(line.indexOf(': ') + 2)]))
 }

@@ -7,7 +7,7 @@ import { messageOf, type RequestMessage, type ResponseMessage } from '../../../e
 import { readResponse } from '../../../exchange/read-response.ts'
 import type { Handle } from '../../../exchange/reply.ts'
 import { parseEvent } from '../../../exchange/sse.ts'
-import { LEGACY_VERSIONS, MODERN_VERSIONS } from '../../../protocol.ts'
+import { ASKING, LEGACY_VERSIONS, MODERN_VERSIONS } from '../../../protocol.ts'
 import { member, parseJson } from '../../../util/json.ts'
 import type { BridgeParts } from '../bridge-parts.ts'
 import { askClient, inputRequestsIn, requestStateIn } from './input.ts'
@@ -15,7 +15,7 @@ import type { KnownTools } from './known-tools.ts'
 import { errorText, failureText, legacyError, legacyNotification, legacyResult } from './legacy-response.ts'
 import { missingName, modernRequest, type Round } from './modern-request.ts'
 import { CannotAsk, type Questions } from './questions.ts'
-import { ASKING, MAX_ASKING_ROUNDS, OF_A_REQUEST, RPC_ERROR } from '../tables.ts'
+import { MAX_ASKING_ROUNDS, OF_A_REQUEST, RPC_ERROR } from '../tables.ts'
 
 /** Retries of a result with `requestState` alone, which asks for no input: the pause doubles up to the last one. */
 const MAX_PAUSES = 200

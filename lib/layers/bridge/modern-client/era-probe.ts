@@ -1,5 +1,5 @@
 /** Finds out whether a server supports modern requests, by asking it once. (UC3, 2026-07-28 Versioning) */
-import { GatewayError } from '../../../errors.ts'
+import { GatewayError, isCode } from '../../../errors.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import { unlessStopped } from '../../../exchange/lifetime.ts'
 import type { Handle } from '../../../exchange/reply.ts'
@@ -27,11 +27,18 @@ export class EraProbe {
    * Asks the server in words of the gateway's own: no client can teach it anything. Rejects when the answer says nothing
    * of its era.
    */
-  speaksModern(upstreamId: string, exchange: Exchange, next: Handle): Promise<boolean> {
-    const running = this.#probes.get(upstreamId)
-    const probe = running ?? this.#ask(upstreamId, exchange, next).finally(() => this.#probes.delete(upstreamId))
-    if (!running) this.#probes.set(upstreamId, probe)
-    return unlessStopped(exchange.life, probe)
+  async speaksModern(upstreamId: string, exchange: Exchange, next: Handle): Promise<boolean> {
+    for (;;) {
+      const running = this.#probes.get(upstreamId)
+      const probe = running ?? this.#ask(upstreamId, exchange, next).finally(() => this.#probes.delete(upstreamId))
+      if (!running) this.#probes.set(upstreamId, probe)
+      try {
+        return await unlessStopped(exchange.life, probe)
+      } catch (error) {
+        // It concerns the account of whoever asked, which is another user's.
+        if (!running || !isCode(error, 'connection_required')) throw error
+      }
+    }
   }
 
   /** Runs in a detached lifetime, since other requests wait for it, too. */

@@ -1,15 +1,26 @@
-/** The frame of the login's pages, and how these are sent: without script, under a strict policy, never framed or kept. */
+/** The frame of pages with forms, and how these are sent: without script, under a strict policy, never framed or kept. */
 import { createHash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import { html, type Html, type HtmlContent, verbatim } from '../../pages/html.ts'
-import { leadsToApp } from '../redirect-uri.ts'
-import type { PageForm } from '../types.ts'
-import { LOGIN_STYLE } from './style.ts'
+import { html, type Html, type HtmlContent, verbatim } from './html.ts'
+import { leadsToApp } from '../util/app-url.ts'
+import { FORM_STYLE } from './form-style.ts'
 
-/** A rendered page, for `sendLoginPage()`. */
-export type LoginPage = Html
+/** A form on a page: where it is posted to, and its hidden fields. */
+export interface PageForm {
+  readonly action: string
+  readonly fields: Readonly<Record<string, string>>
+}
 
-export function loginFrame(app: string | undefined, heading: string, lead: HtmlContent, body: HtmlContent): LoginPage {
+/** The user who is logged in to the app, as pages show them. */
+export interface PageUser {
+  readonly id: string
+  readonly name?: string | undefined
+}
+
+/** A rendered page, for `sendFormPage()`. */
+export type FormPage = Html
+
+export function formPage(app: string | undefined, heading: string, lead: HtmlContent, body: HtmlContent): FormPage {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -17,7 +28,7 @@ export function loginFrame(app: string | undefined, heading: string, lead: HtmlC
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <title>${heading}${app !== undefined && ` – ${app}`}</title>
-        ${verbatim(`<style>${LOGIN_STYLE}</style>`)}
+        ${verbatim(`<style>${FORM_STYLE}</style>`)}
       </head>
       <body>
         <header class="top">
@@ -57,7 +68,7 @@ const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'content-security-policy': [
     "default-src 'none'",
-    `style-src 'sha256-${createHash('sha256').update(LOGIN_STYLE).digest('base64')}'`,
+    `style-src 'sha256-${createHash('sha256').update(FORM_STYLE).digest('base64')}'`,
     "form-action 'self'",
     "frame-ancestors 'none'",
     "base-uri 'none'",
@@ -73,10 +84,10 @@ const PAGE_HEADERS: Readonly<Record<string, string>> = {
  * Sends a page. With `refresh` the browser goes on to that URL by itself: a redirect that answers a form would have to
  * be listed in `form-action`, with all that it redirects to.
  */
-export function sendLoginPage(
+export function sendFormPage(
   response: ServerResponse,
   status: number,
-  page: LoginPage,
+  page: FormPage,
   { refresh }: { readonly refresh?: string } = {},
 ): void {
   const body = Buffer.from(page.text)

@@ -1,7 +1,7 @@
-/** The style of the login's pages. */
-import { BASE_STYLE } from '../../pages/base-style.ts'
+/** The style of pages with forms. */
+import { BASE_STYLE } from './base-style.ts'
 
-export const LOGIN_STYLE: string = `${BASE_STYLE}
+export const FORM_STYLE: string = `${BASE_STYLE}
 body { max-width: 40rem; overflow-wrap: anywhere; }
 .of { color: var(--soft); font-size: .9375rem; margin-bottom: .75rem; }
 .top strong { color: var(--ink); }

@@ -1,5 +1,5 @@
 /** Subscribes to a channel of Redis, on a connection of its own: one that listens takes no other commands. */
-import type { RedisClient } from '../stores/redis.ts'
+import type { RedisClient } from './redis.ts'
 
 /** What clients of `redis` and of `ioredis` have in common here. */
 interface Duplicable {

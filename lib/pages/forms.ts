@@ -1,6 +1,8 @@
 /** Reads the requests of browsers and clients: their path, parameters and form, and whether a form is of our own page. */
 import type { GatewayRequest } from '../types.ts'
-import type { ParameterList } from './engine.ts'
+
+/** The parameters of a query or a form, in order, with those that are repeated. */
+export type ParameterList = readonly (readonly [name: string, value: string])[]
 
 /** The largest form, in bytes: a sealed authorization request has a few thousand, an assertion of a client too. */
 const MAX_FORM_BYTES = 64 * 1024

@@ -1,5 +1,5 @@
 /** A store of the login in Redis, one server or a cluster. */
-import { checkPrefix, type RedisClient, RedisCommands } from '../stores/redis.ts'
+import { checkPrefix, type RedisClient, RedisCommands } from './redis.ts'
 import type { LoginAddOptions, LoginSetOptions, LoginStore } from '../types.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 import { RedisSubscriptions } from './redis-subscription.ts'

@@ -1,6 +1,6 @@
 // The login's store in memory: its contract, and what goes when there is too much.
 import { loginStoreContract } from '../../lib/testing.ts'
-import { MemoryLoginStore } from '../support/login.ts'
+import { MemoryLoginStore } from '../../lib/stores/memory-login-store.ts'
 
 const { jest } = import.meta
 afterEach(() => {

@@ -1,6 +1,6 @@
 // The login's store in a real Redis, through both client libraries.
 import { loginStoreContract } from '../../lib/testing.ts'
-import { RedisLoginStore } from '../support/login.ts'
+import { RedisLoginStore } from '../../lib/stores/redis-login-store.ts'
 import { describeRedis, REDIS_CLIENTS, type RedisConnection, type RunningRedis, startRedis } from '../support/redis.ts'
 
 describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => {
