@@ -287,6 +287,8 @@ const CASES: readonly [name: string, make: Make, takes: Readonly<Record<string, 
     'createExpressServer',
     (options) => api.createExpressServer(express(), options),
     { IncomingMessage: [], ServerResponse: [] },
+  ],
+  [
     'userConnections',
     connections,
     {
