@@ -150,6 +150,8 @@ async function lose(mode, config, ids, isRight) {
     await exited
     const answered = names.map(async (run, index) => {
       const { requestState, inputRequests = {} } = asked[index].result ?? {}
+      // Without a question there is nothing to answer: it would be another call.
+      if (requestState === undefined) return wrong.push([run, asked[index]])
       const inputResponses = Object.fromEntries(
         Object.keys(inputRequests).map((key) => [key, { action: 'accept', content: {} }]),
       )
@@ -157,8 +159,8 @@ async function lose(mode, config, ids, isRight) {
       const began = performance.now()
       const outcome = await call(other.url, run, { inputResponses, requestState })
       slowest.ms = Math.max(slowest.ms, performance.now() - began)
-      if (requestState !== undefined && isRight(outcome)) right += 1
-      else wrong.push([run, asked[index].error, outcome])
+      if (isRight(outcome)) right += 1
+      else wrong.push([run, outcome])
     })
     await Promise.all(answered)
     nodes[owner] = await startNode(options)

@@ -1,4 +1,6 @@
-// Which servers are bridged: those that have no handshake, as long as they have none.
+// Which servers are bridged: those that have no handshake, as long as they have none. In this folder a bare
+// number in the name of a test is one of the sixteen edge cases of the bridges' design, u2 to u5 are the layers that meet the
+// bridge for modern clients: event log, recovery, resumption, cancellation.
 import { type Bridged, bridged, refusal, refuse, shake } from '../../support/bridged.ts'
 import { legacyCall, modernCall } from '../../support/fixture.ts'
 

@@ -198,7 +198,7 @@ describe('with keys, and a server that gives event ids', () => {
 describe('with an event log, where the server gives no event ids', () => {
   const startLogged = (): [LegacyServer, LegacyServer] => startNodes({ eventLog: new MemoryEventLog(), logs: true })
 
-  test('ST24 the answer gets to the node that holds the call, and the outcome back', async () => {
+  test('u2 ST24 the answer gets to the node that holds the call, and the outcome back', async () => {
     const [first, second] = startLogged()
     asksInCall(first)
     const call = callOf()

@@ -183,6 +183,16 @@ describe('asked in the stream of the call', () => {
     expect(count('tools/call')).toBe(1)
   })
 
+  test('ER14 a call that breaks behind its answer has failed at the server: its state was good', async () => {
+    const { call, asked, stream } = await askOnStream()
+    server.upstream.on('response', (answer) => {
+      answer.empty()
+      stream.cut()
+    })
+    expect(await server.ask(retry(call, asked, { elicitation_1: ACCEPTED }))).toMatchObject({ status: 502, code: 502 })
+    expect(count('tools/call')).toBe(1)
+  })
+
   test('15 the server no longer waits for the answer: its own error is relayed', async () => {
     const { call, asked, stream } = await askOnStream()
     stream.say({ id: callIdOf(server, 's1'), error: { code: -32001, message: 'Request timed out' } })
@@ -438,7 +448,7 @@ describe('a question that nobody answers', () => {
     expect(farewells()).toEqual([])
   })
 
-  test('SE5 a client that leaves while its answer is worked on cancels the call; one that leaves before has cancelled nothing', async () => {
+  test('u5 SE5 a client that leaves while its answer is worked on cancels the call; one that leaves before has cancelled nothing', async () => {
     const { call, asked, stream } = await askOnStream()
     asked.client.leave()
     await settled()

@@ -128,7 +128,7 @@ describe('what belongs to a call', () => {
       const token = (paramsOf(asked)['_meta'] as Record<string, unknown>)['progressToken']
       expect(token).toBe(asked.exchange.requestIds[0])
       const stream = asked.events()
-      for (const progress of [1, 0.5, 2]) {
+      for (const progress of [1, 1, 0.5, 2]) {
         stream.say({ method: 'notifications/progress', params: { progressToken: token, progress } })
       }
       stream.say({ method: 'notifications/progress', params: { progressToken: 'other', progress: 3 } })
@@ -195,7 +195,7 @@ describe('what belongs to a call', () => {
     expect(clients.map(({ client }) => client.says.at(0))).toEqual(['notifications/message', 'result'])
   })
 
-  test('SE5 LC8 a client that leaves cancels its call at the server, and the session goes on', async () => {
+  test('u5 SE5 LC8 a client that leaves cancels its call at the server, and the session goes on', async () => {
     server.upstream.on('tools/call', () => {})
     const client = server.send(callOf())
     await server.upstream.asked.next(({ kind }) => kind === 'tools/call')
