@@ -35,7 +35,7 @@ export class Page {
 
   /** Of a result and the text of the response that it stands in. */
   constructor(result: JsonObject, response: string, source: PageSource) {
-    const items = itemsOf(result, response, source)
+    const items = namedItems(result, response, source)
     this.items = items.map(({ name, text }) => ({ name, text }))
     this.text = items.map(({ text }) => text).join(',')
     this.chars = items.reduce((chars, item) => chars + item.chars, 0)
@@ -47,7 +47,7 @@ export class Page {
 }
 
 /** Items without a name are left out: nobody could call them. */
-function itemsOf(
+function namedItems(
   result: JsonObject,
   response: string,
   { list, member, separator }: PageSource,
@@ -74,7 +74,7 @@ function shownText(json: JsonObject, text: string, shown: JsonObject): string {
 
 /** How many pages are known, and how many bytes they hold. */
 const MAX_KNOWN_PAGES = 1_000
-const MAX_KNOWN_BYTES = 16 * 1024 * 1024
+const MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 /** What a character of a page, and what an item costs, in bytes: the text is there twice, as it came and as it is shown. */
 const PER_CHAR_BYTES = 3
@@ -90,12 +90,12 @@ interface KnownPage {
  * very same text, nothing of it is parsed, and nothing renamed. It saves no request, and shows nobody what is another's.
  */
 export class KnownPages {
-  readonly #pages = new WeightedMap<KnownPage>(MAX_KNOWN_PAGES, MAX_KNOWN_BYTES)
+  readonly #pages = new WeightedMap<KnownPage>(MAX_KNOWN_PAGES, MAX_PAGE_BYTES)
 
   /** As JSON.parse of a response, but with a `Page` as the result where the text is known. */
   parse(text: string, id: RequestId, source: PageSource): unknown {
     const rest = withoutId(text, id)
-    const known = rest === undefined ? undefined : this.#pages.get(keyOf(source))
+    const known = rest === undefined ? undefined : this.#pages.get(keyOfPage(source))
     return known && known.text === rest ? { jsonrpc: '2.0', id, result: known.page } : parseJson(text)
   }
 
@@ -105,13 +105,13 @@ export class KnownPages {
     const rest = withoutId(text, id)
     if (rest !== undefined) {
       const bytes = PER_CHAR_BYTES * (rest.length + page.text.length) + PER_ITEM_BYTES * page.items.length
-      this.#pages.set(keyOf(source), { text: rest, page }, bytes)
+      this.#pages.set(keyOfPage(source), { text: rest, page }, bytes)
     }
     return page
   }
 }
 
-function keyOf({ member, list, separator, cursor }: PageSource): string {
+function keyOfPage({ member, list, separator, cursor }: PageSource): string {
   return JSON.stringify([member.server, list.method, separator, cursor])
 }
 

@@ -458,3 +458,39 @@ test('modern META crosses to each member', async () => {
     [META.protocolVersion]: '2026-07-28',
   })
 })
+
+test('a name that nobody has is looked for once by all who ask for it, and again after a second', async () => {
+  const one = await member(['a'])
+  const { session } = await open({ one }, { options: { separator: false } })
+  const ask = async () => (await session.post(call('none'))).message!.error
+  const errors = await Promise.all([ask(), ask(), ask()])
+  expect(errors).toEqual([1, 2, 3].map(() => expect.objectContaining({ code: -32602 }) as object))
+  expect(one.requests('tools/list')).toHaveLength(1)
+  const now = performance.now()
+  const clock = import.meta.jest.spyOn(performance, 'now').mockImplementation(() => now + 1_100)
+  try {
+    serveList(one, 'tools/list', [tool('none')])
+    expect((await session.post(call('none'))).message!.result).toBeDefined()
+  } finally {
+    clock.mockRestore()
+  }
+})
+
+test('HD12 headers for a tool’s parameters are not said again where its name is looked for', async () => {
+  const one = await modernMember(['a'])
+  const { gateway } = { gateway: await aggregated({ members: { one }, options: { separator: false } }) }
+  await postModern(gateway.url('desk'), modernRequest('tools/call', { name: 'a' }), { 'mcp-param-region': 'eu' })
+  expect(one.requests('tools/list')[0]!.headers).toMatchObject({ 'mcp-method': 'tools/list' })
+  expect(one.requests('tools/list')[0]!.headers).not.toHaveProperty('mcp-param-region')
+  expect(one.requests('tools/list')[0]!.headers).not.toHaveProperty('mcp-name')
+})
+
+test('ST7 a member that refuses `server/discover` is missing in it, with the reason', async () => {
+  const [one, two] = [await modernMember(), await modernMember()]
+  two.on('server/discover', ({ error }) => error(-32603, 'Out of order'))
+  const gateway = await aggregated({ members: { one, two } })
+  const { message } = await postModern(gateway.url('desk'), modernRequest('server/discover'))
+  expect(message!.result).toMatchObject({
+    _meta: { 'express-mcp-gateway/missing': { two: 'The server says: Out of order' } },
+  })
+})

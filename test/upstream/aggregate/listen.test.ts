@@ -321,3 +321,70 @@ function fetchThrough(port: string, request: IncomingMessage, headers: object, r
   response.on('close', () => onward.destroy())
   request.pipe(onward)
 }
+
+describe('what is told of lists', () => {
+  test('a new member is told of, in the kinds that are shown of it, and nothing of it twice', async () => {
+    const [one, two, three] = [await member(), await member(), await member()]
+    const all: Record<string, { url: string }> = { one: { url: one.url } }
+    const kindOf: Readonly<Record<string, string>> = { two: 'tools', three: 'prompts' }
+    const show = (of: { member: string; kind: string }) => of.member === 'one' || kindOf[of.member] === of.kind
+    const gateway = await aggregated({
+      members: {},
+      config: { members: () => ({ ...all }), show },
+      gateway: { recheckMs: 20 },
+    })
+    const session = await initialize(gateway.url('desk'))
+    const listening = await session.listen()
+    all['two'] = { url: two.url }
+    expect(await listening.nextMessage()).toMatchObject({ method: TOOLS_CHANGED })
+    all['three'] = { url: three.url }
+    expect(await listening.nextMessage()).toMatchObject({ method: 'notifications/prompts/list_changed' })
+    listening.close()
+  })
+
+  test('PU5 what two members say in one batch names them, as single messages do', async () => {
+    const one = await member()
+    const gateway = await aggregated({ members: { one } })
+    const session = await initialize(gateway.url('desk'), { version: '2025-03-26', capabilities: { elicitation: {} } })
+    const listening = await session.listen()
+    const stream = await streamOf(one)
+    const question = '{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"message":"Who?"}}'
+    const changed = `{"jsonrpc":"2.0","method":"${TOOLS_CHANGED}"}`
+    await stream.write(`data: [${question},${changed}]\n\n`)
+    expect(JSON.parse((await listening.next()).data)).toMatchObject([{ id: 'one~1' }, { method: TOOLS_CHANGED }])
+    listening.close()
+  })
+
+  test('names are asked for again once a list is told to have changed', async () => {
+    const one = await member(['old'])
+    const gateway = await aggregated({ members: { one }, options: { separator: false } })
+    const session = await initialize(gateway.url('desk'))
+    const listening = await session.listen()
+    const stream = await streamOf(one)
+    const called = async () =>
+      (await session.post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'new' } })).message!
+    expect((await called()).error).toMatchObject({ code: -32602 })
+    one.on('tools/list', ({ result }) => result({ tools: [{ name: 'new', inputSchema: { type: 'object' } }] }))
+    one.sessions.clear()
+    stream.end()
+    await nextOf(listening, TOOLS_CHANGED)
+    expect((await called()).result).toBeDefined()
+    listening.close()
+  })
+
+  test('SE6 the ids of a modern member’s events are not told', async () => {
+    const one = await modernMember()
+    one.on('subscriptions/listen', async (exchange) => {
+      const params = { notifications: { toolsListChanged: true } }
+      const stream = exchange.stream()
+      await stream.send({ method: 'notifications/subscriptions/acknowledged', params }, { id: '1' })
+      await stream.send({ method: TOOLS_CHANGED, params: {} }, { id: '2' })
+    })
+    const gateway = await aggregated({ members: { one } })
+    const message = modernRequest('subscriptions/listen', { notifications: { toolsListChanged: true } })
+    const stream = await openModern(gateway.url('desk'), message)
+    await stream.next()
+    expect(await stream.next()).not.toHaveProperty('id', '2')
+    stream.close()
+  })
+})

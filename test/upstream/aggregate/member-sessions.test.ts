@@ -361,3 +361,80 @@ test('modern and legacy clients have their own', async () => {
   const session = await initialize(gateway.url('desk'))
   expect((await session.request('tools/list')).body).toContain('one__old')
 })
+
+describe('a member that has changed', () => {
+  test('and refuses the log level that it had accepted is opened again all the same', async () => {
+    const one = await member()
+    const gateway = await aggregated({ members: { one } })
+    const session = await initialize(gateway.url('desk'))
+    await session.request('logging/setLevel', { level: 'debug' })
+    one.on('logging/setLevel', ({ error }) => error(-32601, 'No log'))
+    one.sessions.clear()
+    expect((await session.post(call('one__echo'))).message?.result).toBeDefined()
+  })
+
+  test('SS8 and has lost its session ends it whole with a log level, too, where the store cannot keep another', async () => {
+    const [one, two] = [await member(), await member()]
+    const gateway = await aggregated({ members: { one, two }, gateway: { sessions: sealed() } })
+    const session = await initialize(gateway.url('desk'))
+    one.sessions.clear()
+    expect((await session.request('logging/setLevel', { level: 'debug' })).status).toBe(404)
+  })
+
+  test('SE7 an event id of the session that it has lost is not said in the new one', async () => {
+    const one = await member()
+    const gateway = await aggregated({ members: { one } })
+    const session = await initialize(gateway.url('desk'))
+    one.sessions.clear()
+    const stream = await session.listen({ 'last-event-id': 'one~5' })
+    expect(stream.status).toBe(200)
+    const asked = one.requests('GET').map(({ headers }) => headers['last-event-id'])
+    expect(asked.filter((id) => id !== undefined)).toEqual(['5'])
+    expect(asked.at(-1)).toBeUndefined()
+    stream.close()
+  })
+})
+
+test('a member that agrees to no revision is missing in the handshake, with the reason', async () => {
+  const [one, odd] = [await member(), await member()]
+  odd.on('initialize', ({ result }) => result({}))
+  const gateway = await aggregated({ members: { one, odd } })
+  const { opening } = await initialize(gateway.url('desk'))
+  expect(opening.message?.result).toMatchObject({
+    _meta: { 'express-mcp-gateway/missing': { odd: expect.any(String) as string } },
+  })
+})
+
+describe('UT4 cancelling', () => {
+  const cancelled = 'notifications/cancelled'
+
+  test.each(['tools/list', 'logging/setLevel'])('%s stops it at all members, under their own ids', async (method) => {
+    const members = { one: await member(), two: await member() }
+    for (const each of Object.values(members)) each.on(method, () => {})
+    const gateway = await aggregated({ members })
+    const session = await initialize(gateway.url('desk'))
+    const asking = session.stream({ jsonrpc: '2.0', id: 9, method, params: { level: 'info' } })
+    asking.catch(() => {})
+    const asked = await Promise.all(Object.values(members).map((each) => each.nextRequest(method)))
+    await session.post({ jsonrpc: '2.0', method: cancelled, params: { requestId: 9 } })
+    for (const [index, each] of Object.values(members).entries()) {
+      const { message } = await each.nextRequest(cancelled)
+      expect(message!.params!['requestId']).toBe(asked[index]!.message!.id)
+      expect(message!.params!['requestId']).not.toBe(9)
+    }
+  })
+
+  test('a request whose id is too long to be remembered is said to all members', async () => {
+    const [one, two] = [await member(), await member()]
+    one.on('tools/call', () => {})
+    const gateway = await aggregated({ members: { one, two } })
+    const session = await initialize(gateway.url('desk'))
+    const requestId = 'x'.repeat(300)
+    const calling = session.post(call('one__echo', requestId))
+    const asked = await one.nextRequest('tools/call')
+    await session.post({ jsonrpc: '2.0', method: cancelled, params: { requestId } })
+    for (const each of [one, two]) expect((await each.nextRequest(cancelled)).message?.params).toEqual({ requestId })
+    asked.cut()
+    await calling
+  })
+})

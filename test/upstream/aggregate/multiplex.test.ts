@@ -260,6 +260,25 @@ test('test_merge_initialize_merges_upstream_instructions_when_multiplexing', asy
   expect(message?.result).toMatchObject({ instructions: '[one]\nBe kind.' })
 })
 
+test('test_merge_initialize_forwards_single_backend_without_multiplexing: here under its name, as with others beside it', async () => {
+  const one = await member()
+  one.on('initialize', ({ message, result }) => {
+    one.sessions.add('s')
+    const { protocolVersion } = message!.params!
+    result(
+      { protocolVersion, capabilities: {}, serverInfo: {}, instructions: 'Solo server instructions.' },
+      { 'mcp-session-id': 's' },
+    )
+  })
+  const gateway = await aggregated({ members: { one } })
+  const { message } = await post(gateway.url('desk'), initializeMessage())
+  expect(message?.result).toMatchObject({
+    protocolVersion: '2025-11-25',
+    serverInfo: { name: 'desk' },
+    instructions: '[one]\nSolo server instructions.',
+  })
+})
+
 test('test_merge_initialize_no_instructions_when_multiplexing', async () => {
   const { session } = await two()
   expect(Object.keys(session.opening.message!.result as Result)).not.toContain('instructions')

@@ -41,6 +41,13 @@ test('questions: results of tools in messages of sampling, also as a result that
   expect(mapResultUris(asks(params), map)).toEqual(asks(mapped))
 })
 
+test('questions: a result of a tool within another', () => {
+  const nested = (uri: string) => ({
+    messages: [{ content: { type: 'tool_result', content: [{ type: 'tool_result', content: [link(uri)] }] } }],
+  })
+  expect(mapQuestionUris(nested('a:1'), map)).toEqual(nested('m+a:1'))
+})
+
 test('items of lists: resources and templates', () => {
   expect(mapResource({ uri: 'a:1', name: 'a:2' }, map)).toEqual({ uri: 'm+a:1', name: 'a:2' })
   expect(mapResource({ uriTemplate: 'a:{x}' }, map)).toEqual({ uriTemplate: 'm+a:{x}' })
