@@ -1,11 +1,10 @@
 /** Stores the events of session streams in the event log, so that clients can resume them. (SE6, SE7) */
 import { createHash, randomBytes } from 'node:crypto'
-import { GatewayError } from '../../errors.ts'
 import type { ClientSession, Exchange } from '../../exchange/exchange.ts'
 import type { Layer } from '../../exchange/layer.ts'
 import { drainReply, type Handle, type Reply, streamExchange } from '../../exchange/reply.ts'
 import { HEADER } from '../../protocol.ts'
-import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
+import type { EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
 import { within } from '../../util/timeout.ts'
 import { decode, eventsGone, parseEventId, possiblyUnanswered, wantsPriming } from './entry.ts'
 import { EventLogBody } from './event-log-body.ts'
@@ -13,7 +12,7 @@ import { LogMailbox } from './mailbox.ts'
 import { Reader } from './reader.ts'
 import { Replay } from './replay.ts'
 import { detachedExchange, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
-import { TimedEventLog } from './timed-event-log.ts'
+import { callLog, TimedEventLog } from './timed-event-log.ts'
 
 /** How long a log may take to close. */
 const FAREWELL_MS = 1_000
@@ -168,15 +167,6 @@ interface Reading {
   readonly exchange: Exchange
   readonly next: Handle
   readonly reader: Reader
-}
-
-/** A log that fails is answered with 503. */
-async function callLog<T>(operation: () => Awaitable<T>): Promise<T> {
-  try {
-    return await operation()
-  } catch (cause) {
-    throw new GatewayError('unavailable', 'The event log is unavailable', { cause })
-  }
 }
 
 /** Rejects as soon as the exchange is stopped, even while it waits for its turn or for the log. */
