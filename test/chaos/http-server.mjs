@@ -79,7 +79,11 @@ const listener = createListener(async (request, response) => {
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
     const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : undefined
-    const answering = { what: `${request.method} ${body?.method ?? ''} ${body?.params?.arguments?.call ?? ''}` }
+    const { 'x-node': node, 'x-principal': principal } = request.headers
+    const name = body?.params?.arguments?.call ?? ''
+    const answering = {
+      what: `${request.method} ${body?.method ?? ''} ${name} of ${String(principal)} at ${String(node)}`,
+    }
     open.add(answering)
     response.once('close', () => open.delete(answering))
     await serve(request, response, body)

@@ -12,7 +12,7 @@ const RESOURCE_SLACK = 4
 
 /**
  * @typedef {import('./world.mjs').World} World
- * @typedef {{ heapBytes: number, resources: Record<string, number> }} Holding
+ * @typedef {{ heapBytes: number, resources: Record<string, number>, sockets: (number | string)[] }} Holding
  */
 
 /** @param {World} world @returns {Promise<Holding[]>} */
@@ -23,6 +23,10 @@ export function holdings(world) {
 /** @param {World} world @param {Holding} fresh what a node holds that has served nobody @returns {Promise<string[]>} */
 async function leftovers(world, fresh) {
   const left = []
+  /** @type {(port: number | string) => number | string} */
+  const nameOf = (port) => KINDS.find((kind) => world.servers[kind].link.port === port) ?? port
+  /** @type {ReadonlySet<number | string>} */
+  const bridged = new Set([world.servers.old.link.port, world.servers.plain.link.port])
   const pipes = world.pipes()
   if (pipes.length > 0) left.push(`${pipes.length} child processes`)
   for (const kind of KINDS) {
@@ -33,13 +37,18 @@ async function leftovers(world, fresh) {
     const streams = open.length - calls.length
     if (streams > sessions.length) left.push(`${streams} streams at ${kind} for ${sessions.length} sessions`)
   }
-  for (const [at, { heapBytes, resources }] of (await holdings(world)).entries()) {
+  for (const [at, { heapBytes, resources, sockets }] of (await holdings(world)).entries()) {
     const grown = heapBytes - fresh.heapBytes
     if (grown > HEAP_SLACK_BYTES) left.push(`node ${at} has ${Math.round(grown / 1024)} KiB more`)
     for (const [type, count] of Object.entries(resources)) {
-      const more = count - (fresh.resources[type] ?? 0)
-      if (more > RESOURCE_SLACK) left.push(`node ${at} has ${more} ${type} more`)
+      // A bridge keeps sessions for its principals for a while, and listens to them.
+      const kept = type === 'TCPSocketWrap' ? sockets.filter((port) => bridged.has(port)).length : 0
+      const more = count - kept - (fresh.resources[type] ?? 0)
+      if (more > RESOURCE_SLACK) left.push(`node ${at} has ${more} ${type} more: ${sockets.map(nameOf).join(', ')}`)
     }
+  }
+  for (const [at, { front }] of world.nodes.entries()) {
+    if (front.open() > 0) left.push(`${front.open()} connections of clients to node ${at}`)
   }
   if (world.balancer.open() > 0) left.push(`${world.balancer.open()} connections of clients`)
   return left

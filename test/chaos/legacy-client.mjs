@@ -17,6 +17,8 @@ const MAX_RETURNS = 60
 export class LegacyClient {
   /** @type {Session | undefined} */
   #session
+  /** @type {Promise<Session | undefined> | undefined} */
+  #opening
   /** @type {Map<string, Call>} */
   #calls = new Map()
   /** Of the questions in the session's own stream. @type {Set<string>} */
@@ -30,9 +32,15 @@ export class LegacyClient {
     this.listens = options.random.chance(0.7)
   }
 
-  /** Opens a session unless there is one. @returns {Promise<Session | undefined>} */
-  async #open() {
+  /** The session, opened once for all calls that wait for one. @returns {Promise<Session | undefined>} */
+  async #sessionNow() {
     if (this.#session && !this.#session.isOver) return this.#session
+    this.#opening ??= this.#open().finally(() => (this.#opening = undefined))
+    return this.#opening
+  }
+
+  /** @returns {Promise<Session | undefined>} */
+  async #open() {
     const { principal, url, ledger, name } = this.options
     const authorization = `Bearer ${principal}`
     const clientInfo = { name: 'chaos', version: '1' }
@@ -72,7 +80,7 @@ export class LegacyClient {
     // Nobody would hear it.
     const asked = tool === 'ask_in_session' && !this.listens ? 'ask' : tool
     const call = ledger.open({ principal, client: name, server, tool: asked })
-    const session = await this.#open()
+    const session = await this.#sessionNow()
     if (!session) {
       call.told('no session to be had')
       return call

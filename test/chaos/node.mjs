@@ -120,7 +120,12 @@ function inspect() {
   /** @type {Record<string, number>} */
   const resources = {}
   for (const type of process.getActiveResourcesInfo()) resources[type] = (resources[type] ?? 0) + 1
-  return { name, heapBytes: process.memoryUsage().heapUsed, resources }
+  // Which link a socket belongs to is known by its ports.
+  const handles = /** @type {any} */ (process)._getActiveHandles()
+  const sockets = handles.flatMap((/** @type {any} */ { remotePort, localPort }) =>
+    remotePort === undefined ? [] : [localPort === port ? 'a client' : remotePort],
+  )
+  return { name, heapBytes: process.memoryUsage().heapUsed, resources, sockets }
 }
 
 process.on('message', (/** @type {any} */ message) => {
@@ -129,4 +134,5 @@ process.on('message', (/** @type {any} */ message) => {
 })
 // A node that leaves has to end by itself: whatever it has left open would keep it.
 process.once('disconnect', () => isLeaving || process.exit())
-process.send?.({ port: /** @type {import('node:net').AddressInfo} */ (listener.address()).port })
+const { port } = /** @type {import('node:net').AddressInfo} */ (listener.address())
+process.send?.({ port })

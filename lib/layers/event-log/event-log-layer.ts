@@ -1,6 +1,5 @@
 /** Stores the events of session streams in the event log, so that clients can resume them. (SE6, SE7) */
 import { hash, randomBytes } from 'node:crypto'
-import { GatewayError } from '../../errors.ts'
 import type { ClientSession, Exchange } from '../../exchange/exchange.ts'
 import type { Layer } from '../../exchange/layer.ts'
 import { drainReply, type Handle, type Reply, streamExchange, wholeOf } from '../../exchange/reply.ts'
@@ -14,7 +13,7 @@ import { LogMailbox } from './mailbox.ts'
 import { Reader } from './reader.ts'
 import { Replay } from './replay.ts'
 import { detachedExchange, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
-import { TimedEventLog } from './timed-event-log.ts'
+import { callLog, TimedEventLog } from './timed-event-log.ts'
 import { logWhole, type WholeStream } from './whole-stream.ts'
 
 /** How long a log may take to close. */
@@ -183,15 +182,6 @@ interface Reading {
   readonly exchange: Exchange
   readonly next: Handle
   readonly reader: Reader
-}
-
-/** A log that fails is answered with 503. */
-async function callLog<T>(operation: () => Awaitable<T>): Promise<T> {
-  try {
-    return await operation()
-  } catch (cause) {
-    throw new GatewayError('unavailable', 'The event log is unavailable', { cause })
-  }
 }
 
 /** Rejects as soon as the exchange is stopped, even while it waits for its turn or for the log. */

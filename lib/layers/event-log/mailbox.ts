@@ -1,6 +1,7 @@
 /** Hands an answer from the node that a client sent it to, to the one that waits for it: by way of the event log. */
 import { randomBytes } from 'node:crypto'
 import type { EventLog } from '../../types.ts'
+import { callLog } from './timed-event-log.ts'
 
 /** How long the log is asked to wait at a time, in milliseconds. */
 const TAKE_MS = 20_000
@@ -27,9 +28,13 @@ export class LogMailbox {
     this.#digestOf = digestOf
   }
 
-  /** Leaves an answer, under a name that no stream has. Resolves with `false` when there has been one. */
+  /**
+   * Leaves an answer, under a name that no stream has. Resolves with `false` when there has been one. Rejects with
+   * `unavailable` when the log fails.
+   */
   async put(sessionId: string, stream: string, text: string): Promise<boolean> {
-    return this.#log.append({ session: this.#digestOf(sessionId), stream }, [{ position: 1, text }])
+    const name = { session: this.#digestOf(sessionId), stream }
+    return callLog(() => this.#log.append(name, [{ position: 1, text }]))
   }
 
   /** Resolves with the answer, or with `undefined` after a while without one. Never rejects. */
@@ -55,11 +60,12 @@ export class LogMailbox {
     }
   }
 
-  /** Whether a node waits for an answer. Rejects when the log fails. */
+  /** Whether a node waits for an answer. Rejects with `unavailable` when the log fails. */
   async isHeld(sessionId: string): Promise<boolean> {
     const name = { session: this.#digestOf(sessionId), stream: HOLDER }
-    if (!(await this.#log.claim(name, `${this.#writer}-look`, HOLDER_LOOK_MS))) return true
-    await this.#log.release(name, `${this.#writer}-look`)
+    const look = `${this.#writer}-look`
+    if (!(await callLog(() => this.#log.claim(name, look, HOLDER_LOOK_MS)))) return true
+    await callLog(() => this.#log.release(name, look))
     return false
   }
 }

@@ -1,4 +1,5 @@
 /** An event log with a time limit for every call, called in the async context of a request. */
+import { GatewayError } from '../../errors.ts'
 import { isPromise } from '../../util/awaitable.ts'
 import { inTime } from '../../util/timeout.ts'
 import type { Origin } from '../../exchange/exchange.ts'
@@ -57,5 +58,14 @@ export class TimedEventLog implements EventLog {
     const result = this.#origin ? this.#origin.bind(operation)() : operation()
     if (!isPromise(result)) return result
     return inTime(waitMs + ANSWER_MS, result, () => new Error(`The event log did not answer ${method}() in time`))
+  }
+}
+
+/** A log that fails is answered with 503. */
+export async function callLog<T>(operation: () => Awaitable<T>): Promise<T> {
+  try {
+    return await operation()
+  } catch (cause) {
+    throw new GatewayError('unavailable', 'The event log is unavailable', { cause })
   }
 }

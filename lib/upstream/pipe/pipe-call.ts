@@ -45,6 +45,8 @@ export class PipeCall {
   /** Set once the reply is an event stream: most replies are a document. */
   #stream: MessageStream | undefined
   #isOver = false
+  /** Whether nothing is owed to the client: a stream that breaks before that ends with an error for its request. */
+  #isAnswered = false
 
   constructor(
     exchange: Exchange,
@@ -90,6 +92,7 @@ export class PipeCall {
   /** Sends the response, whose ids are already the client's. */
   finish(text: string, error: unknown): void {
     if (!this.#end()) return
+    this.#isAnswered = true
     if (!this.#stream) return this.#resolve(jsonReply(text, {}, this.#statusOf(error)))
     this.#stream.say(text)
     this.#stream.end()
@@ -98,6 +101,7 @@ export class PipeCall {
   /** Ends without a response, as the stream of a listener may. */
   complete(): void {
     if (!this.#end()) return
+    this.#isAnswered = true
     this.#open().end()
   }
 
@@ -125,7 +129,7 @@ export class PipeCall {
     clearTimeout(this.#opening)
     if (this.#stream) return this.#stream
     this.#stream = new MessageStream(this.#flow, this.#onGone)
-    this.#resolve(this.#stream.reply(() => (this.#isOver ? NONE_PENDING : [this.#message.id]), this.listens))
+    this.#resolve(this.#stream.reply(() => (this.#isAnswered ? NONE_PENDING : [this.#message.id]), this.listens))
     return this.#stream
   }
 

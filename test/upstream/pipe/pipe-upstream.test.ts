@@ -231,6 +231,25 @@ describe('sessions', () => {
     )
   })
 
+  test('ER14 a pipe that ends after the stream of a call has begun answers the call there', async () => {
+    const server = scriptedServer()
+    const gateway = await gatewayOf(server)
+    const params = {
+      name: 'echo',
+      _meta: { ...(modernRequest('tools/call').params['_meta'] as object), progressToken: 'p' },
+    }
+    const opening = openModern(gateway.url('here'), modernRequest('tools/call', params, 7))
+    const pipe = await server.pipes.next()
+    const asked = await pipe.asked('tools/call')
+    const { progressToken } = asked.params!['_meta'] as { progressToken: unknown }
+    pipe.say({ method: 'notifications/progress', params: { progressToken, progress: 1 } })
+    const stream = await opening
+    expect(await stream.nextMessage()).toMatchObject({ method: 'notifications/progress' })
+    pipe.onClose?.(new Error('It ended'))
+    expect(await stream.nextMessage()).toMatchObject({ id: 7, error: { code: 502 } })
+    expect(await stream.over).toBe('complete')
+  })
+
   test('a handshake that is refused, or left, ends its pipe', async () => {
     const server = scriptedServer()
     jest.spyOn(ScriptedPipe.prototype, 'send').mockImplementationOnce(function (this: ScriptedPipe, text) {

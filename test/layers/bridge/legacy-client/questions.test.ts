@@ -445,6 +445,27 @@ describe('with an event log', () => {
     await other.close()
   })
 
+  test('ER9 an answer at another node is 503 where the log fails, and may be sent again', async () => {
+    const [eventLog, store] = [new MemoryEventLog(), sharedStore()]
+    await start({ layers, eventLog, store })
+    const other = bridged({ layers, eventLog, store })
+    askOnce({ a: elicitation() })
+    const client = send()
+    const [id] = await asked(client)
+    const elsewhere = await other.find(session.id)
+    const failing = jest.spyOn(eventLog, 'append').mockImplementation(() => {
+      throw new Error('The disk is full')
+    })
+    const refused = other.send(answerTo(id, { result: ACCEPTED }), { session: elsewhere })
+    await refused.over
+    expect(refused.refused).toMatchObject({ code: 'unavailable', status: 503 })
+    failing.mockRestore()
+    await other.send(answerTo(id, { result: ACCEPTED }), { session: elsewhere }).over
+    await client.over
+    expect(paramsOf(calls()[1]!)['inputResponses']).toEqual({ a: ACCEPTED })
+    await other.close()
+  })
+
   test('RPC12 SS6 an answer of another session does not count there either', async () => {
     const [eventLog, store] = [new MemoryEventLog(), sharedStore()]
     await start({ layers, eventLog, store })

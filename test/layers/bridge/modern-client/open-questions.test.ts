@@ -215,6 +215,23 @@ describe('with an event log, where the server gives no event ids', () => {
     expect(count(first, 'response')).toBe(1)
   })
 
+  test.each(['claim', 'append'] as const)('ER9 a log that fails in %s() is 503, and the call waits', async (method) => {
+    const eventLog = new MemoryEventLog()
+    const [first, second] = startNodes({ eventLog, logs: true })
+    asksInCall(first)
+    const call = callOf()
+    const asked = await first.ask(call)
+    const failing = jest.spyOn(eventLog, method).mockImplementation(() => {
+      throw new Error('The disk is full')
+    })
+    expect(await second.ask(retry(call, asked, ANSWER))).toMatchObject({
+      status: 503,
+      message: 'The event log is unavailable',
+    })
+    failing.mockRestore()
+    expect((await second.ask(retry(call, asked, ANSWER))).result).toMatchObject({ said: ACCEPTED })
+  })
+
   test('ST24 further rounds may be answered at either node', async () => {
     const [first, second] = startLogged()
     const { upstream } = first
