@@ -100,9 +100,13 @@ function round(value) {
 /** @param {boolean} write */
 async function checkAll(write) {
   const { check } = await import('./capacity/check.mjs')
-  const { constants, rows } = await check((line) => console.error(line))
-  if (write) writeFileSync(CONSTANTS, `${JSON.stringify(constants, rounded, 2)}\n`)
   console.log('| | | predicted | measured | ÷ |\n| --- | --- | ---: | ---: | ---: |')
+  const constants = await check((line) => console.error(line), showRows)
+  if (write) writeFileSync(CONSTANTS, `${JSON.stringify(constants, rounded, 2)}\n`)
+}
+
+/** @param {import('./capacity/check.mjs').Row[]} rows */
+function showRows(rows) {
   for (const { what, unit, predicted, measured } of rows) {
     const ratio = predicted === 0 ? '–' : (measured / predicted).toFixed(2)
     console.log(`| ${what} | ${unit} | ${digits(predicted)} | ${digits(measured)} | ${ratio} |`)

@@ -26,7 +26,7 @@ function capacity(...args: string[]): { stdout: string; stderr: string; status: 
 
 test('each command of docs/scaling.md prints what stands there', () => {
   const blocks = readFileSync(join(ROOT, 'docs/scaling.md'), 'utf8').matchAll(
-    /^\$ node bench\/capacity\.mjs(.*)\n([^$`]*)/gm,
+    /^\$ node bench\/capacity\.mjs(.*)\n((?:[^$`\n].*\n)+)/gm,
   )
   const shown = Array.from(blocks, ([, args = '', printed]) => ({
     args: args.trim().split(/\s+/).filter(Boolean),

@@ -7,20 +7,21 @@ import { measure } from './measure.mjs'
 /** @typedef {import('./model.mjs').Constants} Constants */
 /** @typedef {(line: string) => void} Say */
 
-export const FULL = { sessions: 100_000, streams: 20_000, nodes: 4, calls: 16_000, idleS: 60, loggedStreams: 6_000 }
+export const FULL = { sessions: 100_000, streams: 20_000, nodes: 4, calls: 16_000, idleS: 60, loggedStreams: 2_000 }
 /** `idleS` takes in four heartbeats, and a check of each stream's session. */
-const SMALL = { sessions: 4_000, streams: 3_000, calls: 4_000, idleS: 60 }
+const SMALL = { sessions: 2_000, streams: 1_000, calls: 4_000, idleS: 60 }
 const MIB = 2 ** 20
 
-/** @param {Say} say @param {typeof FULL} size */
-export async function check(say, size = FULL) {
+/** Measures the constants, and shows the rows of each part as soon as they are there. @param {Say} say @param {(rows: Row[]) => void} show @param {typeof FULL} size */
+export async function check(say, show, size = FULL) {
   const needed = (2.2 * size.streams) / size.nodes
   if (descriptorLimit() < needed) {
     throw new RangeError(`A node needs ${needed} descriptors, and may have ${descriptorLimit()}: ulimit -n ${needed}`)
   }
   const constants = await measure(say, SMALL)
-  const rows = [...(await checkPlain(constants, say, size)), ...(await checkLogged(constants, say, size))]
-  return { constants, rows }
+  show(await checkPlain(constants, say, size))
+  show(await checkLogged(constants, say, size))
+  return constants
 }
 
 /** @param {Constants} constants @param {Say} say @param {typeof FULL} size @returns {Promise<Row[]>} */
