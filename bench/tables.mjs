@@ -15,6 +15,7 @@ const root = (/** @type {string} */ path) => fileURLToPath(new URL(`../${path}`,
 const BLOCKS = {
   about: ([first]) => first && about(first),
   case: ([first], name) => caseOf(first, name),
+  cases: ([first], names) => first && cases(first, names.split(',')),
   nodes: (all, name) => nodes(all, name),
   targets: (all) => targets(all),
   calls: ([first]) => first && calls(first),
@@ -37,6 +38,28 @@ function caseOf(figures, name) {
   return table(['', ...columns.map(({ heading }) => heading)], body)
 }
 
+/** Several cases side by side: CPU and its ratio to the bare pipe. @param {Figures} figures @param {string[]} names */
+function cases({ cases: all }, names) {
+  const seen = names.flatMap((name) => all.filter((one) => one.name === name))
+  if (seen.length === 0) return undefined
+  const proxies = [...new Map(seen.flatMap(({ rows }) => rows.map((row) => [row.proxy, titleOf(row)])))]
+  const body = proxies.map(([proxy, title]) => [
+    title,
+    ...seen.map(({ rows }) => cpuAndRatio(rows.find((one) => one.proxy === proxy))),
+  ])
+  return table(['CPU µs (÷ bare pipe)', ...seen.map(({ title, columns }) => `${title}, ${unitOf(columns)}`)], body)
+}
+
+/** What the first heading says behind "CPU µs": per call, per MB. @param {Result['columns']} columns */
+function unitOf(columns) {
+  return columns[0]?.heading.replace('CPU µs ', '') ?? ''
+}
+
+/** @param {Result['rows'][number] | undefined} row */
+function cpuAndRatio(row) {
+  return row && !row.failed ? `${number(row['cpu'], 1)} (${number(row['ratio'], 2)})` : '–'
+}
+
 /** A case on all Nodes: CPU and its ratio to the bare pipe. @param {Figures[]} all @param {string} name */
 function nodes(all, name) {
   const seen = all.flatMap((figures) => {
@@ -46,11 +69,7 @@ function nodes(all, name) {
   if (seen.length === 0) return undefined
   const proxies = [...new Map(seen.flatMap(({ rows }) => rows.map((row) => [row.proxy, titleOf(row)])))]
   const body = proxies.map(([proxy, title]) => {
-    const cells = seen.map(({ rows }) => {
-      const row = rows.find((one) => one.proxy === proxy)
-      return row && !row.failed ? `${number(row['cpu'], 1)} (${number(row['ratio'], 2)})` : '–'
-    })
-    return [title, ...cells]
+    return [title, ...seen.map(({ rows }) => cpuAndRatio(rows.find((one) => one.proxy === proxy)))]
   })
   return table(['CPU µs (÷ bare pipe)', ...seen.map(({ node }) => `Node ${node}`)], body)
 }
@@ -70,7 +89,7 @@ function targets(all) {
   return table(['', 'Goal', ...all.map(({ machine }) => `Node ${machine['node']}`)], body)
 }
 
-/** What the README says of a call, from the same run as its chart. @param {Figures} figures */
+/** What the README says of a call, with its chart, all from the same run. @param {Figures} figures */
 function calls(figures) {
   const rows = figures.cases.find(({ name }) => name === 'calls-json')?.rows ?? []
   const own = rows.find(({ proxy }) => proxy === 'gateway-http')
@@ -79,7 +98,12 @@ function calls(figures) {
   const times = sdks.map(({ cpu }) => Math.floor(cpu / own['cpu']))
   const others =
     times.length === 0 ? '' : ` Relays made of the SDK's transports, and mcp-proxy, cost ${range(times)} times that.`
-  return `A call costs ${number(own['ratio'], 2)} of what it costs a bare \`node:http\` pipe that checks nothing.${others} ${about(figures)}`
+  const bars = rows
+    .filter(({ failed }) => !failed)
+    .toSorted((a, b) => a['cpu'] - b['cpu'])
+    .map(({ title, cpu }) => `${title} ${number(1e6 / cpu, 0)}`)
+  const chart = `![Calls relayed per second of CPU, as bars: ${bars.join(', ')}](docs/bench.svg)`
+  return `${chart}\n\nA call costs ${number(own['ratio'], 2)} of what it costs a bare \`node:http\` pipe that checks nothing.${others} ${about(figures)}`
 }
 
 /** @param {number[]} values */
@@ -102,7 +126,7 @@ function table(head, body) {
 /** What has no figures stays as it is. @param {string} path @param {Figures[]} all */
 function fill(path, all) {
   const text = readFileSync(root(path), 'utf8')
-  const mark = /(<!-- bench (\w+) ?([\w-]*) -->\n)[^]*?(\n<!-- \/bench -->)/g
+  const mark = /(<!-- bench (\w+) ?([\w,-]*) -->\n)[^]*?(\n<!-- \/bench -->)/g
   const filled = text.replaceAll(mark, (old, begin, kind, name, end) => {
     const block = BLOCKS[kind]
     if (!block)
