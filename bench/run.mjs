@@ -18,7 +18,7 @@ function plan({ quick, targets, only, proxies }) {
   const needed = targets ? measuredForTargets() : undefined
   /** @param {import('./harness/bench.mjs').Case} one */
   const isChosen = ({ name, quick: few }) =>
-    (only?.includes(name) ?? true) && (needed?.has(name) ?? true) && (only !== undefined || !quick || few !== undefined)
+    only?.includes(name) ?? ((needed?.has(name) ?? true) && (!quick || few !== undefined))
   return CASES.filter(isChosen).map((one) => {
     const few = needed?.get(one.name) ?? (quick && one.quick ? one.quick : one.proxies)
     const names = proxies ?? few
