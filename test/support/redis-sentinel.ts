@@ -4,10 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Redis as IoRedis } from 'ioredis'
 import { createClient, createSentinel } from 'redis'
 import { freePorts } from './redis-cluster.ts'
-import { spawnRedis, type RedisConnection } from './redis.ts'
+import { connectIoRedis, spawnRedis, type RedisConnection } from './redis.ts'
 
 const NAME = 'main'
 
@@ -24,7 +23,10 @@ export type ConnectSentinel = (port: number) => Promise<RedisConnection>
 /** Both libraries as they come, but that few of their timers outlive a test. */
 export const REDIS_SENTINEL_CLIENTS: ReadonlyArray<readonly [library: string, connect: ConnectSentinel]> = [
   ['redis', connectRedisSentinel],
-  ['ioredis', connectIoRedisSentinel],
+  [
+    'ioredis',
+    (port) => connectIoRedis({ name: NAME, sentinels: [{ host: '127.0.0.1', port }], disconnectTimeout: 100 }),
+  ],
 ]
 
 async function connectRedisSentinel(port: number): Promise<RedisConnection> {
@@ -39,17 +41,6 @@ async function connectRedisSentinel(port: number): Promise<RedisConnection> {
     client,
     sendCommand: async (...args) => client.sendCommand(false, args),
     close: () => void client.destroy().catch(() => {}),
-  }
-}
-
-async function connectIoRedisSentinel(port: number): Promise<RedisConnection> {
-  const client = new IoRedis({ name: NAME, sentinels: [{ host: '127.0.0.1', port }], disconnectTimeout: 100 })
-  client.on('error', () => {})
-  await once(client, 'ready')
-  return {
-    client,
-    sendCommand: async (command, ...args) => client.call(command, ...args),
-    close: () => client.disconnect(),
   }
 }
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { Redis as IoRedis } from 'ioredis'
+import { Redis as IoRedis, type RedisOptions } from 'ioredis'
 import { createClient } from 'redis'
 import type { RedisClient } from '../../lib/index.ts'
 
@@ -51,7 +51,7 @@ export const describeRedis: jest.Describe = isThere ? describe : describe.skip
 /** Both libraries as they come: nothing is set that an embedder would not set. */
 export const REDIS_CLIENTS: ReadonlyArray<readonly [library: string, connect: ConnectRedis]> = [
   ['redis', connectRedis],
-  ['ioredis', connectIoRedis],
+  ['ioredis', (path) => connectIoRedis({ path })],
 ]
 
 async function connectRedis(path: string): Promise<RedisConnection> {
@@ -61,8 +61,8 @@ async function connectRedis(path: string): Promise<RedisConnection> {
   return { client, sendCommand: async (...args) => client.sendCommand(args), close: () => client.destroy() }
 }
 
-async function connectIoRedis(path: string): Promise<RedisConnection> {
-  const client = new IoRedis({ path })
+export async function connectIoRedis(options: RedisOptions): Promise<RedisConnection> {
+  const client = new IoRedis(options)
   client.on('error', () => {})
   await once(client, 'ready')
   return {

@@ -50,6 +50,8 @@ export class Replay {
         events = recorder ? await this.#catchUp(recorder) : await this.#wait()
       }
     } catch (error) {
+      // Nobody misses what a read fails to bring once the connection has ended: a log may be closed after its gateway.
+      if (this.#tail.isOver) return
       // A client that reconnects for the rest gets the failure as an HTTP status.
       this.#tools.report(error)
       this.#tail.end()
