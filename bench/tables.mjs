@@ -34,7 +34,7 @@ function caseOf(figures, name) {
   const { columns, rows } = found
   const first = columns[0]?.key ?? ''
   const seen = rows.filter(({ failed }) => !failed).toSorted((a, b) => a[first] - b[first])
-  const body = seen.map((row) => [titleOf(row), ...columns.map(({ key, digits }) => number(row[key], digits))])
+  const body = seen.map((row) => [titleOf(row)].concat(columns.map(({ key, digits }) => number(row[key], digits))))
   return table(['', ...columns.map(({ heading }) => heading)], body)
 }
 
@@ -42,12 +42,16 @@ function caseOf(figures, name) {
 function cases({ cases: all }, names) {
   const seen = names.flatMap((name) => all.filter((one) => one.name === name))
   if (seen.length === 0) return undefined
-  const proxies = [...new Map(seen.flatMap(({ rows }) => rows.map((row) => [row.proxy, titleOf(row)])))]
-  const body = proxies.map(([proxy, title]) => [
-    title,
-    ...seen.map(({ rows }) => cpuAndRatio(rows.find((one) => one.proxy === proxy))),
-  ])
+  const body = sideBySide(seen)
   return table(['CPU µs (÷ bare pipe)', ...seen.map(({ title, columns }) => `${title}, ${unitOf(columns)}`)], body)
+}
+
+/** A line for each proxy, with a cell for each of these. @param {{ rows: Result['rows'] }[]} seen */
+function sideBySide(seen) {
+  const titles = new Map(seen.flatMap(({ rows }) => rows.map((row) => [row.proxy, titleOf(row)])))
+  const cellsOf = (/** @type {string} */ proxy) =>
+    seen.map(({ rows }) => cpuAndRatio(rows.find((one) => one.proxy === proxy)))
+  return Array.from(titles, ([proxy, title]) => [title].concat(cellsOf(proxy)))
 }
 
 /** What the first heading says behind "CPU µs": per call, per MB. @param {Result['columns']} columns */
@@ -67,10 +71,7 @@ function nodes(all, name) {
     return rows ? [{ node: figures.machine['node'], rows }] : []
   })
   if (seen.length === 0) return undefined
-  const proxies = [...new Map(seen.flatMap(({ rows }) => rows.map((row) => [row.proxy, titleOf(row)])))]
-  const body = proxies.map(([proxy, title]) => {
-    return [title, ...seen.map(({ rows }) => cpuAndRatio(rows.find((one) => one.proxy === proxy)))]
-  })
+  const body = sideBySide(seen)
   return table(['CPU µs (÷ bare pipe)', ...seen.map(({ node }) => `Node ${node}`)], body)
 }
 
