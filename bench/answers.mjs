@@ -12,6 +12,9 @@ const TOOLS = ['echo', 'big', 'stream'].map((name) => ({
   inputSchema: ANY_OBJECT,
 }))
 
+/** Of a server with many tools, as one member of an aggregate. */
+const MANY_TOOLS = Array.from({ length: 200 }, (_, at) => ({ ...TOOLS[0], name: `tool_${at}` }))
+
 /** @typedef {{ jsonrpc: '2.0', id?: string | number, method: string, params?: any }} Message */
 
 /** @param {Message} message */
@@ -20,12 +23,12 @@ export function handshake({ id, params: { protocolVersion } }) {
   return { jsonrpc: '2.0', id, result }
 }
 
-/** Of a request that calls no tool. @param {Message} message @param {boolean} modern */
-export function resultOf(message, modern) {
+/** Of a request that calls no tool. @param {Message} message @param {boolean} modern @param {boolean} [hasMany] */
+export function resultOf(message, modern, hasMany = false) {
   const cacheable = modern ? { resultType: 'complete', ttlMs: FRESH_MS, cacheScope: 'private' } : {}
   const results = /** @type {Record<string, object>} */ ({
     ping: {},
-    'tools/list': { tools: TOOLS, ...cacheable },
+    'tools/list': { tools: hasMany ? MANY_TOOLS : TOOLS, ...cacheable },
     'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, ...cacheable },
   })
   const result = results[message.method]

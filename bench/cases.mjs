@@ -23,6 +23,9 @@ const FEW = ['pipe', 'undici', 'gateway-http']
 const TWO = ['pipe', 'gateway-http']
 /** Requests of 2026-07-28, relayed as they are, and translated. */
 const BRIDGED = [...TWO, 'gateway-http-bridge']
+/** A call to a member, and to the same server alone. */
+const AGGREGATED = [...TWO, 'gateway-http-aggregate']
+const LONG_REQUESTS = ['pipe', 'undici', 'nginx', 'gateway-http']
 const INTERCEPTED = [...TWO, 'gateway-http-intercept']
 /** Those of all that a quick look leaves out. */
 const NOT_QUICK = new Set(['gateway-express4', 'haproxy', 'http-proxy-middleware'])
@@ -197,6 +200,41 @@ export const CASES = [
     params: { connections: 16, bytes: 1_000 },
     proxies: INTERCEPTED,
   }),
+  rounds({
+    name: 'calls-full',
+    title:
+      'tools/call answered as JSON, 16 connections: JWT, scopes, sealed ids and an interceptor that changes nothing',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16 },
+    proxies: [...TWO, 'gateway-http-full'],
+  }),
+  rounds({
+    name: 'calls-aggregate',
+    title: 'tools/call answered as JSON, 16 connections, to a member of an aggregate of three',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16, tool: 'one__tool_1' },
+    proxies: AGGREGATED,
+  }),
+  rounds({
+    name: 'lists-aggregate',
+    title: 'tools/list of 2026-07-28, 4 connections: 3 tools of one server, 3 x 200 of an aggregate',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 4, era: 'modern', list: true },
+    proxies: AGGREGATED,
+  }),
+  ...[10, 100, 1000].map((kb) =>
+    rounds({
+      name: kb === 1000 ? 'request-1mb' : `request-${kb}kb`,
+      title: `tools/call with arguments of ${kb} KB, 8 connections`,
+      unit: 'call',
+      job: 'calls',
+      params: { connections: 8, sent: kb * 1000 },
+      proxies: LONG_REQUESTS,
+    }),
+  ),
   rounds({
     name: 'result-1mb',
     title: 'results of 1 MB, 4 connections',

@@ -1,6 +1,5 @@
 // @ts-check
-// node bench/chart.mjs FIGURES.json > chart.svg: the README's bar chart, in the reader's colours, light or dark.
-import { readFileSync } from 'node:fs'
+// The README's bar chart, in the reader's colours, light or dark: tables.mjs draws it.
 
 const CASE = 'calls-json'
 const WIDTH = 760
@@ -47,7 +46,7 @@ function drawBar({ title, own, value }, row, longest) {
 }
 
 /** @param {any} figures what run.mjs wrote */
-function draw({ date, machine, cases }) {
+export function draw({ date, machine, cases }) {
   const rows = cases.find((/** @type {any} */ { name }) => name === CASE)?.rows ?? []
   /** @type {{ title: string, own: boolean, value: number }[]} */
   const bars = rows
@@ -65,12 +64,4 @@ function draw({ date, machine, cases }) {
   <text class="head" x="8" y="20">${head}: longer is better</text>
   <text class="note" x="8" y="40">${escape(where)}</text>${bars.map((bar, row) => drawBar(bar, row, longest)).join('')}
 </svg>`
-}
-
-const [file] = process.argv.slice(2)
-if (file === undefined) {
-  console.error('node bench/chart.mjs FIGURES.json > chart.svg')
-  process.exitCode = 1
-} else {
-  console.log(draw(JSON.parse(readFileSync(file, 'utf8'))))
 }

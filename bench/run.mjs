@@ -1,5 +1,6 @@
 // @ts-check
 // npm run bench: measures the gateway beside its peers, prints tables and targets. See README.md.
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { CASES } from './cases.mjs'
@@ -7,20 +8,26 @@ import { Bench } from './harness/bench.mjs'
 import { USAGE, checkNames, readFlags } from './harness/flags.mjs'
 import { PROXIES } from './harness/fleet.mjs'
 import { caseTable, targetTable } from './harness/report.mjs'
-import { judge } from './targets.mjs'
+import { judge, measuredForTargets } from './targets.mjs'
+import { worstRuns } from './worst.mjs'
 
-/** @typedef {import('./harness/flags.mjs').Flags} Flags */
+/** @typedef {import('./harness/flags.mjs').Flags} Flags @typedef {import('./worst.mjs').Result} Result */
 
 /** The cases to run, each with the proxies to measure: the bare pipe first where all are compared with it. @param {Flags} flags */
-function plan({ quick, only, proxies }) {
-  const chosen = only ? CASES.filter(({ name }) => only.includes(name)) : CASES.filter((one) => !quick || one.quick)
-  return chosen.map((one) => {
-    const names = proxies ?? (quick && one.quick ? one.quick : one.proxies)
+function plan({ quick, targets, only, proxies }) {
+  const needed = targets ? measuredForTargets() : undefined
+  /** @param {import('./harness/bench.mjs').Case} one */
+  const isChosen = ({ name, quick: few }) =>
+    only?.includes(name) ?? ((needed?.has(name) ?? true) && (!quick || few !== undefined))
+  return CASES.filter(isChosen).map((one) => {
+    const few = needed?.get(one.name) ?? (quick && one.quick ? one.quick : one.proxies)
+    const names = proxies ?? few
     return { one, names: one.comparesWithItself ? names : [...new Set(['pipe', ...names])] }
   })
 }
 
-function machine() {
+/** @param {string} node */
+function machine(node) {
   const [cpu] = os.cpus()
   const gib = Math.round(os.totalmem() / 2 ** 30)
   return {
@@ -28,7 +35,7 @@ function machine() {
     cores: os.availableParallelism(),
     memory: `${gib} GiB`,
     os: os.type(),
-    node: process.version,
+    node: execFileSync(node, ['--version'], { encoding: 'utf8' }).trim(),
   }
 }
 
@@ -37,9 +44,10 @@ function progress(line) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`)
 }
 
-/** @param {Flags} flags */
+/** One run of all cases, in processes of its own. @param {Flags} flags */
 async function run(flags) {
   const bench = await Bench.start(flags)
+  /** @type {Result[]} */
   const results = []
   try {
     for (const { one, names } of plan(flags)) {
@@ -61,22 +69,31 @@ async function run(flags) {
 /** @param {Flags} flags */
 async function main(flags) {
   const begin = performance.now()
-  const { results, pace, absent, faulty } = await run(flags)
-  const targets = judge(results)
+  const runs = []
+  for (let at = 1; at <= flags.runs; at++) {
+    if (flags.runs > 1) console.log(`Run ${at} of ${flags.runs}\n`)
+    runs.push(await run(flags))
+  }
+  const all = runs.map(({ results }) => results)
+  const here = machine(flags.node ?? process.execPath)
+  const targets = judge(all, here.node)
   console.log(targetTable(targets))
+  const absent = Object.assign({}, ...runs.map((one) => one.absent))
   for (const [name, why] of Object.entries(absent)) console.log(`NOT MEASURED: ${name}: ${why}`)
-  console.log(`${Math.round((performance.now() - begin) / 1000)} s, ${Object.values(machine()).join(', ')}`)
+  console.log(`${Math.round((performance.now() - begin) / 1000)} s, ${Object.values(here).join(', ')}`)
   const figures = {
     date: new Date().toISOString().slice(0, 10),
-    machine: machine(),
-    pace,
-    cases: results,
+    machine: here,
+    pace: runs[0]?.pace,
+    runs: flags.runs,
+    cases: worstRuns(all),
     targets,
     absent,
   }
   if (flags.json) writeFileSync(flags.json, `${JSON.stringify(figures, undefined, 2)}\n`)
   // A missed target is a result; a proxy that failed is a fault.
-  if (faulty.size > 0 || results.some(({ rows }) => rows.some(({ failed }) => failed))) process.exitCode = 1
+  const isFaulty = all.flat().some(({ rows }) => rows.some(({ failed }) => failed))
+  if (isFaulty || runs.some(({ faulty }) => faulty.size > 0)) process.exitCode = 1
 }
 
 try {

@@ -43,7 +43,7 @@ function post(request, response, message) {
   if (!modern && !sessions.has(String(request.headers['mcp-session-id']))) return void response.writeHead(404).end()
   if (message.id === undefined) return void response.writeHead(202, { 'content-length': 0 }).end()
   if (message.method === 'tools/call') return call(response, message, modern)
-  json(response, JSON.stringify(resultOf(message, modern)))
+  json(response, JSON.stringify(resultOf(message, modern, request.url?.includes('many'))))
 }
 
 /** @param {http.ServerResponse} response @param {Message} message */

@@ -23,6 +23,7 @@ import { start } from './processes.mjs'
 const PATIENCE_MS = 60_000
 /** A proxy is warm only after some thousand calls: its compiler is still at work in the first second. */
 const FULL = { rounds: 5, seconds: 1, warmSeconds: 2, quick: false }
+const TARGETS = { rounds: 5, seconds: 0.4, warmSeconds: 1.5, quick: false }
 const QUICK = { rounds: 3, seconds: 0.3, warmSeconds: 1, quick: true }
 
 export class Bench {
@@ -31,22 +32,22 @@ export class Bench {
 
   /**
    * @param {import('./processes.mjs').Child} upstream @param {import('./processes.mjs').Child} load
-   * @param {typeof FULL} pace @param {string} [profile]
+   * @param {typeof FULL} pace @param {{ profile?: string | undefined, node?: string | undefined }} how
    */
-  constructor(upstream, load, pace, profile) {
+  constructor(upstream, load, pace, how) {
     this.#upstream = upstream
     this.#load = load
     this.upstreamPort = /** @type {number} */ (upstream.started.port)
-    this.fleet = new Fleet(this.upstreamPort, profile)
+    this.fleet = new Fleet(this.upstreamPort, how)
     this.pace = pace
     /** Told what is being done. @type {(line: string) => void} */
     this.progress = () => {}
   }
 
-  /** @param {{ quick: boolean, profile?: string | undefined }} flags */
-  static async start({ quick, profile }) {
+  /** @param {import('./flags.mjs').Flags} flags */
+  static async start({ quick, targets, profile, node }) {
     const [upstream, load] = await Promise.all([start('upstream.mjs'), start('load.mjs')])
-    return new Bench(upstream, load, quick ? QUICK : FULL, profile)
+    return new Bench(upstream, load, quick ? QUICK : targets ? TARGETS : FULL, { profile, node })
   }
 
   /** Opens a job of the load generator, to be run and closed. @param {number} port @param {string} job @param {object} params */

@@ -31,9 +31,15 @@ export class Fleet {
   faulty = new Set()
 
   #nodeOptions
+  #node
 
-  /** @param {number} upstreamPort @param {string} [profile] the folder for CPU profiles, when they are wanted */
-  constructor(upstreamPort, profile) {
+  /**
+   * @param {number} upstreamPort
+   * @param {{ profile?: string | undefined, node?: string | undefined }} how the folder for CPU profiles, when they are
+   *   wanted, and the Node that runs the proxies
+   */
+  constructor(upstreamPort, { profile, node }) {
+    this.#node = node
     this.#nodeOptions = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
     this.#origin = `http://127.0.0.1:${upstreamPort}`
   }
@@ -66,7 +72,8 @@ export class Fleet {
   /** @param {string} name @param {string[]} nodeOptions */
   async #start(name, nodeOptions) {
     try {
-      const child = await start('proxies/common/host.mjs', [name, this.#origin], [...this.#nodeOptions, ...nodeOptions])
+      const options = [...this.#nodeOptions, ...nodeOptions]
+      const child = await start('proxies/common/host.mjs', [name, this.#origin], options, this.#node)
       if (!child.started.absent) return child
       this.absent.set(name, child.started.absent)
       await child.end()

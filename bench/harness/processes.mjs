@@ -21,11 +21,13 @@ const alive = new Set()
  * @param {string} script relative to bench/
  * @param {string[]} [args]
  * @param {string[]} [nodeOptions]
+ * @param {string} [node] the program that runs it
  * @returns {Promise<Child>}
  */
-export async function start(script, args = [], nodeOptions = []) {
+export async function start(script, args = [], nodeOptions = [], node = process.execPath) {
   const path = fileURLToPath(new URL(`../${script}`, import.meta.url))
   const child = fork(path, args, {
+    execPath: node,
     execArgv: ['--expose-gc', ...nodeOptions],
     env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

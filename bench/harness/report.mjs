@@ -17,13 +17,14 @@ export function caseTable({ title, columns, rows }) {
 
 /** @param {import('../targets.mjs').Outcome[]} outcomes */
 export function targetTable(outcomes) {
-  const cells = outcomes.map(({ words, goal, value, met }) => [
+  const cells = outcomes.map(({ words, goal, seen, value, met }) => [
     words,
     goal,
-    value === undefined ? '–' : number(value, 2),
-    met === undefined ? 'not measured' : met ? 'pass' : 'MISS',
+    seen.map((one) => number(one, 2)).join(', ') || '–',
+    number(value, 2),
+    met === undefined ? 'not measured' : met ? 'met' : 'MISSED',
   ])
-  return ['Targets', ...align([['', 'goal', 'seen', ''], ...cells]), ''].join('\n')
+  return ['Targets', ...align([['', 'goal', 'seen', 'worst', ''], ...cells]), ''].join('\n')
 }
 
 /** The first column to the left, the others to the right. @param {string[][]} cells */
@@ -39,7 +40,7 @@ function align(cells) {
 }
 
 /** @param {unknown} value @param {number} digits */
-function number(value, digits) {
+export function number(value, digits) {
   if (typeof value !== 'number' || !Number.isFinite(value)) return '–'
   return value
     .toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })

@@ -1,7 +1,7 @@
 // @ts-check
 // Job: tools/call, or tools/list, over and over, on some connections, each with a session of its own.
 import { Connection } from './connection.mjs'
-import { callMaker, listMaker } from './requests.mjs'
+import { callMaker, listMaker, longCallMaker } from './requests.mjs'
 import { endSession, expectStatus, openSession } from './session.mjs'
 import { percentile } from '../harness/stats.mjs'
 
@@ -12,6 +12,8 @@ import { percentile } from '../harness/stats.mjs'
  * @property {boolean} [list] tools/list of the modern era instead
  * @property {'json' | 'sse'} [as] how the upstream answers
  * @property {number} [bytes] a result this long; a short one otherwise
+ * @property {number} [sent] arguments this long; short ones otherwise
+ * @property {string} [tool] the tool's name, where the result is a short one
  */
 
 /** @param {number} port @param {Params} params @returns {Promise<import('../load.mjs').Job>} */
@@ -36,15 +38,17 @@ export async function calls(port, params) {
 }
 
 /** @param {number} port @param {Params} params */
-async function openLane(port, { era = 'legacy', list, as = 'json', bytes = 0 }) {
+async function openLane(port, params) {
+  const { era = 'legacy', list } = params
   const connection = new Connection(port)
   const session = era === 'legacy' ? await openSession(connection) : undefined
-  return { connection, session, make: list ? listMaker() : toolCallMaker(session, as, bytes), calls: 0 }
+  return { connection, session, make: list ? listMaker() : toolCallMaker(session, params), calls: 0 }
 }
 
-/** @param {string | undefined} session @param {string} as @param {number} bytes */
-function toolCallMaker(session, as, bytes) {
-  return bytes === 0 ? callMaker(session, 'echo', { as }) : callMaker(session, 'big', { as, bytes })
+/** @param {string | undefined} session @param {Params} params */
+function toolCallMaker(session, { as = 'json', bytes = 0, sent = 0, tool = 'echo' }) {
+  if (sent > 0) return longCallMaker(session, tool, sent)
+  return bytes === 0 ? callMaker(session, tool, { as }) : callMaker(session, 'big', { as, bytes })
 }
 
 /** @param {Awaited<ReturnType<typeof openLane>>} lane @param {number} end @param {number} bytes */

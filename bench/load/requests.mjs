@@ -1,6 +1,8 @@
 // @ts-check
 // The requests of an MCP client, as text ready for the wire.
 
+import { TOKEN } from '../token.mjs'
+
 export const PATH = '/bench/mcp'
 export const LEGACY = '2025-11-25'
 export const MODERN = '2026-07-28'
@@ -12,7 +14,7 @@ function request(method, headers, body) {
   const lines = [
     `${method} ${PATH} HTTP/1.1`,
     'Host: 127.0.0.1',
-    'Authorization: Bearer bench',
+    `Authorization: Bearer ${TOKEN}`,
     `Accept: ${method === 'GET' ? 'text/event-stream' : 'application/json, text/event-stream'}`,
     ...headers,
   ]
@@ -67,6 +69,31 @@ export function callMaker(session, tool, args) {
     return request('POST', headers, JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params }))
   }
 }
+
+/**
+ * The same with long arguments. The long part is made once, and the load spends its time on sending it.
+ * @param {string | undefined} session @param {string} tool @param {number} bytes
+ * @returns {(id: number) => string}
+ */
+export function longCallMaker(session, tool, bytes) {
+  const headers = session === undefined ? modernHeaders('tools/call', tool) : inSession(session)
+  const meta = session === undefined ? modernMeta() : {}
+  const { length } = JSON.stringify(SOURCE)
+  const text = SOURCE.repeat(Math.ceil(bytes / length)).slice(0, Math.floor((bytes / length) * SOURCE.length))
+  const rest = `"name":"${tool}","arguments":{"text":${JSON.stringify(text)}}}}`
+  return (id) => {
+    const own = JSON.stringify({ ...meta, progressToken: id })
+    const begin = `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"_meta":${own},`
+    return request('POST', headers, begin + rest)
+  }
+}
+
+/** What agents send where they send much: source code, with the quotes and line ends that JSON escapes. */
+const SOURCE = `export function greet(name, count) {
+  if (typeof name !== "string") throw new TypeError("name must be a string, not " + typeof name)
+  return "Hello, " + name + "! You have " + count + " new messages since yesterday."
+}
+`
 
 /** @param {string} method @param {string} [name] */
 function modernHeaders(method, name) {

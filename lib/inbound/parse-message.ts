@@ -1,7 +1,8 @@
 /** Parses JSON that every parser reads alike: no duplicate keys, none that folds to a deciding one, no deep nesting. */
 import { COLON, DOUBLE_QUOTE } from '../util/ascii.ts'
 import { isObject } from '../util/json.ts'
-import { closingQuote } from '../util/json-bytes.ts'
+import { closingQuote, closingQuoteInAscii } from '../util/json-bytes.ts'
+import { CLOSE, LOWER, OPEN } from '../util/json-outline.ts'
 import { type Level, MESSAGE_LEVEL } from './deciding-keys.ts'
 
 /** How deep objects and arrays may be nested, as in many parsers. It bounds recursion over the parsed value, too. */
@@ -20,7 +21,7 @@ export interface ParsedText {
 
 /** `bytes` and `text` are the same JSON. Depth is checked before `JSON.parse`, which deep nesting makes expensive. */
 export function parseMessage(bytes: Buffer, text: string): ParsedText {
-  const members = membersInBytes(bytes)
+  const members = membersInBytes(bytes, text)
   if (members === undefined) return { flaw: 'too-deep' }
   let json: unknown
   try {
@@ -39,30 +40,22 @@ export function parseMessage(bytes: Buffer, text: string): ParsedText {
  * How many members the objects within the deciding depth have, in JSON; `undefined` for a text that is nested too deep.
  * One pass over any bytes, since what decides is ASCII.
  */
-function membersInBytes(bytes: Buffer): number | undefined {
+function membersInBytes(bytes: Buffer, text: string): number | undefined {
   const { length } = bytes
+  const isAscii = text.length === length
   let members = 0
   let depth = 0
   for (let at = 0; at < length; at += 1) {
-    switch (bytes[at]!) {
-      case DOUBLE_QUOTE:
-        at = closingQuote(bytes, at + 1)
-        if (at === -1) return members
-        break
-      case COLON:
-        if (depth <= DECIDING_DEPTH) members += 1
-        break
-      case 0x7b: // {
-      case 0x5b: // [
-        if (depth === MAX_DEPTH) return undefined
-        depth += 1
-        break
-      case 0x7d: // }
-      case 0x5d: // ]
-        depth -= 1
-        break
-      default:
-    }
+    const byte = bytes[at]!
+    if (byte === DOUBLE_QUOTE) {
+      at = isAscii ? closingQuoteInAscii(bytes, text, at + 1) : closingQuote(bytes, at + 1)
+      if (at === -1) return members
+    } else if (byte === COLON) {
+      if (depth <= DECIDING_DEPTH) members += 1
+    } else if ((byte | LOWER) === OPEN) {
+      if (depth === MAX_DEPTH) return undefined
+      depth += 1
+    } else if ((byte | LOWER) === CLOSE) depth -= 1
   }
   return members
 }

@@ -1,6 +1,7 @@
 // @ts-check
 // The gateway as every host here mounts it: everything on, that is an authenticate hook and the memory store.
 import { MemorySessionStore, mcpGateway } from '../../../dist/index.js'
+import { TOKEN } from '../../token.mjs'
 
 /**
  * @param {URL} upstream @param {Partial<import('../../../dist/index.js').GatewayOptions>} [options]
@@ -10,8 +11,8 @@ export function benchGateway(upstream, options, server = { url: upstream }) {
   return mcpGateway({
     // One principal has thousands of sessions here, which would end each other.
     sessions: new MemorySessionStore({ maxSessionsPerPrincipal: Infinity }),
+    authenticate: ({ headers }) => (headers.authorization === `Bearer ${TOKEN}` ? { id: 'bench' } : undefined),
     ...options,
     servers: { bench: server },
-    authenticate: ({ headers }) => (headers.authorization === 'Bearer bench' ? { id: 'bench' } : undefined),
   })
 }

@@ -64,12 +64,12 @@ function putAll(writer: LogWriter, bytes: Buffer, asked: readonly RequestId[]): 
     if (last) writer.put(last)
     last = undefined
     if (retryMs !== undefined) writer.pass(Buffer.from(`retry: ${retryMs}\n\n`), true)
-    if (event !== undefined) last = { event, ...stateOf(pending, asked) }
+    if (event !== undefined) last = { event, ...pendingState(pending, asked) }
   }
-  writer.put({ ...(last ?? stateOf(pending, asked)), over: true })
+  writer.put({ ...(last ?? pendingState(pending, asked)), over: true })
 }
 
-function stateOf(pending: PendingIds, asked: readonly RequestId[]): Pick<Entry, 'owed' | 'asked'> {
+function pendingState(pending: PendingIds, asked: readonly RequestId[]): Pick<Entry, 'owed' | 'asked'> {
   const owed = pending.ids
   return owed.length < asked.length ? { owed, asked } : { owed }
 }
