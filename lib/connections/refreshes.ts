@@ -11,13 +11,13 @@ import type { ReportError } from '../util/report.ts'
 import type { ConnectionRecord, Kept, SealedRecords } from './records.ts'
 import { answeredError, serviceFault } from './service-fault.ts'
 import type { Service, Services } from './services.ts'
-import { type Granted, refreshTokens, revokeTokens } from './token-requests.ts'
+import { type GrantedTokens, refreshTokens, revokeTokens } from './token-requests.ts'
 
 /** The life of a lock, after whose holder's death another node refreshes. Longer than a refresh may take. */
 const LOCK_MS = 10_000
-const POLL_MS = 100
+const LOCK_POLL_MS = 100
 /** Longer than the life of a lock. */
-const WAIT_MS = 15_000
+const LOCK_WAIT_MS = 15_000
 const REWRITE_MS = 250
 /** The most answers that wait to be written. */
 const MAX_UNWRITTEN = 10_000
@@ -27,7 +27,7 @@ export type KeptConnection = Kept<ConnectionRecord>
 /** An answer that the store does not have yet. */
 interface Unwritten {
   readonly tried: ConnectionRecord
-  readonly granted: Granted
+  readonly granted: GrantedTokens
   /** Of the lock under which it was got: no other node refreshes before it is written. */
   readonly lock: Lock
 }
@@ -73,21 +73,31 @@ export class Refreshes {
 
   async #refresh(key: string, tried: KeptConnection): Promise<KeptConnection | undefined> {
     if (this.#unwritten.has(key)) return this.#writeLate(key)
+    const service = await this.#serviceOf(tried.record)
     const lock: Lock = { key: storeKey('lock', key), value: randomUUID() }
-    const giveUpAt = performance.now() + WAIT_MS
+    const giveUpAt = performance.now() + LOCK_WAIT_MS
     while (performance.now() < giveUpAt) {
       const isMine = await this.#parts.store.set(lock.key, lock.value, { ttlMs: LOCK_MS, ifAbsent: true })
       try {
         // Read under the lock: another node may have refreshed it just before.
         const now = await this.#parts.records.get<ConnectionRecord>(key)
         if (!now?.record.tokens || !hasSameTokens(now.record, tried.record)) return now?.record.tokens && now
-        if (isMine) return await this.#ask(key, now, lock)
+        if (isMine) return await this.#ask(key, now, service, lock)
       } finally {
         if (isMine && !this.#unwritten.has(key)) await this.#unlock(lock)
       }
-      await sleep(POLL_MS)
+      await sleep(LOCK_POLL_MS)
     }
     throw renewing()
+  }
+
+  /** Found before the lock is taken: to discover metadata may take longer than the lock lives. */
+  async #serviceOf({ server, issuer }: Pick<ConnectionRecord, 'server' | 'issuer'>): Promise<Service> {
+    try {
+      return await this.#parts.services.of(server, issuer)
+    } catch (error) {
+      throw serviceFault(error, issuer)
+    }
   }
 
   /** Deletes the lock, if it is still the own one. */
@@ -96,12 +106,15 @@ export class Refreshes {
     await this.#parts.store.set(key, value, { ttlMs: 1, if: value }).catch(() => {})
   }
 
-  async #ask(key: string, { record }: KeptConnection, lock: Lock): Promise<KeptConnection | undefined> {
-    const { services } = this.#parts
+  async #ask(
+    key: string,
+    { record }: KeptConnection,
+    service: Service,
+    lock: Lock,
+  ): Promise<KeptConnection | undefined> {
     if (this.#unwritten.size >= MAX_UNWRITTEN) throw renewing()
     const sent: string[] = []
     try {
-      const service = await services.of(record.server, record.issuer)
       const refresh = record.tokens?.refresh
       // Tokens are of the client that they were issued to: with another one they can be used no more.
       if (refresh === undefined || service.clientId !== record.clientId) return await this.end(key, record)
@@ -165,10 +178,9 @@ export class Refreshes {
     this.#rewriting = undefined
   }
 
-  async #revoke({ server, issuer }: ConnectionRecord, { tokens }: Granted): Promise<void> {
+  async #revoke({ server, issuer }: ConnectionRecord, { tokens }: GrantedTokens): Promise<void> {
     try {
-      const service: Service = await this.#parts.services.of(server, issuer)
-      await revokeTokens(service, tokens)
+      await revokeTokens(await this.#serviceOf({ server, issuer }), tokens)
     } catch (error) {
       this.#parts.report(serviceFault(error, issuer), { server })
     }
