@@ -30,7 +30,9 @@ export async function startApp(service) {
   // ---- the accounts of users, and the servers that need them
   const connections = userConnections({
     baseUrl: `${origin}/connections`,
-    user: ({ session: { user } }) => user && { id: user, name: user },
+    user(/** @type {express.Request & { session: { user?: string } }} */ { session: { user } }) {
+      return user === undefined ? undefined : { id: user, name: user }
+    },
     loginUrl: '/login',
     secrets: ['at least 32 characters, from the environment'],
     store: new MemoryLoginStore(), // with several nodes, or to outlive a restart: RedisLoginStore
