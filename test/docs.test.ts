@@ -44,7 +44,7 @@ declare global {
   const gateway: Package.Gateway
   const servers: Record<string, Package.ServerConfig>
   const login: Login.AgentLogin
-  const { issuer, user, loginUrl, keys, secrets, store }: Login.AgentLoginOptions & { readonly store: Login.LoginStore }
+  const { issuer, user, loginUrl, keys, secrets }: Login.AgentLoginOptions
   const weather: Package.HttpServer
   const authenticate: Package.Authenticate<Member>
   const { redis, blocking, client }: { redis: Redis; blocking: Redis; client: Redis }

@@ -10,16 +10,14 @@ import {
 import type { Awaitable, HeadersContext, Principal } from '../types.ts'
 import { member, nonEmptyText } from '../util/json.ts'
 import { type BearerChallenge, bearerChallengeIn } from './challenge.ts'
-import { type Connections, FRESH_MS, keyOf } from './connections.ts'
+import { connectionKey, type Connections, JUST_ISSUED_MS, type TokenHeaders } from './connections.ts'
 import type { Links, OpenLink } from './links.ts'
 import type { ConnectionsConfig } from './options.ts'
 import type { KeptConnection } from './refreshes.ts'
 import { cannotConnect } from './service-fault.ts'
 import type { Services } from './services.ts'
 
-type Headers = Readonly<Record<string, string>>
-
-export interface AskingParts {
+export interface ConnectionAskerParts {
   readonly config: ConnectionsConfig
   readonly connections: Connections
   readonly links: Links
@@ -28,15 +26,15 @@ export interface AskingParts {
 
 const MAX_AGENT_LENGTH = 100
 
-export class Asking implements ConnectionBroker {
-  readonly #parts: AskingParts
+export class ConnectionAsker implements ConnectionBroker {
+  readonly #parts: ConnectionAskerParts
 
-  constructor(parts: AskingParts) {
+  constructor(parts: ConnectionAskerParts) {
     this.#parts = parts
   }
 
   /** The `headers` function. A server decides by itself what it lets users do who have not connected. */
-  headers({ principal, server, url, refused, challenge }: HeadersContext): Awaitable<Headers> {
+  headers({ principal, server, url, refused, challenge }: HeadersContext): Awaitable<TokenHeaders> {
     if (!principal)
       throw new TypeError('userConnections: without "authenticate" there is no user to connect an account')
     const subject = { user: principal.id, server, url }
@@ -45,11 +43,11 @@ export class Asking implements ConnectionBroker {
   }
 
   async statusOf(subject: ConnectionSubject): Promise<'connected' | 'none'> {
-    return (await this.#parts.connections.find(canonical(subject))) ? 'connected' : 'none'
+    return (await this.#parts.connections.find(canonicalSubject(subject))) ? 'connected' : 'none'
   }
 
   async linkFor(subject: ConnectionSubject, options: LinkOptions = {}): Promise<ConnectionLink> {
-    return this.#link(canonical(subject), bearerChallengeIn(undefined), options)
+    return this.#link(canonicalSubject(subject), bearerChallengeIn(undefined), options)
   }
 
   waitFor(link: string, { user, timeoutMs, signal }: Parameters<ConnectionBroker['waitFor']>[1]): Promise<LinkOutcome> {
@@ -57,16 +55,16 @@ export class Asking implements ConnectionBroker {
   }
 
   async disconnect(subject: ConnectionSubject): Promise<void> {
-    await this.#parts.connections.disconnect(subject.user, keyOf(canonical(subject)))
+    await this.#parts.connections.disconnect(subject.user, connectionKey(canonicalSubject(subject)))
   }
 
   /** After a refusal: other headers, or the same ones where others would be of no use, or the question. */
   async #better(
     subject: ConnectionSubject,
-    refused: Headers,
+    refused: TokenHeaders,
     challenge: BearerChallenge,
     options: LinkOptions,
-  ): Promise<Headers> {
+  ): Promise<TokenHeaders> {
     const { connections } = this.#parts
     const kept = await connections.find(subject)
     if (!kept?.record.tokens) throw await this.#question(subject, challenge, options)
@@ -81,7 +79,7 @@ export class Asking implements ConnectionBroker {
       throw await this.#question(subject, all, options)
     }
     // To ask the user for yet another one would never end.
-    if (Date.now() - issuedAt < FRESH_MS) throw refusedFresh(subject, kept)
+    if (Date.now() - issuedAt < JUST_ISSUED_MS) throw refusedFresh(subject, kept)
     const next = await connections.replace(subject, kept)
     if (next) return next
     throw await this.#question(subject, challenge, options)
@@ -113,7 +111,7 @@ export class Asking implements ConnectionBroker {
   }
 }
 
-function canonical({ user, server, url }: ConnectionSubject): ConnectionSubject {
+function canonicalSubject({ user, server, url }: ConnectionSubject): ConnectionSubject {
   return { user, server, url: new URL(url).href }
 }
 

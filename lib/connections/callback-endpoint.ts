@@ -5,12 +5,12 @@ import { PageFault, userOf } from '../pages/browser.ts'
 import { sendFormPage } from '../pages/form-page.ts'
 import { parameterList, parameterOf, splitUrl } from '../pages/forms.ts'
 import type { GatewayRequest } from '../types.ts'
-import { attemptKey, otherUser } from './link-endpoint.ts'
+import { attemptKey, forSomebodyElse } from './link-endpoint.ts'
 import type { PageParts } from './page-parts.ts'
 import { connectedPage, declinedPage, sameSitePage } from './pages/outcome.ts'
 import type { AttemptRecord, ConnectionRecord, LinkRecord } from './records.ts'
 import { cannotConnect, serviceFault } from './service-fault.ts'
-import { type Granted, requestTokens, revokeTokens } from './token-requests.ts'
+import { type GrantedTokens, requestTokens, revokeTokens } from './token-requests.ts'
 import type { Service } from './services.ts'
 
 const MAX_QUERY_LENGTH = 8_192
@@ -34,7 +34,7 @@ export class CallbackEndpoint {
     if (!waiting) throw usedUp()
     const user = await userOf(request, config)
     if (!user && isFromService(request, query)) return this.#openAgain(query, response)
-    if (user?.id !== waiting.record.user) throw otherUser()
+    if (user?.id !== waiting.record.user) throw forSomebodyElse()
     // One of many that try at once gets it, at whichever node.
     const attempt = await records.take<AttemptRecord>(key)
     if (!attempt) throw usedUp()
@@ -74,7 +74,7 @@ export class CallbackEndpoint {
   }
 
   /** Tokens that cannot be kept are ended, so that nobody has them. */
-  async #keep(service: Service, attempt: AttemptRecord, { tokens, scopes }: Granted): Promise<void> {
+  async #keep(service: Service, attempt: AttemptRecord, { tokens, scopes }: GrantedTokens): Promise<void> {
     const { user, server, url, issuer, clientId, resource } = attempt
     const now = Date.now()
     const record: ConnectionRecord = {

@@ -27,12 +27,12 @@ export function bearerChallengeIn(header: string | undefined): BearerChallenge {
   }
   return {
     error: parameters.get('error'),
-    scopes: scopesIn(parameters.get('scope')),
+    scopes: scopeList(parameters.get('scope')),
     resourceMetadata: parameters.get('resource_metadata'),
   }
 }
 
 /** The scopes in a list with blanks between them. (RFC 6749 section 3.3) */
-export function scopesIn(list: string | undefined): readonly string[] {
+export function scopeList(list: string | undefined): readonly string[] {
   return [...new Set((list ?? '').split(' '))].filter((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
 }

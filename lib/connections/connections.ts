@@ -9,12 +9,12 @@ import { serviceFault } from './service-fault.ts'
 import { revokeTokens } from './token-requests.ts'
 import type { UserConnection } from './types.ts'
 
-type Headers = Readonly<Record<string, string>>
+export type TokenHeaders = Readonly<Record<string, string>>
 
 /** A connection as it was read from the store. */
 interface Read {
   readonly kept: KeptConnection
-  readonly headers: Headers
+  readonly headers: TokenHeaders
   /** Monotonic; until then no other node is asked whether it still exists. */
   readonly recheckAt: number
 }
@@ -26,13 +26,13 @@ const MAX_READ = 10_000
 const MAX_CONNECTIONS = 200
 
 /** How long before its expiry a token is renewed, and no longer sent; less for short lifetimes. */
-const RENEW_MS = 30_000
-const SPARE_MS = 5_000
+const RENEW_BEFORE_MS = 30_000
+const STOP_BEFORE_MS = 5_000
 /** How long a token is expected to be good, at the least. */
-export const FRESH_MS = 5_000
+export const JUST_ISSUED_MS = 5_000
 const DAY_MS = 24 * 60 * 60_000
 
-const NONE: Headers = Object.freeze({})
+const NO_TOKEN: TokenHeaders = Object.freeze({})
 
 export class Connections {
   readonly #parts: RefreshParts
@@ -48,21 +48,21 @@ export class Connections {
   }
 
   /** The headers with the token of a user; none for a user who has not connected. */
-  headersFor(subject: ConnectionSubject): Awaitable<Headers> {
-    const key = keyOf(subject)
+  headersFor(subject: ConnectionSubject): Awaitable<TokenHeaders> {
+    const key = connectionKey(subject)
     const read = this.#read.get(key)
-    if (read && performance.now() < read.recheckAt && !isDue(read.kept.record, RENEW_MS)) return read.headers
+    if (read && performance.now() < read.recheckAt && !isDue(read.kept.record, RENEW_BEFORE_MS)) return read.headers
     return this.#current(key)
   }
 
   /** The connection that the store has; `undefined` for none, and one that its service has ended. */
   async find(subject: ConnectionSubject): Promise<KeptConnection | undefined> {
-    return (await this.#readAgain(keyOf(subject)))?.kept
+    return (await this.#readAgain(connectionKey(subject)))?.kept
   }
 
-  /** Headers with another token than this; `undefined` where the user has to connect again. */
-  async replace(subject: ConnectionSubject, tried: KeptConnection): Promise<Headers | undefined> {
-    const key = keyOf(subject)
+  /** TokenHeaders with another token than this; `undefined` where the user has to connect again. */
+  async replace(subject: ConnectionSubject, tried: KeptConnection): Promise<TokenHeaders | undefined> {
+    const key = connectionKey(subject)
     const next = tried.record.tokens?.refresh
       ? await this.#refreshes.refresh(key, tried)
       : await this.#refreshes.end(key, tried.record)
@@ -70,7 +70,7 @@ export class Connections {
   }
 
   async write(record: ConnectionRecord): Promise<void> {
-    const key = keyOf(record)
+    const key = connectionKey(record)
     const { records, ttlMs } = this.#parts
     const kept = records.seal(key, record)
     await records.set(key, kept, { ttlMs })
@@ -108,14 +108,14 @@ export class Connections {
     this.#refreshes.close()
   }
 
-  async #current(key: string): Promise<Headers> {
+  async #current(key: string): Promise<TokenHeaders> {
     const read = await this.#readAgain(key)
-    if (!read) return NONE
+    if (!read) return NO_TOKEN
     const { kept, headers } = read
-    if (!isDue(kept.record, RENEW_MS)) return headers
-    if (kept.record.tokens?.refresh === undefined) return isDue(kept.record, 0) ? NONE : headers
+    if (!isDue(kept.record, RENEW_BEFORE_MS)) return headers
+    if (kept.record.tokens?.refresh === undefined) return isDue(kept.record, 0) ? NO_TOKEN : headers
     const refresh = this.#refreshes.refresh(key, kept).then((next) => this.#keep(key, next))
-    if (isDue(kept.record, SPARE_MS)) return (await refresh)?.headers ?? NONE
+    if (isDue(kept.record, STOP_BEFORE_MS)) return (await refresh)?.headers ?? NO_TOKEN
     // Meanwhile the token is good. A request after its expiry tries again, and reports what fails.
     refresh.catch(() => {})
     return headers
@@ -165,7 +165,7 @@ export class Connections {
 }
 
 /** The key of a connection. Nobody who reads the store can tell whose it is. */
-export function keyOf({ user, url }: Pick<ConnectionSubject, 'user' | 'url'>): string {
+export function connectionKey({ user, url }: Pick<ConnectionSubject, 'user' | 'url'>): string {
   return storeKey('connection', JSON.stringify([user, url]))
 }
 

@@ -38,7 +38,7 @@ export class LinkEndpoint {
   async answer(id: string, request: GatewayRequest, response: ServerResponse): Promise<void> {
     const { config, links } = this.#parts
     const user = await userOf(request, config)
-    if (!user) throw otherUser()
+    if (!user) throw forSomebodyElse()
     const link = await this.#linkOf(id, user)
     const form = await ownForm(this.#parts, id, user.id, request)
     const decision = parameterOf(form, 'decision')
@@ -54,7 +54,7 @@ export class LinkEndpoint {
   /** The link of this user. Another user is told nothing of it. */
   async #linkOf(id: string, user: PageUser): Promise<LinkRecord> {
     const link = (await this.#parts.links.find(id))?.record
-    if (link && link.user !== user.id) throw otherUser()
+    if (link && link.user !== user.id) throw forSomebodyElse()
     if (!link || link.state !== 'open' || link.endsAt <= Date.now()) throw linkOver()
     return link
   }
@@ -86,7 +86,7 @@ export function attemptKey(state: string): string {
   return storeKey('attempt', state)
 }
 
-export function otherUser(): PageFault {
+export function forSomebodyElse(): PageFault {
   return new PageFault({
     status: 403,
     heading: 'This is for somebody else',

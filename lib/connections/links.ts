@@ -5,20 +5,20 @@ import type { ConnectionSubject, LinkOptions, LinkOutcome } from '../exchange/co
 import { storeKey } from '../stores/login-store-key.ts'
 import type { LoginStore } from '../types.ts'
 import type { Kept, LinkRecord, SealedRecords } from './records.ts'
-import type { Wanted } from './services.ts'
+import type { WantedAccess } from './services.ts'
 
 export const LINK_MS: number = 10 * 60_000
 /** What is left of a link for it to be given out again. */
-const LEAST_MS = 60_000
+const LEAST_LEFT_MS = 60_000
 /** How long it is known what a user answered, for those who wait. */
 const OUTCOME_MS = 2 * 60_000
 /** How many links are open at most: the oldest are over. */
 const MAX_LINKS_PER_USER = 50
 const MAX_LINKS = 10_000
 /** How often the store is asked what became of a link that is answered at another node. */
-const POLL_MS = 500
+const LOOK_AGAIN_MS = 500
 /** How often a link of another node is looked for, before a new one takes its place. */
-const MAX_ATTEMPTS = 3
+const MAX_TRIES = 3
 
 export interface OpenLink {
   readonly id: string
@@ -40,7 +40,7 @@ export class Links {
   }
 
   /** The open link for what is wanted, or a new one. */
-  async open(subject: ConnectionSubject, wanted: Wanted, options: LinkOptions = {}): Promise<OpenLink> {
+  async open(subject: ConnectionSubject, wanted: WantedAccess, options: LinkOptions = {}): Promise<OpenLink> {
     const key = storeKey('open', JSON.stringify([subject.user, subject.url]))
     const opening = this.#opening.get(key)
     if (opening) return opening
@@ -88,16 +88,16 @@ export class Links {
   }
 
   async #lookLater(id: string): Promise<LinkRecord | undefined> {
-    await once(this.#answered, eventOf(id), { signal: AbortSignal.timeout(POLL_MS) }).catch(() => {})
+    await once(this.#answered, eventOf(id), { signal: AbortSignal.timeout(LOOK_AGAIN_MS) }).catch(() => {})
     return (await this.find(id))?.record
   }
 
   async #open(
     key: string,
     { user, server, url }: ConnectionSubject,
-    wanted: Wanted,
+    wanted: WantedAccess,
     { returnTo, title, agent }: LinkOptions,
-    attempts = MAX_ATTEMPTS,
+    attempts = MAX_TRIES,
   ): Promise<OpenLink> {
     const before = await this.#records.get<string>(key)
     const found = before && (await this.find(before.record))
@@ -156,8 +156,8 @@ function linkKey(id: string): string {
   return storeKey('link', id)
 }
 
-function isStillFor(record: LinkRecord, { issuer, resource, scopes }: Wanted): boolean {
+function isStillFor(record: LinkRecord, { issuer, resource, scopes }: WantedAccess): boolean {
   const isSame = record.issuer === issuer && record.resource === resource
-  const isOpen = record.state === 'open' && record.endsAt - Date.now() > LEAST_MS
+  const isOpen = record.state === 'open' && record.endsAt - Date.now() > LEAST_LEFT_MS
   return isSame && isOpen && scopes.every((scope) => record.scopes.includes(scope))
 }

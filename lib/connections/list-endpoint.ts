@@ -5,7 +5,7 @@ import { sendFormPage } from '../pages/form-page.ts'
 import { parameterOf } from '../pages/forms.ts'
 import type { GatewayRequest } from '../types.ts'
 import { ownForm, type PageParts, sealedField, userOrLogin } from './page-parts.ts'
-import { listPage } from './pages/list.ts'
+import { connectionsPage } from './pages/list.ts'
 
 /** How long the page can be used. */
 const PAGE_MS = 60 * 60_000
@@ -24,7 +24,7 @@ export class ListEndpoint {
     const fields = { form: sealedField(this.#parts, 'list', user.id, PAGE_MS) }
     const form = { action: this.#path, fields }
     const shown = await connections.list(user.id)
-    sendFormPage(response, 200, listPage({ title: config.title, user, connections: shown, form }))
+    sendFormPage(response, 200, connectionsPage({ title: config.title, user, connections: shown, form }))
   }
 
   async disconnect(request: GatewayRequest, response: ServerResponse): Promise<void> {

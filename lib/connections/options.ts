@@ -26,9 +26,9 @@ export interface ConnectionsConfig extends AppPages {
   serverOf(name: string): ConnectionServer | undefined
 }
 
-const DAY_S = 24 * 60 * 60
+const DEFAULT_TTL_S: number = 180 * 24 * 60 * 60
 
-const OPTIONS: Readonly<Record<keyof UserConnectionsOptions, true>> = {
+const CONNECTIONS_OPTIONS: Readonly<Record<keyof UserConnectionsOptions, true>> = {
   baseUrl: true,
   user: true,
   loginUrl: true,
@@ -65,27 +65,30 @@ const OWN_PARAMETERS: ReadonlySet<string> = new Set(
 
 /** Throws a TypeError that names the option and the cure. */
 export function parseConnectionsOptions(options: UserConnectionsOptions): ConnectionsConfig {
-  requireThat(isDictionary(options), 'takes an object, { baseUrl, user, loginUrl, secrets, store }')
-  rejectUnknown(options, OPTIONS, 'userConnections.')
-  const { baseUrl, user, loginUrl, secrets, store, clients = {}, servers = {}, ttlS = 180 * DAY_S, title } = options
-  requireThat(
+  requireOption(isDictionary(options), 'takes an object, { baseUrl, user, loginUrl, secrets, store }')
+  rejectUnknown(options, CONNECTIONS_OPTIONS, 'userConnections.')
+  const { baseUrl, user, loginUrl, secrets, store, clients = {}, servers = {}, ttlS = DEFAULT_TTL_S, title } = options
+  requireOption(
     isBaseUrl(baseUrl),
     '"baseUrl" must be an https: URL without query and fragment, such as https://app.example.com/connections',
   )
   const { origin, pathname, host, protocol } = new URL(baseUrl)
   const path = pathname.replace(/\/$/, '')
-  requireThat(typeof user === 'function', '"user" must be a function of the request, which answers { id } or undefined')
-  requireThat(isPageOf(loginUrl, origin), `"loginUrl" must be a page of ${origin}, such as /login`)
-  requireThat(
+  requireOption(
+    typeof user === 'function',
+    '"user" must be a function of the request, which answers { id } or undefined',
+  )
+  requireOption(isPageOf(loginUrl, origin), `"loginUrl" must be a page of ${origin}, such as /login`)
+  requireOption(
     Array.isArray(secrets) && secrets.every((each) => typeof each === 'string'),
     '"secrets" must be an array of texts of 32 characters at least',
   )
   const keys = new SealingKeys('userConnections: "secrets"', secrets, 'express-mcp-gateway connections')
-  requireThat(typeof store?.get === 'function', '"store" must be a store, such as a RedisLoginStore')
-  requireThat(Number.isInteger(ttlS) && ttlS > 0, '"ttlS" must be a whole number, 1 or more')
-  requireThat(title === undefined || (typeof title === 'string' && title !== ''), '"title" must be a text')
+  requireOption(typeof store?.get === 'function', '"store" must be a store, such as a RedisLoginStore')
+  requireOption(Number.isInteger(ttlS) && ttlS > 0, '"ttlS" must be a whole number, 1 or more')
+  requireOption(title === undefined || (typeof title === 'string' && title !== ''), '"title" must be a text')
   checkClients(clients)
-  checkServers(servers, clients)
+  checkKnownServers(servers, clients)
   return {
     caller: 'userConnections',
     user,
@@ -121,48 +124,51 @@ function isPageOf(loginUrl: unknown, origin: string): loginUrl is string {
 }
 
 function checkClients(clients: NonNullable<UserConnectionsOptions['clients']>): void {
-  requireThat(isDictionary(clients), '"clients" must map issuers to { clientId, clientSecret }')
+  requireOption(isDictionary(clients), '"clients" must map issuers to { clientId, clientSecret }')
   for (const [issuer, client] of Object.entries(clients)) {
-    requireThat(isIssuer(issuer), `"clients" has ${JSON.stringify(issuer)}, which is no issuer: an https: URL`)
+    requireOption(isIssuer(issuer), `"clients" has ${JSON.stringify(issuer)}, which is no issuer: an https: URL`)
     rejectUnknown(client, CLIENT_ENTRY, 'userConnections.clients.')
     const isPublic = client.clientSecret === undefined && client.privateKey === undefined
     // Of a public client all the rest is checked as if it had a secret.
     const whole = { ...client, issuer, ...(isPublic && { clientSecret: 'none' }) }
     checkClientOptions(`userConnections: "clients" for ${JSON.stringify(issuer)}`, whole, CLIENT_OPTIONS)
-    requireThat(!isPublic || client.authMethod === undefined, '"clients" has an "authMethod" without a "clientSecret"')
+    requireOption(
+      !isPublic || client.authMethod === undefined,
+      '"clients" has an "authMethod" without a "clientSecret"',
+    )
   }
 }
 
-function checkServers(
+function checkKnownServers(
   servers: NonNullable<UserConnectionsOptions['servers']>,
   clients: NonNullable<UserConnectionsOptions['clients']>,
 ): void {
-  requireThat(isDictionary(servers), '"servers" must map names of servers to { issuer, scopes, resource }')
+  requireOption(isDictionary(servers), '"servers" must map names of servers to { issuer, scopes, resource }')
   for (const [name, server] of Object.entries(servers)) {
     const at = `servers.${name}`
     rejectUnknown(server, SERVER_OPTIONS, `userConnections.${at}.`)
     const { issuer, authorizationEndpoint, tokenEndpoint, scopes, resource, parameters } = server
-    requireThat(
+    requireOption(
       issuer === undefined || isIssuer(issuer),
       `"${at}.issuer" must be an https: URL, exactly as in its metadata`,
     )
     for (const [option, url] of Object.entries({ authorizationEndpoint, tokenEndpoint })) {
-      requireThat(url === undefined || isEndpoint(url), `"${at}.${option}" must be an https: URL`)
+      requireOption(url === undefined || isEndpoint(url), `"${at}.${option}" must be an https: URL`)
     }
     const hasEndpoint = authorizationEndpoint !== undefined || tokenEndpoint !== undefined
-    requireThat(
+    requireOption(
       !hasEndpoint || (issuer !== undefined && authorizationEndpoint !== undefined && tokenEndpoint !== undefined),
       `"${at}" needs "issuer", "authorizationEndpoint" and "tokenEndpoint" together`,
     )
-    requireThat(
+    requireOption(
       !hasEndpoint || Object.hasOwn(clients, issuer!),
       `"${at}" has endpoints of an issuer without metadata: "clients" needs an entry for ${JSON.stringify(issuer)}`,
     )
-    requireThat(
+    requireOption(
       scopes === undefined || (Array.isArray(scopes) && scopes.every(isScope)),
       `"${at}.scopes" must be an array of scopes`,
     )
-    requireThat(
+    requireOption(
       resource === undefined || resource === false || (URL.canParse(resource) && !resource.includes('#')),
       `"${at}.resource" must be an absolute URI without fragment, or false`,
     )
@@ -172,9 +178,9 @@ function checkServers(
 
 function checkParameters(at: string, parameters: unknown = {}): void {
   const isRecord = isDictionary(parameters) && Object.values(parameters).every((value) => typeof value === 'string')
-  requireThat(isRecord, `"${at}.parameters" must be a record of strings`)
+  requireOption(isRecord, `"${at}.parameters" must be a record of strings`)
   const own = Object.keys(parameters as object).find((name) => OWN_PARAMETERS.has(name))
-  requireThat(own === undefined, `"${at}.parameters" may not have "${own}", which the gateway sets or cannot use`)
+  requireOption(own === undefined, `"${at}.parameters" may not have "${own}", which the gateway sets or cannot use`)
 }
 
 function isScope(scope: unknown): boolean {
@@ -185,6 +191,6 @@ function isEndpoint(url: unknown): boolean {
   return typeof url === 'string' && URL.canParse(url) && isSafe(new URL(url))
 }
 
-function requireThat(isRight: boolean, what: string): asserts isRight {
+function requireOption(isRight: boolean, what: string): asserts isRight {
   if (!isRight) throw new TypeError(`userConnections: ${what}`)
 }

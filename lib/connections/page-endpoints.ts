@@ -1,7 +1,8 @@
 /** The pages of connections, by path. */
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../errors.ts'
-import { PageFault, sendFault } from '../pages/browser.ts'
+import { PageFault } from '../pages/browser.ts'
+import { answerAt, type Endpoint } from '../pages/endpoint.ts'
 import { BadForm, splitUrl } from '../pages/forms.ts'
 import type { GatewayRequest } from '../types.ts'
 import { CallbackEndpoint } from './callback-endpoint.ts'
@@ -10,9 +11,6 @@ import { ListEndpoint } from './list-endpoint.ts'
 import type { PageParts } from './page-parts.ts'
 import { clientDocument } from './client-document.ts'
 import type { UserConnections } from './types.ts'
-
-/** An endpoint, by method. */
-type Endpoint = Readonly<Record<string, (request: GatewayRequest, response: ServerResponse) => void | Promise<void>>>
 
 export function connectionPages(parts: PageParts): UserConnections['pages'] {
   const { config } = parts
@@ -45,39 +43,20 @@ export function connectionPages(parts: PageParts): UserConnections['pages'] {
 
   return (request, response, next) => {
     const endpoint = endpointAt(splitUrl(request)[0])
-    if (endpoint) return void answerAt(endpoint, request, response, parts)
+    if (endpoint) {
+      const report = (error: unknown): void => config.report(error, { request })
+      const faults = { title: config.title, viewOf: (error: unknown) => viewOf(error, report), report }
+      return void answerAt(endpoint, request, response, faults)
+    }
     if (next) return next()
     response.writeHead(404, { 'content-length': 0 }).end()
   }
 }
 
-/** Answers a request; what fails becomes a page. */
-async function answerAt(
-  endpoint: Endpoint,
-  request: GatewayRequest,
-  response: ServerResponse,
-  { config }: PageParts,
-): Promise<void> {
-  try {
-    const handle = endpoint[request.method ?? '']
-    if (!handle) {
-      const allow = Object.keys(endpoint).join(', ')
-      return void response.writeHead(405, { allow, 'content-length': 0 }).end()
-    }
-    await handle(request, response)
-  } catch (error) {
-    if (response.headersSent) {
-      config.report(error, { request })
-      return void response.destroy()
-    }
-    sendFault(response, viewOf(error, request, config), config)
-  }
-}
-
-function viewOf(error: unknown, request: GatewayRequest, { report }: PageParts['config']): PageFault['view'] {
+function viewOf(error: unknown, report: (error: unknown) => void): PageFault['view'] {
   if (error instanceof PageFault) return error.view
   if (error instanceof BadForm) return { status: 400, heading: 'This form cannot be read', words: `${error.message}.` }
-  report(error, { request })
+  report(error)
   const status = error instanceof GatewayError ? error.status : 500
   return { status, heading: 'This does not work right now', words: 'Nothing was connected. Try again in a while.' }
 }

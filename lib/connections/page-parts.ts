@@ -44,15 +44,15 @@ export async function ownForm(
   user: string,
   request: GatewayRequest,
 ): Promise<ParameterList> {
-  if (!isOfOwnPage(request, config.origin)) throw foreignForm()
+  if (!isOfOwnPage(request, config.origin)) throw notOwnForm()
   const form = await readForm(request)
   const text = config.keys.open(parameterOf(form, 'form') ?? '', `form ${purpose}`)
   const [of, endsAt] = (text === undefined ? [] : parseJson(text)) as [string?, number?]
-  if (of !== user || endsAt === undefined || endsAt <= Date.now()) throw foreignForm()
+  if (of !== user || endsAt === undefined || endsAt <= Date.now()) throw notOwnForm()
   return form
 }
 
-function foreignForm(): PageFault {
+function notOwnForm(): PageFault {
   return new PageFault({
     status: 403,
     heading: 'Nothing was changed',

@@ -11,13 +11,13 @@ import type { ReportError } from '../util/report.ts'
 import type { ConnectionRecord, Kept, SealedRecords } from './records.ts'
 import { answeredError, serviceFault } from './service-fault.ts'
 import type { Service, Services } from './services.ts'
-import { type Granted, refreshTokens, revokeTokens } from './token-requests.ts'
+import { type GrantedTokens, refreshTokens, revokeTokens } from './token-requests.ts'
 
 /** The life of a lock, after whose holder's death another node refreshes. Longer than a refresh may take. */
 const LOCK_MS = 10_000
-const POLL_MS = 100
+const LOCK_POLL_MS = 100
 /** Longer than the life of a lock. */
-const WAIT_MS = 15_000
+const LOCK_WAIT_MS = 15_000
 const REWRITE_MS = 250
 /** The most answers that wait to be written. */
 const MAX_UNWRITTEN = 10_000
@@ -27,7 +27,7 @@ export type KeptConnection = Kept<ConnectionRecord>
 /** An answer that the store does not have yet. */
 interface Unwritten {
   readonly tried: ConnectionRecord
-  readonly granted: Granted
+  readonly granted: GrantedTokens
   /** Of the lock under which it was got: no other node refreshes before it is written. */
   readonly lock: Lock
 }
@@ -74,7 +74,7 @@ export class Refreshes {
   async #refresh(key: string, tried: KeptConnection): Promise<KeptConnection | undefined> {
     if (this.#unwritten.has(key)) return this.#writeLate(key)
     const lock: Lock = { key: storeKey('lock', key), value: randomUUID() }
-    const giveUpAt = performance.now() + WAIT_MS
+    const giveUpAt = performance.now() + LOCK_WAIT_MS
     while (performance.now() < giveUpAt) {
       const isMine = await this.#parts.store.set(lock.key, lock.value, { ttlMs: LOCK_MS, ifAbsent: true })
       try {
@@ -85,7 +85,7 @@ export class Refreshes {
       } finally {
         if (isMine && !this.#unwritten.has(key)) await this.#unlock(lock)
       }
-      await sleep(POLL_MS)
+      await sleep(LOCK_POLL_MS)
     }
     throw renewing()
   }
@@ -165,7 +165,7 @@ export class Refreshes {
     this.#rewriting = undefined
   }
 
-  async #revoke({ server, issuer }: ConnectionRecord, { tokens }: Granted): Promise<void> {
+  async #revoke({ server, issuer }: ConnectionRecord, { tokens }: GrantedTokens): Promise<void> {
     try {
       const service: Service = await this.#parts.services.of(server, issuer)
       await revokeTokens(service, tokens)

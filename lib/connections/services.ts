@@ -6,7 +6,7 @@ import { discover, isDocument, trustedEndpoint } from '../auth/metadata.ts'
 import { resourceOf } from '../auth/token-options.ts'
 import type { ConnectionSubject } from '../exchange/connections.ts'
 import { isObject } from '../util/json.ts'
-import { type BearerChallenge, scopesIn } from './challenge.ts'
+import { type BearerChallenge, scopeList } from './challenge.ts'
 import { Memo } from './memo.ts'
 import type { ConnectionsConfig } from './options.ts'
 import type { LinkRecord } from './records.ts'
@@ -22,7 +22,7 @@ export interface Service {
 }
 
 /** What a user is asked for. */
-export type Wanted = Pick<LinkRecord, 'issuer' | 'resource' | 'scopes'>
+export type WantedAccess = Pick<LinkRecord, 'issuer' | 'resource' | 'scopes'>
 
 /** The metadata of a protected resource. */
 interface ResourceMetadata {
@@ -46,7 +46,7 @@ export class Services {
   }
 
   /** What to ask a user for, by the options, the server's challenge and its metadata. Rejects with a GatewayError. */
-  async wantedBy({ server, url }: ConnectionSubject, challenge: BearerChallenge): Promise<Wanted> {
+  async wantedBy({ server, url }: ConnectionSubject, challenge: BearerChallenge): Promise<WantedAccess> {
     const known = this.#config.serverOf(server)
     try {
       const { issuer, ...found } = known?.issuer
@@ -143,7 +143,7 @@ function resourceMetadata(url: string, document: unknown): ResourceMetadata {
     throw new Error(`The metadata of ${new URL(url).origin} names no authorization server`)
   }
   const listed = Array.isArray(scopes) ? scopes.filter((scope): scope is string => typeof scope === 'string') : []
-  return { issuer, resource, scopes: scopesIn(listed.join(' ')) }
+  return { issuer, resource, scopes: scopeList(listed.join(' ')) }
 }
 
 function isAbove(resource: string, url: string): boolean {

@@ -13,7 +13,7 @@ import {
 } from 'oauth4webapi'
 import { trustedEndpoint } from '../auth/metadata.ts'
 import { BEARER_TOKEN } from '../auth/token-endpoint.ts'
-import { scopesIn } from './challenge.ts'
+import { scopeList } from './challenge.ts'
 import type { AttemptRecord, ConnectionRecord, ConnectionTokens } from './records.ts'
 import { serviceFault } from './service-fault.ts'
 import type { Service } from './services.ts'
@@ -21,14 +21,14 @@ import type { Service } from './services.ts'
 /** The time limit of a request, which is below the life of a refresh's lock. */
 export const TOKEN_REQUEST_MS = 6_000
 
-export interface Granted {
+export interface GrantedTokens {
   readonly tokens: ConnectionTokens
   /** `undefined` where they are those that were asked for. */
   readonly scopes: readonly string[] | undefined
 }
 
 /** What the authorization response brought. */
-export interface Answer {
+export interface CodeAnswer {
   readonly parameters: URLSearchParams
   readonly redirectUri: string
 }
@@ -61,7 +61,11 @@ export async function authorizationUrl(
 }
 
 /** Rejects with a GatewayError, whose cause says why. */
-export async function requestTokens(service: Service, answer: Answer, attempt: AttemptRecord): Promise<Granted> {
+export async function requestTokens(
+  service: Service,
+  answer: CodeAnswer,
+  attempt: AttemptRecord,
+): Promise<GrantedTokens> {
   const { metadata, clientId, auth } = service
   const sent = [attempt.verifier]
   const issuedAt = Date.now()
@@ -87,7 +91,7 @@ export async function refreshTokens(
   { resource }: Pick<ConnectionRecord, 'resource'>,
   refresh: string,
   sent: string[],
-): Promise<Granted> {
+): Promise<GrantedTokens> {
   const { metadata, clientId, auth } = service
   sent.push(refresh)
   const issuedAt = Date.now()
@@ -106,7 +110,7 @@ export async function revokeTokens(service: Service, { refresh, access }: Connec
   trustedEndpoint(metadata, 'revocation_endpoint')
   const sent = [access, refresh ?? '']
   try {
-    const options = { ...optionsOf(service, sent), additionalParameters: { token_type_hint: hintOf(refresh) } }
+    const options = { ...optionsOf(service, sent), additionalParameters: { token_type_hint: tokenTypeHint(refresh) } }
     const client = { client_id: clientId }
     await processRevocationResponse(await revocationRequest(metadata, client, auth, refresh ?? access, options))
   } catch (error) {
@@ -114,7 +118,8 @@ export async function revokeTokens(service: Service, { refresh, access }: Connec
   }
 }
 
-const hintOf = (refresh: string | undefined): string => (refresh === undefined ? 'access_token' : 'refresh_token')
+const tokenTypeHint = (refresh: string | undefined): string =>
+  refresh === undefined ? 'access_token' : 'refresh_token'
 
 function resourceParameter({ resource }: Pick<ConnectionRecord, 'resource'>): Record<string, string> {
   return resource === false ? {} : { resource }
@@ -135,11 +140,11 @@ function optionsOf({ fetch }: Service, sent: string[]): RequestOptions {
 
 type RequestOptions = NonNullable<Parameters<typeof refreshTokenGrantRequest>[4]>
 
-function granted(answer: TokenEndpointResponse, issuedAt: number): Granted {
+function granted(answer: TokenEndpointResponse, issuedAt: number): GrantedTokens {
   const { access_token: access, refresh_token: refresh, expires_in: lifetimeS, token_type: type, scope } = answer
   if (type !== 'bearer') throw new Error(`The token is of the type ${type}, not bearer`)
   if (!BEARER_TOKEN.test(access)) throw new Error('The token cannot be sent in a header')
   const endsAt = lifetimeS === undefined ? undefined : issuedAt + 1_000 * lifetimeS
-  const scopes = scope === undefined ? undefined : scopesIn(scope)
+  const scopes = scope === undefined ? undefined : scopeList(scope)
   return { tokens: { access, refresh, issuedAt, endsAt }, scopes }
 }

@@ -3,7 +3,7 @@ import { exposeBroker } from '../exchange/connections.ts'
 import { TimelyLoginStore } from '../stores/timely-login-store.ts'
 import type { HeadersContext, Principal } from '../types.ts'
 import { checkOptions } from '../util/anchors.ts'
-import { Asking } from './asking.ts'
+import { ConnectionAsker } from './asking.ts'
 import { Connections } from './connections.ts'
 import { Links } from './links.ts'
 import { parseConnectionsOptions } from './options.ts'
@@ -40,7 +40,7 @@ export function userConnections<P extends Principal = Principal>(options: UserCo
   const services = new Services(config, serviceFetches(config.allowLoopback))
   const connections = new Connections({ store, records, services, ttlMs, report })
   const links = new Links(store, records)
-  const asking = new Asking({ config, connections, links, services })
+  const asking = new ConnectionAsker({ config, connections, links, services })
 
   const headers = (context: HeadersContext): ReturnType<UserConnections> => asking.headers(context)
   exposeBroker(headers, asking)

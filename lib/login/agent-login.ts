@@ -7,7 +7,8 @@ import { guardedFetch } from '../util/guarded-fetch.ts'
 import type { AgentLoginOptions, AgentUser } from './agent-login-options.ts'
 import { AgentsEndpoint } from './agents-endpoint.ts'
 import { agentAuthenticate, type AgentPrincipal } from './authenticate.ts'
-import { PageFault, sendFault } from '../pages/browser.ts'
+import { PageFault } from '../pages/browser.ts'
+import { answerAt, type Endpoint, type EndpointFaults } from '../pages/endpoint.ts'
 import { ClientDocuments } from './client-documents.ts'
 import { ClientEndpoints } from './client-endpoints.ts'
 import { Clients } from './clients.ts'
@@ -49,9 +50,6 @@ export interface AgentLogin {
   /** Ends timers and subscriptions, and closes the store. */
   close(): Promise<void>
 }
-
-/** An endpoint, by method. */
-type Endpoint = Readonly<Record<string, (request: GatewayRequest, response: ServerResponse) => void | Promise<void>>>
 
 /**
  * Creates an authorization server (OAuth 2.1) that asks the app itself who is logged in, and the hook that takes its
@@ -107,7 +105,7 @@ export function agentLogin<U extends AgentUser = AgentUser>(options: AgentLoginO
       if (next) return next()
       return void response.writeHead(404, { 'content-length': 0 }).end()
     }
-    void answerAt(endpoint, request, response, config)
+    void answerAt(endpoint, request, response, faultsOf(request, config))
   }
 
   return Object.assign(login, {
@@ -168,26 +166,11 @@ function endpointsOf(parts: ConstructorParameters<typeof ConsentEndpoints>[0]): 
   ])
 }
 
-/** Answers a request; what fails becomes a page. */
-async function answerAt(
-  endpoint: Endpoint,
-  request: GatewayRequest,
-  response: ServerResponse,
-  config: LoginConfig,
-): Promise<void> {
-  try {
-    const handle = endpoint[request.method ?? '']
-    if (!handle) {
-      const allow = Object.keys(endpoint).join(', ')
-      return void response.writeHead(405, { allow, 'content-length': 0 }).end()
-    }
-    await handle(request, response)
-  } catch (error) {
-    if (response.headersSent) {
-      config.report(error, request)
-      return void response.destroy()
-    }
-    sendFault(response, faultViewOf(error, request, config), config)
+function faultsOf(request: GatewayRequest, config: LoginConfig): EndpointFaults {
+  return {
+    title: config.title,
+    viewOf: (error) => faultViewOf(error, request, config),
+    report: (error) => config.report(error, request),
   }
 }
 

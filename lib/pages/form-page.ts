@@ -49,6 +49,14 @@ export function form({ action, fields }: PageForm, content: HtmlContent): Html {
   return html`<form method="post" action="${action}">${hidden}${content}</form>`
 }
 
+/** An entry of a list of facts. */
+export function fact(term: string, description: HtmlContent): Html {
+  return html`<div>
+    <dt>${term}</dt>
+    <dd>${description}</dd>
+  </div>`
+}
+
 /** A text that somebody else wrote: its direction does not change that of the words around it. */
 export function named(text: string): Html {
   return html`<bdi>${text}</bdi>`

@@ -1,5 +1,5 @@
 // Challenges as servers write them.
-import { bearerChallengeIn, scopesIn } from '../../lib/connections/challenge.ts'
+import { bearerChallengeIn, scopeList } from '../../lib/connections/challenge.ts'
 
 const NONE = { error: undefined, scopes: [], resourceMetadata: undefined }
 
@@ -23,8 +23,8 @@ test.each<[header: string | undefined, read: object]>([
 })
 
 test('scopes are what may be one, each once', () => {
-  expect(scopesIn('a b  a "c" d\\e é')).toEqual(['a', 'b'])
-  expect(scopesIn(undefined)).toEqual([])
+  expect(scopeList('a b  a "c" d\\e é')).toEqual(['a', 'b'])
+  expect(scopeList(undefined)).toEqual([])
 })
 
 test('a long header without an end takes no time', () => {

@@ -1,6 +1,6 @@
 /** The page that asks a user to connect an account. */
-import { form, formPage, type FormPage, named, type PageForm, type PageUser } from '../../pages/form-page.ts'
-import { html, type Html, type HtmlContent } from '../../pages/html.ts'
+import { fact, form, formPage, type FormPage, named, type PageForm, type PageUser } from '../../pages/form-page.ts'
+import { html } from '../../pages/html.ts'
 import type { LinkRecord } from '../records.ts'
 
 export interface ConnectView {
@@ -45,11 +45,4 @@ export function connectPage({ title, user, link, form: posted }: ConnectView): F
       <p class="quiet">You log in at ${named(service)} itself. You can take this back at any time.</p>
     </div>`,
   )
-}
-
-function fact(term: string, description: HtmlContent): Html {
-  return html`<div>
-    <dt>${term}</dt>
-    <dd>${description}</dd>
-  </div>`
 }

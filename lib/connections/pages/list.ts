@@ -13,7 +13,7 @@ export interface ListView {
   readonly form: PageForm
 }
 
-export function listPage({ title, user, connections, form: posted }: ListView): FormPage {
+export function connectionsPage({ title, user, connections, form: posted }: ListView): FormPage {
   return formPage(
     title,
     'Connected accounts',
@@ -21,12 +21,12 @@ export function listPage({ title, user, connections, form: posted }: ListView): 
     connections.length === 0
       ? html`<p class="quiet">No account is connected.</p>`
       : html`<ul class="cards">
-          ${connections.map((connection) => card(connection, posted))}
+          ${connections.map((connection) => connectionCard(connection, posted))}
         </ul>`,
   )
 }
 
-function card({ key, server, url, issuer, scopes, since, broken }: ShownConnection, posted: PageForm): Html {
+function connectionCard({ key, server, url, issuer, scopes, since, broken }: ShownConnection, posted: PageForm): Html {
   const at = since.toISOString()
   return html`<li class="card">
     <h2>${named(server)}</h2>

@@ -1,7 +1,7 @@
 /** The page that asks whether an agent may use a server. */
 import { html, type Html, type HtmlContent } from '../../pages/html.ts'
 import type { AgentClient, ConsentView } from '../types.ts'
-import { form, formPage, type FormPage, named } from '../../pages/form-page.ts'
+import { fact, form, formPage, type FormPage, named } from '../../pages/form-page.ts'
 
 export function consentPage(view: ConsentView): FormPage {
   const { title, server, client, scopes, user, otherAccountUrl } = view
@@ -46,13 +46,6 @@ export function consentPage(view: ConsentView): FormPage {
       <p class="quiet">You can take this back at any time, among your <a href="agents">connected agents</a>.</p>
     </div>`,
   )
-}
-
-function fact(term: string, description: HtmlContent): Html {
-  return html`<div>
-    <dt>${term}</dt>
-    <dd>${description}</dd>
-  </div>`
 }
 
 /** Where the code goes, in words. */
