@@ -20,7 +20,7 @@ export interface SealedGoingOn extends SealedConsent {
 }
 
 /** How many accounts of one server are asked for: an aggregate may have many members. */
-const MAX_ASKED = 16
+const MAX_ACCOUNTS = 16
 
 export class ConsentAccounts {
   readonly #hosts: Hosts
@@ -41,7 +41,7 @@ export class ConsentAccounts {
     asked: readonly string[],
     returnTo: (asked: readonly string[]) => string,
   ): Promise<string | undefined> {
-    if (asked.length >= MAX_ASKED) return undefined
+    if (asked.length >= MAX_ACCOUNTS) return undefined
     let told = asked
     try {
       for (const account of await this.#hosts.accountsFor(resource, subject)) {

@@ -108,10 +108,7 @@ export default defineConfig({
   vite: {
     // The pages stand outside of this folder, and are compiled to modules that import vue.
     resolve: {
-      alias: {
-        'vue/server-renderer': `${vue}/server-renderer/index.mjs`,
-        vue: `${vue}/dist/vue.runtime.esm-bundler.js`,
-      },
+      alias: { 'vue/server-renderer': `${vue}/server-renderer/index.mjs`, vue: `${vue}/dist/vue.runtime.esm-bundler.js` },
     },
   },
   themeConfig: {
@@ -123,15 +120,9 @@ export default defineConfig({
         text,
         items: pages.map(itemOf),
       })),
-      {
-        text: 'More',
-        items: [
-          ...others.map(itemOf),
-          { text: 'Examples', link: '/examples' },
-          { text: 'Changelog', link: '/CHANGELOG' },
-        ],
-      },
+      { text: 'More', items: [...others.map(itemOf), { text: 'Examples', link: '/examples' }, { text: 'Changelog', link: '/CHANGELOG' }] },
       { text: 'API', collapsed: true, items: existsSync(api) ? JSON.parse(readFileSync(api, 'utf8')) : [] },
     ],
   },
 })
+
