@@ -24,7 +24,8 @@ export async function startApp(service) {
   app.get('/login', (_request, response) => void response.send('<form method="post"><input name="name"></form>'))
   app.post('/login', express.urlencoded(), (request, response) => {
     Object.assign(request.session, { user: request.body.name })
-    response.redirect(303, String(request.query['return_to'] ?? '/'))
+    const { return_to: to } = request.query
+    response.redirect(303, typeof to === 'string' ? to : '/')
   })
 
   // ---- the accounts of users, and the servers that need them

@@ -1,6 +1,5 @@
 /** The accounts of the user's own that a server needs: they are connected before an agent is let in. */
 import type { ParameterList } from '../pages/forms.ts'
-import type { GatewayRequest } from '../types.ts'
 import type { NeededAccount } from '../upstream/accounts.ts'
 import type { GrantSubject, Hosts } from './hosts.ts'
 import type { LoginConfig } from './options.ts'
@@ -47,7 +46,7 @@ export class ConsentAccounts {
       for (const account of await this.#hosts.accountsFor(resource, subject)) {
         const key = account.subject.server
         if (told.includes(key) || (await account.broker.statusOf(account.subject)) === 'connected') continue
-        told = [...told, key]
+        told = told.concat(key)
         const url = await this.#linkOf(account, subject, returnTo(told))
         if (url !== undefined) return url
       }
@@ -66,7 +65,7 @@ export class ConsentAccounts {
     try {
       return (await broker.linkFor(subject, { returnTo, title, agent: client.name })).url
     } catch (error) {
-      this.#report(error, request as GatewayRequest)
+      this.#report(error, request)
       return undefined
     }
   }

@@ -135,7 +135,7 @@ describeChromium('with userConnections() and a browser', () => {
     })
     const app = await use(
       startConnectionsApp({
-        servers: (made) => ({ crm: { url: service.url, headers: made, bridge: true } }) as never,
+        servers: (made) => ({ crm: { url: service.url, headers: made, bridge: true } }),
         connections: {
           servers: { crm: { issuer: service.origin } },
           clients: { [service.origin]: { clientId: 'app' } },
