@@ -73,6 +73,7 @@ export class Refreshes {
 
   async #refresh(key: string, tried: KeptConnection): Promise<KeptConnection | undefined> {
     if (this.#unwritten.has(key)) return this.#writeLate(key)
+    const service = await this.#serviceOf(tried.record)
     const lock: Lock = { key: storeKey('lock', key), value: randomUUID() }
     const giveUpAt = performance.now() + LOCK_WAIT_MS
     while (performance.now() < giveUpAt) {
@@ -81,7 +82,7 @@ export class Refreshes {
         // Read under the lock: another node may have refreshed it just before.
         const now = await this.#parts.records.get<ConnectionRecord>(key)
         if (!now?.record.tokens || !hasSameTokens(now.record, tried.record)) return now?.record.tokens && now
-        if (isMine) return await this.#ask(key, now, lock)
+        if (isMine) return await this.#ask(key, now, service, lock)
       } finally {
         if (isMine && !this.#unwritten.has(key)) await this.#unlock(lock)
       }
@@ -90,18 +91,30 @@ export class Refreshes {
     throw renewing()
   }
 
+  /** Found before the lock is taken: to discover metadata may take longer than the lock lives. */
+  async #serviceOf({ server, issuer }: Pick<ConnectionRecord, 'server' | 'issuer'>): Promise<Service> {
+    try {
+      return await this.#parts.services.of(server, issuer)
+    } catch (error) {
+      throw serviceFault(error, issuer)
+    }
+  }
+
   /** Deletes the lock, if it is still the own one. */
   async #unlock({ key, value }: Lock): Promise<void> {
     // It ends by itself where the store does not answer.
     await this.#parts.store.set(key, value, { ttlMs: 1, if: value }).catch(() => {})
   }
 
-  async #ask(key: string, { record }: KeptConnection, lock: Lock): Promise<KeptConnection | undefined> {
-    const { services } = this.#parts
+  async #ask(
+    key: string,
+    { record }: KeptConnection,
+    service: Service,
+    lock: Lock,
+  ): Promise<KeptConnection | undefined> {
     if (this.#unwritten.size >= MAX_UNWRITTEN) throw renewing()
     const sent: string[] = []
     try {
-      const service = await services.of(record.server, record.issuer)
       const refresh = record.tokens?.refresh
       // Tokens are of the client that they were issued to: with another one they can be used no more.
       if (refresh === undefined || service.clientId !== record.clientId) return await this.end(key, record)
@@ -167,8 +180,7 @@ export class Refreshes {
 
   async #revoke({ server, issuer }: ConnectionRecord, { tokens }: GrantedTokens): Promise<void> {
     try {
-      const service: Service = await this.#parts.services.of(server, issuer)
-      await revokeTokens(service, tokens)
+      await revokeTokens(await this.#serviceOf({ server, issuer }), tokens)
     } catch (error) {
       this.#parts.report(serviceFault(error, issuer), { server })
     }

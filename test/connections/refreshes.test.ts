@@ -144,6 +144,20 @@ test('a record that another node has only sealed anew meanwhile is written over 
   expect(accountIn(await (await startApp(app.origin)).call('ada'))).toBe('ada-at-crm')
 })
 
+test('the lock is taken when all is known that the refresh needs', async () => {
+  expire(1)
+  const node = await startApp(app.origin)
+  const document = 'GET /.well-known/oauth-authorization-server'
+  const asked = (): number => issuer.requests.entries.filter((each) => each === document).length
+  const before = asked()
+  const release = issuer.hold(document)
+  const call = node.call('ada')
+  while (asked() === before) await issuer.requests.next()
+  expect([...store.values.keys()].filter((key) => key.startsWith('lock:'))).toEqual([])
+  release()
+  expect(accountIn(await call)).toBe('ada-at-crm')
+})
+
 test('who disconnects during a refresh stays disconnected, and the new tokens are revoked', async () => {
   expire(1)
   const [before, revoked] = [refreshes(), revocations()]
