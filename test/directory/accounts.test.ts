@@ -37,7 +37,7 @@ const post = (form: object, { server = 'crm', headers = {}, user = 'ada' } = {})
     .send(form)
 
 const forms = (text: string): string[] =>
-  [...text.matchAll(/<form class="account.*?<\/form>/gs)].map(([form]) =>
+  [...text.matchAll(/<form\s+class="account.*?<\/form>/gs)].map(([form]) =>
     form
       .replaceAll(/<[^>]*>/g, ' ')
       .replaceAll(/\s+/g, ' ')
