@@ -127,8 +127,7 @@ function layersOf(
 ): readonly Place[] {
   const { upstreamSessions, upstreams, eventLog, earlyListen, bridge, report } = parts
   const track = (work: Promise<void>): Promise<void> => upstreamSessions.track(work)
-  const kept = new KeptAnswers(keys)
-  const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report, kept }
+  const intercepting = { upstreamOf: upstreams.of, timeoutMs: responseMs, report, kept: new KeptAnswers(keys) }
   const ofGateway = new Interceptors('gateway', intercept, intercepting)
   const ofServer = new Interceptors('server', undefined, intercepting)
   // Only Streamable HTTP with sessions has batches, and interceptors see messages one by one.

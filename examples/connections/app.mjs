@@ -24,13 +24,16 @@ export async function startApp(service) {
   app.get('/login', (_request, response) => void response.send('<form method="post"><input name="name"></form>'))
   app.post('/login', express.urlencoded(), (request, response) => {
     Object.assign(request.session, { user: request.body.name })
-    response.redirect(303, String(request.query['return_to'] ?? '/'))
+    const { return_to: to } = request.query
+    response.redirect(303, typeof to === 'string' ? to : '/')
   })
 
   // ---- the accounts of users, and the servers that need them
   const connections = userConnections({
     baseUrl: `${origin}/connections`,
-    user: ({ session: { user } }) => user && { id: user, name: user },
+    user(/** @type {express.Request & { session: { user?: string } }} */ { session: { user } }) {
+      return user === undefined ? undefined : { id: user, name: user }
+    },
     loginUrl: '/login',
     secrets: ['at least 32 characters, from the environment'],
     store: new MemoryLoginStore(), // with several nodes, or to outlive a restart: RedisLoginStore

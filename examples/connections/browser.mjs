@@ -17,7 +17,9 @@ export class Browser {
     for (;;) {
       const jar = this.#cookies.get(at.origin) ?? new Map()
       const cookie = [...jar].map((pair) => pair.join('=')).join('; ')
-      const response = await fetch(at, { ...request, redirect: 'manual', headers: { ...request.headers, cookie } })
+      const headers = new Headers(request.headers)
+      headers.set('cookie', cookie)
+      const response = await fetch(at, { ...request, redirect: 'manual', headers })
       for (const set of response.headers.getSetCookie()) {
         const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(set) ?? []
         this.setCookie(at.origin, name, value)

@@ -5,10 +5,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 
-/** @param {(account: string) => McpServer} serverFor whose account a request is made with */
+/** @typedef {import('@modelcontextprotocol/sdk/server/mcp.js').McpServer} McpServer */
+
+/** @param {(account: string) => McpServer} serverFor makes the server for the account of a request */
 export async function startService(serverFor) {
   /** The accounts of tokens, and of refresh tokens. @type {Map<string, string>} */
   const tokens = new Map()

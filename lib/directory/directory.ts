@@ -163,7 +163,7 @@ class Directory {
     const accounts = await this.#accounts.of(name, config, visitor)
     const introspection = await this.#listing.introspect(name, config, visitor)
     // After the introspection, whose outcome is part of the server's health.
-    const listed = { ...this.#listing.describe(name, config, visitor), accounts }
+    const listed = this.#listing.describe(name, config, visitor, accounts)
     if (type === 'text/html') {
       const who = pageVisitor(settings, request, visitor.principal)
       return sendPage(this.#send, response, (nonce) => serverPage(settings, listed, introspection, who, nonce))

@@ -78,8 +78,7 @@ export class Listing {
   async all(visitor: Visitor, accounts?: Pick<Accounts, 'of'>): Promise<ListedServer[]> {
     const listed = await Promise.all(
       Object.entries(await this.configs(visitor)).map(async ([name, config]) => {
-        const server = this.describe(name, config, visitor)
-        return accounts ? { ...server, accounts: await accounts.of(name, config, visitor) } : server
+        return this.describe(name, config, visitor, await accounts?.of(name, config, visitor))
       }),
     )
     return listed.toSorted((one, other) => one.title.localeCompare(other.title, 'en'))
@@ -142,7 +141,12 @@ export class Listing {
   }
 
   /** A server as this visitor sees it. */
-  describe(name: string, config: ServerConfig, { mount, principal }: Visitor): ListedServer {
+  describe(
+    name: string,
+    config: ServerConfig,
+    { mount, principal }: Visitor,
+    accounts: readonly ServerAccount[] = [],
+  ): ListedServer {
     const { title, description, tags = [] } = config
     const { gateway, publicCards } = this.#settings
     const path = endpointPath(gateway, name)
@@ -160,7 +164,7 @@ export class Listing {
       isConnectable: principal === undefined || gateway.hasOAuth(name),
       card: url + CARD_SUFFIX,
       health: this.#health.of(upstreamId),
-      accounts: [],
+      accounts,
     }
   }
 }

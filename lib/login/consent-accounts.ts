@@ -1,6 +1,5 @@
 /** The accounts of the user's own that a server needs: they are connected before an agent is let in. */
 import type { ParameterList } from '../pages/forms.ts'
-import type { GatewayRequest } from '../types.ts'
 import type { NeededAccount } from '../upstream/accounts.ts'
 import type { GrantSubject, Hosts } from './hosts.ts'
 import type { LoginConfig } from './options.ts'
@@ -20,7 +19,7 @@ export interface SealedGoingOn extends SealedConsent {
 }
 
 /** How many accounts of one server are asked for: an aggregate may have many members. */
-const MAX_ASKED = 16
+const MAX_ACCOUNTS = 16
 
 export class ConsentAccounts {
   readonly #hosts: Hosts
@@ -41,13 +40,13 @@ export class ConsentAccounts {
     asked: readonly string[],
     returnTo: (asked: readonly string[]) => string,
   ): Promise<string | undefined> {
-    if (asked.length >= MAX_ASKED) return undefined
+    if (asked.length >= MAX_ACCOUNTS) return undefined
     let told = asked
     try {
       for (const account of await this.#hosts.accountsFor(resource, subject)) {
         const key = account.subject.server
         if (told.includes(key) || (await account.broker.statusOf(account.subject)) === 'connected') continue
-        told = [...told, key]
+        told = told.concat(key)
         const url = await this.#linkOf(account, subject, returnTo(told))
         if (url !== undefined) return url
       }
@@ -66,7 +65,7 @@ export class ConsentAccounts {
     try {
       return (await broker.linkFor(subject, { returnTo, title, agent: client.name })).url
     } catch (error) {
-      this.#report(error, request as GatewayRequest)
+      this.#report(error, request)
       return undefined
     }
   }

@@ -37,7 +37,7 @@ const post = (form: object, { server = 'crm', headers = {}, user = 'ada' } = {})
     .send(form)
 
 const forms = (text: string): string[] =>
-  [...text.matchAll(/<form class="account.*?<\/form>/gs)].map(([form]) =>
+  [...text.matchAll(/<form\s+class="account.*?<\/form>/gs)].map(([form]) =>
     form
       .replaceAll(/<[^>]*>/g, ' ')
       .replaceAll(/\s+/g, ' ')
@@ -126,18 +126,18 @@ describeChromium('in a browser', () => {
   test('the buttons work under the policy of the page', async () => {
     const browser = await use(startChromium())
     const complaints: string[] = []
-    const page = await browser.newPage({ extraHTTPHeaders: { 'x-user': 'ada' }, viewport: { width: 390, height: 800 } })
-    page.on('console', (message) => complaints.push(message.text()))
-    await page.route('https://app.test/**', (route) => route.fulfill({ body: 'the page of the link' }))
-    await page.goto(`${running.url}?server=crm`)
-    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
-    await page.getByRole('button', { name: 'Connect your account of crm' }).click()
-    await page.waitForURL('https://app.test/connections/link-1')
+    const tab = await browser.newPage({ extraHTTPHeaders: { 'x-user': 'ada' }, viewport: { width: 390, height: 800 } })
+    tab.on('console', (message) => complaints.push(message.text()))
+    await tab.route('https://app.test/**', (route) => route.fulfill({ body: 'the page of the link' }))
+    await tab.goto(`${running.url}?server=crm`)
+    expect(await tab.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
+    await tab.getByRole('button', { name: 'Connect your account of crm' }).click()
+    await tab.waitForURL('https://app.test/connections/link-1')
     connections.connect('ada')
-    await page.goto(running.url)
-    await page.getByRole('button', { name: 'Disconnect of crm', exact: true }).click()
-    await page.waitForURL(/server=crm$/)
-    await page.getByText('not connected').waitFor()
+    await tab.goto(running.url)
+    await tab.getByRole('button', { name: 'Disconnect of crm', exact: true }).click()
+    await tab.waitForURL(/server=crm$/)
+    await tab.getByText('not connected').waitFor()
     expect(complaints).toEqual([])
   })
 })

@@ -4,7 +4,7 @@ import { answer, type Answer, jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Layer, UpstreamOf } from '../../exchange/layer.ts'
 import { unlessStopped } from '../../exchange/lifetime.ts'
-import { type RequestMessage, responseText } from '../../exchange/message.ts'
+import { type Fault, type RequestMessage, responseText } from '../../exchange/message.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
 import { ASKING, URL_ELICITATION_REQUIRED } from '../../protocol.ts'
 import type { GatewayOptions, ServerConfig } from '../../types.ts'
@@ -14,7 +14,7 @@ import { LinkOutcomes } from './link-outcomes.ts'
 import { boundTo, LinkStates, ownInputs, ownStateIn } from './link-states.ts'
 import {
   elicitationsOf,
-  errorText,
+  requiredText,
   inputRequiredText,
   opensUrls,
   requiredBy,
@@ -24,10 +24,14 @@ import {
 /** How long a retry is held for its user, in milliseconds: less than clients wait for a response (60 s in the SDKs). */
 const HELD_MS = 25_000
 
-const INVALID_PARAMS = -32602
-
-const STALE = '"requestState" is not valid here any more: send the request again without it'
-const DECLINED = 'The account that the server needs was not connected: its user declined. Ask again to get a new link'
+const STALE: Fault = {
+  code: -32602,
+  message: '"requestState" is not valid here any more: send the request again without it',
+}
+const DECLINED: Fault = {
+  code: URL_ELICITATION_REQUIRED,
+  message: 'The account that the server needs was not connected: its user declined. Ask again to get a new link',
+}
 
 /** Opens an event stream. */
 const COMMENT = Buffer.from(':\n\n')
@@ -81,7 +85,7 @@ export class AskToConnect implements Layer {
     this.#completions.watch(idsOf(required), exchange)
     origin.observed?.decided('connection', message?.kind === 'request' ? message.id : undefined)
     if (message?.kind === 'request') return jsonReply(this.#textFor(message, required, exchange))
-    const texts = exchange.requestIds.map((id) => errorText(id, required))
+    const texts = exchange.requestIds.map((id) => requiredText(id, required))
     if (texts.length > 0) return jsonReply(`[${texts.join(',')}]`)
     const data = { elicitations: elicitationsOf(required) }
     throw new GatewayError('connection_required', required.message, { status: 403, data, cause: error })
@@ -89,16 +93,16 @@ export class AskToConnect implements Layer {
 
   #textFor(message: RequestMessage, required: RequiredConnection, exchange: Exchange): string {
     const isAsked = message.era === 'modern' && ASKING.has(message.method) && required.links.length > 0
-    if (!isAsked || !opensUrls(message)) return errorText(message.id, required)
+    if (!isAsked || !opensUrls(message)) return requiredText(message.id, required)
     const own = ownInputs(message.params)
     const state = this.#states.write({ ids: idsOf(required), own }, this.#boundOf(exchange))
-    return state === undefined ? errorText(message.id, required) : inputRequiredText(message.id, required, state)
+    return state === undefined ? requiredText(message.id, required) : inputRequiredText(message.id, required, state)
   }
 
   /** Takes in a retry: holds it until the account is connected, then sends on the request as it was asked first. */
   #retry(message: RequestMessage, text: string, exchange: Exchange, next: Handle): Promise<Reply> {
     const state = this.#states.read(text, this.#boundOf(exchange))
-    if (!state) return Promise.resolve(refusal(message, INVALID_PARAMS, STALE))
+    if (!state) return Promise.resolve(refusalReply(message, STALE))
     if (hasDeclined(message)) return Promise.resolve(this.#declined(message, exchange))
     return answer(exchange, async (): Promise<Answer> => {
       const outcome = await this.#outcomes.of(state.ids, exchange, HELD_MS)
@@ -111,7 +115,7 @@ export class AskToConnect implements Layer {
 
   #declined(message: RequestMessage, { origin }: Exchange): Reply {
     origin.observed?.decided('connection', message.id)
-    return refusal(message, URL_ELICITATION_REQUIRED, DECLINED)
+    return refusalReply(message, DECLINED)
   }
 
   /** A listening stream waits for the account, too, and then becomes the server's: clients do not open it again. */
@@ -143,7 +147,7 @@ export class AskToConnect implements Layer {
     const { life } = exchange
     for (let required = first; ;) {
       this.#completions.watch(idsOf(required), exchange)
-      const pause = sleep(HELD_MS)
+      const pause = pauseFor(HELD_MS)
       const outcome = await this.#outcomes.of(idsOf(required), exchange, HELD_MS)
       // Nobody can tell, or a new link is to be asked for: the stream has time.
       if (outcome !== 'connected') await unlessStopped(life, pause)
@@ -166,8 +170,8 @@ function idsOf({ links }: RequiredConnection): readonly string[] {
   return links.map(({ elicitationId }) => elicitationId)
 }
 
-function refusal({ id }: RequestMessage, code: number, message: string): Reply {
-  return jsonReply(responseText(id, { error: { code, message } }))
+function refusalReply({ id }: RequestMessage, error: Fault): Reply {
+  return jsonReply(responseText(id, { error }))
 }
 
 /** Whether the user has declined a link at the client, or left the question. */
@@ -179,6 +183,6 @@ function hasDeclined({ params }: RequestMessage): boolean {
 const NO: ReadonlySet<unknown> = new Set(['decline', 'cancel'])
 
 /** Resolves after a time that keeps no process alive. */
-function sleep(ms: number): Promise<void> {
+function pauseFor(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms).unref())
 }

@@ -14,7 +14,7 @@ const SINCE = '2025-11-25'
 const WATCH_MS = 10 * 60_000
 
 /** How many links are watched at a time. */
-const MAX_WATCHED = 1_000
+const MAX_WATCHED_LINKS = 1_000
 
 type Say = (json: string) => void
 
@@ -66,13 +66,13 @@ export class Completions {
     if (!listening || !hearsOf(exchange)) return
     for (const link of ids) {
       const key = `${id}~${link}`
-      if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED) continue
+      if (this.#watched.has(key) || this.#watched.size >= MAX_WATCHED_LINKS) continue
       this.#watched.add(key)
       // It outlives the request that was refused.
       void this.#outcomes.of([link], exchange.fork({}, listening.life), WATCH_MS).then(
         (outcome) => {
           this.#watched.delete(key)
-          if (outcome === 'connected') tell(listening, link)
+          if (outcome === 'connected') tellSession(listening, link)
         },
         () => this.#watched.delete(key),
       )
@@ -81,7 +81,7 @@ export class Completions {
 }
 
 /** Only one stream of a session is told, as with all that a server says by itself. */
-function tell({ streams }: ListeningSession, elicitationId: string): void {
+function tellSession({ streams }: ListeningSession, elicitationId: string): void {
   const [say] = streams
   say?.(notificationOf('legacy', 'notifications/elicitation/complete', { elicitationId }).text)
 }

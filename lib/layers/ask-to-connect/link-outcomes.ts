@@ -3,7 +3,7 @@ import { brokerOf, type LinkOutcome } from '../../exchange/connections.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 
 /** How many requests may wait at a time: past that they are answered at once, and asked again. */
-const MAX_WAITING = 10_000
+const MAX_HELD_RETRIES = 10_000
 
 export class LinkOutcomes {
   readonly #report: (error: unknown, exchange: Exchange) => void
@@ -26,7 +26,7 @@ export class LinkOutcomes {
     const { life, origin, config } = exchange
     const broker = 'headers' in config ? brokerOf(config.headers) : undefined
     const user = origin.principal?.id
-    if (!broker || user === undefined || ids.length === 0 || this.#waiting >= MAX_WAITING) return 'pending'
+    if (!broker || user === undefined || ids.length === 0 || this.#waiting >= MAX_HELD_RETRIES) return 'pending'
     const over = new AbortController()
     const off = life.onStop(() => over.abort())
     this.#waiting += 1

@@ -21,7 +21,7 @@ export interface RequiredConnection {
 }
 
 /** How many links one error may have. */
-const MAX_LINKS = 8
+const MAX_LINKS_SHOWN = 8
 
 /** The connection that an error asks for; `undefined` for any other error. */
 export function requiredBy(error: unknown): RequiredConnection | undefined {
@@ -29,7 +29,7 @@ export function requiredBy(error: unknown): RequiredConnection | undefined {
   const known = error as GatewayError
   const { error: fault } = JSON.parse(known.toJsonRpc()) as { readonly error: unknown }
   const said = member(member(fault, 'data'), 'elicitations')
-  const links = (Array.isArray(said) ? said : []).slice(0, MAX_LINKS).filter(isLink)
+  const links = (Array.isArray(said) ? said : []).slice(0, MAX_LINKS_SHOWN).filter(isLink)
   const missing = links.filter(({ url }) => !known.message.includes(url)).map(({ url }) => url)
   return { links, message: [known.message, ...missing].join(' '), error: known }
 }
@@ -44,7 +44,7 @@ export function elicitationsOf({ links }: RequiredConnection): readonly Json[] {
 }
 
 /** The error response to a request, for clients of all revisions. */
-export function errorText(id: RequestMessage['id'], required: RequiredConnection): string {
+export function requiredText(id: RequestMessage['id'], required: RequiredConnection): string {
   const data = { elicitations: elicitationsOf(required) }
   return responseText(id, { error: { code: URL_ELICITATION_REQUIRED, message: required.message, data } })
 }

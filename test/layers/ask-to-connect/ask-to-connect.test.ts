@@ -337,10 +337,9 @@ describe('a client of 2026-07-28', () => {
 })
 
 describe('a headers function of your own', () => {
-  const throwing = (data?: object): FixtureOptions['config'] =>
-    ({
-      headers: () => Promise.reject(new GatewayError('connection_required', 'Connect first', { data })),
-    }) as unknown as NonNullable<FixtureOptions['config']>
+  const throwing = (data?: object): FixtureOptions['config'] => ({
+    headers: () => Promise.reject(new GatewayError('connection_required', 'Connect first', { data })),
+  })
 
   test('may throw the error, and the message has each link that it has not', async () => {
     const link = { mode: 'url', elicitationId: 'a', url: 'https://app.test/a', message: 'Open it' }
@@ -371,7 +370,7 @@ test('a server with plain headers does not pass the layer', () => {
   for (const config of [{ url: 'http://a' }, { url: 'http://a', headers: { a: 'b' } }]) {
     expect(layer().applies(config)).toBe(false)
   }
-  expect(layer().applies({ url: 'http://a', headers: connections.headers } as never)).toBe(true)
+  expect(layer().applies({ url: 'http://a', headers: connections.headers })).toBe(true)
 })
 
 test('a broker that fails is reported, and its user asked again', async () => {

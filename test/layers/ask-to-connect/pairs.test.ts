@@ -46,7 +46,7 @@ interface Asked {
   readonly _meta: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
-const resultOf = ({ message }: Answer): Asked => message!.result as unknown as Asked
+const resultOf = ({ message }: Answer): Asked => message!.result as Asked
 const errorOf = ({ message }: Answer): { code: number; message: string; data: { elicitations: { url: string }[] } } =>
   message!.error as never
 
@@ -117,8 +117,7 @@ describe('with bridges', () => {
 })
 
 describe('in an aggregate', () => {
-  const withAccount = ({ url }: { readonly url: string }): MemberServer =>
-    ({ url, headers: connections.headers }) as unknown as MemberServer
+  const withAccount = ({ url }: { readonly url: string }): MemberServer => ({ url, headers: connections.headers })
   const names = ({ tools }: Asked): string[] => tools.map(({ name }) => name).toSorted()
   const missing = ({ _meta }: Asked): Readonly<Record<string, string>> => _meta['express-mcp-gateway/missing']!
 
