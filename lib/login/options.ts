@@ -75,21 +75,9 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     url !== undefined,
     '"issuer" must be an https: URL, without query and fragment, such as https://app.example.com',
   )
-  requireThat(
-    typeof user === 'function',
-    '"user" must be a function of the request, which answers { id, name } or undefined',
-  )
   requireThat(isBelow(loginUrl, url.origin), `"loginUrl" must be a page of ${url.origin}, such as /login`)
   requireThat(areSecrets(secrets), '"secrets" must be an array of texts of 32 characters at least')
-  for (const [name, hook] of Object.entries({ allowClient, principal, onError })) {
-    requireThat(hook === undefined || typeof hook === 'function', `"${name}" must be a function`)
-  }
-  requireThat(
-    store === undefined || typeof store?.get === 'function',
-    '"store" must be a store, such as a RedisLoginStore',
-  )
-  requireThat(typeof remember === 'boolean', '"remember" must be true or false')
-  requireThat(title === undefined || typeof title === 'string', '"title" must be a text')
+  requireTypes(options)
   const scopes = scopesFrom(options.scopes)
   return {
     caller: 'agentLogin',
@@ -113,6 +101,22 @@ export function parseLoginOptions(options: AgentLoginOptions): LoginConfig {
     title,
     report: reportingTo(onError),
   }
+}
+
+function requireTypes({ user, store, allowClient, principal, title, onError, remember }: AgentLoginOptions): void {
+  requireThat(
+    typeof user === 'function',
+    '"user" must be a function of the request, which answers { id, name } or undefined',
+  )
+  for (const [name, hook] of Object.entries({ allowClient, principal, onError })) {
+    requireThat(hook === undefined || typeof hook === 'function', `"${name}" must be a function`)
+  }
+  requireThat(
+    store === undefined || typeof store?.get === 'function',
+    '"store" must be a store, such as a RedisLoginStore',
+  )
+  requireThat(remember === undefined || typeof remember === 'boolean', '"remember" must be true or false')
+  requireThat(title === undefined || typeof title === 'string', '"title" must be a text')
 }
 
 function isLoginIssuer(issuer: unknown): issuer is string {

@@ -38,7 +38,7 @@ test('a member that was late is waited for less, for a while; one that refused i
   absences.note(other, refused, exchange)
   expect(absences.patienceMs(one)).toBeLessThan(whole)
   expect(absences.patienceMs(other)).toBe(whole)
-  absences.answered(one)
+  absences.answered(one, undefined)
   expect(absences.patienceMs(one)).toBe(whole)
   absences.note(one, late, exchange)
   advance(31_000)
@@ -88,7 +88,7 @@ describe('those who wait', () => {
     absences.waitFor(one, async () => asked.push('b') > 0)
     giveUp()
     absences.note(one, refused, exchange)
-    absences.answered(one)
+    absences.answered(one, undefined)
     await jest.advanceTimersByTimeAsync(0)
     expect(asked).toEqual(['b'])
     await jest.advanceTimersByTimeAsync(5_000)
@@ -98,7 +98,7 @@ describe('those who wait', () => {
   test('one who gives up while the others are asked is passed over', async () => {
     const { absences } = absencesOf()
     const asked: string[] = []
-    let answer = (_: boolean): void => {}
+    let answer!: (isThere: boolean) => void
     absences.waitFor(one, () => new Promise((resolve) => (answer = resolve)))
     const giveUp = absences.waitFor(one, async () => asked.push('b') > 0)
     await jest.advanceTimersByTimeAsync(1_000)
@@ -114,7 +114,7 @@ describe('those who wait', () => {
     absences.waitFor(one, () => new Promise((resolve) => answers.push(resolve)))
     await jest.advanceTimersByTimeAsync(1_000)
     absences.note(one, refused, exchange)
-    absences.answered(one)
+    absences.answered(one, undefined)
     answers[0]!(false)
     await jest.advanceTimersByTimeAsync(0)
     expect(answers).toHaveLength(2)

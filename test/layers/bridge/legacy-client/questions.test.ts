@@ -451,7 +451,7 @@ describe('with an event log', () => {
     const other = bridged({ layers, eventLog, store })
     askOnce({ a: elicitation() })
     const client = send()
-    const [id] = await asked(client)
+    const [id] = await questionIdsOf(client)
     const elsewhere = await other.find(session.id)
     const failing = jest.spyOn(eventLog, 'append').mockImplementation(() => {
       throw new Error('The disk is full')
