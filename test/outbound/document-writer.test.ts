@@ -1,9 +1,13 @@
 // Long documents: every byte arrives, however slowly it is read, and memory is freed only where nobody else has it.
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { MessagePort } from 'node:worker_threads'
 import { jest } from '@jest/globals'
-import type { Gateway } from '../../lib/index.ts'
+import compression from 'compression'
+import express from 'express'
+import { createExpressServer, type Gateway, mcpGateway } from '../../lib/index.ts'
 import { startGateway } from '../support/gateway.ts'
 import { listen } from '../support/listen.ts'
 import { closeUsed, use } from '../support/use.ts'
@@ -30,7 +34,8 @@ function freed(): { readonly count: () => number } {
   return { count: () => spy.mock.calls.length }
 }
 
-async function gatewayUrl(wrap: (response: ServerResponse) => void = () => {}, options: object = {}): Promise<string> {
+/** The origin of a server that answers every call with the document. */
+async function upstreamUrl(): Promise<string> {
   const upstream = await use(
     listen((request, response) => {
       request.resume().on('end', () => {
@@ -39,13 +44,17 @@ async function gatewayUrl(wrap: (response: ServerResponse) => void = () => {}, o
       })
     }),
   )
+  return `${upstream.origin}/mcp`
+}
+
+async function gatewayUrl(wrap: (response: ServerResponse) => void = () => {}, options: object = {}): Promise<string> {
   const mount = (handler: Gateway): RequestListener => {
     return (request, response) => {
       wrap(response)
       handler(request, response)
     }
   }
-  const servers = { a: { url: `${upstream.origin}/mcp` } }
+  const servers = { a: { url: await upstreamUrl() } }
   const gateway = await use(startGateway({ servers, ...options }, { prefix: '', mount }))
   return gateway.url('a')
 }
@@ -103,3 +112,28 @@ test('an interceptor and the audit read a document that no memory of is freed', 
   expect(digest(await read(url))).toBe(digest(DOCUMENT))
   expect(JSON.stringify(seen[0])).toContain(OTHER_BYTES.toString())
 })
+
+test.each([true, false])(
+  'every byte arrives behind createExpressServer(), with compression(): %s',
+  async (compresses) => {
+    const memory = freed()
+    const app = express()
+    if (compresses) app.use(compression())
+    const gateway = mcpGateway({ servers: { a: { url: await upstreamUrl() } }, authenticate: false })
+    const server = createExpressServer(app.use(gateway)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a/mcp`
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => fetch(url, { method: 'POST', headers: HEADERS, body: CALL })),
+    )
+    for (const answer of answers) {
+      expect(answer.headers.get('content-encoding') !== null).toBe(compresses)
+      expect(digest(Buffer.from(await answer.arrayBuffer()))).toBe(digest(DOCUMENT))
+    }
+    if (compresses) expect(memory.count()).toBe(0)
+    else expect(memory.count()).toBeGreaterThan(0)
+    server.close()
+    server.closeAllConnections()
+    await gateway.close()
+  },
+)
