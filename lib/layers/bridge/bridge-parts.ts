@@ -12,8 +12,8 @@ export interface Mailbox {
   put(sessionId: string, name: string, text: string): Promise<boolean>
   /** Resolves with the response, or with `undefined` when none has come in time. */
   take(sessionId: string, name: string): Promise<string | undefined>
-  /** Shows other nodes that this one takes what is put there. Returns a function that ends it. */
-  hold(sessionId: string): () => void
+  /** Shows other nodes that this one takes what is put there, until `end()`. `shown` resolves when they can see it. */
+  hold(sessionId: string): { readonly shown: Promise<void>; end(): void }
   /** Whether a node takes what is put there. */
   isHeld(sessionId: string): Promise<boolean>
 }

@@ -48,16 +48,22 @@ export class LogMailbox {
     }
   }
 
-  /** Shows other nodes that this one waits for an answer. Returns a function that ends it. */
-  hold(sessionId: string): () => void {
+  /**
+   * Shows other nodes that this one waits for an answer, until `end()`. `shown` resolves when they can see it, or when
+   * the log has failed.
+   */
+  hold(sessionId: string): { readonly shown: Promise<void>; end(): void } {
     const name = { session: this.#digestOf(sessionId), stream: HOLDER }
-    const claim = async (): Promise<unknown> => this.#log.claim(name, this.#writer, HOLD_LEASE_MS)
-    void claim().catch(() => {})
-    const renewing = setInterval(() => void claim().catch(() => {}), HOLD_RENEW_MS).unref()
-    return () => {
-      clearInterval(renewing)
-      void (async () => this.#log.release(name, this.#writer))().catch(() => {})
+    const claim = async (): Promise<void> => {
+      await callLog(() => this.#log.claim(name, this.#writer, HOLD_LEASE_MS)).catch(() => {})
     }
+    const shown = claim()
+    const renewing = setInterval(() => void claim(), HOLD_RENEW_MS).unref()
+    const end = (): void => {
+      clearInterval(renewing)
+      void callLog(() => this.#log.release(name, this.#writer)).catch(() => {})
+    }
+    return { shown, end }
   }
 
   /** Whether a node waits for an answer. Rejects with `unavailable` when the log fails. */

@@ -27,7 +27,7 @@ interface Answers {
 interface HeldHere {
   has(handle: string): boolean
   take(handle: string, bound: string, round: number): HeldCall | undefined
-  keep(call: ServerCall, round: number, bound: string, exchange: Exchange): string
+  keep(call: ServerCall, round: number, bound: string, exchange: Exchange): Promise<string>
   leave(call: ServerCall): void
 }
 
@@ -51,10 +51,12 @@ export class RemoteAnswers {
     this.#here = here
   }
 
-  /** Lets other nodes answer for as long as the call waits here. */
-  attend(handle: string, round: number): void {
-    this.#leases.set(handle, this.#mailbox.hold(boxOf(handle)))
+  /** Lets other nodes answer for as long as the call waits here. Resolves when they can see that it does. */
+  async attend(handle: string, round: number): Promise<void> {
+    const { shown, end } = this.#mailbox.hold(boxOf(handle))
+    this.#leases.set(handle, end)
     void this.#serve(handle, round)
+    await shown
   }
 
   leave(handle: string): void {
@@ -115,7 +117,7 @@ export class RemoteAnswers {
       const outcome = await call.outcome(WAITING_ELSEWHERE)
       const { serverInfo } = call.session.offered
       if ('questions' in outcome) {
-        const state = this.#here.keep(call, round + 1, held.bound, exchange)
+        const state = await this.#here.keep(call, round + 1, held.bound, exchange)
         return JSON.stringify({ serverInfo, questions: outcome.questions, state })
       }
       this.#here.leave(call)

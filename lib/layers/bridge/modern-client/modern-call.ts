@@ -179,14 +179,14 @@ export class ModernCall {
     return modernResult(this.#message, response, serverInfo)
   }
 
-  #ask(call: ServerCall, questions: readonly ServerQuestion[], round: number): Answer {
+  async #ask(call: ServerCall, questions: readonly ServerQuestion[], round: number): Promise<Answer> {
     if (round > MAX_ASKING_ROUNDS) {
       call.life.stop(new GatewayError('bad_request', 'The server asks too often'))
       this.#tools.questions.leave(call)
       return failedAnswer(this.#message, 'The server asks too often')
     }
     const { serverInfo } = call.session.offered
-    const state = this.#tools.questions.keep(call, round, this.#bound, this.#exchange)
+    const state = await this.#tools.questions.keep(call, round, this.#bound, this.#exchange)
     return { text: inputRequired(this.#message.id, questions, state, serverInfo) }
   }
 

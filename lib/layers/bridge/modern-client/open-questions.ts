@@ -62,7 +62,7 @@ export class OpenQuestions {
   }
 
   /** Keeps a call until its questions are answered. Returns its `requestState`. Throws `too_many_requests`. */
-  keep(call: ServerCall, round: number, bound: string, exchange: Exchange): string {
+  async keep(call: ServerCall, round: number, bound: string, exchange: Exchange): Promise<string> {
     const { states } = this.#parts
     const movable = this.#parts.isShared ? movableOf(call) : undefined
     const sealed = movable && states.write({ kind: 'movable', movable, round }, bound)
@@ -74,7 +74,7 @@ export class OpenQuestions {
     }
     try {
       const handle = this.#held.hold(call, bound, round, exchange)
-      this.#remote?.attend(handle, round)
+      await this.#remote?.attend(handle, round)
       return states.write({ kind: 'held', handle, round }, bound)!
     } catch (error) {
       call.life.stop(new GatewayError('bad_request', 'The question cannot wait'))
@@ -127,11 +127,14 @@ export class OpenQuestions {
     return this.#held.has(handle)
   }
 
-  /** Ends the use that a call makes of its session; one that leaves a question callFailed is not for others. */
+  /**
+   * Ends the use that a call makes of its session. One in which the server may still ask something for the call, or waits
+   * for an answer, is not for others: their calls would get the question.
+   */
   leave(call: ServerCall): void {
     const { pool } = this.#parts
     const { session } = call
-    if (call.questions.length > 0) {
+    if (call.questions.length > 0 || (session.owner === call && call.isUnanswered)) {
       call.life.stop(new GatewayError('bad_request', 'The question is not answered'))
       return this.#discard(call)
     }

@@ -47,6 +47,7 @@ export class ServerCall {
   readonly #capabilities: JsonObject
   readonly #questions = new CallQuestions()
   #asked = 0
+  #isSent = false
   #waiting: Waiting | undefined
   #progress = -Infinity
   #response: ResponseMessage | undefined
@@ -67,6 +68,11 @@ export class ServerCall {
     return this.#response !== undefined || this.#fault !== undefined
   }
 
+  /** Whether the server may still be working on it, and so may ask something. */
+  get isUnanswered(): boolean {
+    return this.#isSent && this.#response === undefined
+  }
+
   get questions(): readonly ServerQuestion[] {
     return this.#questions.all
   }
@@ -85,6 +91,7 @@ export class ServerCall {
   async start(exchange: Exchange, next: Handle, waiting: Waiting): Promise<void> {
     this.#waiting = waiting
     const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
+    this.#isSent = true
     const reply = await next(sent)
     if (reply.kind !== 'events') return void this.#readDocument(reply)
     const body = ResumingBody.of(reply, sent, next, true)
@@ -100,6 +107,7 @@ export class ServerCall {
     this.#asked = asked
     for (const question of questions) this.#questions.add(question)
     const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
+    this.#isSent = true
     const fetched = await fetchStream(sent, after, next)
     const reply = { ...fetched, pending: () => (this.isOver ? [] : [this.id]) }
     const body = ResumingBody.of(reply, sent, next, true)

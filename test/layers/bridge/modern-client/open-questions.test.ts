@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals'
 import { GatewayError } from '../../../../lib/errors.ts'
 import { MemoryEventLog } from '../../../../lib/stores/memory-event-log.ts'
+import type { EventLog } from '../../../../lib/types.ts'
 import {
   ACCEPTED,
   asksInCall,
@@ -12,6 +13,7 @@ import {
   retry,
   sessionOf,
 } from '../../../support/bridged-modern.ts'
+import { createJournal } from '../../../support/journal.ts'
 import { closing, settled } from '../../../support/fixture.ts'
 import type { MemoryStream } from '../../../support/memory-upstream.ts'
 
@@ -230,6 +232,27 @@ describe('with an event log, where the server gives no event ids', () => {
     })
     failing.mockRestore()
     expect((await second.ask(retry(call, asked, ANSWER))).result).toMatchObject({ said: ACCEPTED })
+  })
+
+  test('ST24 a question goes out only when other nodes can see who holds its call', async () => {
+    const eventLog: EventLog = new MemoryEventLog()
+    const [first, second] = startNodes({ eventLog, logs: true })
+    asksInCall(first)
+    const claim = eventLog.claim.bind(eventLog)
+    const calls = createJournal<() => void>()
+    const slow = jest.spyOn(eventLog, 'claim').mockImplementation(async (...of) => {
+      await new Promise<void>((resolve) => calls.record(resolve))
+      return claim(...of)
+    })
+    const call = callOf()
+    let isAsked = false
+    const asking = first.ask(call).finally(() => (isAsked = true))
+    const proceed = await calls.next()
+    await settled()
+    expect(isAsked).toBe(false)
+    slow.mockRestore()
+    proceed()
+    expect((await second.ask(retry(call, await asking, ANSWER))).result).toMatchObject({ said: ACCEPTED })
   })
 
   test('ST24 further rounds may be answered at either node', async () => {

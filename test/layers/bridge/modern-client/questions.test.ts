@@ -457,7 +457,7 @@ describe('a question that nobody answers', () => {
     await server.upstream.asked.next(({ kind }) => kind === 'response')
     client.leave()
     await settled()
-    expect(farewells()).toEqual([expect.stringMatching(/^cancelled bridge-/)])
+    expect(farewells()).toEqual([expect.stringMatching(/^cancelled bridge-/), 'DELETE in s1'])
     await expect(stream.over).resolves.toBe('let go')
   })
 
