@@ -13,7 +13,7 @@ export interface Mailbox {
   /** Resolves with the response, or with `undefined` when none has come in time. */
   take(sessionId: string, name: string): Promise<string | undefined>
   /** Shows other nodes that this one takes what is put there, until `end()`. `shown` resolves when they can see it. */
-  hold(sessionId: string): { readonly shown: Promise<void>; end(): void }
+  hold(sessionId: string): { readonly shown: Promise<void>; readonly end: () => void }
   /** Whether a node takes what is put there. */
   isHeld(sessionId: string): Promise<boolean>
 }

@@ -52,7 +52,7 @@ export class LogMailbox {
    * Shows other nodes that this one waits for an answer, until `end()`. `shown` resolves when they can see it, or when
    * the log has failed.
    */
-  hold(sessionId: string): { readonly shown: Promise<void>; end(): void } {
+  hold(sessionId: string): { readonly shown: Promise<void>; readonly end: () => void } {
     const name = { session: this.#digestOf(sessionId), stream: HOLDER }
     const claim = async (): Promise<void> => {
       await callLog(() => this.#log.claim(name, this.#writer, HOLD_LEASE_MS)).catch(() => {})
