@@ -90,9 +90,7 @@ function recordOf({ message, fault, layers }: Cell, { client, ids }: Outcome): s
   if (last === 'refused 504') return 'error upstream_timeout'
   if (last === 'refused 502') return 'error upstream_invalid'
   if (last === 'refused 404') return message.startsWith('a call') ? 'error session_not_found' : 'error upstream_refused'
-  // What is in an event log has no other name there than its number.
-  if (last === 'error 502')
-    return layers.has('log') && message.startsWith('a call') ? 'error 502' : 'error upstream_broken'
+  if (last === 'error 502') return 'error upstream_broken'
   if (!fault.startsWith('client gone')) return 'pending'
   if (message.startsWith('a modern')) return 'cancelled'
   // The answer to a legacy client that has left is read to its end, here or where the client comes back for it.
