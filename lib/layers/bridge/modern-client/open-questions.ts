@@ -129,12 +129,12 @@ export class OpenQuestions {
 
   /**
    * Ends the use that a call makes of its session. One in which the server may still ask something for the call, or waits
-   * for an answer, is not for others: their calls would get the question.
+   * for an answer, is not for others: they would be asked in its place.
    */
   leave(call: ServerCall): void {
     const { pool } = this.#parts
     const { session } = call
-    if (call.questions.length > 0 || (session.owner === call && call.isUnanswered)) {
+    if (call.questions.length > 0 || (session.owner === call && session.asksAnywhere && !call.hasResponse)) {
       call.life.stop(new GatewayError('bad_request', 'The question is not answered'))
       return this.#discard(call)
     }
@@ -162,7 +162,7 @@ export class OpenQuestions {
   #discard(call: ServerCall): void {
     call.session.calls.delete(call)
     call.life.end()
-    this.#parts.pool.end(call.session)
+    this.#parts.pool.retire(call.session)
   }
 
   /** A closing gateway cancels no requests, but this one nobody will ever get the response of. */

@@ -34,6 +34,10 @@ export class PooledSession {
   /** How many listeners have subscriptions here. */
   listeners = 0
   isOver = false
+  /** Whether no call may have it any more. */
+  isRetired = false
+  /** Whether the server asks something outside of the streams of calls, and so does not say for which of them. */
+  asksAnywhere = false
   /** Whether another node has opened it: it is not kept when its call is over. */
   isForeign = false
   readonly #life: Lifetime
@@ -106,14 +110,18 @@ export class PooledSession {
     })
   }
 
+  get isOpen(): boolean {
+    return !this.isOver && !this.isRetired
+  }
+
   /** Whether another call may have it: a server without sessions cannot send requests, and so serves any number. */
   get isFree(): boolean {
-    return !this.isOver && (!this.isLent || this.state.id === undefined)
+    return this.isOpen && (!this.isLent || this.state.id === undefined)
   }
 
   /** Whether nobody uses it. */
   get isIdle(): boolean {
-    return !this.isLent && this.calls.size === 0 && this.listeners === 0
+    return (!this.isLent || this.isRetired) && this.calls.size === 0 && this.listeners === 0
   }
 
   /** Whether the server sends notifications outside of calls. */
@@ -210,6 +218,7 @@ export class PooledSession {
       return undefined
     }
     if (message.kind === 'batch') return undefined
+    this.asksAnywhere ||= message.kind === 'request' && message.method !== 'ping'
     const call = this.#callOf(message)
     if (call) return call.receive(message)
     if (message.kind === 'notification') {

@@ -1,7 +1,6 @@
 /** One request at a legacy server: its stream is read while a client waits, and while a question waits for its answer. */
 import { GatewayError } from '../../../errors.ts'
 import type { Out } from '../../../exchange/answer.ts'
-import type { End } from '../../../exchange/body.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import { replaceValues } from '../../../exchange/json-text.ts'
 import { Lifetime } from '../../../exchange/lifetime.ts'
@@ -47,7 +46,6 @@ export class ServerCall {
   readonly #capabilities: JsonObject
   readonly #questions = new CallQuestions()
   #asked = 0
-  #isSent = false
   #waiting: Waiting | undefined
   #progress = -Infinity
   #response: ResponseMessage | undefined
@@ -68,9 +66,8 @@ export class ServerCall {
     return this.#response !== undefined || this.#fault !== undefined
   }
 
-  /** Whether the server may still be working on it, and so may ask something. */
-  get isUnanswered(): boolean {
-    return this.#isSent && this.#response === undefined
+  get hasResponse(): boolean {
+    return this.#response !== undefined
   }
 
   get questions(): readonly ServerQuestion[] {
@@ -91,7 +88,6 @@ export class ServerCall {
   async start(exchange: Exchange, next: Handle, waiting: Waiting): Promise<void> {
     this.#waiting = waiting
     const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
-    this.#isSent = true
     const reply = await next(sent)
     if (reply.kind !== 'events') return void this.#readDocument(reply)
     const body = ResumingBody.of(reply, sent, next, true)
@@ -107,7 +103,6 @@ export class ServerCall {
     this.#asked = asked
     for (const question of questions) this.#questions.add(question)
     const sent = legacyRequest(exchange, this.id, this.session.state, this.life)
-    this.#isSent = true
     const fetched = await fetchStream(sent, after, next)
     const reply = { ...fetched, pending: () => (this.isOver ? [] : [this.id]) }
     const body = ResumingBody.of(reply, sent, next, true)
@@ -185,7 +180,10 @@ export class ServerCall {
       await this.receive(message)
       return 'drop' as const
     }) as EventsReply
-    this.#stream.body.pipe({ data: () => true, end: (end) => this.#ended(end) })
+    this.#stream.body.pipe({
+      data: () => true,
+      end: (end) => this.#fail(callFailed(end.how === 'broken' ? end.error : undefined)),
+    })
   }
 
   async #readDocument(reply: Reply): Promise<void> {
@@ -195,12 +193,8 @@ export class ServerCall {
     this.#wake?.()
   }
 
-  #ended(end: End): void {
-    if (!this.isOver) this.#fail(callFailed(end.how === 'broken' ? end.error : undefined))
-  }
-
   #fail(error: Error): void {
-    this.#fault ??= error
+    if (!this.isOver) this.#fault = error
     this.#wake?.()
   }
 

@@ -8,6 +8,7 @@ import { legacyClientCapabilities } from '../tables.ts'
 import type { Envelope } from './legacy-request.ts'
 import { bare, endContextOf, limitOf, type PoolEntry, type PoolParts, type SessionHooks } from './pool-parts.ts'
 import { PooledSession } from './pooled-session.ts'
+import { SessionAccounts } from './session-accounts.ts'
 import { type SessionAccount, type SessionGrant, type Want, WaitingList } from './waiting-list.ts'
 
 /** The most sessions at all servers. */
@@ -19,9 +20,8 @@ const POOL_IDLE_MS = 15 * 60_000
 export class SessionPool {
   readonly #parts: PoolParts
   readonly #waiting: WaitingList
-  readonly #accounts = new Map<string, SessionAccount>()
+  readonly #accounts = new SessionAccounts()
   readonly #entries = new Map<PooledSession, PoolEntry>()
-  #places = 0
   #isClosed = false
 
   constructor(parts: PoolParts) {
@@ -31,7 +31,7 @@ export class SessionPool {
 
   /** The number of sessions, those included that are being opened or were handed over. */
   get size(): number {
-    return this.#places
+    return this.#accounts.places
   }
 
   upstreamIdOf(exchange: Exchange): string {
@@ -49,10 +49,10 @@ export class SessionPool {
    */
   async get(exchange: Exchange, next: Handle, envelope: Envelope, isExclusive: boolean): Promise<PooledSession> {
     if (this.#isClosed) throw poolClosing()
-    const account = this.#accountOf(this.#accountKeyOf(exchange))
+    const account = this.#accounts.of(this.#accountKeyOf(exchange))
     const group = this.groupOf(exchange, envelope)
     const want = { exchange, next, envelope, group, isExclusive, limit: limitOf(exchange) }
-    const grant = await this.#waiting.grantOf(account, want).finally(() => this.#tidy(account))
+    const grant = await this.#waiting.grantOf(account, want).finally(() => this.#accounts.tidy(account))
     const session = await grant.session
     clearTimeout(this.#entries.get(session)?.timer)
     return session
@@ -74,33 +74,40 @@ export class SessionPool {
   leave(session: PooledSession): void {
     const entry = this.#entries.get(session)
     if (!entry) return
+    if (session.isRetired && session.isIdle) return this.end(session)
     clearTimeout(entry.timer)
     if (session.isIdle) entry.timer = setTimeout(() => this.end(session), POOL_IDLE_MS).unref()
     this.#waiting.serve(entry.account)
   }
 
+  /** Lends a session to nobody any more: it ends with the requests in it, and its listeners move to another one. */
+  retire(session: PooledSession): void {
+    const entry = this.#entries.get(session)
+    if (!entry) return
+    session.isRetired = true
+    session.owner = undefined
+    this.#moveListeners(session, entry)
+    this.leave(session)
+  }
+
   /** Ends a session here and at the server. */
   end(session: PooledSession): void {
-    const entry = this.#remove(session)
-    if (!entry) return
-    session.end()
-    this.#parts.endSession(session.state, endContextOf(entry.exchange))
-    this.#free(entry.account)
+    const entry = this.#close(session)
+    if (entry) this.#free(entry.account)
   }
 
   /** Gives a session away, as another node may go on with it. It takes up its place until `forget()`. */
   handOver(session: PooledSession): PoolEntry | undefined {
     const entry = this.#remove(session)
     session.stream.pause()
-    if (session.listeners > 0 && entry) this.#parts.onLost(entry.group, session)
-    session.listeners = 0
+    if (entry) this.#moveListeners(session, entry)
     return entry
   }
 
   /** Takes a session back that was handed over, or that comes from another node; `hasPlace` if it was not forgotten. */
   takeBack(session: PooledSession, entry: PoolEntry, hasPlace: boolean): void {
-    const account = this.#accountOf(entry.account.key)
-    if (!hasPlace) this.#count(account, 1)
+    const account = this.#accounts.of(entry.account.key)
+    if (!hasPlace) this.#accounts.count(account, 1)
     account.sessions.push(session)
     this.#entries.set(session, { ...entry, account })
     session.isLent = true
@@ -114,7 +121,7 @@ export class SessionPool {
   /** What the pool would know of a session that another node has opened. */
   adopted(exchange: Exchange, envelope: Envelope): { readonly entry: PoolEntry; readonly hooks: SessionHooks } {
     const group = this.groupOf(exchange, envelope)
-    const account = this.#accountOf(this.#accountKeyOf(exchange))
+    const account = this.#accounts.of(this.#accountKeyOf(exchange))
     return {
       entry: { account, group, exchange: bare(exchange), timer: undefined },
       hooks: this.#hooksOf(group, exchange),
@@ -130,7 +137,7 @@ export class SessionPool {
   #grant(account: SessionAccount, want: Want): SessionGrant | undefined {
     const { group, isExclusive, limit } = want
     const fits = (session: PooledSession): boolean =>
-      this.#entries.get(session)?.group === group && (isExclusive ? session.isFree : !session.isOver)
+      this.#entries.get(session)?.group === group && (isExclusive ? session.isFree : session.isOpen)
     const session = account.sessions.findLast(fits)
     if (session) {
       session.isLent ||= isExclusive
@@ -139,8 +146,8 @@ export class SessionPool {
     const opening = isExclusive ? undefined : account.opening.get(group)
     if (opening) return { session: opening }
     if (account.places >= limit && !this.#endIdle(account.sessions)) return undefined
-    if (this.#places >= MAX_POOLED && !this.#endIdle(this.#entries.keys())) return undefined
-    this.#count(account, 1)
+    if (this.#accounts.places >= MAX_POOLED && !this.#endIdle(this.#entries.keys())) return undefined
+    this.#accounts.count(account, 1)
     return { session: this.#open(account, want) }
   }
 
@@ -192,14 +199,25 @@ export class SessionPool {
 
   #endIdle(sessions: Iterable<PooledSession>): boolean {
     for (const session of sessions) {
-      const entry = session.isIdle ? this.#remove(session) : undefined
+      const entry = session.isIdle ? this.#close(session) : undefined
       if (!entry) continue
-      session.end()
-      this.#parts.endSession(session.state, endContextOf(entry.exchange))
-      this.#count(entry.account, -1)
+      this.#accounts.count(entry.account, -1)
       return true
     }
     return false
+  }
+
+  #moveListeners(session: PooledSession, { group }: PoolEntry): void {
+    if (session.listeners > 0) this.#parts.onLost(group, session)
+    session.listeners = 0
+  }
+
+  #close(session: PooledSession): PoolEntry | undefined {
+    const entry = this.#remove(session)
+    if (!entry) return undefined
+    session.end()
+    this.#parts.endSession(session.state, endContextOf(entry.exchange))
+    return entry
   }
 
   #remove(session: PooledSession): PoolEntry | undefined {
@@ -213,27 +231,9 @@ export class SessionPool {
   }
 
   #free(account: SessionAccount): void {
-    this.#count(account, -1)
+    this.#accounts.count(account, -1)
     this.#waiting.serve(account)
-    this.#tidy(account)
-  }
-
-  /** Forgets an account without sessions. */
-  #tidy({ key, places, waiting }: SessionAccount): void {
-    if (places === 0 && waiting.length === 0) this.#accounts.delete(key)
-  }
-
-  #count(account: SessionAccount, change: 1 | -1): void {
-    account.places += change
-    this.#places += change
-  }
-
-  #accountOf(key: string): SessionAccount {
-    const before = this.#accounts.get(key)
-    if (before) return before
-    const account = { key, sessions: [], places: 0, waiting: [], opening: new Map() }
-    this.#accounts.set(key, account)
-    return account
+    this.#accounts.tidy(account)
   }
 
   #accountKeyOf(exchange: Exchange): string {
