@@ -61,7 +61,7 @@ export function pageScript() {
     format: { comments: false, asciiOnly: true },
   })
   const text = code.replaceAll('\\', '\\\\').replaceAll('`', '\\`').replaceAll('${', '\\${')
-  return `/** The script of the pages, made of browser/ by \`node .ci/page-script.mjs\`: change it there. */\n\nexport const SCRIPT = \`${text}\`\n`
+  return `/** The script of the pages, made of browser/ by \`node .ci/page-script.mjs\`: change it there. */\n\nexport const SCRIPT: string = \`${text}\`\n`
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
