@@ -11,7 +11,10 @@ export interface Member extends Principal {
   readonly team: string
 }
 
-export function makeAgentLogin({ publicUrl, secrets, signingKey }: Settings, client: RedisClient): AgentLogin {
+export function makeAgentLogin(
+  { publicUrl, secrets, signingKey }: Settings,
+  client: RedisClient,
+): AgentLogin<Pick<Member, 'team'>> {
   return agentLogin({
     issuer: publicUrl,
     title: 'Example Corp',

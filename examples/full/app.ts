@@ -1,6 +1,6 @@
 // Puts the parts together: the order of the lines is that in which a request passes them.
 import express, { type Express } from 'express'
-import { type BearerAuthenticate, mcpGateway, RedisEventLog, RedisSessionStore } from 'express-mcp-gateway'
+import { mcpGateway, RedisEventLog, RedisSessionStore } from 'express-mcp-gateway'
 import { serverDirectory } from 'express-mcp-gateway/directory'
 import { openTelemetry } from 'express-mcp-gateway/opentelemetry'
 import { makeAgentLogin, type Member } from './agents.ts'
@@ -20,8 +20,7 @@ export function makeApp(settings: Settings, { client, blockingClient }: Redis): 
   const agents = makeAgentLogin(settings, client)
   const gateway = mcpGateway({
     publicUrl: `${settings.publicUrl}/mcp-servers`,
-    // `principal` of agentLogin() adds the team.
-    authenticate: agents.authenticate as unknown as BearerAuthenticate<Member>,
+    authenticate: agents.authenticate,
     servers: makeServers(settings),
     intercept: [byTeam],
     audit,

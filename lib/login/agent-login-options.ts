@@ -20,7 +20,7 @@ export interface KnownClient {
 }
 
 /** The options of `agentLogin()`. */
-export interface AgentLoginOptions<U extends AgentUser = AgentUser> {
+export interface AgentLoginOptions<U extends AgentUser = AgentUser, A extends object = object> {
   /** What tokens name as `iss`: an origin, best without a path. `https:`, or `http:` on the local machine. Required. */
   readonly issuer: string
   /**
@@ -91,7 +91,7 @@ export interface AgentLoginOptions<U extends AgentUser = AgentUser> {
   readonly principal?:
     | Hook<
         [user: { readonly id: string }, context: { readonly client: AgentClient; readonly server: string }],
-        Awaitable<object | null | undefined>
+        Awaitable<A | null | undefined>
       >
     | undefined
   /** The title of the app on the pages. Defaults to none. */

@@ -30,13 +30,13 @@ import type { ConnectedAgent } from './types.ts'
  * The middleware, for the root of the app: it answers its own paths, `/oauth/*` and the well-known ones, and passes on
  * the rest.
  */
-export interface AgentLogin {
+export interface AgentLogin<A extends object = object> {
   (request: GatewayRequest, response: ServerResponse, next?: (error?: unknown) => void): void
   /**
    * The hook for `mcpGateway()`. It takes the login's own access tokens and no others, and none of an agent that was
-   * disconnected. The gateway needs a `publicUrl`.
+   * disconnected. The principal has what the option `principal` adds. The gateway needs a `publicUrl`.
    */
-  readonly authenticate: BearerAuthenticate<AgentPrincipal>
+  readonly authenticate: BearerAuthenticate<AgentPrincipal & A>
   /** The agents of a user, as the page at `/oauth/agents` shows them, for a page of your own. */
   list(user: string): Promise<readonly ConnectedAgent[]>
   /**
@@ -66,7 +66,9 @@ export interface AgentLogin {
  * @throws {TypeError} for an option that is unknown or cannot work; the message names the option and the cure.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization
  */
-export function agentLogin<U extends AgentUser = AgentUser>(options: AgentLoginOptions<U>): AgentLogin {
+export function agentLogin<U extends AgentUser = AgentUser, A extends object = object>(
+  options: AgentLoginOptions<U, A>,
+): AgentLogin<A> {
   const config = checkOptions(agentLogin, () => parseLoginOptions(options as AgentLoginOptions))
   const { clients, ttl, isOnThisMachine: allowLoopback } = config
   const store = new TimelyLoginStore(config.store, 'agentLogin')
@@ -88,8 +90,7 @@ export function agentLogin<U extends AgentUser = AgentUser>(options: AgentLoginO
   const fetch = guardedFetch({ allowLoopback })
   const registration = config.registration && new Registration({ store, ...config.registration })
   const documents = new ClientDocuments({ store, fetch, allowLoopback })
-  const sources = registration ? [documents, registration] : [documents]
-  const found = new Clients(clients, sources)
+  const found = new Clients(clients, registration ? [documents, registration] : [documents])
   const engine = new Engine({ config, store, grants, clients: found, secrets, hosts, fetch })
   const renew = async (id: string): Promise<void> => {
     await documents.renew(id)
@@ -109,7 +110,7 @@ export function agentLogin<U extends AgentUser = AgentUser>(options: AgentLoginO
   }
 
   return Object.assign(login, {
-    authenticate: agentAuthenticate(config, hosts, live),
+    authenticate: agentAuthenticate(config, hosts, live) as BearerAuthenticate<AgentPrincipal & A>,
     list: async (user: string) => (await grants.list(user)).map(([id, record]) => connectedAgent(id, record)),
     disconnect: (user: string, which: Parameters<AgentLogin['disconnect']>[1] = {}) => grants.endAll(user, which),
     close: async () => {
