@@ -78,7 +78,7 @@ describe.each([
     expect(asked.entries).toHaveLength(6)
     expect([...server.runs.values()]).toEqual([1, 1, 1])
     expect(gateway.reported.entries).toEqual([])
-  }, 20_000)
+  })
 
   test('UT1 SE5 ST17 sees progress, cancels a call, and hears of changes', async () => {
     const server = await use(startLegacyOnlyServer({ ids }))
@@ -144,14 +144,14 @@ test('UC3 server-everything is bridged: tools, progress, questions, resources, p
   expect(contents).toHaveLength(1)
   const { prompts } = await client.listPrompts()
   expect(prompts.length).toBeGreaterThan(0)
-}, 20_000)
+})
 
 test('UC3 server-everything behind HTTP+SSE is bridged, too', async () => {
   const server = await use(startEverything('sse'))
   const { call } = await connect(await start({ type: 'sse', url: server.url, bridge: true }))
   expect(await call('echo', { message: 'hi' })).toContain('hi')
   expect(await call('trigger-elicitation-request')).toContain('Ada')
-}, 20_000)
+})
 
 test('ST24 two nodes with keys: a question is answered at the other one, the tool runs once', async () => {
   const server = await use(startLegacyOnlyServer({ ids: true }))
@@ -168,4 +168,4 @@ test('ST24 two nodes with keys: a question is answered at the other one, the too
   }
   expect([...server.runs.values()]).toEqual([4, 4, 4])
   expect(nodes.flatMap(({ reported }) => reported.entries)).toEqual([])
-}, 20_000)
+})

@@ -156,7 +156,7 @@ beforeAll(async () => {
   }
   const authenticate = (): { id: string } => ({ id: 'ada' })
   gateway = await startGateway({ servers, authenticate }, { prefix: '', mount: watched })
-}, 30_000)
+})
 
 afterAll(async () => {
   await gateway.close()
@@ -174,7 +174,7 @@ describe.each(cells)('%s before %s', (front, behind) => {
 
   beforeAll(async () => {
     client = await connect(url())
-  }, 30_000)
+  })
   afterAll(() => client.close())
 
   test('PU1 ST22 tools ask, in whichever stream, and get the answer', async () => {

@@ -41,7 +41,7 @@ beforeAll(async () => {
   everything = await startEverything()
   const servers = (name: string) => ({ url: name === 'sdk' ? sdk.url : everything.url })
   gateway = await startGateway({ servers }, watchedHttp)
-}, 30_000)
+})
 // A server of our own for each test, so that what happens there is the test's own.
 beforeEach(async () => {
   sdk = await use(startSdkV1Server())
@@ -221,7 +221,7 @@ test('SS10: sessions that mcp-remote leaves without DELETE do not disturb those 
     expect(textOf(await client.call('echo', { message: `round ${round}` }))).toBe(`Echo: round ${round}`)
     await client.close()
   }
-}, 30_000)
+})
 
 test('a client that leaves without a word, its GET stream open, gives the operator nothing to read', async () => {
   const quiet = await use(startGateway({ servers: { sdk: { url: sdk.url } } }))

@@ -364,7 +364,7 @@ describe('ending', () => {
   })
 
   test('SS11 a session that expires is ended at the upstream, and is 404', async () => {
-    const gateway = await start({ sessions: new MemorySessionStore({ ttlMs: 20 }) })
+    const gateway = await start({ sessions: new MemorySessionStore({ ttlMs: 500 }) })
     const { headers } = await post(gateway.url('weather'), initializeMessage())
     const inside = newestUpstreamSession()
     expect((await upstream.nextRequest('DELETE')).headers['mcp-session-id']).toBe(inside)

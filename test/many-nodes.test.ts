@@ -42,7 +42,7 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
       sdk: { url: sdk.url },
       heard: { url: heard.url },
     })
-  }, 20_000)
+  })
   afterAll(async () => {
     await cluster.close()
     await Promise.all([upstream.close(), sessionless.close(), sdk.close(), heard.close()])
@@ -119,33 +119,29 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
   test.each([
     ['SDK v1', connectSdkV1],
     ['SDK v2 in legacy mode', connectSdkV2],
-  ])(
-    'SS10 SE7 an %s client notices nothing of two nodes, nor of either being restarted',
-    async (_, connect) => {
-      const client = await connect(cluster.url('sdk'), { headers: ann })
-      try {
-        await sdk.happened('GET')
+  ])('SS10 SE7 an %s client notices nothing of two nodes, nor of either being restarted', async (_, connect) => {
+    const client = await connect(cluster.url('sdk'), { headers: ann })
+    try {
+      await sdk.happened('GET')
+      await useBoth(client)
+      expect(textOf(await client.call('ask'))).toBe('accept: Ada')
+      for (const [node, how] of [
+        [0, 'close'],
+        [1, 'kill'],
+        [1, 'close'],
+        [0, 'kill'],
+      ] as const) {
+        const calling = Promise.all([client.call('echo', { text: 'before' }), client.call('echo', { text: 'too' })])
+        expect((await calling).map(textOf)).toEqual(['before', 'too'])
+        await cluster.restart(node, how)
         await useBoth(client)
-        expect(textOf(await client.call('ask'))).toBe('accept: Ada')
-        for (const [node, how] of [
-          [0, 'close'],
-          [1, 'kill'],
-          [1, 'close'],
-          [0, 'kill'],
-        ] as const) {
-          const calling = Promise.all([client.call('echo', { text: 'before' }), client.call('echo', { text: 'too' })])
-          expect((await calling).map(textOf)).toEqual(['before', 'too'])
-          await cluster.restart(node, how)
-          await useBoth(client)
-        }
-        await client.endSession()
-        await sdk.happened('DELETE')
-      } finally {
-        await client.close()
       }
-    },
-    20_000,
-  )
+      await client.endSession()
+      await sdk.happened('DELETE')
+    } finally {
+      await client.close()
+    }
+  })
 
   /** Calls until each node has had some of it. */
   async function useBoth(client: TestClient): Promise<void> {
@@ -191,7 +187,7 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
         expect(told.entries).toHaveLength(before + 1)
       }
     }
-  }, 20_000)
+  })
 
   test('SS3 what no node knows is 404 after a restart, too', async () => {
     const session = await open()
@@ -298,5 +294,5 @@ describeRedis('with Redis', () => {
       await cluster.close()
       await upstream.close()
     }
-  }, 20_000)
+  })
 })

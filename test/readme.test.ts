@@ -109,35 +109,31 @@ describe('the programs of README and docs', () => {
   test.each([
     ['app.mjs', quickStart],
     ['app.cjs', /^```cjs\n(.*?)^```$/ms.exec(read('README.md'))![1]!],
-  ])(
-    'a real client reaches a real server through the quick start, %s',
-    async (file, text) => {
-      const listening = "app.listen(0, '127.0.0.1', function () { process.send(this.address().port) })"
-      // What is installed here, in place of what npx would fetch.
-      const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')
-      const installed = JSON.stringify([join(dirname(manifest), 'dist', 'index.js')])
-      const started = replace(text, "['-y', '@modelcontextprotocol/server-everything']", installed)
-      const local = replace(started, "'npx'", JSON.stringify(process.execPath))
-      const app = write(file, replace(local, "app.listen(3000, '127.0.0.1')", listening))
-      const child = fork(app, { cwd: folder, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
-      let said = ''
-      child.stderr!.on('data', (chunk) => (said += String(chunk)))
-      const closed = once(child, 'close')
-      try {
-        const ended = closed.then(([code]) => Promise.reject(new Error(`It exited with ${String(code)}: ${said}`)))
-        const [port] = (await Promise.race([once(child, 'message'), ended])) as [number]
-        const client = await connectSdkV1(`http://127.0.0.1:${port}/mcp-servers/everything/mcp`)
-        expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
-        await client.endSession()
-        await client.close()
-      } finally {
-        child.kill()
-        await closed
-      }
-      // The server does not heed the end of its input, so it has two seconds before it is told to end.
-    },
-    20_000,
-  )
+  ])('a real client reaches a real server through the quick start, %s', async (file, text) => {
+    const listening = "app.listen(0, '127.0.0.1', function () { process.send(this.address().port) })"
+    // What is installed here, in place of what npx would fetch.
+    const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')
+    const installed = JSON.stringify([join(dirname(manifest), 'dist', 'index.js')])
+    const started = replace(text, "['-y', '@modelcontextprotocol/server-everything']", installed)
+    const local = replace(started, "'npx'", JSON.stringify(process.execPath))
+    const app = write(file, replace(local, "app.listen(3000, '127.0.0.1')", listening))
+    const child = fork(app, { cwd: folder, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    let said = ''
+    child.stderr!.on('data', (chunk) => (said += String(chunk)))
+    const closed = once(child, 'close')
+    try {
+      const ended = closed.then(([code]) => Promise.reject(new Error(`It exited with ${String(code)}: ${said}`)))
+      const [port] = (await Promise.race([once(child, 'message'), ended])) as [number]
+      const client = await connectSdkV1(`http://127.0.0.1:${port}/mcp-servers/everything/mcp`)
+      expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
+      await client.endSession()
+      await client.close()
+    } finally {
+      child.kill()
+      await closed
+    }
+    // The server does not heed the end of its input, so it has two seconds before it is told to end.
+  })
 
   test('the store has 15 lines and keeps the contract, which runs as the README says', () => {
     expect(linesOf(store)).toHaveLength(15)

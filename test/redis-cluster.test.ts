@@ -36,7 +36,7 @@ describeRedis('two gateways on one Redis Cluster', () => {
         })
       }),
     )
-  }, 20_000)
+  })
   afterAll(async () => {
     for (const gateway of gateways) await gateway.close()
     for (const connection of connections) connection.close()
@@ -94,7 +94,7 @@ describeRedis('two gateways on one Redis Cluster', () => {
       await stream.send(progress(step))
       expect(await there.nextMessage()).toEqual(progress(step))
       // Without being told it would look after five seconds.
-      expect(performance.now() - sentAt).toBeLessThan(2_500)
+      expect(performance.now() - sentAt).toBeLessThan(4_500)
     }
     await stream.send(answer)
     stream.end()
@@ -167,7 +167,7 @@ describeRedis('two gateways on one Redis Cluster', () => {
     await next.stream.send(answer)
     next.stream.end()
     expect(await rest(await resume(1, next.session, next.id))).toEqual([answer])
-  }, 30_000)
+  })
 })
 
 function streamsIn(keys: readonly string[]): number {

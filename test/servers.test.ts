@@ -178,7 +178,7 @@ describe('server-everything', () => {
     server = await startEverything()
     gateway = await startGateway({ servers: { everything: { url: server.url } } })
     url = gateway.url('everything')
-  }, 30_000)
+  })
   afterAll(async () => {
     await gateway.close()
     await server.close()

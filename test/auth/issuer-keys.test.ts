@@ -233,8 +233,8 @@ describe('an issuer that answers', () => {
     const from = performance.now()
     await expect(askAt(() => {})).rejects.toMatchObject({ code: 'unavailable' })
     expect(performance.now() - from).toBeGreaterThan(4_000)
-    expect(performance.now() - from).toBeLessThan(8_000)
-  }, 15_000)
+    expect(performance.now() - from).toBeLessThan(30_000)
+  })
 
   test.each<[string, RequestListener]>([
     ['no JSON', (_request, response) => void response.end('<html>')],

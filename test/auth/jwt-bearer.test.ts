@@ -269,7 +269,7 @@ describe('a token', () => {
     }
     expect(asked).toBe(10_001)
     expect(authenticate(asking(first), context)).toBeInstanceOf(Promise)
-  }, 30_000)
+  })
 })
 
 test('tokens are kept up to 16 MiB of them, and the least recently used goes first', () => {

@@ -9,7 +9,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup()
 })
 
-const soon = (): AbortSignal => AbortSignal.timeout(2_000)
+const soon = (): AbortSignal => AbortSignal.timeout(30_000)
 
 /** A server with metadata at some paths, and the paths it was asked for. */
 async function serve(documents: Record<string, (origin: string) => unknown>): Promise<Listening & { asked: string[] }> {

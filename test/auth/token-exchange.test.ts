@@ -192,7 +192,7 @@ test.each([
 
 describe('a session that the gateway itself ends, without a request', () => {
   /** A session whose own DELETE comes by itself. */
-  const expireSoon = (): Partial<GatewayOptions> => ({ sessions: new MemorySessionStore({ ttlMs: 20 }) })
+  const expireSoon = (): Partial<GatewayOptions> => ({ sessions: new MemorySessionStore({ ttlMs: 1_000 }) })
   const ended = () => upstream.requests.next(({ method }) => method === 'DELETE')
 
   test('is ended with the last token of its principal, as long as that lives', async () => {

@@ -1,7 +1,6 @@
 // `--check` of the built command line against real servers: what it prints, and how it exits.
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { jest } from '@jest/globals'
 import { CliFolder } from '../support/cli.ts'
 import { listen } from '../support/listen.ts'
 import { processesWith, untilGone } from '../support/processes.ts'
@@ -9,8 +8,6 @@ import { startSdkV1Server, startSdkV2Server } from '../support/servers.ts'
 import { closeUsed, use } from '../support/use.ts'
 
 // Each test starts processes.
-jest.setTimeout(20_000)
-
 afterEach(closeUsed)
 
 const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/package.json')

@@ -4,7 +4,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { jest } from '@jest/globals'
 import { connectSdkV1, connectSdkV2, textOf } from '../support/clients.ts'
 import { CliFolder, type RunningCli } from '../support/cli.ts'
 import { listen } from '../support/listen.ts'
@@ -12,8 +11,6 @@ import { startSdkV1Server } from '../support/servers.ts'
 import { closeUsed, use } from '../support/use.ts'
 
 // Each test starts processes.
-jest.setTimeout(20_000)
-
 afterEach(closeUsed)
 
 const ROOT = join(import.meta.dirname, '..', '..')

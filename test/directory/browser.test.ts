@@ -1,5 +1,4 @@
 // The page in a real browser: with and without scripts, in both schemes, by mouse and by keyboard.
-import { jest } from '@jest/globals'
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { mcpGateway } from '../../lib/index.ts'
 import { serverDirectory } from '../../lib/directory/index.ts'
@@ -8,8 +7,6 @@ import { seriousFaults } from '../support/axe.ts'
 import { describeChromium, startChromium } from '../support/chromium.ts'
 
 // Browsers are slow where the machine is busy.
-jest.setTimeout(20_000)
-
 describeChromium('the page in a browser', () => {
   let app: Awaited<ReturnType<typeof startDirectoryApp>>
   let browser: Browser

@@ -8,8 +8,9 @@ import type { GatewayOptions } from '../../lib/index.ts'
 import { startGateway, type Host, type RunningGateway } from '../support/gateway.ts'
 import { createJournal, type Journal } from '../support/journal.ts'
 import { initialize, type OpenStream, type Session } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
-import { bearer, byToken, call, note, plainStore, soon, watchedLog } from './support-seam.ts'
+import { bearer, byToken, call, note, plainStore, watchedLog } from './support-seam.ts'
 
 /** One call of the gateway's to the embedder: of which hook or method, for which user, and in whose context. */
 interface Asked {

@@ -14,8 +14,8 @@ import { createJournal } from '../support/journal.ts'
 import { listen } from '../support/listen.ts'
 import { startProtectedGateway } from '../support/protected-gateway.ts'
 import { initializeMessage, post } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { soon } from './support-clients.ts'
 
 const RESOURCE = 'https://app.example.com/mcp-servers/files/mcp'
 

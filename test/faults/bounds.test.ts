@@ -1,11 +1,12 @@
 // What a client or an upstream can make grow, and by how much: memory is measured after a collection, work is counted.
-import { errorsMade, gulp, heldBytes, MiB, soon, trickle, trickleOn, turns, type Gulp } from './support-bounds.ts'
+import { errorsMade, gulp, heldBytes, MiB, trickle, trickleOn, turns, type Gulp } from './support-bounds.ts'
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { MemoryEventLog, type EventLog, type Gateway, type GatewayOptions } from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { createJournal, type Journal } from '../support/journal.ts'
 import { modernRequest, postModern, standardHeaders } from '../support/modern.ts'
 import { initialize, initializeMessage } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type EventStream, type Exchange, type Upstream } from '../support/upstream.ts'
 import { chunk, head, wire, type Wire } from '../support/wire.ts'
 

@@ -4,8 +4,9 @@ import type { GatewayOptions, GatewayRequest, Principal, HttpServer, ServerConfi
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { META, modernRequest, standardHeaders } from '../support/modern.ts'
 import { post, type Answer, type Headers } from '../support/rpc.ts'
+import { settles, soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
-import { fakeClocks, fakeTime, inFakedTime, pass, settles, soon } from './support-streams.ts'
+import { fakeClocks, fakeTime, inFakedTime, pass } from './support-streams.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway

@@ -8,8 +8,9 @@ import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { createJournal } from '../support/journal.ts'
 import { initialize, initializeMessage, post } from '../support/rpc.ts'
 import { serveSessions } from '../support/sessions.ts'
+import { soon } from '../support/soon.ts'
 import { type Exchange, startUpstream, type Upstream, type UpstreamOptions } from '../support/upstream.ts'
-import { collected, soon } from './support-clients.ts'
+import { collected } from './support-clients.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway

@@ -13,8 +13,9 @@ import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { listen } from '../support/listen.ts'
 import { modernRequest, standardHeaders } from '../support/modern.ts'
 import { type Answer, initialize, initializeMessage, openStream, post, send, type Session } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { type Exchange, startUpstream, type Upstream, type UpstreamOptions } from '../support/upstream.ts'
-import { refusalOf, soon } from './support-clients.ts'
+import { refusalOf } from './support-clients.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway

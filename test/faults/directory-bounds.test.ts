@@ -1,8 +1,9 @@
 // What one look at the directory can make a server, or the gateway, do.
-import { errorsMade, heldBytes, MiB, soon, trickle, turns } from './support-bounds.ts'
+import { errorsMade, heldBytes, MiB, trickle, turns } from './support-bounds.ts'
 import { GatewayError } from '../../lib/index.ts'
 import type { ServerDirectoryOptions } from '../../lib/directory/index.ts'
 import { authenticate, type RunningDirectory, startDirectory } from '../directory/setup.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
@@ -167,7 +168,7 @@ test('03: chunks of one byte cost what they weigh while a server says what it of
   asked.cut()
   await looking
   expect(held).toBeLessThan(8 * MiB)
-}, 20_000)
+})
 
 test('24: a schema with 16 KB of nesting is no fault of the gateway (SC6)', async () => {
   serve({ tools: {} }, () => ({ tools: [] }))

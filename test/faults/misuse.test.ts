@@ -12,8 +12,9 @@ import {
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { createJournal } from '../support/journal.ts'
 import { initialize, initializeMessage, post } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { refusalOf, said, soon } from './support-clients.ts'
+import { refusalOf, said } from './support-clients.ts'
 
 let upstream: Upstream
 const cleanups: Array<() => unknown> = []

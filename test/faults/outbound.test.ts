@@ -13,9 +13,10 @@ import { bareHttp, type Host, startGateway, type RunningGateway } from '../suppo
 import { createJournal, type Journal } from '../support/journal.ts'
 import { modernNotification, modernRequest, standardHeaders } from '../support/modern.ts'
 import { initialize, initializeMessage, post } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
 import { wire } from '../support/wire.ts'
-import { call, noise, soon } from './support-edges.ts'
+import { call, noise } from './support-edges.ts'
 
 const deflated = promisify<string, Buffer>(deflate)
 const KiB = 1024

@@ -3,8 +3,9 @@
 import { MemoryEventLog, type GatewayOptions } from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { initialize, type Session } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type Handler, type Upstream } from '../support/upstream.ts'
-import { bearer, byToken, call, note, plainStore, soon } from './support-seam.ts'
+import { bearer, byToken, call, note, plainStore } from './support-seam.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway

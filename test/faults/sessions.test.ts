@@ -13,13 +13,12 @@ import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { listen } from '../support/listen.ts'
 import { modernRequest, standardHeaders } from '../support/modern.ts'
 import { initialize, initializeMessage, post, type Session } from '../support/rpc.ts'
+import { settles, soon } from '../support/soon.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { head, wire, type Wire } from '../support/wire.ts'
-import { call, fakeClocks, heldBytes, KEYS, quiet, settles, soon } from './support-streams.ts'
+import { call, fakeClocks, heldBytes, KEYS, quiet } from './support-streams.ts'
 
 // A machine that is busy counts and collects for longer; each of these takes about a second where it is not.
-jest.setTimeout(15_000)
-
 const MiB = 1024 * 1024
 const HOUR = 60 * 60_000
 

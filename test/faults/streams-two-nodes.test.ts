@@ -1,19 +1,9 @@
 // Faults of streams of two nodes: who gets what comes on them, and who may write them.
 import { jest } from '@jest/globals'
 import { initialize, openStream, type OpenStream, type Session } from '../support/rpc.ts'
+import { settles, soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type RpcMessage, type Upstream } from '../support/upstream.ts'
-import {
-  call,
-  fakeTime,
-  inFakedTime,
-  nextWithId,
-  type Pair,
-  pass,
-  rest,
-  settles,
-  soon,
-  startPair,
-} from './support-streams.ts'
+import { call, fakeTime, inFakedTime, nextWithId, type Pair, pass, rest, startPair } from './support-streams.ts'
 
 let upstream: Upstream
 let pair: Pair

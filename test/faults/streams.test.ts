@@ -3,13 +3,12 @@ import { jest } from '@jest/globals'
 import { type GatewayRequest, MemoryEventLog } from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { initialize, initializeMessage, openStream, post, type OpenStream, type Session } from '../support/rpc.ts'
+import { settles, soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type RpcMessage, type Upstream } from '../support/upstream.ts'
 import { head, wire } from '../support/wire.ts'
-import { call, fakeTime, inFakedTime, nextWithId, pass, settles, soon } from './support-streams.ts'
+import { call, fakeTime, inFakedTime, nextWithId, pass } from './support-streams.ts'
 
 // A machine that is busy counts and collects for longer; each of these takes about a second where it is not.
-jest.setTimeout(15_000)
-
 let upstream: Upstream
 let gateway: RunningGateway | undefined
 const clients: OpenStream[] = []
@@ -60,7 +59,7 @@ describe('an upstream that wants to be polled', () => {
     const session = await initialize(gateway.url('a'))
     const client = await keep(session.stream(call))
     await soon(client.over, 'the stream ends for the client as it does for the gateway')
-    expect(await settles(often)).toBe(false)
+    expect(await settles(often, 1_000)).toBe(false)
   })
 
   test.each([
@@ -72,7 +71,7 @@ describe('an upstream that wants to be polled', () => {
     gateway = await startGateway({ servers: { a: { url: upstream.url } }, ...options() })
     const session = await initialize(gateway.url('a'))
     await keep(session.stream(call))
-    expect(await settles(often)).toBe(false)
+    expect(await settles(often, 1_000)).toBe(false)
   })
 
   test('11: is not polled any more when no client has come back as long as events are kept (SE3)', async () => {

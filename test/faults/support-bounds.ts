@@ -53,15 +53,6 @@ export function errorsMade(): number {
   return made
 }
 
-/** Rejects with `what` instead of waiting longer than 1.5 s. */
-export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`It takes too long: ${what}`)), 1_500)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
-}
-
 export interface Gulp {
   readonly status: number
   /** The last bytes that came. */

@@ -1,20 +1,6 @@
-// What the tests of faults at the edges share: a bound for what may never come, and heads that no server would write.
+// What the tests of faults at the edges share: heads that no server would write.
 import { createCipheriv } from 'node:crypto'
 import type { Exchange } from '../support/upstream.ts'
-
-/** Timers that stay real when a test fakes the others. */
-const { setTimeout: later, clearTimeout: never } = globalThis
-
-const BOUND_MS = 1_500
-
-/** The promise, or a failure in these words when nothing comes of it. */
-export function soon<T>(promise: Promise<T>, words: string, ms: number = BOUND_MS): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = later(() => reject(new Error(words)), ms)
-  })
-  return Promise.race([promise, late]).finally(() => never(timer))
-}
 
 /** Answers with these lines and bytes as they are, past everything that node checks. */
 export function answerRaw({ res }: Exchange, lines: readonly string[], body: string | Buffer = ''): void {

@@ -8,19 +8,6 @@ import {
   type SessionStore,
 } from '../../lib/index.ts'
 
-/** What a promise brings; rejects when that takes too long, so that a fault fails its test and hangs none. */
-export async function soon<T>(promise: Promise<T>, what: string, ms = 1_500): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 /** The bearer token is the principal's id, and perhaps when it ends, in seconds: `ann` or `ann@1800000000.5`. */
 export function byToken({ headers }: { headers: IncomingHttpHeaders }): Principal | undefined {
   const [, id, expiresAt] = /^Bearer ([^@]+)(?:@(.+))?$/.exec(headers.authorization ?? '') ?? []

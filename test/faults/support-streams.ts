@@ -12,28 +12,8 @@ export const KEYS = ['a secret of 32 characters or more, the same on each node']
 
 export const call = { jsonrpc: '2.0', id: 'call-1', method: 'tools/call', params: { name: 'slow' } } as const
 
-/** The real ones, whatever is faked later. */
-const { setTimeout: later, clearTimeout: never } = globalThis
-
-/** Rejects with `what` instead of waiting longer than 1.5 s of real time. */
-export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = later(() => reject(new Error(`It takes too long: ${what}`)), 1_500)
-  })
-  return Promise.race([promise, late]).finally(() => never(timer))
-}
-
-/** Whether a promise settles within 1 s of real time. */
-export async function settles(promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => (timer = later(() => resolve(false), 1_000)))
-  const settled = promise.then(
-    () => true,
-    () => true,
-  )
-  return Promise.race([settled, late]).finally(() => never(timer))
-}
+/** The real one, whatever is faked later. */
+const { setTimeout: later } = globalThis
 
 /** Waits until what is counted has stood still for a while: all that happens in this process has happened then. */
 export async function quiet(count: () => number): Promise<void> {

@@ -2,10 +2,11 @@
 // the client's trace. (governance.md E1 and E4, behaviour 43) The instrumentation patches modules as node loads them,
 // which jest does by itself: so the app is a process of its own.
 import { initialize, type Session } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
 import { startApp, type TracedApp } from '../support/traced-app.ts'
 import type { TracedAppConfig } from '../fixtures/traced-app.mjs'
-import { call, note, soon } from './support-seam.ts'
+import { call, note } from './support-seam.ts'
 
 type Watching = Omit<TracedAppConfig, 'url'>
 
@@ -41,7 +42,7 @@ function startOnce(watching: Watching): void {
     upstream = await startUpstream()
     app = await startApp({ url: upstream.url, ...watching })
     session = await initialize(app.url('a'))
-  }, 20_000)
+  })
   afterAll(async () => {
     await app.close()
     await upstream.close()
@@ -162,7 +163,7 @@ describe('where undici is instrumented, a request that the gateway makes once mo
 
   test('with the cancellation of what takes too long', async () => {
     upstream.once('tools/call', () => {})
-    expect((await soon(session.post(call), 'the refusal', 3_000)).status).toBe(504)
+    expect((await soon(session.post(call), 'the refusal')).status).toBe(504)
     const slow = await upstream.nextRequest('tools/call')
     const notice = await soon(upstream.nextRequest('notifications/cancelled'), 'the cancellation')
     expect(parentOf(notice).traceId).toBe(parentOf(slow).traceId)

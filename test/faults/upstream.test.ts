@@ -6,8 +6,9 @@ import { type GatewayOptions, MemoryEventLog, MemorySessionStore, type SessionRe
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { modernRequest, openModern, postModern, sendModern } from '../support/modern.ts'
 import { initialize, initializeMessage, type OpenStream, openStream, post, type Session } from '../support/rpc.ts'
+import { soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
-import { answerRaw, call, soon } from './support-edges.ts'
+import { answerRaw, call } from './support-edges.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway

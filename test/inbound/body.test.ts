@@ -155,8 +155,7 @@ test('a client that has gone away before its body is asked for is a bad_request'
       await new Promise<void>((resolve) => request.once('close', resolve))
     },
   )
-  const late = new Promise((resolve) => setTimeout(resolve, 1_000, 'never settled').unref())
-  expect(await Promise.race([content, late])).toMatchObject({ code: 'bad_request' })
+  expect(await content).toMatchObject({ code: 'bad_request' })
 })
 
 describe('RT11 after a parser of the host', () => {

@@ -81,33 +81,29 @@ describeChromium('an agent logs its user in through Chromium', () => {
   test.each([
     ['SDK v1', oauthClientV1],
     ['SDK v2', oauthClientV2],
-  ])(
-    '%s, registered, and by its metadata document',
-    async (_, make) => {
-      const ways: OAuthOptions[] = [
-        { redirectUrl: redirectUrl() },
-        { redirectUrl: redirectUrl(), clientId: `${client.origin}/client.json` },
-      ]
-      for (const way of ways) {
-        const agent = make(app.url('notes'), answer, way)
-        await agent.connect()
-        expect(textOf(await agent.call('echo', { text: 'hello' }))).toBe('hello')
-        agent.spoil()
-        expect(textOf(await agent.call('echo', { text: 'again' }))).toBe('again')
-        expect(agent.logins).toHaveLength(1)
-        await agent.close()
-      }
-      await page.goto(`${app.origin}/oauth/agents`)
-      expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(
-        expect.arrayContaining(['Documented', 'The tests']),
-      )
-      await page.getByRole('button', { name: 'Disconnect Documented' }).click()
-      await page.getByRole('button', { name: 'Disconnect The tests' }).click()
-      await page.getByText('No agent is connected.').waitFor()
-      expect(await app.login.list('ada')).toEqual([])
-    },
-    30_000,
-  )
+  ])('%s, registered, and by its metadata document', async (_, make) => {
+    const ways: OAuthOptions[] = [
+      { redirectUrl: redirectUrl() },
+      { redirectUrl: redirectUrl(), clientId: `${client.origin}/client.json` },
+    ]
+    for (const way of ways) {
+      const agent = make(app.url('notes'), answer, way)
+      await agent.connect()
+      expect(textOf(await agent.call('echo', { text: 'hello' }))).toBe('hello')
+      agent.spoil()
+      expect(textOf(await agent.call('echo', { text: 'again' }))).toBe('again')
+      expect(agent.logins).toHaveLength(1)
+      await agent.close()
+    }
+    await page.goto(`${app.origin}/oauth/agents`)
+    expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(
+      expect.arrayContaining(['Documented', 'The tests']),
+    )
+    await page.getByRole('button', { name: 'Disconnect Documented' }).click()
+    await page.getByRole('button', { name: 'Disconnect The tests' }).click()
+    await page.getByText('No agent is connected.').waitFor()
+    expect(await app.login.list('ada')).toEqual([])
+  })
 
   test('the metadata says that clients need not register', async () => {
     const metadata = await fetch(`${app.origin}/.well-known/oauth-authorization-server`)
@@ -156,7 +152,7 @@ describeChromium('an agent logs its user in through Chromium', () => {
     expect(connected?.client).toMatchObject({ redirectHost: 'loopback' })
     await agent.close()
     rmSync(folder, { recursive: true })
-  }, 30_000)
+  })
 
   test('the list of servers lets its visitor sign in, try a tool, and install what logs in by itself', async () => {
     await page.goto(`${app.origin}/mcp-servers`)
@@ -183,7 +179,7 @@ describeChromium('an agent logs its user in through Chromium', () => {
     await tool.getByText('by hand', { exact: true }).waitFor()
     // The first page says 401, and Chromium of that, that it could not be loaded.
     complaints = complaints.filter((text) => !text.startsWith('Failed to load resource'))
-  }, 30_000)
+  })
 
   test('what cannot go on is a page, and leads nowhere by itself', async () => {
     const id = `${client.origin}/else.json`

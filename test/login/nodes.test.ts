@@ -211,5 +211,5 @@ describeRedis('while Redis is away (login.md 8.21)', () => {
       connection.close()
       await Promise.all([redis.close(), upstream.close()])
     }
-  }, 20_000)
+  })
 })

@@ -117,7 +117,7 @@ describe('a client that leaves', () => {
     await gone.next()
     release()
     await expectNothingRuns()
-  }, 2_000)
+  })
 
   test('SE5 while it is authenticated, its body in the hands of a parser: nothing goes on upstream', async () => {
     const { hook, asked, gone, release, watching } = hold()
@@ -130,7 +130,7 @@ describe('a client that leaves', () => {
     await gone.next()
     release()
     await expectNothingRuns()
-  }, 2_000)
+  })
 })
 
 describe('subscriptions/listen', () => {

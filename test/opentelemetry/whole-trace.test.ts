@@ -37,7 +37,7 @@ beforeAll(async () => {
     child.send('close')
     expect(await exited).toEqual([0, null])
   }
-}, 30_000)
+})
 
 /** The spans from one to the root of its trace, which is last. */
 async function upwards(span: Span): Promise<Span[]> {
@@ -110,4 +110,4 @@ test('no span of these traces is an orphan', async () => {
     const calls = own.filter(({ name }) => name === 'tools/call test_simple_text')
     expect(calls.map(({ kind }) => kind).toSorted()).toEqual(['CLIENT', 'SERVER'])
   }
-}, 30_000)
+})

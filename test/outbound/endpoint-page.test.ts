@@ -85,5 +85,5 @@ describeChromium('in a browser', () => {
     await page.waitForURL(`${url}/`)
     expect(await page.title()).toBe('The servers')
     expect(faults).toEqual([])
-  }, 20_000)
+  })
 })

@@ -505,7 +505,7 @@ describe('a stream that ends without the answer', () => {
     expect(await client.nextMessage()).toMatchObject({ method: 'notifications/message' })
     exchange.cut()
     await expectError(client, 502)
-  }, 2_000)
+  })
 
   test('is cut where a giant event was half out, so that nobody takes it for whole (ER14)', async () => {
     const { client, there, exchange } = await startCall()

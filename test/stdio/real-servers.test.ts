@@ -107,7 +107,7 @@ beforeAll(async () => {
       await client.close()
     }),
   )
-}, 30_000)
+})
 
 afterAll(async () => {
   await gateway.close()
@@ -121,24 +121,20 @@ const clients: readonly (readonly [string, Connect])[] = [
   ['mcp-remote', throughMcpRemote(folder)],
 ]
 
-test.each(clients)(
-  '%s sees each server as one does that starts it',
-  async (who, connect) => {
-    await Promise.all(
-      Object.entries(SERVERS).map(async ([name, each]) => {
-        const client = await connect(gateway.url(name))
-        const seen = await tour(each, client)
-        // mcp-remote speaks for itself in the handshake.
-        const itself = who === 'mcp-remote' ? { server: expect.anything() as unknown } : {}
-        expect(seen).toEqual({ ...(direct.get(name) as object), ...itself })
-        await client.endSession()
-        await client.close()
-      }),
-    )
-    expect(gateway.reported.entries).toEqual([])
-  },
-  30_000,
-)
+test.each(clients)('%s sees each server as one does that starts it', async (who, connect) => {
+  await Promise.all(
+    Object.entries(SERVERS).map(async ([name, each]) => {
+      const client = await connect(gateway.url(name))
+      const seen = await tour(each, client)
+      // mcp-remote speaks for itself in the handshake.
+      const itself = who === 'mcp-remote' ? { server: expect.anything() as unknown } : {}
+      expect(seen).toEqual({ ...(direct.get(name) as object), ...itself })
+      await client.endSession()
+      await client.close()
+    }),
+  )
+  expect(gateway.reported.entries).toEqual([])
+})
 
 test('server-everything behind HTTP+SSE is what it is on stdio', async () => {
   const { everything } = SERVERS
@@ -151,7 +147,7 @@ test('server-everything behind HTTP+SSE is what it is on stdio', async () => {
   await old.close()
   await behind.close()
   expect(old.reported.entries).toEqual([])
-}, 30_000)
+})
 
 test('@ai-sdk/mcp lists the tools of each and calls one', async () => {
   await Promise.all(
@@ -165,4 +161,4 @@ test('@ai-sdk/mcp lists the tools of each and calls one', async () => {
       await client.close()
     }),
   )
-}, 30_000)
+})

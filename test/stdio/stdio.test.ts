@@ -59,7 +59,7 @@ describe.each([
     expect(textOf(await client.call('trigger-elicitation-request'))).toContain('Ada')
     await client.endSession()
     expect(gateway.reported.entries).toEqual([])
-  }, 20_000)
+  })
 })
 
 test('a modern client shares its process with its own later requests', async () => {
@@ -78,7 +78,7 @@ test('a modern client that finds a legacy process goes on with a handshake, thou
   const client = await use(connectSdkV2(gateway.url('here'), { mode: 'auto' }))
   expect(client.sessionId).toBeDefined()
   expect(textOf(await client.call('echo', { message: 'hello' }))).toBe('Echo: hello')
-}, 20_000)
+})
 
 test('the directory shows it, starts nothing to do so, and says what it offers when it is asked', async () => {
   let opens = 0

@@ -19,7 +19,7 @@ describeRedis('in a Redis Cluster', () => {
   let redis: RunningRedisCluster
   beforeAll(async () => {
     redis = await startRedisCluster()
-  }, 20_000)
+  })
   afterAll(() => redis.close())
 
   describe.each(REDIS_CLUSTER_CLIENTS)('with the library %s', (_library, connect) => {
@@ -92,13 +92,13 @@ describeRedis('in a Redis Cluster', () => {
     test('an event is heard of at once by whoever waits at another node, however the streams lie', async () => {
       const [log, other] = [events(), events(2)]
       const names = Array.from({ length: 12 }, (_, index) => ({ session: 'digest', stream: `s${index}` }))
-      const readings = names.map((name) => other.read(name, 0, 4_000))
+      const readings = names.map((name) => other.read(name, 0, 30_000))
       // All have looked, and wait, once there is a set of inboxes for each.
       while ((await redis.keys()).flat().filter((key) => key.endsWith(':waiting')).length < names.length);
       const appendedAt = performance.now()
       for (const name of names) await log.append(name, [{ position: 1, text: 'event' }])
       expect((await Promise.all(readings)).map((found) => found.length)).toEqual(names.map(() => 1))
-      expect(performance.now() - appendedAt).toBeLessThan(2_000)
+      expect(performance.now() - appendedAt).toBeLessThan(4_500)
       expect((await redis.keys()).flat().filter((key) => key.endsWith(':waiting'))).toEqual([])
       log.close()
       other.close()

@@ -16,7 +16,7 @@ describeRedis('a replica that Sentinel promotes', () => {
   let redis: RunningRedisSentinel
   beforeAll(async () => {
     redis = await startRedisSentinel()
-  }, 20_000)
+  })
   afterAll(() => redis.close())
 
   test('ER9 SE8 has the sessions and events that were replicated, and takes more, with both libraries', async () => {
@@ -52,5 +52,5 @@ describeRedis('a replica that Sentinel promotes', () => {
       }),
     )
     for (const { connections } of nodes) for (const connection of connections) connection.close()
-  }, 30_000)
+  })
 })

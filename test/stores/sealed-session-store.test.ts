@@ -412,7 +412,7 @@ test('what a node remembers is bounded, and what it need not remember is freed',
   expect(said['expired']).toBeLessThan(5)
   // Past 100 000 who has deleted most has the first of their own forgotten: the price of a bound, and who pays it.
   expect(said).toMatchObject({ early: true, full: [null, null], over: [null, 'a'] })
-}, 30_000)
+})
 
 /** Runs a program on the package as it is built, and answers what it printed. */
 function run(program: string, args: string[] = [], flags: string[] = []): string {

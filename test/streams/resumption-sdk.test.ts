@@ -72,7 +72,7 @@ test('a call that breaks off at any byte brings each message once, then its answ
       messages: at < primed ? [{ id: 'call-1', error: { code: 502 } }] : whole,
     })
   }
-}, 8_000)
+})
 
 test('a call that broke off ends with its answer, though the server leaves the stream open (SE1)', async () => {
   await proxy.end()

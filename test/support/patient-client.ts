@@ -26,7 +26,7 @@ export interface Patience {
 
 /** POSTs a message and stays with it until each of its requests is answered. Rejects when that never happens. */
 export function callPatiently(session: Session, message: object, patience: Patience = {}): Promise<Harvest> {
-  const { hangMs = 10_000 } = patience
+  const { hangMs = 30_000 } = patience
   const harvest = { messages: [] as RpcMessage[], ids: [] as string[], statuses: [] as number[], isLost: false }
   let timer: NodeJS.Timeout | undefined
   const hang = new Promise<never>((_, reject) => {

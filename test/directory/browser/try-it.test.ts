@@ -2,7 +2,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { jest } from '@jest/globals'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { seriousFaults } from '../../support/axe.ts'
 import { describeChromium, startChromium } from '../../support/chromium.ts'
@@ -12,8 +11,6 @@ import { authenticate, BROWSER, type DirectoryParts, startDirectory } from '../s
 import { openTab, startTrialApp, type Tab, type TrialApp, HOSTILE } from './setup.ts'
 
 // Browsers are slow where the machine is busy.
-jest.setTimeout(20_000)
-
 describeChromium('trying things on the page', () => {
   let app: TrialApp
   let browser: Browser

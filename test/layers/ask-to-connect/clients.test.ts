@@ -79,7 +79,6 @@ test.each([[[]], [['--protocol', 'auto']]])(
     connections.lose('ada')
     expect(await shownBy(() => client.call('count', { to: 1 }))).toEqual(shown(2))
   },
-  30_000,
 )
 
 test('@ai-sdk/mcp has the link as data and in the words of the error, as it connects and in a call', async () => {
@@ -171,5 +170,5 @@ describeChromium('with userConnections() and a browser', () => {
     expect(textOf(await client.callTool({ name: 'whoami', arguments: {} }))).toBe('byron')
     expect(complaints.filter((words) => !words.includes('404'))).toEqual([])
     service.close()
-  }, 40_000)
+  })
 })

@@ -178,7 +178,7 @@ describe('in an aggregate', () => {
     const heard = new Set<string | undefined>()
     while (!heard.has('notifications/tools/list_changed')) heard.add((await stream.nextMessage()).method)
     stream.close()
-  }, 15_000)
+  })
 })
 
 describe('with interceptors', () => {

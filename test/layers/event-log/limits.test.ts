@@ -68,7 +68,7 @@ describe('an event of more than 16 MiB', () => {
     stream.end()
     await asked.over
     expect(await rest(await resume(session, id!))).toEqual([answer])
-  }, 15_000)
+  })
 
   test.each([
     ['before anything else came', []],
@@ -112,7 +112,7 @@ describe('an event of more than 16 MiB', () => {
     await client.until((bytes) => bytes.subarray(-200).includes('"result"'))
     expect(client.text().match(/"id":"call-1"/g)).toHaveLength(1)
     expect(upstream.requests('GET').map(({ headers }) => headers['last-event-id'])).toEqual(['u-2'])
-  }, 15_000)
+  })
 
   test('that breaks off is a broken connection for its client, and told of when it comes back', async () => {
     await setUp()
@@ -122,7 +122,7 @@ describe('an event of more than 16 MiB', () => {
     asked.cut()
     await expect(client.until(() => false)).rejects.toThrow('aborted')
     expect(await rest(await resume(session, id))).toMatchObject([gone])
-  }, 15_000)
+  })
 
   test('but a shorter one is kept whole where the log has room', async () => {
     await setUp(new MemoryEventLog({ maxBytes: 64 * MiB }))
@@ -155,7 +155,7 @@ describe('a client that does not read', () => {
     expect(response.writableLength).toBeLessThan(256 * KiB)
     slow.res.resume()
     expect(await rest(slow)).toHaveLength(201)
-  }, 15_000)
+  })
 
   test('and is replaced holds up neither the upstream nor who comes after it (SE10, SE16)', async () => {
     await setUp(new MemoryEventLog({ maxBytes: 64 * MiB, maxTotalBytes: 64 * MiB }))
@@ -173,7 +173,7 @@ describe('a client that does not read', () => {
     stream.end()
     expect(await rest(again)).toEqual([answer])
     client.close()
-  }, 15_000)
+  })
 
   test('at a stream that its upstream wants polled does not keep it from being polled (SE3, SE4)', async () => {
     await setUp(new MemoryEventLog({ maxBytes: 64 * MiB, maxTotalBytes: 64 * MiB }))
@@ -199,5 +199,5 @@ describe('a client that does not read', () => {
     ).over
     const messages = await rest(await resume(session, id))
     expect(messages).toHaveLength(sent + 101)
-  }, 15_000)
+  })
 })

@@ -103,7 +103,7 @@ describe.each([
     } finally {
       await client.close()
     }
-  }, 15_000)
+  })
 })
 
 const text = (said: string) => ({ content: [{ type: 'text', text: said }] })

@@ -84,7 +84,7 @@ test('C21 a call that goes on at another node ends there in an error: nobody the
   await again.over
   expect(again.bytes().toString()).not.toContain('secret')
   expect(runs).toEqual(['in'])
-}, 30_000)
+})
 
 test.each([
   ['comes to any node that has the same keys', KEYS, undefined],

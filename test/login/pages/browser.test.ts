@@ -140,7 +140,7 @@ describeChromium('the pages in a browser', () => {
       const found = `[document.title, location.pathname, document.querySelectorAll('script, img, svg, base').length]`
       expect(await page.evaluate(found)).toEqual([expect.stringMatching(/.{20}/), path, 0])
     }
-  }, 30_000)
+  })
 
   test('a name that turns the direction of writing does not turn the words around it', async () => {
     hostile = '\u05D0\u05D1 (b)'
@@ -149,19 +149,15 @@ describeChromium('the pages in a browser', () => {
     expect(await page.evaluate('getComputedStyle(document.querySelector("bdi")).unicodeBidi')).toBe('isolate')
   })
 
-  test.each(['light', 'dark'] as const)(
-    'axe-core finds nothing in the %s scheme',
-    async (colorScheme) => {
-      await open('/consent', { colorScheme, bypassCSP: true })
-      for (const path of ['/loopback', '/fault', '/agents']) {
-        await page.goto(app.origin + path)
-        await page.addScriptTag({ path: AXE })
-        const { violations } = await page.evaluate<{ violations: Violation[] }>('axe.run()')
-        expect(violations.map(({ id, nodes }) => ({ path, id, html: nodes[0]?.html }))).toEqual([])
-      }
-    },
-    30_000,
-  )
+  test.each(['light', 'dark'] as const)('axe-core finds nothing in the %s scheme', async (colorScheme) => {
+    await open('/consent', { colorScheme, bypassCSP: true })
+    for (const path of ['/loopback', '/fault', '/agents']) {
+      await page.goto(app.origin + path)
+      await page.addScriptTag({ path: AXE })
+      const { violations } = await page.evaluate<{ violations: Violation[] }>('axe.run()')
+      expect(violations.map(({ id, nodes }) => ({ path, id, html: nodes[0]?.html }))).toEqual([])
+    }
+  })
 
   test('nothing is wider than a small phone, not even long words', async () => {
     await open('/consent', { viewport: { width: 360, height: 700 } })
@@ -170,7 +166,7 @@ describeChromium('the pages in a browser', () => {
       await page.goto(app.origin + path)
       expect([path, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([path, 360])
     }
-  }, 30_000)
+  })
 
   test('everything works without scripts', async () => {
     await open('/agents', { javaScriptEnabled: false })

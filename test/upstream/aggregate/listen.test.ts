@@ -131,7 +131,7 @@ describe('a session', () => {
     listening.close()
     proxy.closeAllConnections()
     await new Promise((resolve) => proxy.close(resolve))
-  }, 15_000)
+  })
 
   test('a process that ends is opened again, and the client is told', async () => {
     const pipe = scriptedServer()
@@ -145,7 +145,7 @@ describe('a session', () => {
     second.say({ method: UPDATED, params: { uri: 'a:1' } })
     expect(await nextOf(listening, UPDATED)).toMatchObject({ params: { uri: 'pipe+a:1' } })
     listening.close()
-  }, 15_000)
+  })
 
   test('a list that lacked a member is followed by `list_changed`, though the member has no stream', async () => {
     const [one, mute] = [await member(), await member()]
@@ -159,7 +159,7 @@ describe('a session', () => {
     expect(await nextOf(listening, TOOLS_CHANGED)).toBeDefined()
     expect(mute.requests('ping')).toHaveLength(1)
     listening.close()
-  }, 15_000)
+  })
 
   test('members that are withdrawn are heard no more, and new ones from then on', async () => {
     const [one, two] = [await member(), await member()]
@@ -272,7 +272,7 @@ describe('ST15 a modern client', () => {
     await stream.send({ method: TOOLS_CHANGED, params: { _meta: { [META.subscriptionId]: 'mine' } } })
     expect(await listening.nextMessage()).toMatchObject({ method: TOOLS_CHANGED })
     listening.close()
-  }, 10_000)
+  })
 
   test('is told when a member that had ended its stream is back', async () => {
     const one = await modernMember()
@@ -291,7 +291,7 @@ describe('ST15 a modern client', () => {
       params: { _meta: { [META.subscriptionId]: 'mine' } },
     })
     listening.close()
-  }, 15_000)
+  })
 
   test('ST18 a client that leaves ends the members’ streams', async () => {
     const one = await modernMember()

@@ -157,7 +157,7 @@ test('a member that is dead, hangs or refuses is missing, told to `onError` once
   ])
   // A request that was given up is cancelled at its server. (LC8)
   expect(hanging.requests('notifications/cancelled').length).toBeGreaterThan(0)
-}, 20_000)
+})
 
 test('a member that breaks after some pages keeps these, and goes on by the cursor', async () => {
   const one = await member()

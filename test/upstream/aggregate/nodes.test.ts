@@ -26,7 +26,7 @@ function suite(start: (servers: object) => Promise<Cluster>, isShared: boolean):
       bare: { members: { one: { url: one.url }, two: { url: two.url } }, separator: false },
       real: { members: { sdk: { url: sdk.url }, one: { url: one.url } } },
     })
-  }, 20_000)
+  })
   afterAll(async () => {
     await cluster.close()
     await Promise.all([one.close(), two.close(), sdk.close()])

@@ -72,7 +72,7 @@ test('server-everything over HTTP+SSE', async () => {
     child.kill('SIGKILL')
     await exited
   }
-}, 20_000)
+})
 
 test('a modern client is sent back to the handshake, and no stream is opened for it', async () => {
   const server = await use(startSseServer())
