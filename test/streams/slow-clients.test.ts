@@ -87,7 +87,7 @@ async function settle(turns = 10): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await session.request('ping')
 }
 
-/** Writes until the upstream's own socket takes no more: nothing in between does. */
+/** Writes until the upstream's own socket and the gateway's answer take no more. The kernel may be behind: turns count from then. */
 async function fill({ exchange: { res }, response }: Slow, bytes: Buffer = chunk): Promise<number> {
   let written = 0
   for (let quiet = 0; quiet < 20;) {
@@ -95,10 +95,9 @@ async function fill({ exchange: { res }, response }: Slow, bytes: Buffer = chunk
       res.write(bytes)
       written += bytes.length
       quiet = 0
-    } else quiet += 1
+    } else if (response.writableNeedDrain) quiet += 1
     await new Promise((resolve) => setImmediate(resolve))
   }
-  expect(response.writableNeedDrain).toBe(true)
   return written
 }
 
