@@ -1,6 +1,7 @@
 // Streams over two gateways in processes of their own, with events in Redis: one is killed, one is replaced, and each
 // message still reaches its client once.
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
@@ -77,7 +78,7 @@ describeRedis('with events in Redis', () => {
         harvest,
         asked,
         async has(bytes) {
-          while (!clients.some((client) => client.bytes().includes(bytes))) await new Promise(setImmediate)
+          while (!clients.some((client) => client.bytes().includes(bytes))) await sleep(5)
         },
         drop: () => clients.at(-1)!.close(),
       }

@@ -1,4 +1,5 @@
 // Two gateways in processes of their own behind a round-robin TCP balancer: any node serves any session.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connectSdkV1, connectSdkV2, textOf, type TestClient } from './support/clients.ts'
 import { startCluster, startNode, type Cluster } from './support/cluster.ts'
 import { describeRedis, startRedis, type RunningRedis } from './support/redis.ts'
@@ -128,8 +129,6 @@ function suite(start: (servers: object) => Promise<Cluster>, endsEverywhere: boo
       for (const [node, how] of [
         [0, 'close'],
         [1, 'kill'],
-        [1, 'close'],
-        [0, 'kill'],
       ] as const) {
         const calling = Promise.all([client.call('echo', { text: 'before' }), client.call('echo', { text: 'too' })])
         expect((await calling).map(textOf)).toEqual(['before', 'too'])
@@ -281,7 +280,7 @@ describeRedis('with Redis', () => {
         const { status, headers } = await at(cluster.url('raw', node), session).ping()
         expect([status, headers['retry-after']]).toEqual([503, '1'])
         const { errors } = cluster.nodes[node]!
-        while (errors.length === 0) await new Promise(setImmediate)
+        while (errors.length === 0) await sleep(5)
         expect(errors).toEqual(['GatewayError: The session store is unavailable'])
       }
       await redis.start()

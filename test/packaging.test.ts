@@ -1,13 +1,25 @@
 // Packs the tarball that would be published and consumes it from fresh folders, the ways users do.
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
-const NOT_IN_A_CLONE = new Set(['node_modules', '.git', 'dist', 'coverage'])
+const NOT_IN_A_CLONE = new Set(['node_modules', '.git', 'coverage'])
 const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+
+const PACKAGE = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
 
 /** Mounts the gateway on a port of its own, asks it for a server that nobody knows, and ends by itself. */
 const PROGRAM = `
@@ -18,6 +30,25 @@ server.listen(0, '127.0.0.1', async () => {
   server.closeAllConnections()
   console.log(status, typeof sessionStoreContract, new MemorySessionStore() instanceof MemorySessionStore)
 })`
+
+const TYPED_PROGRAM = `
+import { createServer } from 'node:http'
+import express = require('express')
+import { type GatewayOptions, type Principal, type SessionStore, MemorySessionStore, mcpGateway } from 'express-mcp-gateway'
+import { sessionStoreContract } from 'express-mcp-gateway/testing'
+
+interface Member extends Principal { tenant: string }
+const sessions: SessionStore = new MemorySessionStore()
+const options: GatewayOptions<Member> = {
+  servers: (name, { principal }) => ({ url: \`https://\${principal?.tenant}.example.com/\${name}\` }),
+  authenticate: () => ({ id: 'ada', tenant: 'acme' }),
+  sessions,
+}
+express().use('/mcp-servers', mcpGateway(options))
+createServer(mcpGateway(options))
+void sessionStoreContract
+// @ts-expect-error
+mcpGateway({ servers: {} })`
 
 const SUBPATHS = [
   'express-mcp-gateway',
@@ -37,8 +68,9 @@ beforeAll(() => {
   const clone = join(work, 'clone')
   cpSync(ROOT, clone, { recursive: true, filter: (source) => !NOT_IN_A_CLONE.has(basename(source)) })
   symlinkSync(join(ROOT, 'node_modules'), join(clone, 'node_modules'))
-  // `npm pack` runs `prepack`, hence the build, as publishing does.
-  const [{ files, filename }] = JSON.parse(run('npm', ['pack', '--json', '--silent'], clone).replace(/^[^[]*/, ''))
+  // Without `prepack`, which would build again what test/build-when-stale.mjs has just built in the same way.
+  const pack = run('npm', ['pack', '--json', '--silent', '--ignore-scripts'], clone)
+  const [{ files, filename }] = JSON.parse(pack.replace(/^[^[]*/, ''))
   packed = files.map(({ path }: { path: string }) => path)
 
   mkdirSync(consumer)
@@ -59,6 +91,11 @@ function write(file: string, text: string): void {
 }
 
 const node = (file: string) => run(process.execPath, [file], consumer).trim()
+
+test('it is built from nothing whenever it is packed', () => {
+  expect(PACKAGE.scripts['prepack']).toBe('npm run build')
+  expect(PACKAGE.scripts['build']).toMatch(/rmSync\('dist', .* && tsc$/)
+})
 
 test('the tarball holds the build, its source and its papers, and no test', () => {
   const top = new Set(packed.map((path) => path.replace(/\/.*/, '')))
@@ -151,46 +188,20 @@ test('every exported path resolves to a file, for import and for require, and no
   expect(node('paths.mjs').split('\n')).toEqual([...SUBPATHS.map(() => 'true true'), 'ERR_PACKAGE_PATH_NOT_EXPORTED'])
 })
 
-test.each(['mts', 'cts'])(
-  'a TypeScript program (nodenext, .%s) mounts it under Express, its libraries checked too',
-  (ext) => {
-    const types = join(consumer, 'node_modules', '@types')
-    if (!existsSync(types)) symlinkSync(join(ROOT, 'node_modules', '@types'), types)
-    write(
-      `program.${ext}`,
-      `import { createServer } from 'node:http'
-    import express = require('express')
-    import { type GatewayOptions, type Principal, type SessionStore, MemorySessionStore, mcpGateway } from 'express-mcp-gateway'
-    import { sessionStoreContract } from 'express-mcp-gateway/testing'
-
-    interface Member extends Principal { tenant: string }
-    const sessions: SessionStore = new MemorySessionStore()
-    const options: GatewayOptions<Member> = {
-      servers: (name, { principal }) => ({ url: \`https://\${principal?.tenant}.example.com/\${name}\` }),
-      authenticate: () => ({ id: 'ada', tenant: 'acme' }),
-      sessions,
-    }
-    express().use('/mcp-servers', mcpGateway(options))
-    createServer(mcpGateway(options))
-    void sessionStoreContract
-    // @ts-expect-error
-    mcpGateway({ servers: {} })`,
-    )
-    write(
-      `tsconfig.${ext}.json`,
-      JSON.stringify({
-        files: [`program.${ext}`],
-        compilerOptions: {
-          module: 'nodenext',
-          target: 'es2022',
-          types: ['node'],
-          strict: true,
-          exactOptionalPropertyTypes: true,
-          skipLibCheck: false,
-          noEmit: true,
-        },
-      }),
-    )
-    expect(run(process.execPath, [TSC, '-p', `tsconfig.${ext}.json`], consumer)).toBe('')
-  },
-)
+test('a TypeScript program (nodenext, .mts and .cts) mounts it under Express, its libraries checked too', () => {
+  const types = join(consumer, 'node_modules', '@types')
+  if (!existsSync(types)) symlinkSync(join(ROOT, 'node_modules', '@types'), types)
+  const programs = ['program.mts', 'program.cts']
+  for (const file of programs) write(file, TYPED_PROGRAM)
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2022',
+    types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+  }
+  write('tsconfig.json', JSON.stringify({ files: programs, compilerOptions }))
+  expect(run(process.execPath, [TSC, '-p', 'tsconfig.json'], consumer)).toBe('')
+})

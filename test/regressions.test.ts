@@ -156,7 +156,7 @@ describe('Aqueduct', () => {
   })
 
   test('(9) a request that is never answered is 504, not a wait for ever (ER9, LC8)', async () => {
-    await start({ timeouts: { responseMs: 50 } })
+    await start({ timeouts: { responseMs: 700 } })
     upstream.once('tools/call', () => {})
     expect(await session.post(call)).toMatchObject({ status: 504, message: { id: 'call-1', error: { code: 504 } } })
   })

@@ -198,8 +198,13 @@ describe('server-everything', () => {
     ]
     const direct = await tourOf(server.url, calls)
     expect(direct.results).toHaveLength(calls.length)
-    expect(direct.asked).toEqual(expect.arrayContaining(['elicitation/create', 'sampling/createMessage']))
-    await expect(tourOf(url, calls)).resolves.toEqual(direct)
+    // It asks for roots as well, but in no call and some time after the handshake: test/stdio/real-servers.test.ts has it.
+    const withoutRoots = ({ asked, ...rest }: Awaited<ReturnType<typeof tour>>) => ({
+      ...rest,
+      asked: asked.filter((method) => method !== 'roots/list'),
+    })
+    expect(withoutRoots(direct).asked).toEqual(['elicitation/create', 'sampling/createMessage'])
+    expect(withoutRoots(await tourOf(url, calls))).toEqual(withoutRoots(direct))
   })
 
   test.each<[string, object]>([

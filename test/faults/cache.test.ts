@@ -1,12 +1,13 @@
 // Faults of the cache: who waits for whose answer, whether that can be stopped, and which questions count as the same.
 import { jest } from '@jest/globals'
 import type { GatewayOptions, GatewayRequest, Principal, HttpServer, ServerConfig } from '../../lib/index.ts'
+import { fakeTime, inFakedTime, pass } from '../support/fake-time.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { META, modernRequest, standardHeaders } from '../support/modern.ts'
 import { post, type Answer, type Headers } from '../support/rpc.ts'
 import { settles, soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
-import { fakeClocks, fakeTime, inFakedTime, pass } from './support-streams.ts'
+import { fakeClocks } from './support-streams.ts'
 
 let upstream: Upstream
 let gateway: RunningGateway

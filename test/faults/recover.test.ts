@@ -94,7 +94,7 @@ describe('after a recovery, a stream that breaks', () => {
 
 describe('after a recovery, an answer that nobody waits for any more', () => {
   test('is cancelled in the new session when it comes too late (LC8, UC8)', async () => {
-    await start({ timeouts: { responseMs: 300 } })
+    await start({ timeouts: { responseMs: 700 } })
     on('tools/call', () => {})
     expect(await soon(session.post(call), 'the 504')).toMatchObject({ status: 504 })
     expect(await sessionOfNext('notifications/cancelled')).toBe(alive())
@@ -102,7 +102,7 @@ describe('after a recovery, an answer that nobody waits for any more', () => {
 
   test('is cancelled in the new session when the access expires (LC8, AU11)', async () => {
     await start()
-    const { client } = await callOn(bearer('ann', 400))
+    const { client } = await callOn(bearer('ann', 1_500))
     expect(await soon(client.nextMessage(), 'the error')).toMatchObject({ error: { code: 401 } })
     expect(await sessionOfNext('notifications/cancelled')).toBe(alive())
   })
@@ -131,7 +131,7 @@ describe('after a recovery, an answer that nobody waits for any more', () => {
 describe('after a recovery, with an event log, an access that expires', () => {
   test('ends the stream without an error, and whoever brings a new one resumes it (AU11, SE4)', async () => {
     await start({ events: new MemoryEventLog() })
-    const { client, answering } = await callOn(bearer('ann', 400))
+    const { client, answering } = await callOn(bearer('ann', 1_500))
     expect(await soon(client.over, 'the end of the stream')).toBe('complete')
     expect(client.bytes().toString()).not.toContain('error')
     const id = Array.from(
@@ -152,7 +152,7 @@ describe('while a session is opened anew', () => {
   test('an access that expires ends the call, which does not wait for the handshake (AU11)', async () => {
     await start()
     upstream.on('initialize', () => {})
-    const answer = await soon(session.post(call, bearer('ann', 300)), 'the refusal')
+    const answer = await soon(session.post(call, bearer('ann', 1_500)), 'the refusal')
     expect(answer).toMatchObject({ status: 401, message: { id: 'c' } })
   })
 

@@ -1,9 +1,10 @@
 // Faults of streams of two nodes: who gets what comes on them, and who may write them.
 import { jest } from '@jest/globals'
+import { fakeTime, inFakedTime, pass } from '../support/fake-time.ts'
 import { initialize, openStream, type OpenStream, type Session } from '../support/rpc.ts'
 import { settles, soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type RpcMessage, type Upstream } from '../support/upstream.ts'
-import { call, fakeTime, inFakedTime, nextWithId, type Pair, pass, rest, startPair } from './support-streams.ts'
+import { call, nextWithId, type Pair, rest, startPair } from './support-streams.ts'
 
 let upstream: Upstream
 let pair: Pair

@@ -1,12 +1,13 @@
 // Faults of streams: how they are polled, whom they hold up, what of them is kept, and how many one client may leave behind.
 import { jest } from '@jest/globals'
 import { type GatewayRequest, MemoryEventLog } from '../../lib/index.ts'
+import { fakeTime, inFakedTime, pass } from '../support/fake-time.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { initialize, initializeMessage, openStream, post, type OpenStream, type Session } from '../support/rpc.ts'
 import { settles, soon } from '../support/soon.ts'
 import { startUpstream, type Exchange, type RpcMessage, type Upstream } from '../support/upstream.ts'
 import { head, wire } from '../support/wire.ts'
-import { call, fakeTime, inFakedTime, nextWithId, pass } from './support-streams.ts'
+import { call, nextWithId } from './support-streams.ts'
 
 // A machine that is busy counts and collects for longer; each of these takes about a second where it is not.
 let upstream: Upstream

@@ -10,8 +10,11 @@ export const MiB = 1024 * 1024
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-/** Memory in use after collections, until another one finds nothing more: the heap, and the buffers outside of it. */
-export async function heldBytes(): Promise<number> {
+/**
+ * Memory in use after collections, until another one finds nothing more: the heap, and the buffers outside of it. Each
+ * takes long in a process that holds much: one is all where less than `enough` is left.
+ */
+export async function heldBytes(enough = 0): Promise<number> {
   let held = Infinity
   for (let round = 0; round < 20; round += 1) {
     const before = held
@@ -19,7 +22,7 @@ export async function heldBytes(): Promise<number> {
     collect()
     const { heapUsed, external } = process.memoryUsage()
     held = heapUsed + external
-    if (before - held < 64 * 1024 && round > 1) break
+    if (held < enough || (before - held < 64 * 1024 && round > 0)) break
   }
   return held
 }

@@ -235,7 +235,7 @@ describe('subscriptions/listen', () => {
   })
 
   test('SE17 ST19 no timeout for answers cuts it, neither before its first event nor after', async () => {
-    await start({ timeouts: { responseMs: 50 } })
+    await start({ timeouts: { responseMs: 700 } })
     upstream.on('tools/call', () => {})
     upstream.on('subscriptions/listen', () => {})
     const outlast = async () => expect((await postModern(url, call())).status).toBe(504)

@@ -42,7 +42,7 @@ describe('an error of the upstream', () => {
 })
 
 describe('a fault behind the gateway', () => {
-  beforeEach(() => start({ timeouts: { responseMs: 250 } }))
+  beforeEach(() => start({ timeouts: { responseMs: 700 } }))
 
   /** Each with the status it has to come out as. */
   const faults: Array<[number, string, (exchange: Exchange) => void]> = [

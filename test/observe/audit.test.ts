@@ -336,7 +336,7 @@ describe('what the gateway and the server say', () => {
   })
 
   test('a call that takes too long is cancelled, which is a record', async () => {
-    await start({ timeouts: { responseMs: 50 } })
+    await start({ timeouts: { responseMs: 700 } })
     const session = await open()
     upstream.on('tools/call', () => {})
     await session.post(call(3))

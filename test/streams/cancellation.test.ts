@@ -6,7 +6,7 @@ import { startSdkV1Server } from '../support/servers.ts'
 import { startUpstream, type Exchange, type Upstream } from '../support/upstream.ts'
 
 /** Enough for every answer that comes at all. */
-const RESPONSE_MS = 400
+const RESPONSE_MS = 700
 
 let upstream: Upstream
 let gateway: RunningGateway

@@ -22,10 +22,13 @@ export function readEvents(): EventReader {
   return {
     events,
     feed(text) {
+      // Where a blank line may have become whole: a long event is not looked through again for each chunk.
+      blankLine.lastIndex = Math.max(0, rest.length - 4)
       rest += text
       for (let end = blankLine.exec(rest); end !== null; end = blankLine.exec(rest)) {
         const raw = rest.slice(0, end.index)
         rest = rest.slice(end.index + end[0].length)
+        blankLine.lastIndex = 0
         // The LF of a CRLF that was cut in two belongs to the blank line before it.
         if (raw.trim() !== '') events.push(parseEvent(raw.replace(/^\n/, '')))
       }
@@ -34,7 +37,7 @@ export function readEvents(): EventReader {
 }
 
 // A CR counts as a line end of its own only when no LF follows: CRLF is one line end, not two.
-const blankLine = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)/
+const blankLine = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)/g
 
 function parseEvent(raw: string): SseEvent {
   const fields = new Map<string, string[]>()

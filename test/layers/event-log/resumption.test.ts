@@ -205,7 +205,7 @@ function suite(createLog: () => EventLog | Promise<EventLog>, by: number, limitM
 }
 
 describe('out of memory', () => {
-  suite(() => new MemoryEventLog(), 2, 3_000)
+  suite(() => new MemoryEventLog(), 5, 2_000)
 })
 
 describeRedis.each(REDIS_CLIENTS)('out of Redis, with the library %s', (_library, connect) => {

@@ -158,7 +158,7 @@ test('10. its own time is limited by timeouts.responseMs, that of the server is 
     },
     'notifications/roots/list_changed': () => new Promise(() => {}),
   })
-  const { open, gateway } = await world({ intercept, timeouts: { responseMs: 60 } })
+  const { open, gateway } = await world({ intercept, timeouts: { responseMs: 700 } })
   const session = await open()
   const never = await session.request('tools/call', { name: 'never' })
   const after = await session.request('tools/list')

@@ -97,7 +97,7 @@ describe('an upstream that cannot be reached', () => {
 
 describe('an upstream that does not answer', () => {
   test('is 504 with the id after timeouts.responseMs, and its connection is closed (ER9, LC8)', async () => {
-    await start({ timeouts: { responseMs: 50 } })
+    await start({ timeouts: { responseMs: 700 } })
     upstream.once('tools/call', () => {})
     const answer = await session.post(call)
     await expectRefusal(answer, 504, 'upstream_timeout')
@@ -105,7 +105,7 @@ describe('an upstream that does not answer', () => {
   })
 
   test('in time has an event stream as long as it likes (ER9, SE17)', async () => {
-    await start({ timeouts: { responseMs: 50 } })
+    await start({ timeouts: { responseMs: 700 } })
     upstream.once('tools/call', (exchange) => void exchange.stream())
     const [stream, exchange] = await Promise.all([session.stream(call), upstream.nextRequest('tools/call')])
     upstream.once('ping', () => {})
@@ -115,7 +115,7 @@ describe('an upstream that does not answer', () => {
   })
 
   test('to a listener is waited for: a quiet server may send its head with the first event (SE17)', async () => {
-    await start({ timeouts: { responseMs: 50 } })
+    await start({ timeouts: { responseMs: 700 } })
     upstream.once('GET', () => {})
     const listening = session.listen()
     const exchange = await upstream.nextRequest('GET')

@@ -79,7 +79,7 @@ describe.each([
   })
 
   test('may never answer a request: it is 504, and others go on', async () => {
-    const gateway = await gatewayOf(inProcess(connect), { timeouts: { responseMs: 200 } })
+    const gateway = await gatewayOf(inProcess(connect), { timeouts: { responseMs: 700 } })
     const session = await initialize(gateway.url('here'))
     expect((await session.request('tools/call', { name: 'hang', arguments: {} })).status).toBe(504)
     expect((await session.request('tools/list')).status).toBe(200)

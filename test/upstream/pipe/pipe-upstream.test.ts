@@ -100,7 +100,7 @@ describe('ids', () => {
   })
 
   test('a call that is not answered in time is 504, and cancelled by its id on the pipe', async () => {
-    const { session, pipe } = await sessionOf(scriptedServer(), { timeouts: { responseMs: 50 } })
+    const { session, pipe } = await sessionOf(scriptedServer(), { timeouts: { responseMs: 700 } })
     const answer = session.post(call(1))
     const { id } = await pipe.asked('tools/call')
     expect((await answer).status).toBe(504)
@@ -513,7 +513,7 @@ describe('modern requests', () => {
 
 describe('backpressure', () => {
   test('a pipe that is full gets no more until it drains; then in order, without what was given up', async () => {
-    const { session, pipe } = await sessionOf(scriptedServer(), { timeouts: { responseMs: 200 } })
+    const { session, pipe } = await sessionOf(scriptedServer(), { timeouts: { responseMs: 700 } })
     pipe.isFull = true
     void session.post(call('first'))
     await pipe.asked('tools/call')
