@@ -1,5 +1,5 @@
 // What hooks and stores throw, leave unanswered or let slip, and what guards before the gateway do not see.
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -73,14 +73,21 @@ describe('an error that cannot be sent', () => {
     ['a status that is no number', { status: Number.NaN }],
   ]
 
-  /** A gateway in a process of its own, where this hook throws this error: what nobody catches ends it. */
+  /** Gateways in a process of their own: what nobody catches ends it. */
+  let child: ChildProcess | undefined
+  let ports: Record<string, number> = {}
+  afterAll(() => child?.kill('SIGKILL'))
+
+  /** The gateway where this hook throws this error; in another process once one has ended, which fails one test alone. */
   async function startApart(place: string, fault: string = faults[0]![0]): Promise<{ origin: string; url: string }> {
-    const script = fileURLToPath(new URL('support-edges-errors.mjs', import.meta.url))
-    const child = spawn(process.execPath, [script, place, fault], { stdio: ['ignore', 'pipe', 'ignore'] })
-    const exited = once(child, 'exit')
-    cleanups.push(() => (child.kill(), exited))
-    const [port] = (await soon(once(child.stdout, 'data'), 'the process starts')) as [Buffer]
-    const origin = `http://127.0.0.1:${String(port).trim()}`
+    if (child === undefined || child.exitCode !== null) {
+      const script = fileURLToPath(new URL('support-edges-errors.mjs', import.meta.url))
+      child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] })
+      const [line] = (await soon(once(child.stdout!, 'data'), 'the process starts')) as [Buffer]
+      ports = JSON.parse(String(line)) as Record<string, number>
+    }
+    await fetch(`http://127.0.0.1:${ports['fault']}/`, { method: 'POST', body: fault })
+    const origin = `http://127.0.0.1:${ports[place]}`
     return { origin, url: `${origin}/a/mcp` }
   }
 

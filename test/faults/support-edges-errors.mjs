@@ -1,6 +1,8 @@
-// A gateway in a process of its own, one of whose hooks throws what cannot be sent (or can, without FAULT): `node ... PLACE FAULT`. Prints its port.
+// Gateways in a process of their own, of each of which one hook throws what cannot be sent. Prints a port for each place, by its
+// name, and one more, `fault`: what is POSTed there is what they throw from then on (nothing: what can be sent).
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { GatewayError, MemorySessionStore, mcpGateway } from 'express-mcp-gateway'
 import { serverDirectory } from 'express-mcp-gateway/directory'
 
@@ -18,7 +20,7 @@ const FAULTS = {
   'a status above all': { status: 1000 },
   'a status that is no number': { status: Number.NaN },
 }
-const [, , place = '', fault = ''] = process.argv
+let fault = ''
 
 /** Made where it is thrown: the constructor may refuse it, too. */
 const failNow = () => {
@@ -65,10 +67,23 @@ const PLACES = {
   'a stream that has begun': { servers: () => (isCalled ? failNow() : { url }), recheckMs: 50 },
 }
 
-const gateway = mcpGateway({ authenticate: false, servers: { a: { url } }, ...PLACES[place], onError() {} })
-const directory = serverDirectory({ gateway, list: () => ({}) })
-const server = createServer((request, response) => gateway(request, response, () => directory(request, response)))
-console.log(await listen(server))
+/** @type {Record<string, number>} */
+const ports = {}
+for (const [place, options] of Object.entries(PLACES)) {
+  const gateway = mcpGateway({ authenticate: false, servers: { a: { url } }, ...options, onError() {} })
+  const directory = serverDirectory({ gateway, list: () => ({}) })
+  ports[place] = await listen(
+    createServer((request, response) => gateway(request, response, () => directory(request, response))),
+  )
+}
+ports['fault'] = await listen(
+  createServer(async (request, response) => {
+    fault = await text(request)
+    isCalled = false
+    response.end()
+  }),
+)
+console.log(JSON.stringify(ports))
 
 /** @param {object} broken */
 function storeBut(broken) {
