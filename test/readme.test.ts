@@ -92,7 +92,7 @@ describe('the programs of README and docs', () => {
     const { stdout, stderr, status } = spawnSync(process.execPath, [file], {
       cwd: folder,
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 60_000,
     })
     expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
     return stdout

@@ -77,7 +77,7 @@ describeRedis('with Redis', () => {
       front: front.origin,
       sessions,
       servers: (headers) => ({ crm: { url: upstream.url, headers } }),
-      connections: { store: new RedisLoginStore({ client: connection.client, timeoutMs: 500 }) },
+      connections: { store: new RedisLoginStore({ client: connection.client, timeoutMs: 10_000 }) },
     })
     return { ...app, connection }
   }

@@ -105,13 +105,13 @@ describe('04: what is kept to recover a session', () => {
     expect((await heldBytes(before + 8 * MiB)) - before).toBeLessThan(8 * MiB)
   })
 
-  test('is bounded in number: one call does not make the upstream be asked a thousand times (SC6)', async () => {
+  test('is bounded in number: one call does not make the upstream be asked for each that there was (SC6)', async () => {
     await start()
     const session = await initialize(gateway.url('a'))
-    for (let number = 0; number < 1_100; number += 20) {
+    for (let number = 0; number < 560; number += 20) {
       await Promise.all(Array.from({ length: 20 }, async (_, index) => subscribe(session, `x://${number + index}`)))
     }
-    expect((await toldAgain(session)).length).toBeLessThan(1_000)
+    expect((await toldAgain(session)).length).toBeLessThanOrEqual(500)
   })
 
   test.each<[what: string, refuse: (exchange: Exchange) => void]>([

@@ -187,7 +187,7 @@ describeRedis('while Redis is away (login.md 8.21)', () => {
     const connection = await REDIS_CLIENTS[0]![1](redis.path)
     const app = await startLoginApp({
       servers: { notes: { url: upstream.url } },
-      login: { clients: [KNOWN], store: new RedisLoginStore({ client: connection.client, timeoutMs: 400 }) },
+      login: { clients: [KNOWN], store: new RedisLoginStore({ client: connection.client, timeoutMs: 1_500 }) },
     })
     try {
       const [client, browser] = [new RawClient(app), new LoginBrowser(app.origin)]

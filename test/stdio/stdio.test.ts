@@ -173,7 +173,7 @@ describe('processes end', () => {
   })
 
   test('when they are not used, whatever the store', async () => {
-    const gateway = await gatewayOf(script({ idleMs: 200 }))
+    const gateway = await gatewayOf(script({ idleMs: 1_000 }))
     const session = await initialize(gateway.url('here'))
     await untilGone((await call(session, 'pid')) as number)
     expect((await session.request('ping')).status).toBe(404)
@@ -247,7 +247,7 @@ describe('a process that misbehaves', () => {
   })
 
   test('one that never reads holds up its own session, and ends with it', async () => {
-    const gateway = await gatewayOf(script(), { timeouts: { responseMs: 2_000 } })
+    const gateway = await gatewayOf(script(), { timeouts: { responseMs: 5_000 } })
     const session = await initialize(gateway.url('here'))
     const pid = (await call(session, 'pid')) as number
     await call(session, 'stop-reading')

@@ -24,8 +24,8 @@ describeRedis('a replica that Sentinel promotes', () => {
       REDIS_SENTINEL_CLIENTS.map(async ([library, connect]) => {
         const connections: RedisConnection[] = [await connect(redis.port), await connect(redis.port)]
         const [client, blockingClient] = connections.map((connection) => connection.client)
-        const sessions = new RedisSessionStore({ client: client!, timeoutMs: 500 })
-        const events = new RedisEventLog({ client: client!, blockingClient: blockingClient!, timeoutMs: 500 })
+        const sessions = new RedisSessionStore({ client: client!, timeoutMs: 2_000 })
+        const events = new RedisEventLog({ client: client!, blockingClient: blockingClient!, timeoutMs: 2_000 })
         const name = { session: 'digest', stream: library }
         return { connections, sessions, events, name, id: await sessions.create(RECORD) }
       }),

@@ -318,7 +318,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     })
 
     test('ER9 SS6 SC7 comes back by itself when Redis was killed under load, and everybody in their own session', async () => {
-      await start({ timeoutMs: 500 })
+      await start({ timeoutMs: 1_500 })
       upstream.on('tools/call', (exchange) =>
         exchange.result({ content: [], session: exchange.headers['mcp-session-id'] }),
       )

@@ -38,7 +38,7 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
     upstream = await startUpstream()
     upstream.on('tools/call', () => {})
     const [client, blockingClient] = connections.map((connection) => connection.client)
-    const events = new RedisEventLog({ client: client!, blockingClient: blockingClient!, timeoutMs: 300 })
+    const events = new RedisEventLog({ client: client!, blockingClient: blockingClient!, timeoutMs: 1_000 })
     gateway = await startGateway({ servers: { a: { url: upstream.url } }, events })
   })
   afterEach(async () => {

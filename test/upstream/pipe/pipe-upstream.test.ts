@@ -296,9 +296,9 @@ describe('sessions', () => {
   ]
 
   test.each(stores)('with the %s store a pipe that is not used ends after idleMs', async (_name, store) => {
-    const { session, pipe } = await sessionOf(scriptedServer({ idleMs: 500 }), { sessions: store() })
+    const { session, pipe } = await sessionOf(scriptedServer({ idleMs: 1_000 }), { sessions: store() })
     const listener = await session.listen()
-    await sleep(1_100)
+    await sleep(1_400)
     expect(pipe.isClosed).toBe(false)
     listener.close()
     while (!pipe.isClosed) await sleep(20)
