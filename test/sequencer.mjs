@@ -62,6 +62,7 @@ export default class LongestFirst extends TestSequencer {
       return at === -1 ? FIRST.length : at
     }
     /** @type {TestFile[]} */
+    // oxlint-disable-next-line unicorn/no-array-sort -- it is not that of an array
     const usual = super.sort(files)
     return usual.toSorted((one, other) => rank(one) - rank(other))
   }

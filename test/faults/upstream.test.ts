@@ -59,14 +59,14 @@ describe('an upstream that keeps a request waiting', () => {
   ]
 
   test.each(waits)('R10: by %s, with a 103 again and again, is ended after responseMs (ER9)', async (kind, ask) => {
-    const session = await open({ timeouts: { responseMs: 700 } })
+    const session = await open({ timeouts: { responseMs: 1_000 } })
     upstream.once(kind, (exchange) => keepWaiting(exchange, 103))
     const answer = await soon(ask(session), `responseMs has not ended ${kind}`)
     expect(answer.status).toBe(kind === 'DELETE' ? 200 : 504)
   })
 
   test('R10: by a call, with a 102 again and again, is ended after responseMs (ER9)', async () => {
-    const session = await open({ timeouts: { responseMs: 700 } })
+    const session = await open({ timeouts: { responseMs: 1_000 } })
     upstream.once('tools/call', (exchange) => keepWaiting(exchange, 102))
     expect((await soon(session.post(call), 'responseMs has not ended the call')).status).toBe(504)
   })
@@ -74,7 +74,7 @@ describe('an upstream that keeps a request waiting', () => {
   test.each(['text/event-stream', 'application/json'])(
     '23: a handshake whose %s never answers gets a head, or an error after responseMs (ER9)',
     async (type) => {
-      await start({ timeouts: { responseMs: 700 } })
+      await start({ timeouts: { responseMs: 1_000 } })
       upstream.once('initialize', headOf(type))
       await soon(openStream(gateway.url('a'), { message: handshake }), 'The client has not even a head')
     },
@@ -83,7 +83,7 @@ describe('an upstream that keeps a request waiting', () => {
   test.each(['text/event-stream', 'application/json'])(
     '23: a handshake whose %s never answers lets go of the upstream when its client has left (UC5)',
     async (type) => {
-      await start({ timeouts: { responseMs: 700 } })
+      await start({ timeouts: { responseMs: 1_000 } })
       upstream.once('initialize', headOf(type))
       const client = new AbortController()
       const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
@@ -99,7 +99,7 @@ describe('an upstream that keeps a request waiting', () => {
   test.each(['text/event-stream', 'application/json'])(
     '23: a read that may be cached gets a head, or an error, though its %s never answers (SE15)',
     async (type) => {
-      await start({ timeouts: { responseMs: 700 }, cache: true })
+      await start({ timeouts: { responseMs: 1_000 }, cache: true })
       upstream.once('tools/list', headOf(type))
       await soon(openModern(gateway.url('a'), modernRequest('tools/list')), 'The client has not even a head')
     },
