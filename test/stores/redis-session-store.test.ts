@@ -335,6 +335,8 @@ describeRedis.each(REDIS_CLIENTS)('with the library %s', (_library, connect) => 
           statuses.add((last = status))
           if (status === 200) expect(message!.result).toEqual(own[index])
           else expect(headers['retry-after']).toBe('1')
+          // Redis is being started meanwhile, which needs the processor, too.
+          await delay(5)
         }
       })
       await redis.kill()
