@@ -68,11 +68,11 @@ test('the end of input comes first, then SIGTERM, and SIGKILL is for those who h
   const note = `const note = (what) => require('node:fs').appendFileSync(${JSON.stringify(log)}, what + ' ')`
   const heeds = `${note}; process.stdin.on('end', () => note('EOF')); process.on('SIGTERM', () => { note('SIGTERM'); process.exit() }); setInterval(() => {}, 1000)`
   const args = ['-e', `${heeds}\nconst on = (message, say) => { ${ANSWER} }\n${LOOP}`]
-  const gateway = await gatewayOf(stdio({ command: process.execPath, args, graceMs: 400 }))
+  const gateway = await gatewayOf(stdio({ command: process.execPath, args, graceMs: 1_000 }))
   const session = await initialize(gateway.url('here'))
   const pid = await pidOf(session)
   await session.end()
-  expect(isAlive(pid)).toBe(false)
+  await untilGone(pid)
   expect(readFileSync(log, 'utf8')).toBe('EOF SIGTERM ')
 })
 

@@ -15,7 +15,7 @@ import {
 } from '../../lib/index.ts'
 import { stdio } from '../../lib/stdio/index.ts'
 import { startGateway } from '../support/gateway.ts'
-import { openDescriptors, processesWith } from '../support/processes.ts'
+import { openDescriptors, processesWith, untilGone } from '../support/processes.ts'
 import { describeRedis, REDIS_CLIENTS, startRedis } from '../support/redis.ts'
 import { initializeMessage, post } from '../support/rpc.ts'
 
@@ -159,9 +159,10 @@ test('none is left behind close()', async () => {
   const server = stdio({ command: 'sh', args: [SMALL, mark], maxProcesses: 50 })
   const gateway = await startGateway({ servers: { here: server } })
   await abandon(gateway.url('here'), 40, () => {})
-  expect(processesWith(mark)).toHaveLength(40)
+  const pids = processesWith(mark)
+  expect(pids).toHaveLength(40)
   await gateway.close()
-  expect(processesWith(mark)).toEqual([])
+  await untilGone(...pids)
 })
 
 test.each(['SIGTERM', 'SIGKILL', 'exit'] as const)('none is left when the app ends by %s', async (how) => {

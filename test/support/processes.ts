@@ -11,6 +11,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** What was told to end, by SIGKILL too, is there until the system gets round to it. */
 export async function untilGone(...pids: number[]): Promise<void> {
   while (pids.some(isAlive)) await sleep(10)
 }
