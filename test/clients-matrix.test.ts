@@ -185,8 +185,9 @@ describe.each(cells)('%s before %s', (front, behind) => {
     const [name, args] = counting
     const steps: number[] = []
     await client.call(name, { ...args }, { onprogress: stepsInto(steps) })
-    // An SDK v1 client on stdio drops progress that reaches it in one piece with the result.
-    const least = front.startsWith('mcp-remote') ? 2 : 3
+    // An SDK client drops progress that reaches it in one piece with the result: on stdio, and where a server that makes
+    // no pause between the two, or whoever reads them, was slow.
+    const least = front.startsWith('mcp-remote') || behind === 'server-everything' ? 2 : 3
     expect(steps).toEqual(cannot.progress ? [] : [1, 2, 3].slice(0, Math.max(least, steps.length)))
   })
 
