@@ -16,7 +16,7 @@ import { answerBytes, headersOf, modern } from './mcp.mjs'
 const PROGRAM = fileURLToPath(new URL('gateway.mjs', import.meta.url))
 
 /** How long anything may take that has all it needs. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000
 
 /**
  * @template T
