@@ -30,3 +30,14 @@ test('an entry that is set again has the new value, is the newest, and pushes no
   boundedSet(map, 3, 'd', 4)
   expect([...map.keys()]).toEqual(['c', 'a', 'd'])
 })
+
+test('a large map loses several at a time, the oldest, and is never larger than its bound', () => {
+  const map = new Map<number, number>()
+  const sizes = Array.from({ length: 1_500 }, (_, key) => {
+    boundedSet(map, 640, key, key)
+    return map.size
+  })
+  expect(Math.max(...sizes)).toBe(640)
+  expect(Math.min(...sizes.slice(640))).toBe(631)
+  expect([...map.keys()]).toEqual(Array.from({ length: map.size }, (_, index) => 1_500 - map.size + index))
+})
