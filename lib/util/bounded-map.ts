@@ -1,7 +1,7 @@
 /** A Map of bounded size, with first-in-first-out eviction. */
 
-/** The part of a full map that is evicted at a time: 1 / 2^6, and one entry at least. */
-const EVICTED_SHIFT = 6
+/** The part of a full map that is evicted at a time: 1 / 2^10, and one entry at least. */
+const EVICTED_SHIFT = 10
 
 /**
  * Sets an entry, as the newest one; past `max` entries the oldest are evicted. Of a large map several go at once, since an
