@@ -4,6 +4,7 @@
  */
 import { canBeResumedFrom, hasEventId, lastEventId, retryMsOf } from './sse.ts'
 import { CR, LF } from '../util/ascii.ts'
+import { concatUnpooled } from '../util/own-memory.ts'
 
 /** How many resumptions in a row may bring no new event. */
 const MAX_RESUMES = 5
@@ -90,7 +91,7 @@ export class ResumePoint {
     this.#retryMs = retryMsOf(lines) ?? this.#retryMs
     if (!hasEventId(lines)) return
     // A small slice is copied, as it would keep its whole chunk in memory for as long as the stream is quiet.
-    this.#marked = lines.length <= COPY_BYTES ? Buffer.from(lines) : lines
+    this.#marked = lines.length <= COPY_BYTES ? concatUnpooled([lines]) : lines
     this.#resumes = 0
   }
 

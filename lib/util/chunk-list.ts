@@ -1,4 +1,5 @@
 /** A queue of byte chunks that joins runs of small ones, to bound the memory overhead. */
+import { concatUnpooled } from './own-memory.ts'
 
 /** Each Buffer costs about 100 bytes of overhead: `RUN` consecutive chunks shorter than this are copied into one. */
 const SMALL_BYTES = 1024
@@ -19,7 +20,7 @@ export class ChunkList {
     this.#chunks.push(chunk)
     this.#small = chunk.length < SMALL_BYTES ? this.#small + 1 : 0
     if (this.#small < RUN) return
-    this.#chunks.push(Buffer.concat(this.#chunks.splice(-RUN)))
+    this.#chunks.push(concatUnpooled(this.#chunks.splice(-RUN)))
     this.#small = 0
   }
 

@@ -64,3 +64,9 @@ test('one chunk alone is not copied again when it is put together', () => {
   const large = Buffer.alloc(5000, 'x')
   expect(listOf([large]).concat()).toBe(large)
 })
+
+test('a run of small chunks keeps nothing but its bytes, not the pool of small Buffers', () => {
+  const list = listOf(Array.from({ length: 128 }, () => Buffer.from('x')))
+  const run = list.shift()!
+  expect([run.length, run.buffer.byteLength]).toEqual([128, 128])
+})
