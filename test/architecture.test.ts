@@ -298,6 +298,18 @@ test(`no file is longer than ${MAX_LINES} lines, but for the contracts`, () => {
   expect(long.filter(({ lines }) => lines > MAX_LINES)).toEqual([])
 })
 
+/** A function literal that is assigned to a property, as in `this.onEnd = () => {}`. */
+const ASSIGNED_FUNCTION = /^.*[\w\]]\.#?\w+ (?:\?\?)?= (?:async )?(?:\w+|\([^()]*\)(?:: [^=]+)?) =>.*$/gm
+
+test('what runs for each call assigns no function literal to a property: V8 allocates it in the old generation, where it keeps the whole call until a full collection', () => {
+  const perCall = sources.filter(({ file }) => /^(exchange|inbound|outbound|layers|session)\//.test(file))
+  const found = perCall.flatMap(({ file, text }) =>
+    (text.match(ASSIGNED_FUNCTION) ?? []).map((line) => `${file}: ${line.trim()}`),
+  )
+  expect(found).toEqual([])
+  expect('this.#onEnd = (end: End) => end.how'.match(ASSIGNED_FUNCTION)).toHaveLength(1)
+})
+
 test('no two files declare the same top-level name, but for the twins of the table, which are all still there', () => {
   const filesOf = new Map<string, string[]>()
   for (const { file, names } of sources) {

@@ -59,14 +59,13 @@ class AnswerStream implements Out {
   readonly #resolve: (reply: Reply) => void
   /** Made when it is needed: most answers are a document. */
   #stream: PushBody | undefined
-  #pending: () => readonly RequestId[]
+  #pending: () => readonly RequestId[] = () => this.#exchange.requestIds
   #isOpen = false
   #onReady: (() => void) | undefined
   #ready: Promise<void> | undefined
 
   constructor(exchange: Exchange, resolve: (reply: Reply) => void) {
     this.#exchange = exchange
-    this.#pending = () => exchange.requestIds
     this.#resolve = resolve
     this.#opening = setTimeout(() => this.#open(), HEAD_MS).unref()
   }

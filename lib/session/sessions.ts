@@ -13,7 +13,7 @@ import { checkRecord, recordOf } from './session-record.ts'
 /** The streams and requests of sessions that are open at this node: an `InFlight`. */
 interface Activity {
   sessions(): ReadonlySet<string>
-  stopSession(id: string, reason: GatewayError): void
+  stopSession(id: string, reason: () => GatewayError): void
 }
 
 type StateChange = (state: UpstreamState) => UpstreamState
@@ -125,7 +125,7 @@ export class Sessions {
 
   /** Stops the streams and requests of an ended session at this node. */
   stop(id: string): void {
-    this.#activity.stopSession(id, new GatewayError('session_not_found', 'The session has ended'))
+    this.#activity.stopSession(id, () => new GatewayError('session_not_found', 'The session has ended'))
   }
 
   /**

@@ -71,7 +71,7 @@ describe('stopping', () => {
       makeExchange(),
     ] as const
     for (const { exchange } of [post, get, other, none]) inFlight.add(exchange)
-    inFlight.stopSession('a', closing)
+    inFlight.stopSession('a', () => closing)
     expect([post.stops, get.stops, other.stops, none.stops]).toEqual([['closing'], ['closing'], [], []])
   })
 
@@ -84,7 +84,7 @@ describe('stopping', () => {
     inFlight.stop(closing, ({ life }) => life.isDetached)
     expect([background.life.stopped, stops]).toEqual([closing, []])
     expect([flight.life, flight.exchange]).toEqual([background.life, background])
-    inFlight.stopSession('a', closing)
+    inFlight.stopSession('a', () => closing)
     expect(stops).toEqual(['closing'])
   })
 

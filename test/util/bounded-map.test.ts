@@ -30,3 +30,14 @@ test('an entry that is set again has the new value, is the newest, and pushes no
   boundedSet(map, 3, 'd', 4)
   expect([...map.keys()]).toEqual(['c', 'a', 'd'])
 })
+
+test('a large map loses several at a time, the oldest, and is never larger than its bound', () => {
+  const map = new Map<number, number>()
+  const sizes = Array.from({ length: 10_000 }, (_, key) => {
+    boundedSet(map, 4_096, key, key)
+    return map.size
+  })
+  expect(Math.max(...sizes)).toBe(4_096)
+  expect(Math.min(...sizes.slice(4_096))).toBe(4_093)
+  expect([...map.keys()]).toEqual(Array.from({ length: map.size }, (_, index) => 10_000 - map.size + index))
+})

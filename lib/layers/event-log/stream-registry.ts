@@ -84,8 +84,7 @@ export class StreamRegistry {
     const tools = { log: this.#log, next, report, onOver: (recorder: Recorder) => this.#onOver(recorder) }
     const recorder = new Recorder({ ...parts, name, exchange }, tools)
     this.#recorders.set(streamKey(name), recorder)
-    const flight = this.#parts.inFlight.add(exchange)
-    flight.onCancel = (id) => recorder.cancel(id)
+    const flight = this.#parts.inFlight.add(exchange, (id) => recorder.cancel(id))
     this.#flights.set(recorder, flight)
     return recorder
   }

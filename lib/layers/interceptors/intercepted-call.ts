@@ -69,7 +69,7 @@ export class InterceptedCall implements CallStream, Awaited {
   /** What `next()` rejects with for a JSON-RPC error: thrown on unchanged, it means the server's own text. */
   #serverError: RpcError | undefined
   #isAnswered = false
-  #onStream: ((reply: Reply) => void) | undefined
+  #resolve!: (answer: Answer) => void
   #onLateHook: ((error: GatewayError) => void) | undefined
   #pendingResponse: { resolve(response: ResponseMessage): void; reject(error: unknown): void } | undefined
 
@@ -87,7 +87,7 @@ export class InterceptedCall implements CallStream, Awaited {
 
   #answer(): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#onStream = (reply) => resolve({ reply })
+      this.#resolve = resolve
       this.#outcome = this.#decide()
       this.#outcome.then((outcome) => resolve(this.#answerOf(outcome))).catch(reject)
     })
@@ -166,7 +166,7 @@ export class InterceptedCall implements CallStream, Awaited {
   #readStream(reply: EventsReply): Promise<ResponseMessage> {
     const response = new Promise<ResponseMessage>((resolve, reject) => (this.#pendingResponse = { resolve, reject }))
     this.#parts.exchange.life.onStop((reason) => this.#pendingResponse?.reject(reason))
-    this.#onStream?.(this.#parts.listen(reply, this))
+    this.#resolve({ reply: this.#parts.listen(reply, this) })
     return response
   }
 

@@ -118,10 +118,12 @@ async function sendOn(
   const { member, name } = owned
   const own = route.own(params, name)
   const hasUris = separatorOf(exchange.config as AggregateServer) !== false
-  aggregates.noteCall(exchange, message.id, { member: member.name })
+  const forget = aggregates.noteCall(exchange, message.id, { member: member.name })
   const sent = own === params ? exchange : exchange.rewrite({ params: own })
   try {
     const reply = await aggregates.sessions.send(sent, member)
+    // The answer is there: nobody cancels it any more. Behind a stream it may be yet to come.
+    if (reply.kind !== 'events') forget()
     await keepSubscription(exchange, message, owned, reply, aggregates)
     return replyToClient(reply, { member, hasUris })
   } catch (error) {

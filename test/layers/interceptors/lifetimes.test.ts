@@ -95,7 +95,7 @@ describe('C22 with an event log, once the call has a stream,', () => {
 
   test('the end of its session aborts the layer', async () => {
     const { session } = await begin()
-    gateway.inFlight.stopSession(session.id, new GatewayError('session_not_found', 'Session not found'))
+    gateway.inFlight.stopSession(session.id, () => new GatewayError('session_not_found', 'Session not found'))
     expect(codeOf(signals[0])).toBe('session_not_found')
   })
 

@@ -80,7 +80,8 @@ export class HeldCalls {
       bytes: 0,
     }
     call.life.endless = true
-    call.onGrowth = () => this.#weigh(entry)
+    const onGrowth = (): void => this.#weigh(entry)
+    call.onGrowth = onGrowth
     this.#held.set(handle, entry)
     if (owner !== undefined) this.#counts.set(owner, count + 1)
     this.#weigh(entry)

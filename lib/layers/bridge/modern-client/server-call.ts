@@ -200,13 +200,12 @@ export class ServerCall {
 
   /** Resolves at the next change, or after this many milliseconds. */
   #change(ms?: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(resolve, ms)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
+    let timer: NodeJS.Timeout | undefined
+    const changed = new Promise<void>((resolve) => {
+      this.#wake = resolve
+      if (ms !== undefined) timer = setTimeout(resolve, ms)
     })
+    return changed.finally(() => clearTimeout(timer))
   }
 
   async #ask(message: RequestMessage): Promise<void> {

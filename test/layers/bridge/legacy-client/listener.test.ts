@@ -75,7 +75,7 @@ describe('a listener', () => {
     const second = await listen()
     expect(second.says).toEqual(['refused 409'])
     client.leave()
-    gateway.inFlight.stopSession(session.id, (await import('../../../support/fixture.ts')).closing())
+    gateway.inFlight.stopSession(session.id, (await import('../../../support/fixture.ts')).closing)
     await settled()
     expect((await listen()).response.status).toBe(200)
     expect(listens()[0]!.exchange.life.stopped).toBeDefined()
