@@ -10,6 +10,8 @@ export class EventLogBody extends PushBody {
   readonly #name: EventStreamName
   /** The requests that are pending after the last pushed event. */
   #pending: readonly RequestId[]
+  /** Whether that is known: of a stream that is resumed it is not, before an event is pushed. */
+  #isKnown = false
   #after: string | undefined
 
   /** `resumedAt` is the position in the client's `Last-Event-ID`. */
@@ -24,6 +26,7 @@ export class EventLogBody extends PushBody {
   pushKept(bytes: Buffer, position: number, pending: readonly RequestId[]): void {
     if (this.isOver) return
     this.#pending = pending
+    this.#isKnown = true
     if (bytes.length > 0) this.#after = eventIdOf(this.#name.stream, position)
     this.push(bytes)
   }
@@ -33,9 +36,10 @@ export class EventLogBody extends PushBody {
     this.pushKept(primingEvent(this.#name.stream, position), position, this.#pending)
   }
 
-  /** Answers requests whose response may be among lost events with an error, and ends the body. */
+  /** Answers requests whose response may be among lost events with an error, unless it was pushed, and ends the body. */
   miss(ids: readonly RequestId[]): void {
-    for (const id of ids) this.push(messageEvent(eventsGone().toJsonRpc(id)))
+    const missed = this.#isKnown ? ids.filter((id) => this.#pending.includes(id)) : ids
+    for (const id of missed) this.push(messageEvent(eventsGone().toJsonRpc(id)))
     this.#pending = []
     this.end()
   }
