@@ -1,50 +1,25 @@
 // Attacks on userConnections(): what strangers, other users, servers and services try.
 import { brokerOf } from '../../lib/exchange/connections.ts'
-import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
 import {
   accountIn,
   connect,
   type ConnectionsApp,
-  type ConnectionsAppOptions,
   leave,
   linkIn,
-  type ProtectedUpstream,
   reasonsOf,
   startConnectionsApp,
-  startProtectedUpstream,
   visit,
 } from '../support/connections-app.ts'
 import { listen } from '../support/listen.ts'
 import { formOf, LoginBrowser } from '../support/login-browser.ts'
-import { type MapLoginStore, mapLoginStore } from '../support/map-login-store.ts'
 import { send } from '../support/rpc.ts'
-import { closeUsed, use } from '../support/use.ts'
+import { use } from '../support/use.ts'
+import { app, issuer, setUpConnections, start, store, upstream } from './setup.ts'
 
 const { jest } = import.meta
 
-let issuer: RunningAuthorizationServer
-let upstream: ProtectedUpstream
-let app: ConnectionsApp
-let store: MapLoginStore
-
-beforeAll(async () => {
-  issuer = await startAuthorizationServer({ documents: true })
-})
-afterAll(() => issuer.close())
-beforeEach(async () => {
-  store = mapLoginStore()
-  upstream = await use(startProtectedUpstream(issuer))
-  app = await start()
-})
-afterEach(async () => {
-  jest.restoreAllMocks()
-  await closeUsed()
-})
-
-function start(connections: ConnectionsAppOptions['connections'] = {}): Promise<ConnectionsApp> {
-  const servers: ConnectionsAppOptions['servers'] = (headers) => ({ crm: { url: upstream.url, headers } })
-  return use(startConnectionsApp({ servers, connections: { store, ...connections } }))
-}
+setUpConnections()
+afterEach(() => jest.restoreAllMocks())
 
 const subject = () => ({ user: 'ada', server: 'crm', url: upstream.url })
 

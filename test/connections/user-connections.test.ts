@@ -1,49 +1,16 @@
 // userConnections() at a whole gateway: users are asked, connect, call with accounts of their own, and disconnect.
 import type { RequestListener } from 'node:http'
 import { brokerOf } from '../../lib/exchange/connections.ts'
-import { type RunningAuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts'
-import {
-  accountIn,
-  connect,
-  type ConnectionsApp,
-  type ConnectionsAppOptions,
-  leave,
-  linkIn,
-  type ProtectedUpstream,
-  reasonsOf,
-  startConnectionsApp,
-  startProtectedUpstream,
-  visit,
-} from '../support/connections-app.ts'
+import { startAuthorizationServer } from '../support/authorization-server.ts'
+import { accountIn, connect, leave, linkIn, reasonsOf, startConnectionsApp, visit } from '../support/connections-app.ts'
 import { listen } from '../support/listen.ts'
-import { type MapLoginStore, mapLoginStore } from '../support/map-login-store.ts'
-import { closeUsed, use } from '../support/use.ts'
+import { use } from '../support/use.ts'
+import { app, issuer, restart, setUpConnections, store, upstream } from './setup.ts'
 
 const { jest } = import.meta
 
-let issuer: RunningAuthorizationServer
-let upstream: ProtectedUpstream
-let app: ConnectionsApp
-let store: MapLoginStore
-
-beforeAll(async () => {
-  issuer = await startAuthorizationServer({ documents: true })
-})
-afterAll(() => issuer.close())
-beforeEach(async () => {
-  store = mapLoginStore()
-  upstream = await use(startProtectedUpstream(issuer))
-  app = await start()
-})
-afterEach(async () => {
-  jest.restoreAllMocks()
-  await closeUsed()
-})
-
-function start(connections: ConnectionsAppOptions['connections'] = {}, more: object = {}): Promise<ConnectionsApp> {
-  const servers: ConnectionsAppOptions['servers'] = (headers) => ({ crm: { url: upstream.url, headers, ...more } })
-  return use(startConnectionsApp({ servers, connections: { store, ...connections } }))
-}
+setUpConnections()
+afterEach(() => jest.restoreAllMocks())
 
 const broker = () => brokerOf(app.connections)!
 const subject = (user = 'ada') => ({ user, server: 'crm', url: upstream.url })
@@ -212,13 +179,13 @@ test('while the service does not answer, a call with an expired token is 503, an
 })
 
 test('a connection lives on as long as it is used', async () => {
-  app = await start({ ttlS: 100 * 24 * 60 * 60 })
+  await restart({ ttlS: 100 * 24 * 60 * 60 })
   await connectAda()
   await app.call('ada')
   const key = [...store.values.keys()].find((each) => each.startsWith('connection:'))
   const before = store.values.get(key!)
   later(2 * 24 * 60 * 60_000)
-  app = await start({ ttlS: 100 * 24 * 60 * 60 })
+  await restart({ ttlS: 100 * 24 * 60 * 60 })
   await app.call('ada')
   expect(store.values.get(key!)?.value).not.toBe(before?.value)
   expect(store.values.get(key!)?.ttlMs).toBe(100 * 24 * 60 * 60_000)
@@ -227,9 +194,9 @@ test('a connection lives on as long as it is used', async () => {
 test('secrets are rotated with what they have sealed', async () => {
   await connectAda()
   const SECRETS = ['another secret of the tests, as long as that', 'a secret of the tests that is long enough']
-  app = await start({ secrets: SECRETS })
+  await restart({ secrets: SECRETS })
   expect(accountIn(await app.call('ada'))).toBe('ada-at-crm')
-  app = await start({ secrets: SECRETS.slice(0, 1) })
+  await restart({ secrets: SECRETS.slice(0, 1) })
   expect(linkIn(await app.call('ada'))).toBeDefined()
   expect(linkIn(await app.call('ada'))).toBe(linkIn(await app.call('ada')))
 })
@@ -268,20 +235,20 @@ test('a server without metadata is connected by what the options say', async () 
     application_type: 'native',
   })
   const clients = { [issuer.issuer]: { clientId: id, clientSecret: secret } }
-  app = await use(
+  const own = await use(
     startConnectionsApp({
       front: front.origin,
       servers: (headers) => ({ crm: { url: upstream.url, headers } }),
       connections: { store, servers, clients },
     }),
   )
-  handle = app.listener
-  const visited = await visit(linkIn(await app.call('ada')), 'ada')
+  handle = own.listener
+  const visited = await visit(linkIn(await own.call('ada')), 'ada')
   const request = await leave(visited)
   expect(request.searchParams.get('login_hint')).toBe('ada')
   expect(request.searchParams.get('scope')).toBe('mcp:read')
   await visited.browser.open(await issuer.authorize(request, 'ada-at-crm'))
-  expect(accountIn(await app.call('ada'))).toBe('ada-at-crm')
+  expect(accountIn(await own.call('ada'))).toBe('ada-at-crm')
 })
 
 test('a service without a client is a fault of the operator, who is told the redirect URI', async () => {
@@ -294,15 +261,15 @@ test('a service without a client is a fault of the operator, who is told the red
 })
 
 test('without "authenticate" there is nobody to connect', async () => {
-  app = await use(
+  const own = await use(
     startConnectionsApp({
       servers: (headers) => ({ crm: { url: upstream.url, headers } }),
       gateway: { authenticate: false },
       connections: { store },
     }),
   )
-  expect(await app.call('ada')).toMatchObject({ status: 500 })
-  expect(app.reported).toEqual([
+  expect(await own.call('ada')).toMatchObject({ status: 500 })
+  expect(own.reported).toEqual([
     expect.objectContaining({ message: expect.stringContaining('without "authenticate"') }),
   ])
 })

@@ -87,7 +87,7 @@ async function settle(turns = 10): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await session.request('ping')
 }
 
-/** Writes until the upstream's own socket takes no more: nothing in between does. */
+/** Writes until the upstream's own socket and the gateway's answer take no more. The kernel may be behind: turns count from then. */
 async function fill({ exchange: { res }, response }: Slow, bytes: Buffer = chunk): Promise<number> {
   let written = 0
   for (let quiet = 0; quiet < 20;) {
@@ -95,10 +95,9 @@ async function fill({ exchange: { res }, response }: Slow, bytes: Buffer = chunk
       res.write(bytes)
       written += bytes.length
       quiet = 0
-    } else quiet += 1
+    } else if (response.writableNeedDrain) quiet += 1
     await new Promise((resolve) => setImmediate(resolve))
   }
-  expect(response.writableNeedDrain).toBe(true)
   return written
 }
 
@@ -207,7 +206,7 @@ describe('a client that stops reading', () => {
     for (const { client } of slows) client.close()
     await settle()
     expect(stalls()).toHaveLength(100)
-  }, 15_000)
+  })
 
   test('does not keep the gateway from closing', async () => {
     const slow = await start('call')
@@ -240,7 +239,7 @@ describe('a client that reads slowly', () => {
     expect(await slow.client.over).toBe('complete')
     expect(slow.client.bytes().subarray(-answer.length).toString()).toBe(answer)
     expect(stalls()).toEqual([])
-  }, 15_000)
+  })
 
   test('and had paused is given the whole time again (SE16)', async () => {
     const slow = await start('call')

@@ -177,10 +177,10 @@ function refusalReply({ id }: RequestMessage, error: Fault): Reply {
 /** Whether the user has declined a link at the client, or left the question. */
 function hasDeclined({ params }: RequestMessage): boolean {
   const given = member(params, 'inputResponses')
-  return isObject(given) && Object.values(given).some((each) => NO.has(member(each, 'action')))
+  return isObject(given) && Object.values(given).some((each) => DECLINING_ACTIONS.has(member(each, 'action')))
 }
 
-const NO: ReadonlySet<unknown> = new Set(['decline', 'cancel'])
+const DECLINING_ACTIONS: ReadonlySet<unknown> = new Set(['decline', 'cancel'])
 
 /** Resolves after a time that keeps no process alive. */
 function pauseFor(ms: number): Promise<void> {

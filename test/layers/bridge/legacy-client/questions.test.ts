@@ -427,13 +427,19 @@ describe('with an event log', () => {
     }
   }
 
-  test('6 the answer may arrive at another node, and the first one counts', async () => {
+  /** A question that was asked at one of two nodes. */
+  async function askedAtOne() {
     const [eventLog, store] = [new MemoryEventLog(), sharedStore()]
     await start({ layers, eventLog, store })
     const other = bridged({ layers, eventLog, store })
     askOnce({ a: elicitation() })
     const client = send()
     const [id] = await questionIdsOf(client)
+    return { eventLog, other, client, id }
+  }
+
+  test('6 the answer may arrive at another node, and the first one counts', async () => {
+    const { other, client, id } = await askedAtOne()
     const elsewhere = await other.find(session.id)
     for (const action of ['accept', 'decline']) {
       const answering = other.send(answerTo(id, { result: { action } }), { session: elsewhere })
@@ -446,12 +452,7 @@ describe('with an event log', () => {
   })
 
   test('ER9 an answer at another node is 503 where the log fails, and may be sent again', async () => {
-    const [eventLog, store] = [new MemoryEventLog(), sharedStore()]
-    await start({ layers, eventLog, store })
-    const other = bridged({ layers, eventLog, store })
-    askOnce({ a: elicitation() })
-    const client = send()
-    const [id] = await questionIdsOf(client)
+    const { eventLog, other, client, id } = await askedAtOne()
     const elsewhere = await other.find(session.id)
     const failing = jest.spyOn(eventLog, 'append').mockImplementation(() => {
       throw new Error('The disk is full')
@@ -467,12 +468,7 @@ describe('with an event log', () => {
   })
 
   test('RPC12 SS6 an answer of another session does not count there either', async () => {
-    const [eventLog, store] = [new MemoryEventLog(), sharedStore()]
-    await start({ layers, eventLog, store })
-    const other = bridged({ layers, eventLog, store })
-    askOnce({ a: elicitation() })
-    const client = send()
-    const [id] = await questionIdsOf(client)
+    const { other, client, id } = await askedAtOne()
     await other.send(answerTo(id, { result: ACCEPTED }), { session: await other.open() }).over
     await settled()
     expect(calls()).toHaveLength(1)
