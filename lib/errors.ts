@@ -170,6 +170,11 @@ export function isElsewhere(error: unknown): boolean {
   return error instanceof GatewayError && error.cause instanceof ElsewhereError
 }
 
+/** The error for the rest of a request's stream, where the server has lost the session: a new one does not have it. */
+export function requestLost(cause: unknown): GatewayError {
+  return new GatewayError('events_gone', 'The server has lost the session of the request', { cause })
+}
+
 /** Whether a thrown value is a GatewayError with this code. */
 export function isCode(error: unknown, code: GatewayErrorCode): boolean {
   return error instanceof GatewayError && error.code === code

@@ -26,11 +26,15 @@ export interface ExchangeParts {
   readonly headers: Readonly<Record<string, string>>
   /** Whether the gateway itself says it, and not its client in whatever words. Defaults to `false`. */
   readonly isOwn?: boolean
+  /** Whether it is a GET for the rest of a request's stream, which no other session has. Defaults to `false`. */
+  readonly continues?: boolean
   /** Whether it is to be authorized again, as after a layer has rewritten it. Defaults to `false`. */
   readonly isRewritten?: boolean
 }
 
-type Changes = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path' | 'isOwn'>>
+type Changes = Partial<
+  Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path' | 'isOwn' | 'continues'>
+>
 
 /** The members that `rewrite()` replaces. */
 export interface Edits {
@@ -49,6 +53,7 @@ export class Exchange implements ExchangeParts {
   readonly state: UpstreamState | undefined
   readonly headers: Readonly<Record<string, string>>
   readonly isOwn: boolean
+  readonly continues: boolean
   /** Whether a layer has rewritten the client's message, which must then be authorized again. */
   readonly isRewritten: boolean
   #body: Buffer | undefined
@@ -64,6 +69,7 @@ export class Exchange implements ExchangeParts {
     this.state = parts.state
     this.headers = parts.headers
     this.isOwn = parts.isOwn === true
+    this.continues = parts.continues === true
     this.isRewritten = parts.isRewritten === true
     this.#body = body
   }
@@ -149,7 +155,7 @@ export class Exchange implements ExchangeParts {
   }
 
   #parts(): ExchangeParts {
-    const { origin, life, config, path, verb, message, state, headers, isOwn, isRewritten } = this
-    return { origin, life, config, path, verb, message, state, headers, isOwn, isRewritten }
+    const { origin, life, config, path, verb, message, state, headers, isOwn, continues, isRewritten } = this
+    return { origin, life, config, path, verb, message, state, headers, isOwn, continues, isRewritten }
   }
 }

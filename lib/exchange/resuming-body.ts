@@ -207,7 +207,7 @@ export class ResumingBody implements Body, Sink {
     const resumeHeaders = { ...headers, [HEADER.lastEventId]: eventIdHeader(this.#point.after!) }
     try {
       const reply = await this.#next(
-        this.#exchange.fork({ verb: 'GET', message: undefined, headers: resumeHeaders }, this.#life),
+        this.#exchange.fork({ verb: 'GET', message: undefined, headers: resumeHeaders, continues: true }, this.#life),
       )
       if (reply.kind !== 'events') {
         if (reply.kind === 'json') reply.body.drain()

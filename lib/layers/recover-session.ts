@@ -1,5 +1,5 @@
 /** Reopens the upstream session when the server no longer knows it, unnoticed by the client. (SS8) */
-import { GatewayError, isCode, isElsewhere } from '../errors.ts'
+import { GatewayError, isCode, isElsewhere, requestLost } from '../errors.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Layer } from '../exchange/layer.ts'
 import { unlessStopped } from '../exchange/lifetime.ts'
@@ -40,6 +40,7 @@ export class RecoverSession implements Layer {
       return await this.#record(exchange, await next(exchange))
     } catch (error) {
       if (!isCode(error, 'session_not_found') || isElsewhere(error) || exchange.life.stopped) throw error
+      if (exchange.continues) throw requestLost(error)
       const state = await unlessStopped(exchange.life, this.#recover(exchange, next)).catch((cause: unknown) => {
         throw exchange.life.stopped ?? new GatewayError('session_not_found', 'Session not found', { cause })
       })

@@ -166,6 +166,14 @@ export class Ledger {
     return { answersLostAndTold: lost.length }
   }
 
+  /** Says of each call in a text what came of it. @param {string} text */
+  explain(text) {
+    return text.replaceAll(/call-\d+/g, (id) => {
+      const { words = id, outcome = 'pending', reason = '' } = this.calls.get(id) ?? {}
+      return `${words}: ${outcome} ${reason}`.trimEnd()
+    })
+  }
+
   counts() {
     const count = { answer: 0, told: 0, left: 0 }
     for (const { outcome } of this.calls.values()) if (outcome) count[outcome] += 1

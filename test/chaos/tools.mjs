@@ -27,7 +27,9 @@ export function note(entry) {
 
 /** @param {Place} place */
 export function createServer({ name, era, principalOf }) {
-  const server = new McpServer({ name, version: '1.0.0' }, { capabilities: { tools: {}, logging: {} } })
+  const capabilities = { tools: {}, logging: {} }
+  const options = { capabilities, inputRequired: { roundTimeoutMs: ANSWER_MS } }
+  const server = new McpServer({ name, version: '1.0.0' }, options)
 
   /** @type {(tool: string, run: (work: Work, context: ServerContext, principal: string) => Promise<any>) => void} */
   const register = (tool, run) =>

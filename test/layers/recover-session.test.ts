@@ -1,7 +1,13 @@
 // `recover`: an upstream that has forgotten a session is told again what the client told it. (SS8)
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import { SealedSessionStore, type ServerConfig, type SessionRecord, type SessionStore } from '../../lib/index.ts'
+import {
+  MemoryEventLog,
+  SealedSessionStore,
+  type ServerConfig,
+  type SessionRecord,
+  type SessionStore,
+} from '../../lib/index.ts'
 import { startGateway, type RunningGateway } from '../support/gateway.ts'
 import { startKillable } from '../support/killable-server.ts'
 import { initialize, post, type Session } from '../support/rpc.ts'
@@ -89,6 +95,36 @@ describe('an upstream that has forgotten the session', () => {
     const [refused, taken] = upstream.requests('GET')
     expect([refused?.headers['last-event-id'], taken?.headers['last-event-id']]).toEqual(['old', undefined])
     stream.close()
+  })
+
+  test('SS8 ER14 does not have the rest of a request of the old session: an error says so', async () => {
+    const events = new MemoryEventLog()
+    gateway = await startGateway({ servers: { a: { url: upstream.url, recover: true } }, events })
+    session = await initialize(gateway.url('a'))
+    upstream.on('tools/call', async (exchange) => {
+      await exchange.stream().write('retry: 1\n\n')
+      await exchange.stream().send({ jsonrpc: '2.0', method: 'notifications/progress', params: {} }, { id: 'u-1' })
+      upstream.sessions.clear()
+      exchange.stream().end()
+    })
+    upstream.on('GET', async (exchange) => {
+      if (upstream.sessions.has(String(exchange.headers['mcp-session-id']))) await exchange.stream().write(': here\n\n')
+      else exchange.status(404)
+    })
+    const stream = await session.stream({ jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'slow' } })
+    let last: string | undefined
+    while (
+      (await stream
+        .next()
+        .then(({ id }) => (last = id ?? last))
+        .catch(() => undefined)) !== undefined
+    );
+    const rest = await session.listen({ 'last-event-id': last! })
+    expect(await rest.nextMessage()).toMatchObject({ id: 7, error: { message: 'The connection to the server broke' } })
+    expect(upstream.requests('GET').map(({ headers }) => headers['last-event-id'])).toEqual(['u-1'])
+    // The next request has the session opened anew.
+    expect((await session.request('ping')).status).toBe(200)
+    expect(upstream.requests('initialize')).toHaveLength(2)
   })
 
   test('SS4 hears of the end of its new session', async () => {

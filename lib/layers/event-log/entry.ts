@@ -1,4 +1,5 @@
 /** The log's entries, the event ids that clients see, and the parsing of upstream events. Pure. */
+import { hash } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import type { ClientSession } from '../../exchange/exchange.ts'
 import { fieldOf } from '../../exchange/sse.ts'
@@ -50,6 +51,11 @@ export function encode(position: number, entry: Entry): LoggedEvent {
 
 export function decode({ text }: LoggedEvent): Entry {
   return JSON.parse(text) as Entry
+}
+
+/** A digest that tells whether an entry of the log is this one. */
+export function fingerprintOf({ position, text }: LoggedEvent): string {
+  return hash('sha256', `${position} ${text}`, 'base64url')
 }
 
 /** The event id for clients: unique in the session, and it identifies the stream. (SE6) */

@@ -10,6 +10,8 @@ export class EventLogBody extends PushBody {
   readonly #name: EventStreamName
   /** The requests that are pending after the last pushed event. */
   #pending: readonly RequestId[]
+  /** The requests without a response after the last pushed event; an announcement may not know them. */
+  #unanswered: readonly RequestId[] | undefined
   #after: string | undefined
 
   /** `resumedAt` is the position in the client's `Last-Event-ID`. */
@@ -24,7 +26,10 @@ export class EventLogBody extends PushBody {
   pushKept(bytes: Buffer, position: number, pending: readonly RequestId[]): void {
     if (this.isOver) return
     this.#pending = pending
-    if (bytes.length > 0) this.#after = eventIdOf(this.#name.stream, position)
+    if (bytes.length > 0) {
+      this.#unanswered = pending
+      this.#after = eventIdOf(this.#name.stream, position)
+    }
     this.push(bytes)
   }
 
@@ -33,9 +38,10 @@ export class EventLogBody extends PushBody {
     this.pushKept(primingEvent(this.#name.stream, position), position, this.#pending)
   }
 
-  /** Answers requests whose response may be among lost events with an error, and ends the body. */
+  /** Answers requests whose response may be among lost events with an error, unless it was pushed, and ends the body. */
   miss(ids: readonly RequestId[]): void {
-    for (const id of ids) this.push(messageEvent(eventsGone().toJsonRpc(id)))
+    const missed = ids.filter((id) => this.#unanswered?.includes(id) ?? true)
+    for (const id of missed) this.push(messageEvent(eventsGone().toJsonRpc(id)))
     this.#pending = []
     this.end()
   }

@@ -10,7 +10,7 @@ import { decode, eventsGone, parseEventId, possiblyUnanswered, wantsPriming } fr
 import { EventLogBody } from './event-log-body.ts'
 import type { LogWriter } from './log-writer.ts'
 import { LogMailbox } from './mailbox.ts'
-import { Reader } from './reader.ts'
+import { beginningAfter, Reader } from './reader.ts'
 import { Replay } from './replay.ts'
 import { detachedExchange, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
 import { callLog, TimedEventLog } from './timed-event-log.ts'
@@ -127,7 +127,7 @@ export class EventLogLayer implements Layer {
       const resumed = from === undefined ? undefined : last
       const listening = detachedExchange(exchange, resumed)
       const undoAdopt = exchange.life.adopt(listening.life)
-      const position = last?.position ?? Math.max(after ?? 0, Date.now())
+      const position = beginningAfter(last, after ?? 0)
       const parts = { position, resumed, tail: from === undefined ? body : undefined, reader }
       const refusal = await this.#registry.listen(name, listening, next, parts)
       if (refusal) return refusal
@@ -135,9 +135,9 @@ export class EventLogLayer implements Layer {
       return from === undefined ? body.reply(true) : this.#follow(reading, from, last)
     }
     if (from !== undefined) return this.#follow(reading, from, last)
+    reader.beginAnew()
     const begin = (await this.#announce(reading, after ?? 0)) ?? newest
     if (begin !== undefined && isPrimed) body.prime(begin)
-    reader.beginBehind()
     return this.#follow(reading, begin ?? 0, last, body)
   }
 

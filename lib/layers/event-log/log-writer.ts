@@ -1,8 +1,8 @@
 /** Appends the events of a stream to the log, and delivers each to the client only after that. */
-import { createHash } from 'node:crypto'
 import { isPromise } from '../../util/awaitable.ts'
-import type { Awaitable, EventLog, EventStreamName, LoggedEvent, RequestId } from '../../types.ts'
-import { decode, encode, type Entry, isAnnouncement, withId } from './entry.ts'
+import type { Awaitable, EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
+import { decode, encode, type Entry, fingerprintOf, isAnnouncement, withId } from './entry.ts'
+import type { LogWriterHooks } from './log-writer-hooks.ts'
 
 /** How many bytes may wait for the log before the upstream is paused. */
 const QUEUE_BYTES = 1024 * 1024
@@ -11,25 +11,13 @@ const QUEUE_BYTES = 1024 * 1024
 const ITEM_BYTES = 300
 const REQUEST_ID_BYTES = 16
 
-export interface LogWriterHooks {
-  /** Receives an event that is in the log, with the requests still pending after it. */
-  readonly deliver: (bytes: Buffer, position: number, pending: readonly RequestId[]) => void
-  /** Receives bytes that are not stored. */
-  readonly pass: (bytes: Buffer, atBoundary: boolean) => void
-  /** Called when the queue is empty. */
-  readonly onIdle: () => void
-  /** Called with the new reader when another node has announced one in the log. */
-  readonly onReader: (reader: string) => void
-  /** Called once, when another node turns out to write this stream. */
-  readonly onConflict: () => void
-  /** Called once, when the log has failed. Later events are delivered without being stored. */
-  readonly onFailure: (error: unknown) => void
-}
-
 /** An item of the queue: an event to store, or bytes that are only delivered. */
 type Item =
   | { position: number; readonly entry: Entry }
   | { readonly entry?: undefined; readonly bytes: Buffer; readonly atBoundary: boolean }
+
+/** How far positions advance when the log fails, so that no other node gives those of events that it lacks to others. */
+const LOST_DISTANCE = 2 ** 30
 
 const NOTHING = Buffer.alloc(0)
 
@@ -41,30 +29,24 @@ export class LogWriter {
   /** The positions of the newest event, the newest delivered one, and the newest one known to be in the log. */
   #position: number
   #delivered: number
-  /**
-   * The newest delivered position that holds an event, or stands for a lost one. Clients miss nothing by skipping
-   * others.
-   */
+  /** The newest delivered position with an event, also a lost one. Clients miss nothing by skipping others. */
   #deliveredEvent: number
   #logged: number
   /** The requests without a response in the log. */
-  #owed: readonly RequestId[]
+  #owed: Entry['owed']
+  /** The newest delivered entry without its event: what another node needs to continue the stream. */
+  #state: Entry
   #queue: Item[] = []
   #queuedBytes = 0
   #isBusy = false
-  /**
-   * Whether the log has failed, and a digest of the event whose append failed, which it may have stored all the same.
-   */
+  /** Whether the log has failed, and events are not stored. */
   #isLost = false
+  /** Whether no append has succeeded since it failed. */
+  #isFailing = false
+  /** A digest of the event whose append failed, which the log may have stored anyway. */
   #unconfirmed: string | undefined
 
-  constructor(
-    log: EventLog,
-    name: EventStreamName,
-    position: number,
-    owed: readonly RequestId[],
-    hooks: LogWriterHooks,
-  ) {
+  constructor(log: EventLog, name: EventStreamName, position: number, owed: Entry['owed'], hooks: LogWriterHooks) {
     this.#log = log
     this.#name = name
     this.#position = position
@@ -72,6 +54,7 @@ export class LogWriter {
     this.#deliveredEvent = position
     this.#logged = position
     this.#owed = owed
+    this.#state = { owed }
     this.#hooks = hooks
   }
 
@@ -126,7 +109,10 @@ export class LogWriter {
     if (!this.#isBusy) this.#hooks.onIdle()
   }
 
-  /** Checks whether another node has appended to the log. While events are appended, a conflict shows that anyway. */
+  /**
+   * Checks whether another node has appended to the log; tries one again that has failed. Call it only while holding the
+   * lease. While events are appended, a conflict shows what others append anyway.
+   */
   look(): void {
     if (this.isIdle) this.#busy(this.#lookNow())
   }
@@ -179,31 +165,42 @@ export class LogWriter {
   }
 
   async #lookNow(): Promise<void> {
-    const announced = await this.#announced().catch(() => [])
-    if (announced?.length === 0) return
+    let announced: readonly LoggedEvent[] | undefined
+    try {
+      announced = await this.#announced()
+    } catch {
+      return
+    }
+    if (announced?.length === 0) this.#tryAgain()
     // After a failure the log lacks this node's later events, so a reader at another node needs another writer.
-    if (announced && !this.#isLost) this.#continueAfter(announced)
+    else if (announced && !this.#isLost) this.#continueAfter(announced)
     else if (announced || !this.#isLost) this.#stopWriting()
   }
 
-  /**
-   * The announcements that other nodes have appended; `undefined` when they appended anything else, as a writer does.
-   */
+  /** Stores events again after a failure, if the log takes the state of the stream. The lost ones leave a gap. */
+  #tryAgain(): void {
+    if (!this.#isLost) return
+    this.#isLost = false
+    if (!this.#queue.some(({ entry }) => entry)) this.put(this.#state)
+  }
+
+  /** The announcements that other nodes have appended; `undefined` if they appended anything else, as a writer does. */
   async #announced(): Promise<readonly LoggedEvent[] | undefined> {
     const added = await this.#log.read(this.#name, this.#logged, 0)
     return added.every((event) => isAnnouncement(decode(event))) ? added : undefined
   }
 
-  /**
-   * Continues after the announcements, by giving queued events new positions. The last reader announced wins, unless the queue announces a later one.
-   */
+  /** Gives queued events positions after the announcements. The last reader wins, unless the queue has a later one. */
   #continueAfter(announced: readonly LoggedEvent[]): void {
     const newest = announced.at(-1)!
     this.#logged = newest.position
     this.#delivered = newest.position
     this.#position = newest.position
     for (const item of this.#queue) if (item.entry) item.position = this.#position += 1
-    if (this.#queue.every(({ entry }) => entry?.reader === undefined)) this.#hooks.onReader(decode(newest).reader!)
+    const { reader, upstreamId } = decode(newest)
+    if (this.#queue.every(({ entry }) => entry?.reader === undefined)) this.#hooks.onReader(reader!)
+    // A reader that begins anew is announced without the position at the server.
+    if (upstreamId !== this.#state.upstreamId && this.#queue.every(({ entry }) => !entry)) this.put(this.#state)
   }
 
   #stopWriting(): void {
@@ -217,6 +214,7 @@ export class LogWriter {
     if (newest?.entry) {
       this.#owed = newest.entry.owed
       this.#logged = newest.position
+      this.#isFailing = false
     }
     this.#deliver(items)
   }
@@ -224,7 +222,12 @@ export class LogWriter {
   #lose(items: readonly Item[], events: readonly LoggedEvent[], error: unknown): void {
     this.#isLost = true
     this.#unconfirmed = fingerprintOf(events.at(-1)!)
-    this.#hooks.onFailure(error)
+    if (!this.#isFailing) {
+      this.#isFailing = true
+      this.#position += LOST_DISTANCE
+      for (const item of [...items, ...this.#queue]) if (item.entry) item.position += LOST_DISTANCE
+      this.#hooks.onFailure(error)
+    }
     this.#deliver(items)
   }
 
@@ -235,14 +238,12 @@ export class LogWriter {
         continue
       }
       const { position, entry } = item
+      const { owed, asked, upstreamId, retryMs } = entry
+      this.#state = { owed, asked, upstreamId, retryMs }
       this.#delivered = position
       if (entry.event !== undefined || entry.lost) this.#deliveredEvent = position
       const bytes = entry.event === undefined ? NOTHING : withId(this.#name.stream, position, entry.event)
-      this.#hooks.deliver(bytes, position, entry.owed)
+      this.#hooks.deliver(bytes, position, owed)
     }
   }
-}
-
-function fingerprintOf({ position, text }: LoggedEvent): string {
-  return createHash('sha256').update(`${position} ${text}`).digest('base64url')
 }

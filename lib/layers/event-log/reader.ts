@@ -1,6 +1,6 @@
 /** A connection on which a client reads a stream. Only the reader announced last in the log receives events. (SE10) */
 import { randomBytes } from 'node:crypto'
-import type { EventLog, EventStreamName } from '../../types.ts'
+import type { EventLog, EventStreamName, LoggedEvent } from '../../types.ts'
 import { announcementOf, decode, encode, type Entry, isAnnouncement } from './entry.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -15,6 +15,7 @@ export class Reader {
   #isAnnounced = false
   /** Whether the entries being read come after this reader's announcement. */
   #isNewest = false
+  #beginsAnew = false
 
   constructor() {
     readers += 1
@@ -29,6 +30,9 @@ export class Reader {
    * Announces this reader, through the stream's recorder on this node if there is one, or else after the newest event
    * in the log. Resolves with the position after which all events are for this reader, or with `undefined` when other
    * nodes appended at the same time on every attempt; the caller then announces it later.
+   *
+   * Whoever continues the stream sends what follows the newest event of the log. A client that begins anew, or had
+   * events that the log lacks, has had some of that: for it, the stream continues with what is new at the server.
    */
   async announce(
     name: EventStreamName,
@@ -43,9 +47,10 @@ export class Reader {
       const newest = last && decode(last)
       this.#isAnnounced = newest?.over === true
       if (this.#isAnnounced) return last?.position
-      // In an empty log positions start at the time of day, so this one is after those of any earlier writer.
-      const position = last ? last.position + 1 : Math.max(after + 1, Date.now())
-      this.#isAnnounced = await log.append(name, [encode(position, announcementOf(this.id, newest))])
+      const isBehind = this.#beginsAnew || (last !== undefined && last.position < after)
+      const state = newest && isBehind ? { ...newest, upstreamId: undefined, retryMs: undefined } : newest
+      const position = beginningAfter(last, after) + 1
+      this.#isAnnounced = await log.append(name, [encode(position, announcementOf(this.id, state))])
       if (this.#isAnnounced) return position
     }
     return undefined
@@ -57,9 +62,10 @@ export class Reader {
     return recorder.writer.position
   }
 
-  /** Declares that reading begins after this reader's announcement. */
-  beginBehind(): void {
+  /** Declares that reading begins after this reader's announcement, which comes next. */
+  beginAnew(): void {
     this.#isNewest = true
+    this.#beginsAnew = true
   }
 
   /** Whether an entry announces another reader that replaces this one. */
@@ -67,6 +73,14 @@ export class Reader {
     if (reader === this.id) this.#isNewest = true
     return reader !== undefined && reader !== this.id && this.#isNewest
   }
+}
+
+/**
+ * The position that is after all those of earlier events, whether the log has them or only the client. In an empty log
+ * positions start at the time of day, so that they are after those of any earlier writer.
+ */
+export function beginningAfter(last: LoggedEvent | undefined, after: number): number {
+  return Math.max(last?.position ?? Date.now(), after)
 }
 
 /**

@@ -126,8 +126,8 @@ export class Recorder implements Sink {
   /** Stops writing, because the lease has expired and another node has it. */
   readonly onLeaseLost = (): void => this.#stop()
 
-  /** Checks the log for readers at other nodes. Only an idle stream needs this, since an append would conflict. */
-  readonly look = (): void => void (this.subscriber.isConnected && this.writer.look())
+  /** Checks the log for readers at other nodes, or whether it is well again. Otherwise an append would conflict. */
+  readonly look = (): void => void ((this.subscriber.isConnected || this.writer.isLost) && this.writer.look())
 
   data(chunk: Buffer, atBoundary: boolean): boolean {
     if (this.#isOver) return true

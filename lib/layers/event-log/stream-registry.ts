@@ -12,7 +12,7 @@ import { streamKey } from '../../util/stream-key.ts'
 import { decode, eventsGone } from './entry.ts'
 import type { EventLogBody } from './event-log-body.ts'
 import { Leases } from './leases.ts'
-import { type Reader, repeatAnnouncement } from './reader.ts'
+import { beginningAfter, type Reader, repeatAnnouncement } from './reader.ts'
 import { Recorder } from './recorder.ts'
 import type { RecorderParts } from './recorder-parts.ts'
 import type { TimedEventLog } from './timed-event-log.ts'
@@ -180,10 +180,12 @@ export class StreamRegistry {
     { after, tail, reader, exchange, next }: Follower,
   ): Promise<void> {
     if (name.stream === LISTEN_STREAM) {
-      const listening = detachedExchange(exchange, last)
+      // A log that has lost its end does not know from where its client has yet to hear.
+      const resumed = last?.position === after ? last : undefined
+      const listening = detachedExchange(exchange, resumed)
       tail.writer = { onResume: () => {}, onCancel: () => listening.life.stop(clientLeft()) }
-      const position = last?.position ?? Math.max(after, Date.now())
-      const refusal = await this.listen(name, listening, next, { position, resumed: last, tail, reader })
+      const position = beginningAfter(last, after)
+      const refusal = await this.listen(name, listening, next, { position, resumed, tail, reader })
       if (!refusal) return
       drainReply(refusal)
       throw new GatewayError('upstream_refused', `The server answered ${refusal.status}`)

@@ -26,7 +26,9 @@ export interface AggregateParts {
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
 }
 
-export type MemberChanges = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'isOwn'>>
+export type MemberChanges = Partial<
+  Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'isOwn' | 'continues'>
+>
 
 /** An exchange as a member's pipeline gets it: in the member's part of the session, to be authorized by its rules. */
 export function enter(

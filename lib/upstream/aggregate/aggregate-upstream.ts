@@ -66,7 +66,7 @@ export class AggregateUpstream implements Upstream {
     const member = (await membersFor(exchange)).find(({ name }) => name === found?.member)
     if (!found || !member) throw new GatewayError('events_gone', 'No event has this id')
     const headers = { [HEADER.lastEventId]: found.id }
-    const reply = await this.#aggregates.sessions.send(exchange, member, { headers })
+    const reply = await this.#aggregates.sessions.send(exchange, member, { headers, continues: true })
     const hasUris = separatorOf(exchange.config as AggregateServer) !== false
     return replyToClient(reply, { member, hasUris })
   }

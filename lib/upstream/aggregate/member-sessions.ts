@@ -1,5 +1,5 @@
 /** The sessions of members within a client's session: opened late, and opened again when a member has lost its own. */
-import { GatewayError, isCode, isElsewhere } from '../../errors.ts'
+import { GatewayError, isCode, isElsewhere, requestLost } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { type Lifetime, unlessStopped } from '../../exchange/lifetime.ts'
 import type { Reply } from '../../exchange/reply.ts'
@@ -47,12 +47,14 @@ export class MemberSessions {
     const isModern = exchange.message?.era === 'modern'
     const known = isModern ? undefined : this.stateOf(exchange, member)
     const state = known || isModern ? known : await unlessStopped(life, this.join(exchange, member))
+    const entered = enter(exchange, member, { ...changes, state }, life)
     try {
-      const reply = await sendToMember(enter(exchange, member, { ...changes, state }, life), member, this.#parts)
+      const reply = await sendToMember(entered, member, this.#parts)
       this.#absences.answered(member, exchange.origin.principal?.id)
       return reply
     } catch (error) {
       if (isModern || !isCode(error, 'session_not_found') || isElsewhere(error) || life.stopped) throw error
+      if (entered.continues) throw requestLost(error)
       const mended = await unlessStopped(life, this.join(exchange, member, state))
       // An event id of the old session means nothing in the new one.
       const { [HEADER.lastEventId]: _, ...headers } = changes.headers ?? {}

@@ -75,6 +75,11 @@ const rejects: Fault = () => Promise.reject(new Error('the log rejects'))
 const hangs: Fault = () => new Promise(() => {})
 const rejectsLate: Fault = () =>
   new Promise((_, reject) => void setImmediate(() => reject(new Error('the log rejects late'))))
+/** Does what it should, and says that it has failed. */
+const keepsAndRejects: Fault = async (usual) => {
+  await usual()
+  throw new Error('the log is not sure')
+}
 /** Does what it should, and never gets to say so. */
 const keepsAndHangs: Fault = async (usual) => {
   await usual()
@@ -234,6 +239,29 @@ describe.each(kinds)('a log that answers %s', (_, isAsync) => {
       stream.end()
     })
 
+    test('at an append is told to a client that comes back for its second answer, and no more (ER14, SE8)', async () => {
+      await setUp(new FaultyLog(isAsync))
+      const session = await initialize(gateway.url('a'), { version: '2025-03-26' })
+      upstream.on('batch', () => {})
+      const opening = session.stream([call, { ...call, id: 'call-2' }])
+      const batch = await upstream.nextRequest('batch')
+      const stream = batch.stream()
+      await stream.send(progress(1))
+      const client = await opening
+      const { id } = await client.next()
+      client.close()
+      await client.over
+      await stream.send(answer)
+      await settle(1)
+      log.faults.set('append', fault)
+      await stream.send(progress(2))
+      while (gateway.reported.entries.length === 0) await settle(1)
+      log.faults.clear()
+      expect(await rest(await resume(session, id!))).toMatchObject([answer, { ...gone, id: 'call-2' }])
+      await stream.send({ ...answer, id: 'call-2' })
+      stream.end()
+    })
+
     test('at an append is told to a client that comes back when the stream is over (SE8)', async () => {
       await setUp(new FaultyLog(isAsync))
       const { session, client, asked, stream, id } = await begin()
@@ -274,6 +302,19 @@ describe.each(kinds)('a log that answers %s', (_, isAsync) => {
         expect(await rest(await resume(session, id))).toEqual([progress(1), answer])
       },
     )
+  })
+
+  test('and has kept an answer of which it said that it failed: that comes, and no error behind it (SE7, ER14)', async () => {
+    await setUp(new FaultyLog(isAsync))
+    const { session, client, stream, id } = await begin()
+    client.close()
+    await client.over
+    log.faults.set('append', keepsAndRejects)
+    await stream.send(answer)
+    while (gateway.reported.entries.length === 0) await settle(1)
+    log.faults.clear()
+    expect(await rest(await resume(session, id))).toEqual([answer])
+    stream.end()
   })
 
   test('and refuses an append, since another writes: the stream ends, and goes on where the other is (SE7)', async () => {

@@ -4,6 +4,8 @@ import { announcementOf, decode, encode } from '../../../lib/layers/event-log/en
 import { LogWriter } from '../../../lib/layers/event-log/log-writer.ts'
 
 const name = { session: 's', stream: 't' }
+/** How far the positions of events are that the log lacks. */
+const FAR = 2 ** 30
 const event = (text: string): { event: string; owed: [] } => ({ event: `data: ${text}\n\n`, owed: [] })
 
 interface Written {
@@ -126,7 +128,36 @@ describe('another node adds who reads', () => {
     log.append(name, [encode(1, announcementOf('a', undefined))])
     writer.look()
     await turns()
-    expect(told).toEqual(['failure', '1 id: t.1 data: one', 'conflict'])
+    expect(told).toEqual(['failure', `${FAR + 1} id: t.${FAR + 1} data: one`, 'conflict'])
+  })
+
+  test('a reader that begins anew leaves out where the server is to go on: the writer says that again (SE7)', async () => {
+    const { writer, log, told } = write()
+    const state = { owed: [1], asked: [1, 2], upstreamId: 'u-1', retryMs: 7 }
+    writer.put({ event: 'data: one\n\n', ...state })
+    writer.flush()
+    log.append(name, [encode(2, { owed: [1], asked: [1, 2], reader: 'a' })])
+    writer.look()
+    await turns()
+    expect(told).toEqual(['1 id: t.1 data: one', 'reader a', '3'])
+    expect(decode(log.last(name)!)).toEqual(state)
+    // Nothing is said behind one that says it.
+    log.append(name, [encode(4, { ...state, reader: 'b' })])
+    writer.look()
+    await turns()
+    expect(log.last(name)!.position).toBe(4)
+  })
+
+  test('and an event that waits says it as well: no older state comes behind that', async () => {
+    const { writer, log } = write()
+    writer.put({ event: 'data: one\n\n', owed: [1], upstreamId: 'u-1' })
+    writer.flush()
+    log.append(name, [encode(2, { owed: [1], reader: 'a' })])
+    writer.put({ event: 'data: two\n\n', owed: [], upstreamId: 'u-2' })
+    writer.flush()
+    await turns()
+    expect(log.last(name)!.position).toBe(3)
+    expect(decode(log.last(name)!).upstreamId).toBe('u-2')
   })
 })
 
@@ -162,6 +193,84 @@ describe('another node writes', () => {
   })
 })
 
+describe('a log that has failed', () => {
+  const flaky = (): { isDown: boolean; isDeaf: boolean; written: Written } => {
+    const state = { isDown: false, isDeaf: false }
+    const written = write((log) => ({
+      append: (of, events) => (state.isDown ? Promise.reject(new Error('down')) : log.append(of, events)),
+      read: (of, after, waitMs) => (state.isDeaf ? Promise.reject(new Error('deaf')) : log.read(of, after, waitMs)),
+    }))
+    return Object.assign(state, { written })
+  }
+
+  /** One event that is stored and one that is not. */
+  async function fail(): Promise<ReturnType<typeof flaky>> {
+    const state = flaky()
+    const { writer } = state.written
+    writer.put({ ...event('one'), upstreamId: 'u-1' })
+    writer.flush()
+    state.isDown = true
+    writer.put({ ...event('two'), upstreamId: 'u-2' })
+    writer.flush()
+    await turns()
+    return state
+  }
+
+  test('is tried again at a look: what it lacks is between two positions, and whoever had that has missed nothing (SE6, SE7)', async () => {
+    const state = await fail()
+    const { writer, log, told, texts } = state.written
+    state.isDown = false
+    writer.look()
+    await turns()
+    expect(writer.isLost).toBe(false)
+    expect(writer.deliveredEvent).toBe(FAR + 2)
+    expect(decode(log.last(name)!)).toEqual({ owed: [], upstreamId: 'u-2' })
+    writer.put(event('three'))
+    writer.flush()
+    await turns()
+    expect(texts()).toEqual(['1 data: one', String(FAR + 3), `${FAR + 4} data: three`])
+    expect(told.filter((each) => each === 'failure')).toHaveLength(1)
+  })
+
+  test('is left alone while it cannot be read, or has what another node wrote', async () => {
+    const state = await fail()
+    const { writer, log, told, texts } = state.written
+    state.isDown = false
+    state.isDeaf = true
+    writer.look()
+    await turns()
+    expect(writer.isLost).toBe(true)
+    state.isDeaf = false
+    log.append(name, [encode(2, event('theirs'))])
+    writer.look()
+    await turns()
+    expect(writer.isLost).toBe(true)
+    expect(texts()).toEqual(['1 data: one', '2 data: theirs'])
+    expect(told).not.toContain('conflict')
+  })
+
+  test('and fails again is reported once, and moves the positions once', async () => {
+    const state = await fail()
+    const { writer, told } = state.written
+    for (let look = 0; look < 3; look += 1) {
+      writer.look()
+      await turns()
+      expect(writer.isLost).toBe(true)
+    }
+    expect(told.filter((each) => each === 'failure')).toHaveLength(1)
+    expect(writer.position).toBe(FAR + 5)
+    state.isDown = false
+    writer.look()
+    await turns()
+    state.isDown = true
+    writer.put(event('late'))
+    writer.flush()
+    await turns()
+    expect(told.filter((each) => each === 'failure')).toHaveLength(2)
+    expect(writer.position).toBe(2 * FAR + 7)
+  })
+})
+
 describe('a gap', () => {
   async function lose(isKept: boolean): Promise<Written> {
     let isDown = false
@@ -186,7 +295,7 @@ describe('a gap', () => {
   test.each([true, false])('is said behind an event that may be in the log: %s (SE8)', async (isKept) => {
     const { writer, texts } = await lose(isKept)
     await writer.writeGap()
-    expect(texts()).toEqual(['1 data: one', ...(isKept ? ['2 data: two'] : []), '3 lost'])
+    expect(texts()).toEqual(['1 data: one', ...(isKept ? ['2 data: two'] : []), `${FAR + 3} lost`])
   })
 
   test.each([true, false])(

@@ -24,6 +24,15 @@ test('it repeats what the newest entry says, so that another node can go on behi
   expect(reader.isAnnounced).toBe(true)
 })
 
+test('who had more than the log has is after all of it, and is not told where the server is to go on (SE6, SE7)', async () => {
+  log.append(name, [encode(1, { event: 'data: x\n\n', upstreamId: 'u-1', retryMs: 5, owed: [2], asked: [1, 2] })])
+  const reader = new Reader()
+  expect(await reader.announce(name, log, 7, nobody)).toBe(8)
+  expect(decode(log.last(name)!)).toEqual({ owed: [2], asked: [1, 2], reader: reader.id })
+  const next = new Reader()
+  expect(await next.announce(name, log, 8, nobody)).toBe(9)
+})
+
 test('a stream that is over takes no more', async () => {
   log.append(name, [encode(1, { owed: [], over: true })])
   const reader = new Reader()
@@ -62,7 +71,7 @@ test('another that was said before is not the later one; one that was said behin
   ])
   expect(own.isReplacedBy(said(other))).toBe(true)
   const third = new Reader()
-  third.beginBehind()
+  third.beginAnew()
   expect(third.isReplacedBy(said(other))).toBe(true)
 })
 

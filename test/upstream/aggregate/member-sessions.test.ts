@@ -1,5 +1,5 @@
 // The sessions of members within one: lost and opened again, late, at other nodes; their questions and their events.
-import { MemorySessionStore, SealedSessionStore } from '../../../lib/index.ts'
+import { MemoryEventLog, MemorySessionStore, SealedSessionStore } from '../../../lib/index.ts'
 import { aggregated, CACHED, DEAD, isModern, member, modernMember, serveList, tool } from '../../support/aggregated.ts'
 import { initialize, openStream, post, type Session } from '../../support/rpc.ts'
 import { scriptedServer } from '../../support/scripted-pipe.ts'
@@ -381,17 +381,41 @@ describe('a member that has changed', () => {
     expect((await session.request('logging/setLevel', { level: 'debug' })).status).toBe(404)
   })
 
-  test('SE7 an event id of the session that it has lost is not said in the new one', async () => {
+  test('SE7 SE9 the rest of a request of the session that it has lost is an error, and no listening stream', async () => {
     const one = await member()
     const gateway = await aggregated({ members: { one } })
     const session = await initialize(gateway.url('desk'))
     one.sessions.clear()
-    const stream = await session.listen({ 'last-event-id': 'one~5' })
-    expect(stream.status).toBe(200)
+    expect((await session.listen({ 'last-event-id': 'one~5' })).status).toBe(400)
     const asked = one.requests('GET').map(({ headers }) => headers['last-event-id'])
-    expect(asked.filter((id) => id !== undefined)).toEqual(['5'])
-    expect(asked.at(-1)).toBeUndefined()
-    stream.close()
+    expect(asked.slice(asked.indexOf('5'))).toEqual(['5'])
+    expect((await session.request('tools/list')).status).toBe(200)
+  })
+
+  test('SE7 ER14 a request whose stream is to be polled when it has lost its session gets an error', async () => {
+    const one = await member()
+    const gateway = await aggregated({ members: { one }, gateway: { events: new MemoryEventLog() } })
+    const session = await initialize(gateway.url('desk'))
+    one.on('tools/call', async (exchange) => {
+      await exchange.stream().write('retry: 1\n\n')
+      await exchange.stream().send({ jsonrpc: '2.0', method: 'notifications/progress', params: {} }, { id: '5' })
+      one.sessions.clear()
+      exchange.stream().end()
+    })
+    one.on('GET', async (exchange) => {
+      if (one.sessions.has(String(exchange.headers['mcp-session-id']))) await exchange.stream().write(': here\n\n')
+      else exchange.status(404)
+    })
+    const stream = await session.stream(call('one__echo', 7))
+    let last: string | undefined
+    while (
+      (await stream
+        .next()
+        .then(({ id }) => (last = id ?? last))
+        .catch(() => undefined)) !== undefined
+    );
+    const rest = await session.listen({ 'last-event-id': last! })
+    expect(await rest.nextMessage()).toMatchObject({ id: 7, error: { message: 'The connection to the server broke' } })
   })
 })
 

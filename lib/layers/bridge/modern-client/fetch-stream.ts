@@ -14,7 +14,9 @@ export async function fetchStream(request: Exchange, after: string, next: Handle
   const headers = { ...request.headers, [HEADER.lastEventId]: eventIdHeader(after) }
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const reply = await next(request.fork({ verb: 'GET', message: undefined, headers }, request.life))
+      const reply = await next(
+        request.fork({ verb: 'GET', message: undefined, headers, continues: true }, request.life),
+      )
       if (reply.kind === 'events') return reply
       drainReply(reply)
       throw new GatewayError('upstream_broken', 'The server did not go on with the request')
