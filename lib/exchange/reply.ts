@@ -42,6 +42,8 @@ export interface EventsReply extends Head {
   readonly state?: UpstreamState | undefined
   /** Whether an event log stores the rest, so that a client whose access expires can resume later. */
   readonly kept: boolean
+  /** Whether another connection of the client reads the stream by now. */
+  readonly isReplaced?: () => boolean
 }
 
 export type Reply = EmptyReply | JsonReply | EventsReply

@@ -148,7 +148,7 @@ export class EarlyListen implements Layer {
       if (reply && reply.kind !== 'empty') reply.body.cancel()
       throw exchange.life.stopped
     }
-    if (reply) return reply
+    if (reply && !isReplaced(reply)) return reply
     undoAdopt()
     return next(exchange)
   }
@@ -157,6 +157,11 @@ export class EarlyListen implements Layer {
     const { id } = this.#upstreamOf(path.at(-1)!, config)
     boundedSet(this.#refusals, MAX_MUTE_SERVERS, id, performance.now() + MUTE_MS)
   }
+}
+
+/** Whether the client has read the stream at another node. */
+function isReplaced(reply: Reply): boolean {
+  return reply.kind === 'events' && reply.isReplaced?.() === true
 }
 
 function noClient(): GatewayError {

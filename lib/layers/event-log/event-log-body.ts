@@ -13,6 +13,7 @@ export class EventLogBody extends PushBody {
   /** The requests without a response after the last pushed event; an announcement may not know them. */
   #unanswered: readonly RequestId[] | undefined
   #after: string | undefined
+  #isReplaced = false
 
   /** `resumedAt` is the position in the client's `Last-Event-ID`. */
   constructor(name: EventStreamName, pending: readonly RequestId[] = [], resumedAt?: number) {
@@ -46,6 +47,12 @@ export class EventLogBody extends PushBody {
     this.end()
   }
 
+  /** Ends the body, because another connection reads the stream from now on. */
+  replace(): void {
+    this.#isReplaced = true
+    this.end()
+  }
+
   reply(endless: boolean, headers: EventsReply['headers'] = { 'content-type': EVENT_STREAM_TYPE }): EventsReply {
     return {
       kind: 'events',
@@ -56,6 +63,7 @@ export class EventLogBody extends PushBody {
       resumeAfter: () => this.#after,
       endless,
       kept: true,
+      isReplaced: () => this.#isReplaced,
     }
   }
 }

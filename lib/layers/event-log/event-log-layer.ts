@@ -12,7 +12,13 @@ import type { LogWriter } from './log-writer.ts'
 import { LogMailbox } from './mailbox.ts'
 import { beginningAfter, Reader } from './reader.ts'
 import { Replay } from './replay.ts'
-import { detachedExchange, type EventLogParts, LISTEN_STREAM, StreamRegistry } from './stream-registry.ts'
+import {
+  detachedExchange,
+  type EventLogParts,
+  LISTEN_STREAM,
+  listensElsewhere,
+  StreamRegistry,
+} from './stream-registry.ts'
 import { callLog, TimedEventLog } from './timed-event-log.ts'
 import { logWhole, type WholeStream } from './whole-stream.ts'
 
@@ -120,6 +126,7 @@ export class EventLogLayer implements Layer {
     const body = new EventLogBody(name)
     if (recorder) {
       if (from !== undefined) return this.#follow(reading, from, last)
+      if (exchange.isOwn) throw listensElsewhere()
       recorder.subscriber.attachNow(body, reader.id, isPrimed)
       return body.reply(true)
     }
@@ -135,6 +142,8 @@ export class EventLogLayer implements Layer {
       return from === undefined ? body.reply(true) : this.#follow(reading, from, last)
     }
     if (from !== undefined) return this.#follow(reading, from, last)
+    // A stream that the gateway opens early never takes the place of the client's own.
+    if (exchange.isOwn) throw listensElsewhere()
     reader.beginAnew()
     const begin = (await this.#announce(reading, after ?? 0)) ?? newest
     if (begin !== undefined && isPrimed) body.prime(begin)

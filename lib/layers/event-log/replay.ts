@@ -64,7 +64,7 @@ export class Replay {
     if (!reader.isAnnounced) await this.#announce()
     if (recorder.isOver) return false
     if (recorder.subscriber.reader === reader.id) return recorder.subscriber.attach(this.#tail, this.#after, reader.id)
-    this.#tail.end()
+    this.#tail.replace()
     return true
   }
 
@@ -115,7 +115,7 @@ export class Replay {
         this.#tail.miss(possiblyUnanswered(entry))
         return false
       }
-      if (this.#tools.reader.isReplacedBy(entry)) this.#tail.end()
+      if (this.#tools.reader.isReplacedBy(entry)) this.#tail.replace()
       this.#after = position
       const bytes = entry.event === undefined ? NOTHING : withId(this.#name.stream, position, entry.event)
       this.#tail.pushKept(bytes, position, entry.owed)

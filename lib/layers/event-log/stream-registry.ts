@@ -238,6 +238,6 @@ function clientLeft(): GatewayError {
 }
 
 /** The error for a listening request that a later one replaces. */
-function listensElsewhere(): GatewayError {
+export function listensElsewhere(): GatewayError {
   return new GatewayError('bad_request', 'The session listens on another connection now', { status: 409 })
 }

@@ -124,7 +124,7 @@ export class Subscriber {
   /** The previous tail is ended, so that no message is delivered twice. */
   #admit(tail: EventLogBody, after: number): void {
     clearTimeout(this.#lingerTimer)
-    this.#tail?.end()
+    this.#tail?.replace()
     this.#tail = tail
     this.#after = after
     tail.writer = { onResume: this.#hooks.onDrain, onCancel: () => this.#detach(tail) }
@@ -133,7 +133,7 @@ export class Subscriber {
   }
 
   #disconnect(): void {
-    this.end()
+    this.#tail?.replace()
     if (this.#tail) this.#detach(this.#tail)
   }
 
