@@ -24,7 +24,7 @@ export interface ExchangeParts {
   readonly state: UpstreamState | undefined
   /** The headers that are forwarded to the upstream, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
-  /** Whether the gateway itself says it, and not its client in whatever words. Defaults to `false`. */
+  /** Whether the gateway sends it of its own accord, for no message of its client. Defaults to `false`. */
   readonly isOwn?: boolean
   /** Whether it is a GET for the rest of a request's stream, which no other session has. Defaults to `false`. */
   readonly continues?: boolean
