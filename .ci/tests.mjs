@@ -1,4 +1,4 @@
-// Runs the tests that its arguments name, or all. Files that failed, three at most, are run once more, alone, and both results are
+// Runs the tests that its arguments name, or all. Files that failed, eight at most, are run once more, alone, and both results are
 // printed: a fault fails twice, while a real process that a shared machine starved does not. A file that passes only alone is named
 // as unstable, and is to be mended.
 import { spawnSync } from 'node:child_process'
@@ -6,9 +6,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 
-const MAX_FILES_TO_REPEAT = 3
+const MAX_FILES_TO_REPEAT = 8
 // A run that never ends has left something open, which is a fault, too.
-const LIMIT_MS = 600_000
+const LIMIT_MS = 900_000
 
 const folder = mkdtempSync(join(tmpdir(), 'tests-'))
 const results = join(folder, 'results.json')

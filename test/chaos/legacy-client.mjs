@@ -187,7 +187,8 @@ export class LegacyClient {
     if (!call) return
     call.asked(parse(params.message))
     const result = { action: 'accept', content: { said: call.id } }
-    for (let attempt = 0; attempt < 8 && call.outcome === undefined; attempt += 1) {
+    // The answer is given until it is taken: a call whose question nobody answers is open for as long as a user may think.
+    while (call.outcome === undefined) {
       const reply = await send(this.options.url(), { headers, message: { jsonrpc: '2.0', id, result } })
       await drain(reply)
       if (reply.status > 0 && reply.status < 500) return
