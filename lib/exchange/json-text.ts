@@ -52,6 +52,24 @@ export function rangeOfMember(text: string, open: number, name: string): readonl
   return found
 }
 
+/** Where a member's value begins in the object that opens at `open`; -1 without one. It reads no further than that. */
+export function startOfMember(text: string, open: number, name: string): number {
+  let at = afterSpace(text, open + 1)
+  while (text.charCodeAt(at) === STRING_END) {
+    const keyEnd = afterString(text, at)
+    const start = afterSpace(text, afterSpace(text, keyEnd) + 1)
+    if (keyText(text, at, keyEnd) === name) return start
+    at = afterSpace(text, afterValue(text, start))
+    if (text[at] === ',') at = afterSpace(text, at + 1)
+  }
+  return -1
+}
+
+/** Where the first member of the object that opens at `open` begins; that of its closing brace where it has none. */
+export function startOfMembers(text: string, open: number): number {
+  return afterSpace(text, open + 1)
+}
+
 interface AtPath {
   readonly path: readonly string[]
 }

@@ -1,7 +1,7 @@
 /** Observes one attempt: a message sent to an upstream, until its response or failure. */
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { patchObjectAt } from '../exchange/json-patch.ts'
+import { addMembersAt, patchObjectAt } from '../exchange/json-patch.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import type { AuditRecord } from '../types.ts'
@@ -211,13 +211,25 @@ function withTraces(message: Message, traces: readonly (TraceFields | undefined)
   return batch
 }
 
-function withTrace<M extends Message>(message: M, { traceparent, tracestate }: Partial<TraceFields> = {}): M {
-  if (traceparent === undefined || !('params' in message)) return message
+function withTrace<M extends Message>(message: M, trace: TraceFields | undefined): M {
+  if (!trace || !('params' in message)) return message
+  const { traceparent, tracestate } = trace
   const before = member(message.params, '_meta')
   const meta = merged(isObject(before) ? before : undefined, { traceparent, tracestate })
   const params = merged(message.params, { _meta: meta })
-  const text = patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
+  const text =
+    addedTrace(message.text, before, trace) ??
+    patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
   return Object.assign({}, message, { params, text })
+}
+
+/** Adds the fields to `_meta`; `undefined` if it has one of them already, or if there is no object to add them to. */
+function addedTrace(text: string, meta: unknown, { traceparent, tracestate }: TraceFields): string | undefined {
+  const state = tracestate === undefined ? '' : `,"tracestate":${JSON.stringify(tracestate)}`
+  const fields = `"traceparent":"${traceparent}"${state}`
+  if (meta === undefined) return addMembersAt(text, ['params'], `"_meta":{${fields}}`)
+  if (!isObject(meta) || 'traceparent' in meta || 'tracestate' in meta) return undefined
+  return addMembersAt(text, ['params', '_meta'], fields)
 }
 
 /** `Object.assign()`, because V8 adds new members to the result of a spread slowly; it would set the prototype, though. */
