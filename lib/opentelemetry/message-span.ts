@@ -66,24 +66,26 @@ export class MessageSpan implements AttemptSpan {
 
   end(facts: SpanFacts): void {
     const { side, message, network, durations, server } = this.#parts
-    // `Object.assign()`, because V8 adds new members to the result of a spread slowly.
-    const shared: Attributes = Object.assign({}, network)
-    addVersion(shared, facts.protocolVersion)
-    addOutcome(shared, facts.ending, side)
-    shared[ATTRIBUTE.server] = server
-    this.#endSpan(facts, shared)
+    const ended: Attributes = {}
+    addVersion(ended, facts.protocolVersion)
+    addOutcome(ended, facts.ending, side)
+    ended[ATTRIBUTE.server] = server
+    this.#endSpan(facts, ended)
     if (message.method === LISTEN_METHOD) return
-    this.#addMeasured(shared)
-    durations.record(side === 'server' ? 'serverOperation' : 'clientOperation', facts.durationMs, shared)
+    // `Object.assign()`, because V8 adds new members to the result of a spread slowly.
+    const measured = Object.assign({}, network, ended)
+    this.#addMeasured(measured)
+    durations.record(side === 'server' ? 'serverOperation' : 'clientOperation', facts.durationMs, measured)
   }
 
-  #endSpan({ ending, session }: SpanFacts, shared: Attributes): void {
+  /** Those of the network it has had since its start. */
+  #endSpan({ ending, session }: SpanFacts, ended: Attributes): void {
     const { span } = this.#parts
     if (!span) return
     if (span.isRecording()) {
-      span.setAttributes(shared)
+      span.setAttributes(ended)
       if (session !== undefined) span.setAttribute(ATTRIBUTE.sessionId, session)
-      if (shared[ATTRIBUTE.errorType] !== undefined) {
+      if (ended[ATTRIBUTE.errorType] !== undefined) {
         const { message } = ending
         span.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) })
       }
