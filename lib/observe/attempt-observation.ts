@@ -42,25 +42,27 @@ export class AttemptObservation {
     this.#items = observedMessages(exchange.message)
   }
 
-  async send(send: Handle): Promise<Reply> {
+  send(send: Handle): Promise<Reply> {
     const { telemetry } = this.#parts
     const sent = telemetry ? this.#traced(telemetry) : this.#exchange
     const { span } = this.#items[0]!
-    try {
-      const reply = await (span ? span.run(() => send(sent)) : send(sent))
-      return this.watch(reply)
-    } catch (error) {
-      const status = error instanceof GatewayError ? error.status : undefined
-      this.#finish(this.#isUnoffered(status) ? UNOFFERED : endingByFault(error, this.#exchange.life.stopped))
-      throw error
-    }
+    const sending = span ? span.run(() => send(sent)) : send(sent)
+    return sending.then(
+      (reply) => this.watch(reply),
+      (error: unknown) => this.#failed(error),
+    )
+  }
+
+  #failed(error: unknown): never {
+    const status = error instanceof GatewayError ? error.status : undefined
+    this.#finish(this.#isUnoffered(status) ? UNOFFERED : endingByFault(error, this.#exchange.life.stopped))
+    throw error
   }
 
   /** The exchange with each span's trace context in its message, and the first one's in the headers. */
   #traced(telemetry: TelemetryObserver): Exchange {
     const exchange = this.#exchange
-    const spans = this.#items.map((item) => this.#spanOf(item, telemetry))
-    const traces = spans.map((span) => span?.trace)
+    const traces = this.#items.map((item) => this.#spanOf(item, telemetry)?.trace)
     const first = traces.find((trace) => trace !== undefined)
     if (!first) return exchange
     const message = withTraces(exchange.message!, traces)
@@ -220,7 +222,7 @@ function withTrace<M extends Message>(message: M, trace: TraceFields | undefined
   const text =
     addedTrace(message.text, before, trace) ??
     patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
-  return Object.assign({}, message, { params, text })
+  return { ...message, params, text }
 }
 
 /** Adds the fields to `_meta`; `undefined` if it has one of them already, or if there is no object to add them to. */
