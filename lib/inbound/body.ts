@@ -138,11 +138,11 @@ function flawed(flaw: TextFlaw): GatewayError {
  * The gateway and the server must read a message alike, so a text that parsers may read differently is refused.
  */
 function parseBody(bytes: Buffer): RequestBody {
-  return contentOf(bytes, decoded(bytes))
+  return contentOf(bytes, decodedBody(bytes))
 }
 
 /** ASCII, as most messages are, is decoded as Latin-1, which costs about half. */
-function decoded(bytes: Buffer): string {
+function decodedBody(bytes: Buffer): string {
   if (isAscii(bytes)) return bytes.toString('latin1')
   if (!isUtf8(bytes)) throw new GatewayError('parse_error', 'The body is not valid UTF-8')
   return bytes.toString()
