@@ -26,6 +26,9 @@ interface Wanted {
   readonly parse?: ((text: string) => unknown) | undefined
 }
 
+/** Takes the response, or `undefined` without one. */
+type Settle = (response: ResponseMessage | undefined) => void
+
 /** Whether a response answers the request; an error may have no id. (JSON-RPC 2.0, 5) */
 type IsWanted = (response: ResponseMessage) => boolean
 
@@ -38,9 +41,9 @@ export function peekResponse(reply: Reply, wanted: Wanted = {}): Promise<Respons
   return new Promise((resolve) => startPeek(reply, resolve, wanted))
 }
 
-function startPeek(reply: JsonReply | EventsReply, resolve: PeekSink['resolve'], wanted: Wanted): void {
+function startPeek(reply: JsonReply | EventsReply, settle: Settle, wanted: Wanted): void {
   const Peek = reply.kind === 'events' ? EventsPeek : JsonPeek
-  new Peek(reply.body, resolve, wanted).start()
+  new Peek(reply.body, settle, wanted).start()
 }
 
 /**
@@ -84,14 +87,14 @@ abstract class PeekSink implements Sink {
   protected readonly isWanted: IsWanted
   protected readonly parse: (text: string) => unknown
   readonly #body: Body
-  readonly resolve: (response: ResponseMessage | undefined) => void
+  readonly #onSettled: Settle
   readonly #wanted: Wanted
   #timer: NodeJS.Timeout | undefined
   #isSettled = false
 
-  constructor(body: Body, resolve: (response: ResponseMessage | undefined) => void, wanted: Wanted) {
+  constructor(body: Body, settle: Settle, wanted: Wanted) {
     this.#body = body
-    this.resolve = resolve
+    this.#onSettled = settle
     this.#wanted = wanted
     this.maxBytes = wanted.maxBytes ?? MAX_BYTES
     this.isWanted = isWantedOf(wanted)
@@ -122,7 +125,7 @@ abstract class PeekSink implements Sink {
     this.#isSettled = true
     clearTimeout(this.#timer)
     this.#body.unread(this.chunks.take())
-    this.resolve(response)
+    this.#onSettled(response)
   }
 }
 
