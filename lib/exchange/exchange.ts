@@ -4,7 +4,7 @@ import type { RequestId, ServerConfig, UpstreamState } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
 import { patchObject } from './json-patch.ts'
 import type { Lifetime } from './lifetime.ts'
-import { type Message, requestIdsOf } from './message.ts'
+import { type Message, type NotificationMessage, type RequestMessage, requestIdsOf, withString } from './message.ts'
 import type { ClientSession, Origin } from './origin.ts'
 import { withParamHeaders, withTrueName } from './repeating-headers.ts'
 
@@ -117,8 +117,18 @@ export class Exchange implements ExchangeParts {
     const params = edits.params === undefined ? message.params : (JSON.parse(text) as { params?: JsonObject }).params
     const rewritten = { ...message, ...edits, params, text } as typeof message
     const crossing = paramHeaders === undefined ? this.headers : withParamHeaders(this.headers, paramHeaders)
-    const headers = withTrueName(crossing, rewritten)
-    return new Exchange({ ...this.#parts(), message: rewritten, headers, isRewritten: true })
+    return this.#rewritten(rewritten, crossing)
+  }
+
+  /**
+   * The same where one string of a request's parameters, which stands at this path, becomes another: nothing is parsed
+   * again, since JSON writes and reads a string alike.
+   */
+  rename(path: readonly string[], value: string): Exchange {
+    const { message } = this
+    if (message?.kind !== 'request') throw new TypeError('Only what a request names can be renamed')
+    const renamed = withString(message, path, value)
+    return renamed === message ? this : this.#rewritten(renamed, this.headers)
   }
 
   /** Whether it is a handshake, whose reply opens a session with the upstream. */
@@ -147,6 +157,10 @@ export class Exchange implements ExchangeParts {
    */
   get endsWithClient(): boolean {
     return this.verb === 'GET' || this.origin.era === 'modern'
+  }
+
+  #rewritten(message: RequestMessage | NotificationMessage, headers: ExchangeParts['headers']): Exchange {
+    return new Exchange({ ...this.#parts(), message, headers: withTrueName(headers, message), isRewritten: true })
   }
 
   #copy(changes: Changes, life: Lifetime): Exchange {

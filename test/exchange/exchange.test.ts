@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../../lib/errors.ts'
 import { Lifetime } from '../../lib/exchange/lifetime.ts'
-import { type Message, notificationOf, requestOf } from '../../lib/exchange/message.ts'
+import { type Message, notificationOf, type RequestMessage, requestOf } from '../../lib/exchange/message.ts'
 import { exchangeOf, originOf } from './parts.ts'
 
 const closing = new GatewayError('closing', 'The gateway is closing')
@@ -139,6 +139,48 @@ describe('rewriting', () => {
     for (const message of [undefined, response, batch]) {
       expect(() => exchangeOf({ message }).rewrite({ params: {} })).toThrow(TypeError)
     }
+  })
+})
+
+describe('renaming', () => {
+  const ODD =
+    ' { "id" : 7, "method" : "completion/complete", "params" : {"n":12345678901234567890, "ref":{"x":[1e2],"name":"o\\u006ee__a"}, "name": "one__a"} } '
+
+  test('HD9 changes one string in the text and in what it was parsed to, and nothing else', () => {
+    const message = { ...said(ODD), method: 'tools/call' } as RequestMessage
+    const exchange = exchangeOf({ message }, Buffer.from(ODD))
+    const renamed = exchange.rename(['name'], 'a "b"\ud800')
+    expect(renamed.body?.toString()).toBe(ODD.replace('"one__a"', String.raw`"a \"b\"\ud800"`))
+    expect((renamed.message as RequestMessage).params).toEqual(JSON.parse(renamed.message!.text).params)
+    expect((renamed.message as RequestMessage).params!['ref']).toBe(message.params!['ref'])
+    expect(exchange.message).toBe(message)
+    expect(message.params).toMatchObject({ name: 'one__a' })
+    expect([exchange.isRewritten, renamed.isRewritten]).toEqual([false, true])
+    expect(renamed.life).toBe(exchange.life)
+  })
+
+  test('finds a string below others, however it is written', () => {
+    const renamed = exchangeOf({ message: said(ODD) }).rename(['ref', 'name'], 'a')
+    expect(renamed.body?.toString()).toBe(ODD.replace('"o\\u006ee__a"', '"a"'))
+    expect((renamed.message as RequestMessage).params).toEqual(JSON.parse(renamed.message!.text).params)
+  })
+
+  test('lets the headers that repeat a name say the new one, encoded where it must be', () => {
+    const headers = { 'mcp-method': 'tools/call', 'mcp-name': 'forecast', 'mcp-param-city': 'Bern' }
+    const { headers: renamed } = exchangeOf({ headers }).rename(['name'], 'Wetter für heute')
+    expect(renamed).toEqual({ ...headers, 'mcp-name': expect.stringMatching(/^=\?base64\?/) })
+    expect(exchangeOf({ headers: {} }).rename(['name'], 'x').headers).toEqual({})
+  })
+
+  test('to the same name is no change', () => {
+    const exchange = exchangeOf()
+    expect(exchange.rename(['name'], 'forecast')).toBe(exchange)
+  })
+
+  test('is for requests that have such a string alone', () => {
+    const notification = exchangeOf({ message: notificationOf('legacy', 'notifications/cancelled', { requestId: 1 }) })
+    expect(() => notification.rename(['requestId'], 'x')).toThrow(TypeError)
+    expect(() => exchangeOf().rename(['uri'], 'x')).toThrow(TypeError)
   })
 })
 

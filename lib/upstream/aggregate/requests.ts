@@ -7,7 +7,7 @@ import { type RequestMessage, responseText } from '../../exchange/message.ts'
 import { peekResponse, readResponse } from '../../exchange/read-response.ts'
 import { LISTEN_METHOD } from '../../protocol.ts'
 import type { AggregateServer, ClientState, UpstreamState } from '../../types.ts'
-import { isObject, type JsonObject } from '../../util/json.ts'
+import { isObject, type JsonObject, member as memberOf } from '../../util/json.ts'
 import type { Aggregates } from './aggregates.ts'
 import { discoverAll, initializeAll } from './handshake.ts'
 import { LIST_KINDS, PROMPTS, TOOLS } from './list-kinds.ts'
@@ -19,25 +19,28 @@ import { emptyResult, methodNotFound, rpcErrorReply, RPC_CODE } from './rpc-repl
 import { replyToClient } from './to-client.ts'
 import { advertisedUri } from './uris.ts'
 
+const NAME_PATH = ['name']
+const URI_PATH = ['uri']
+
 /** How a request finds its member, and what it says to that member instead. */
 interface RequestRoute {
   find(exchange: Exchange, params: JsonObject, aggregates: Aggregates): Promise<Owned | undefined>
-  /** The parameters as the member knows them. */
-  own(params: JsonObject, name: string): JsonObject
+  /** Where in the parameters the name stands. */
+  at(params: JsonObject): readonly string[]
   unknown(message: RequestMessage): Reply
 }
 
 const byName = (list: typeof TOOLS, what: string): RequestRoute => ({
   find: async (exchange, { name }, { owners }) =>
     typeof name === 'string' ? owners.ofName(exchange, list, name) : undefined,
-  own: (params, name) => (params['name'] === name ? params : { ...params, name }),
+  at: () => NAME_PATH,
   unknown: (message) =>
     rpcErrorReply(message, RPC_CODE.invalidParams, `${what} not found: ${String(message.params?.['name'])}`),
 })
 
 const BY_URI: RequestRoute = {
   find: async (exchange, { uri }, { owners }) => (typeof uri === 'string' ? owners.ofUri(exchange, uri) : undefined),
-  own: (params, uri) => (params['uri'] === uri ? params : { ...params, uri }),
+  at: () => URI_PATH,
   unknown: (message) => {
     const code = message.era === 'modern' ? RPC_CODE.invalidParams : RPC_CODE.resourceNotFound
     return rpcErrorReply(message, code, 'Resource not found', { uri: message.params?.['uri'] })
@@ -50,11 +53,7 @@ const BY_REFERENCE: RequestRoute = {
     if (type === 'ref/prompt' && typeof name === 'string') return owners.ofName(exchange, PROMPTS, name)
     return type === 'ref/resource' && typeof uri === 'string' ? owners.ofUri(exchange, uri, true) : undefined
   },
-  own(params, name) {
-    const ref = params['ref'] as JsonObject
-    const key = ref['type'] === 'ref/prompt' ? 'name' : 'uri'
-    return ref[key] === name ? params : { ...params, ref: { ...ref, [key]: name } }
-  },
+  at: ({ ref }) => ['ref', memberOf(ref, 'type') === 'ref/prompt' ? 'name' : 'uri'],
   unknown: (message) => rpcErrorReply(message, RPC_CODE.invalidParams, 'Nothing to complete has this name'),
 }
 
@@ -116,10 +115,9 @@ async function sendOn(
   const owned = await route.find(exchange, params, aggregates)
   if (!owned) return route.unknown(message)
   const { member, name } = owned
-  const own = route.own(params, name)
   const hasUris = separatorOf(exchange.config as AggregateServer) !== false
   const forget = aggregates.noteCall(exchange, message.id, { member: member.name })
-  const sent = own === params ? exchange : exchange.rewrite({ params: own })
+  const sent = exchange.rename(route.at(params), name)
   try {
     const reply = await aggregates.sessions.send(sent, member)
     // The answer is there: nobody cancels it any more. Behind a stream it may be yet to come.
