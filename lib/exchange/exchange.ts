@@ -96,11 +96,8 @@ export class Exchange implements ExchangeParts {
    */
   forMember(server: string, session: ClientSession | undefined, changes: Changes, life: Lifetime): Exchange {
     const path = [...this.path, server]
-    const copy = this.#copy({ ...changes, path }, life)
-    return new Exchange(
-      { ...copy.#parts(), origin: this.origin.ofMember(server, session), isRewritten: true },
-      copy.#body,
-    )
+    const origin = this.origin.ofMember(server, session)
+    return this.#made({ ...this.#parts(), ...changes, path, origin, life, isRewritten: true })
   }
 
   /**
@@ -164,8 +161,12 @@ export class Exchange implements ExchangeParts {
   }
 
   #copy(changes: Changes, life: Lifetime): Exchange {
-    const isSame = !('message' in changes) || changes.message === this.message
-    return new Exchange({ ...this.#parts(), ...changes, life }, isSame ? this.#body : undefined)
+    return this.#made({ ...this.#parts(), ...changes, life })
+  }
+
+  /** The bytes stay with the message that they are. */
+  #made(parts: ExchangeParts): Exchange {
+    return new Exchange(parts, parts.message === this.message ? this.#body : undefined)
   }
 
   #parts(): ExchangeParts {

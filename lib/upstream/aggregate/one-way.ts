@@ -74,7 +74,7 @@ async function tell(exchange: Exchange, members: readonly Member[], { sessions, 
       const state = isModern ? undefined : sessions.stateOf(exchange, member)
       if (!state && !isModern) return
       try {
-        drainReply(await sendToMember(enter(exchange, member, { state }), member, parts))
+        drainReply(await sendToMember(enter(exchange, member, state), member, parts))
       } catch (error) {
         if (isElsewhere(error)) throw error
       }
