@@ -1,7 +1,7 @@
 /** Changes messages of a reply on their way to the client; all other messages keep their bytes. */
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
-import { type Body, BufferBody, COMPLETE, type End } from './body.ts'
+import { type Body, COMPLETE, type End } from './body.ts'
 import { breakOf, MappedBody } from './mapped-body.ts'
 import { MappedDocument, messageIn } from './mapped-document.ts'
 import type { Message } from './message.ts'
@@ -40,13 +40,12 @@ export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) =
     return { ...reply, body: new MappedEvents(reply.body, wants, fn), resumeAfter }
   }
   if (reply.kind !== 'json' || !wants.responses) return reply
-  const { 'content-length': _, ...headers } = reply.headers
   const isWanted = typeof wants.responses === 'function' ? wants.responses : undefined
   const whole = isWanted && reply.body.whole()
-  const body = whole ? new BufferBody(whole) : reply.body
-  return whole && !isWanted(whole)
-    ? { ...reply, body }
-    : { ...reply, headers, body: new MappedDocument(body, fn, isWanted) }
+  if (whole) reply.body.unread([whole])
+  if (whole && !isWanted(whole)) return reply
+  const { 'content-length': _, ...headers } = reply.headers
+  return { ...reply, headers, body: new MappedDocument(reply.body, fn, isWanted) }
 }
 
 function mappedId(id: string | undefined, { eventIds }: Wants): string | undefined {
