@@ -73,7 +73,11 @@ export class Aggregates {
   }
 }
 
-/** Ids are compared with their type. (UT4) The end of a session's id tells it from others: a sealed one is long. */
+/**
+ * Ids are compared with their type. (UT4) The end of a session's id, which has no space, tells it from others: a sealed
+ * one is long.
+ */
 function callKey(sessionId: string, id: RequestId): string {
-  return JSON.stringify([sessionId.slice(-KEY_CHARS), id])
+  const mark = typeof id === 'string' ? ' "' : ' '
+  return sessionId.slice(-KEY_CHARS) + mark + id
 }
