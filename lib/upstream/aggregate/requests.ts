@@ -6,7 +6,8 @@ import type { Reply } from '../../exchange/reply.ts'
 import { type RequestMessage, responseText } from '../../exchange/message.ts'
 import { peekResponse, readResponse } from '../../exchange/read-response.ts'
 import { LISTEN_METHOD } from '../../protocol.ts'
-import type { AggregateServer, ClientState, UpstreamState } from '../../types.ts'
+import type { AggregateServer, Awaitable, ClientState, UpstreamState } from '../../types.ts'
+import { isPromise } from '../../util/awaitable.ts'
 import { isObject, type JsonObject, member as memberOf } from '../../util/json.ts'
 import type { Aggregates } from './aggregates.ts'
 import { discoverAll, initializeAll } from './handshake.ts'
@@ -24,14 +25,14 @@ const URI_PATH = ['uri']
 
 /** How a request finds its member, and what it says to that member instead. */
 interface RequestRoute {
-  find(exchange: Exchange, params: JsonObject, aggregates: Aggregates): Promise<Owned | undefined>
+  find(exchange: Exchange, params: JsonObject, aggregates: Aggregates): Awaitable<Owned | undefined>
   /** Where in the parameters the name stands. */
   at(params: JsonObject): readonly string[]
   unknown(message: RequestMessage): Reply
 }
 
 const byName = (list: typeof TOOLS, what: string): RequestRoute => ({
-  find: async (exchange, { name }, { owners }) =>
+  find: (exchange, { name }, { owners }) =>
     typeof name === 'string' ? owners.ofName(exchange, list, name) : undefined,
   at: () => NAME_PATH,
   unknown: (message) =>
@@ -39,7 +40,7 @@ const byName = (list: typeof TOOLS, what: string): RequestRoute => ({
 })
 
 const BY_URI: RequestRoute = {
-  find: async (exchange, { uri }, { owners }) => (typeof uri === 'string' ? owners.ofUri(exchange, uri) : undefined),
+  find: (exchange, { uri }, { owners }) => (typeof uri === 'string' ? owners.ofUri(exchange, uri) : undefined),
   at: () => URI_PATH,
   unknown: (message) => {
     const code = message.era === 'modern' ? RPC_CODE.invalidParams : RPC_CODE.resourceNotFound
@@ -48,7 +49,7 @@ const BY_URI: RequestRoute = {
 }
 
 const BY_REFERENCE: RequestRoute = {
-  async find(exchange, { ref }, { owners }) {
+  find(exchange, { ref }, { owners }) {
     const { type, name, uri } = isObject(ref) ? ref : {}
     if (type === 'ref/prompt' && typeof name === 'string') return owners.ofName(exchange, PROMPTS, name)
     return type === 'ref/resource' && typeof uri === 'string' ? owners.ofUri(exchange, uri, true) : undefined
@@ -66,18 +67,19 @@ const ROUTES: ReadonlyMap<string, RequestRoute> = new Map([
   ['completion/complete', BY_REFERENCE],
 ])
 
-/** Methods of revisions with sessions alone. (ER2) */
-const LEGACY_ONLY: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
+/** Methods of revisions with sessions alone, which change what a session is subscribed to. (ER2) */
+const SUBSCRIBING: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
 
 /** Codes of errors that are a member's alone, beside all that name the server. */
 const OTHERS_OF_MEMBER: ReadonlySet<string> = new Set(['unavailable', 'loop_detected'])
 
-export async function answerRequest(
+/** Throws at once for what is no request of the session. */
+export function answerRequest(
   exchange: Exchange,
   message: RequestMessage,
   upstreamId: string,
   aggregates: Aggregates,
-): Promise<Reply> {
+): Awaitable<Reply> {
   const { method, era } = message
   const isModern = era === 'modern'
   const list = LIST_KINDS.get(method)
@@ -90,7 +92,7 @@ export async function answerRequest(
       }),
     )
   }
-  const route = isModern && LEGACY_ONLY.has(method) ? undefined : ROUTES.get(method)
+  const route = isModern && SUBSCRIBING.has(method) ? undefined : ROUTES.get(method)
   if (route) return sendOn(exchange, message, route, aggregates)
   if (isModern) {
     if (method === 'server/discover') return discoverAll(exchange, aggregates)
@@ -112,7 +114,8 @@ async function sendOn(
   aggregates: Aggregates,
 ): Promise<Reply> {
   const params = message.params ?? {}
-  const owned = await route.find(exchange, params, aggregates)
+  const found = route.find(exchange, params, aggregates)
+  const owned = isPromise(found) ? await found : found
   if (!owned) return route.unknown(message)
   const { member, name } = owned
   const hasUris = separatorOf(exchange.config as AggregateServer) !== false
@@ -122,7 +125,7 @@ async function sendOn(
     const reply = await aggregates.sessions.send(sent, member)
     // The answer is there: nobody cancels it any more. Behind a stream it may be yet to come.
     if (reply.kind !== 'events') forget()
-    await keepSubscription(exchange, message, owned, reply, aggregates)
+    if (SUBSCRIBING.has(message.method)) await keepSubscription(exchange, message, owned, reply, aggregates)
     return replyToClient(reply, { member, hasUris })
   } catch (error) {
     if (exchange.life.stopped || !isOfMember(error)) throw error
@@ -207,7 +210,6 @@ async function keepSubscription(
   reply: Reply,
   aggregates: Aggregates,
 ): Promise<void> {
-  if (method !== 'resources/subscribe' && method !== 'resources/unsubscribe') return
   const response = await peekResponse(reply, { id })
   if (!response || response.error !== undefined) return
   const uri = advertisedUri(member.name, name)
