@@ -4,7 +4,7 @@ import type { RequestId, ServerConfig, UpstreamState } from '../types.ts'
 import type { JsonObject } from '../util/json.ts'
 import { patchObject } from './json-patch.ts'
 import type { Lifetime } from './lifetime.ts'
-import { type Message, type NotificationMessage, type RequestMessage, requestIdsOf, withString } from './message.ts'
+import { type Message, requestIdsOf } from './message.ts'
 import type { ClientSession, Origin } from './origin.ts'
 import { withParamHeaders, withTrueName } from './repeating-headers.ts'
 
@@ -35,6 +35,9 @@ export interface ExchangeParts {
 type Changes = Partial<
   Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'config' | 'path' | 'isOwn' | 'continues'>
 >
+
+/** What is given for an exchange at a member. */
+type MemberEntry = Required<Omit<ExchangeParts, 'origin' | 'path' | 'isRewritten'>>
 
 /** The members that `rewrite()` replaces. */
 export interface Edits {
@@ -94,10 +97,24 @@ export class Exchange implements ExchangeParts {
    * A copy for a member of an aggregate: under the member's name, in its part of the session, and to be authorized by its
    * rules, too.
    */
-  forMember(server: string, session: ClientSession | undefined, changes: Changes, life: Lifetime): Exchange {
-    const path = [...this.path, server]
+  forMember(server: string, session: ClientSession | undefined, entry: MemberEntry): Exchange {
+    const { life, config, verb, message, state, headers, isOwn, continues } = entry
     const origin = this.origin.ofMember(server, session)
-    return this.#made({ ...this.#parts(), ...changes, path, origin, life, isRewritten: true })
+    const path = [...this.path, server]
+    // Each part by its name: an object that is spread into another costs more than all the rest here.
+    return this.#made({
+      origin,
+      life,
+      config,
+      path,
+      verb,
+      message,
+      state,
+      headers,
+      isOwn,
+      continues,
+      isRewritten: true,
+    })
   }
 
   /**
@@ -114,18 +131,8 @@ export class Exchange implements ExchangeParts {
     const params = edits.params === undefined ? message.params : (JSON.parse(text) as { params?: JsonObject }).params
     const rewritten = { ...message, ...edits, params, text } as typeof message
     const crossing = paramHeaders === undefined ? this.headers : withParamHeaders(this.headers, paramHeaders)
-    return this.#rewritten(rewritten, crossing)
-  }
-
-  /**
-   * The same where one string of a request's parameters, which stands at this path, becomes another: nothing is parsed
-   * again, since JSON writes and reads a string alike.
-   */
-  rename(path: readonly string[], value: string): Exchange {
-    const { message } = this
-    if (message?.kind !== 'request') throw new TypeError('Only what a request names can be renamed')
-    const renamed = withString(message, path, value)
-    return renamed === message ? this : this.#rewritten(renamed, this.headers)
+    const headers = withTrueName(crossing, rewritten)
+    return new Exchange({ ...this.#parts(), message: rewritten, headers, isRewritten: true })
   }
 
   /** Whether it is a handshake, whose reply opens a session with the upstream. */
@@ -154,10 +161,6 @@ export class Exchange implements ExchangeParts {
    */
   get endsWithClient(): boolean {
     return this.verb === 'GET' || this.origin.era === 'modern'
-  }
-
-  #rewritten(message: RequestMessage | NotificationMessage, headers: ExchangeParts['headers']): Exchange {
-    return new Exchange({ ...this.#parts(), message, headers: withTrueName(headers, message), isRewritten: true })
   }
 
   #copy(changes: Changes, life: Lifetime): Exchange {

@@ -41,9 +41,6 @@ export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) =
   }
   if (reply.kind !== 'json' || !wants.responses) return reply
   const isWanted = typeof wants.responses === 'function' ? wants.responses : undefined
-  const whole = isWanted && reply.body.whole()
-  if (whole) reply.body.unread([whole])
-  if (whole && !isWanted(whole)) return reply
   const { 'content-length': _, ...headers } = reply.headers
   return { ...reply, headers, body: new MappedDocument(reply.body, fn, isWanted) }
 }

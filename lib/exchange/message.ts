@@ -78,17 +78,17 @@ export function notificationOf(era: Era, method: string, params?: JsonObject): N
 }
 
 /**
- * A request in which the string at this path of the parameters is another; all else keeps its bytes, and what it was
- * parsed to. The same request, if the string is the same.
+ * A request in which the string at this path, `params` first, is another; all else keeps its bytes, and what it was
+ * parsed to. The same request, if the string is the same. Nothing is parsed again: JSON writes and reads a string alike.
  */
 export function withString(message: RequestMessage, path: readonly string[], value: string): RequestMessage {
-  const { text } = message
-  const params = stringIn(message.params, path, 0, value)
+  const { era, id, method, text } = message
+  const params = stringIn(message.params, path, 1, value)
   if (params === message.params) return message
-  const range = rangeAt(text, ['params', ...path])
+  const range = rangeAt(text, path)
   if (!range) throw new TypeError('The parameters have no string at this path')
-  const [start, end] = range
-  return { ...message, params, text: text.slice(0, start) + JSON.stringify(value) + text.slice(end) }
+  const edited = text.slice(0, range[0]) + JSON.stringify(value) + text.slice(range[1])
+  return { kind: 'request', era, id, method, params, text: edited }
 }
 
 function stringIn(

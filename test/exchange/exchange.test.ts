@@ -1,9 +1,10 @@
 // One message on its way: what its copies share, what they say, and in whose context hooks are asked.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
+import type { ClientSession } from '../../lib/exchange/exchange.ts'
 import { GatewayError } from '../../lib/errors.ts'
 import { Lifetime } from '../../lib/exchange/lifetime.ts'
-import { type Message, notificationOf, type RequestMessage, requestOf } from '../../lib/exchange/message.ts'
+import { type Message, notificationOf, requestOf } from '../../lib/exchange/message.ts'
 import { exchangeOf, originOf } from './parts.ts'
 
 const closing = new GatewayError('closing', 'The gateway is closing')
@@ -142,45 +143,29 @@ describe('rewriting', () => {
   })
 })
 
-describe('renaming', () => {
-  const ODD =
-    ' { "id" : 7, "method" : "completion/complete", "params" : {"n":12345678901234567890, "ref":{"x":[1e2],"name":"o\\u006ee__a"}, "name": "one__a"} } '
+describe('for a member of an aggregate', () => {
+  const TOLD = { config: { url: 'http://127.0.0.1:2/mcp' }, state: undefined, headers: { a: '1' } }
 
-  test('HD9 changes one string in the text and in what it was parsed to, and nothing else', () => {
-    const message = { ...said(ODD), method: 'tools/call' } as RequestMessage
-    const exchange = exchangeOf({ message }, Buffer.from(ODD))
-    const renamed = exchange.rename(['name'], 'a "b"\ud800')
-    expect(renamed.body?.toString()).toBe(ODD.replace('"one__a"', String.raw`"a \"b\"\ud800"`))
-    expect((renamed.message as RequestMessage).params).toEqual(JSON.parse(renamed.message!.text).params)
-    expect((renamed.message as RequestMessage).params!['ref']).toBe(message.params!['ref'])
-    expect(exchange.message).toBe(message)
-    expect(message.params).toMatchObject({ name: 'one__a' })
-    expect([exchange.isRewritten, renamed.isRewritten]).toEqual([false, true])
-    expect(renamed.life).toBe(exchange.life)
+  test('stands under its name, in its session, and is to be authorized again', () => {
+    const exchange = exchangeOf({}, Buffer.from(TEXT))
+    const session = { id: 's~crm' } as unknown as ClientSession
+    const { verb, message } = exchange
+    const life = new Lifetime()
+    const entry = { ...TOLD, life, verb, message, isOwn: false, continues: false }
+    const entered = exchange.forMember('weather/crm', session, entry)
+    expect(entered).toMatchObject({ ...TOLD, path: ['weather', 'weather/crm'], isRewritten: true, isOwn: false })
+    expect([entered.life, entered.origin.session, entered.origin.server]).toEqual([life, session, 'weather/crm'])
+    expect([entered.body, entered.message]).toEqual([exchange.body, message])
+    expect([exchange.path, exchange.isRewritten]).toEqual([['weather'], false])
   })
 
-  test('finds a string below others, however it is written', () => {
-    const renamed = exchangeOf({ message: said(ODD) }).rename(['ref', 'name'], 'a')
-    expect(renamed.body?.toString()).toBe(ODD.replace('"o\\u006ee__a"', '"a"'))
-    expect((renamed.message as RequestMessage).params).toEqual(JSON.parse(renamed.message!.text).params)
-  })
-
-  test('lets the headers that repeat a name say the new one, encoded where it must be', () => {
-    const headers = { 'mcp-method': 'tools/call', 'mcp-name': 'forecast', 'mcp-param-city': 'Bern' }
-    const { headers: renamed } = exchangeOf({ headers }).rename(['name'], 'Wetter für heute')
-    expect(renamed).toEqual({ ...headers, 'mcp-name': expect.stringMatching(/^=\?base64\?/) })
-    expect(exchangeOf({ headers: {} }).rename(['name'], 'x').headers).toEqual({})
-  })
-
-  test('to the same name is no change', () => {
-    const exchange = exchangeOf()
-    expect(exchange.rename(['name'], 'forecast')).toBe(exchange)
-  })
-
-  test('is for requests that have such a string alone', () => {
-    const notification = exchangeOf({ message: notificationOf('legacy', 'notifications/cancelled', { requestId: 1 }) })
-    expect(() => notification.rename(['requestId'], 'x')).toThrow(TypeError)
-    expect(() => exchangeOf().rename(['uri'], 'x')).toThrow(TypeError)
+  test('has the bytes of its own message', () => {
+    const exchange = exchangeOf({}, Buffer.from(TEXT))
+    const other = requestOf('legacy', 2, 'ping')
+    const entry = { ...TOLD, life: exchange.life, verb: 'POST', message: other, isOwn: true, continues: true } as const
+    const entered = exchange.forMember('weather/crm', undefined, entry)
+    expect(entered.body?.toString()).toBe(other.text)
+    expect([entered.isOwn, entered.continues]).toEqual([true, true])
   })
 })
 

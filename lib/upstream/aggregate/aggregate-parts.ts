@@ -27,7 +27,9 @@ export interface AggregateParts {
 }
 
 /** What a member's exchange has otherwise than the client's; its headers are added to those of the client. */
-export type MemberChanges = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'headers' | 'isOwn' | 'continues'>>
+export type MemberChanges = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'isOwn' | 'continues'>> & {
+  readonly headers?: ExchangeParts['headers'] | undefined
+}
 
 const NO_CHANGES: MemberChanges = {}
 
@@ -45,9 +47,17 @@ export function enter(
   const { session } = exchange.origin
   const { server, name, config } = member
   const crossing = headersFor(exchange.headers, state)
-  const headers = changes.headers ? { ...crossing, ...changes.headers } : crossing
-  const own = session && new MemberSession(session, name)
-  return exchange.forMember(server, own, { ...changes, headers, config, state }, life)
+  const { verb = exchange.verb, isOwn = exchange.isOwn, continues = exchange.continues } = changes
+  return exchange.forMember(server, session && new MemberSession(session, name), {
+    life,
+    config,
+    verb,
+    message: 'message' in changes ? changes.message : exchange.message,
+    state,
+    headers: changes.headers ? { ...crossing, ...changes.headers } : crossing,
+    isOwn,
+    continues,
+  })
 }
 
 /** The client's headers with the revision of the member's session, and without the id of an event of the client's. */

@@ -3,12 +3,14 @@ import { GatewayError, isCode } from '../../errors.ts'
 import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Reply } from '../../exchange/reply.ts'
-import { type RequestMessage, responseText } from '../../exchange/message.ts'
+import { type RequestMessage, responseText, withString } from '../../exchange/message.ts'
+import { withTrueName } from '../../exchange/repeating-headers.ts'
 import { peekResponse, readResponse } from '../../exchange/read-response.ts'
 import { LISTEN_METHOD } from '../../protocol.ts'
 import type { AggregateServer, Awaitable, ClientState, UpstreamState } from '../../types.ts'
 import { isPromise } from '../../util/awaitable.ts'
 import { isObject, type JsonObject, member as memberOf } from '../../util/json.ts'
+import type { MemberChanges } from './aggregate-parts.ts'
 import type { Aggregates } from './aggregates.ts'
 import { discoverAll, initializeAll } from './handshake.ts'
 import { LIST_KINDS, PROMPTS, TOOLS } from './list-kinds.ts'
@@ -20,13 +22,13 @@ import { emptyResult, methodNotFound, rpcErrorReply, RPC_CODE } from './rpc-repl
 import { replyToClient } from './to-client.ts'
 import { advertisedUri } from './uris.ts'
 
-const NAME_PATH = ['name']
-const URI_PATH = ['uri']
+const NAME_PATH = ['params', 'name']
+const URI_PATH = ['params', 'uri']
 
 /** How a request finds its member, and what it says to that member instead. */
 interface RequestRoute {
   find(exchange: Exchange, params: JsonObject, aggregates: Aggregates): Awaitable<Owned | undefined>
-  /** Where in the parameters the name stands. */
+  /** Where in the message the name stands. */
   at(params: JsonObject): readonly string[]
   unknown(message: RequestMessage): Reply
 }
@@ -54,7 +56,7 @@ const BY_REFERENCE: RequestRoute = {
     if (type === 'ref/prompt' && typeof name === 'string') return owners.ofName(exchange, PROMPTS, name)
     return type === 'ref/resource' && typeof uri === 'string' ? owners.ofUri(exchange, uri, true) : undefined
   },
-  at: ({ ref }) => ['ref', memberOf(ref, 'type') === 'ref/prompt' ? 'name' : 'uri'],
+  at: ({ ref }) => ['params', 'ref', memberOf(ref, 'type') === 'ref/prompt' ? 'name' : 'uri'],
   unknown: (message) => rpcErrorReply(message, RPC_CODE.invalidParams, 'Nothing to complete has this name'),
 }
 
@@ -120,9 +122,9 @@ async function sendOn(
   const { member, name } = owned
   const hasUris = separatorOf(exchange.config as AggregateServer) !== false
   const forget = aggregates.noteCall(exchange, message.id, { member: member.name })
-  const sent = exchange.rename(route.at(params), name)
+  const changes = changesOf(exchange, withString(message, route.at(params), name))
   try {
-    const reply = await aggregates.sessions.send(sent, member)
+    const reply = await aggregates.sessions.send(exchange, member, changes)
     // The answer is there: nobody cancels it any more. Behind a stream it may be yet to come.
     if (reply.kind !== 'events') forget()
     if (SUBSCRIBING.has(message.method)) await keepSubscription(exchange, message, owned, reply, aggregates)
@@ -131,6 +133,12 @@ async function sendOn(
     if (exchange.life.stopped || !isOfMember(error)) throw error
     return memberError(error, exchange, member, aggregates)
   }
+}
+
+/** The message that a member gets, and the headers that repeat the name in it, where the client sent such. (HD9) */
+function changesOf({ headers }: Exchange, message: RequestMessage): MemberChanges {
+  const own = withTrueName(headers, message)
+  return { message, headers: own === headers ? undefined : own }
 }
 
 /** Whether the way to a member failed, which is no fault of the aggregate: what concerns the client is left as it is. */

@@ -7,11 +7,11 @@ type MapUri = (uri: string) => string
 const MAX_TOOL_RESULTS = 4
 
 /** Up to how many bytes it is cheaper to decode them all than to search in them. */
-const SHORT_BYTES = 1024
+const MAX_DECODED_BYTES = 1024
 
 /** Whether JSON may contain one of the keys whose value is mapped. A key may be spelled with escapes. */
 export function mayHaveUris(bytes: Buffer): boolean {
-  const json = bytes.length > SHORT_BYTES ? bytes : bytes.toString('latin1')
+  const json = bytes.length > MAX_DECODED_BYTES ? bytes : bytes.toString('latin1')
   return json.includes('uri"') || json.includes('Uri"') || json.includes('\\u')
 }
 
