@@ -2,7 +2,6 @@
 import { GatewayError } from '../../../errors.ts'
 import type { Out } from '../../../exchange/answer.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
-import { replaceValues } from '../../../exchange/json-text.ts'
 import { Lifetime } from '../../../exchange/lifetime.ts'
 import { mapMessages } from '../../../exchange/map-messages.ts'
 import type { Message, NotificationMessage, RequestMessage, ResponseMessage } from '../../../exchange/message.ts'
@@ -13,6 +12,7 @@ import { canBeResumedFrom } from '../../../exchange/sse.ts'
 import type { RequestId } from '../../../types.ts'
 import { type JsonObject, member } from '../../../util/json.ts'
 import { isLogged } from '../tables.ts'
+import { CallProgress } from './call-progress.ts'
 import { fetchStream } from './fetch-stream.ts'
 import { legacyRequest } from './legacy-request.ts'
 import { CallQuestions, questionOf, NOT_ASKED, type ServerQuestion } from './question.ts'
@@ -45,9 +45,9 @@ export class ServerCall {
   onGrowth: (() => void) | undefined
   readonly #capabilities: JsonObject
   readonly #questions = new CallQuestions()
+  readonly #progress: CallProgress
   #asked = 0
   #waiting: Waiting | undefined
-  #progress = -Infinity
   #response: ResponseMessage | undefined
   #fault: Error | undefined
   #after: string | undefined
@@ -59,6 +59,7 @@ export class ServerCall {
     this.id = id
     this.session = session
     this.#capabilities = capabilities
+    this.#progress = new CallProgress(id)
     this.life.onStop((reason) => this.#fail(reason))
   }
 
@@ -76,7 +77,7 @@ export class ServerCall {
 
   /** The approximate memory that it takes while it waits. */
   get bytes(): number {
-    return this.#questions.bytes + 2 * (this.#response?.text.length ?? 0)
+    return this.#questions.bytes + this.#progress.bytes + 2 * (this.#response?.text.length ?? 0)
   }
 
   /** Whether a client that waits wants log messages. */
@@ -143,10 +144,12 @@ export class ServerCall {
 
   /**
    * Sends the client's result to each question that it has answered, by key. The call fails where that fails. The client
-   * waits from now on: the server may report progress before it has accepted the last result.
+   * waits from now on, and is told how far the server has come: it may report progress before it has accepted the last result.
    */
   async answer(results: ReadonlyMap<string, string>, waiting: Waiting): Promise<void> {
     this.#waiting = waiting
+    const missed = this.#progress.take()
+    if (missed) void this.#tell(missed)
     for (const question of this.questions) {
       const result = results.get(question.key)
       if (result === undefined) continue
@@ -223,8 +226,10 @@ export class ServerCall {
   }
 
   /** Relays what the client wants to be told; a withdrawn question is no longer asked. */
-  async #tell({ method, params, text }: NotificationMessage): Promise<void> {
+  async #tell(message: NotificationMessage): Promise<void> {
+    const { method, params, text } = message
     if (method === 'notifications/cancelled') return this.#questions.delete(params?.['requestId'] as RequestId)
+    if (!this.#waiting && this.#progress.keep(message)) return this.onGrowth?.()
     const said = this.#relayed(method, params, text)
     if (said === undefined) return this.session.tell(method, params)
     const out = this.#waiting?.out
@@ -234,12 +239,7 @@ export class ServerCall {
   #relayed(method: string, params: unknown, text: string): string | undefined {
     const { progressToken, logLevel } = this.#waiting ?? {}
     if (method === 'notifications/message') return isLogged(member(params, 'level'), logLevel) ? text : undefined
-    if (method !== 'notifications/progress' || progressToken === undefined) return undefined
-    const progress = member(params, 'progress')
-    if (member(params, 'progressToken') !== this.id || typeof progress !== 'number') return undefined
-    if (progress <= this.#progress) return undefined
-    this.#progress = progress
-    return replaceValues(text, [{ path: ['params', 'progressToken'], value: progressToken }])
+    return method === 'notifications/progress' ? this.#progress.relayed(params, text, progressToken) : undefined
   }
 }
 

@@ -165,6 +165,31 @@ describe('asked in the stream of the call', () => {
     expect(said.at(-1)).toMatchObject({ id: 8, result: { resultType: 'complete' } })
   })
 
+  test('9 UT1 the last progress of those that came while the question waited is told to the client that comes back', async () => {
+    const { call, asked, stream } = await askOnStream()
+    const progressToken = callIdOf(server, 's1')
+    for (const [token, progress] of [
+      [progressToken, 1],
+      [progressToken, 2],
+      ['other', 3],
+    ]) {
+      stream.say({ method: 'notifications/progress', params: { progressToken: token, progress } })
+    }
+    await settled()
+    server.upstream.on('response', (answer) => {
+      answer.empty()
+      stream.say({ id: progressToken, result: { content: [] } })
+    })
+    const again = {
+      ...call,
+      params: { ...call.params, _meta: { ...(call.params!['_meta'] as object), progressToken: 5 } },
+    }
+    const { client } = await server.ask(retry(again, asked, { elicitation_1: ACCEPTED }))
+    const [progress, result] = client.events.entries.map(({ data }) => JSON.parse(data))
+    expect(progress.params).toEqual({ progressToken: 5, progress: 2 })
+    expect(result).toMatchObject({ id: 8, result: { resultType: 'complete' } })
+  })
+
   test('u4 SE7 a stream that breaks while its question waits is resumed, and the answer brings the result', async () => {
     const resumed: MemoryStream[] = []
     server.upstream.on('GET', (asked) => {
