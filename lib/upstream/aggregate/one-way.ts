@@ -42,7 +42,7 @@ export async function sendNotification(
       aggregates.fanIns.get(exchange.origin.session?.id ?? '')?.hurry()
     return reply
   }
-  const call = aggregates.callOf(exchange, message.params?.['requestId'] as RequestId)
+  const call = aggregates.calls.find(exchange, message.params?.['requestId'] as RequestId)
   if (call && 'cancel' in call) {
     call.cancel()
     return TAKEN

@@ -121,15 +121,18 @@ async function sendOn(
   if (!owned) return route.unknown(message)
   const { member, name } = owned
   const hasUris = separatorOf(exchange.config as AggregateServer) !== false
-  const forget = aggregates.noteCall(exchange, message.id, { member: member.name })
+  const { calls } = aggregates
+  const noted = calls.note(exchange, message.id, { member: member.name })
   const changes = changesOf(exchange, withString(message, route.at(params), name))
   try {
     const reply = await aggregates.sessions.send(exchange, member, changes)
     // The answer is there: nobody cancels it any more. Behind a stream it may be yet to come.
-    if (reply.kind !== 'events') forget()
+    if (reply.kind === 'events') calls.keep(noted)
+    else calls.forget(noted)
     if (SUBSCRIBING.has(message.method)) await keepSubscription(exchange, message, owned, reply, aggregates)
     return replyToClient(reply, { member, hasUris })
   } catch (error) {
+    calls.keep(noted)
     if (exchange.life.stopped || !isOfMember(error)) throw error
     return memberError(error, exchange, member, aggregates)
   }
@@ -165,13 +168,13 @@ async function whileCancellable(
 ): Promise<Reply> {
   if (!exchange.origin.session) return ask(exchange)
   const life = exchange.life.child()
-  const forget = aggregates.noteCall(exchange, id, {
+  const noted = aggregates.calls.note(exchange, id, {
     cancel: () => life.stop(new GatewayError('bad_request', 'The client cancelled the request')),
   })
   try {
     return await ask(exchange.fork({}, life))
   } finally {
-    forget()
+    aggregates.calls.forget(noted)
     life.end()
   }
 }
