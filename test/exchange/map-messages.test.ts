@@ -216,10 +216,10 @@ describe('a stream that is here to its end', () => {
     const reply = { ...source.reply([1]), endless: isEndless }
     source.say(text)
     source.end()
-    const mapped = mapMessages(reply, wants, () => ({ text: '{"other":1}' })) as Extract<Reply, { kind: 'events' }>
-    const bytes = mapped.body.whole()
-    if (bytes) mapped.body.unread([bytes])
-    const sink = collect(mapped)
+    const through = mapMessages(reply, wants, () => ({ text: '{"other":1}' })) as Extract<Reply, { kind: 'events' }>
+    const bytes = through.body.whole()
+    if (bytes) through.body.unread([bytes])
+    const sink = collect(through)
     expect(sink.ends).toEqual([{ how: 'complete' }])
     return { whole: bytes?.toString(), piped: bytesOf(sink) }
   }
@@ -239,9 +239,9 @@ describe('a stream that is here to its end', () => {
     const source = new Source()
     source.say(text)
     source.end()
-    const mapped = mapMessages(source.reply([1]), wants, () => ({ text: '{"other":1}' }))
-    expect(mapped.kind === 'events' && mapped.body.whole()).toBeUndefined()
-    const sink = collect(mapped)
+    const through = mapMessages(source.reply([1]), wants, () => ({ text: '{"other":1}' }))
+    expect(through.kind === 'events' && through.body.whole()).toBeUndefined()
+    const sink = collect(through)
     await turn()
     const isChanged = wants.eventIds !== undefined || wants.methods !== undefined || wants.responses === true
     expect([sink.ends, bytesOf(sink) !== text]).toEqual([[{ how: 'complete' }], isChanged])
