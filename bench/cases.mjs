@@ -27,6 +27,8 @@ const BRIDGED = [...TWO, 'gateway-http-bridge']
 const AGGREGATED = [...TWO, 'gateway-http-aggregate']
 const LONG_REQUESTS = ['pipe', 'undici', 'nginx', 'gateway-http']
 const INTERCEPTED = [...TWO, 'gateway-http-intercept']
+/** With what is told of each call; the SDK's own calls without the gateway's are the floor of telemetry. */
+const OBSERVED = ['audit', 'telemetry', 'sdk-calls', 'telemetry-unsampled', 'sdk-calls-unsampled']
 /** Those of all that a quick look leaves out. */
 const NOT_QUICK = new Set(['gateway-express4', 'haproxy', 'http-proxy-middleware'])
 
@@ -199,6 +201,14 @@ export const CASES = [
     job: 'calls',
     params: { connections: 16, bytes: 1_000 },
     proxies: INTERCEPTED,
+  }),
+  rounds({
+    name: 'calls-observed',
+    title: 'tools/call answered as JSON, 16 connections, with audit and with telemetry',
+    unit: 'call',
+    job: 'calls',
+    params: { connections: 16 },
+    proxies: [...TWO, ...OBSERVED.map((name) => `gateway-http-${name}`)],
   }),
   rounds({
     name: 'calls-full',

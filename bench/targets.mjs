@@ -79,6 +79,27 @@ const TARGETS = [
     value: against('calls-intercept-1kb', `${GATEWAY}-intercept`, GATEWAY),
     atMost: 1.25,
   },
+  { words: 'audit ÷ none', value: against('calls-observed', `${GATEWAY}-audit`, GATEWAY), atMost: 1.1 },
+  {
+    words: 'telemetry, sampled ÷ none',
+    value: against('calls-observed', `${GATEWAY}-telemetry`, GATEWAY),
+    atMost: 1.6,
+  },
+  {
+    words: "… ÷ the calls of OpenTelemetry's SDK alone",
+    value: against('calls-observed', `${GATEWAY}-telemetry`, `${GATEWAY}-sdk-calls`),
+    atMost: 1.25,
+  },
+  {
+    words: 'telemetry, unsampled ÷ none',
+    value: against('calls-observed', `${GATEWAY}-telemetry-unsampled`, GATEWAY),
+    atMost: 1.3,
+  },
+  {
+    words: "… ÷ the calls of OpenTelemetry's SDK alone, unsampled",
+    value: against('calls-observed', `${GATEWAY}-telemetry-unsampled`, `${GATEWAY}-sdk-calls-unsampled`),
+    atMost: 1.25,
+  },
   { words: 'sealed store ÷ memory store', value: against('calls-stores', `${GATEWAY}-sealed`, GATEWAY), atMost: 1.05 },
   {
     words: 'Redis store ÷ memory store',

@@ -1,6 +1,6 @@
 /** Patches the text of JSON: whatever a changed value shares with the one before keeps its very bytes. */
 import { isObject, type JsonObject, member } from '../util/json.ts'
-import { itemsOf, membersOf, rangeOfMember } from './json-text.ts'
+import { itemsOf, membersOf, rangeOfMember, startOfMember, startOfMembers } from './json-text.ts'
 
 /**
  * The text of `after`, made of the text of `before`. What is the same value keeps its bytes, numbers beyond 2^53, escapes
@@ -61,6 +61,20 @@ export function patchObjectAt(text: string, [key, ...below]: readonly string[], 
   }
   const [start, end] = range
   return text.slice(0, start) + patchObjectAt(text.slice(start, end), below, changes) + text.slice(end)
+}
+
+/**
+ * Puts the texts of members in front of those of the object at a path of keys, where each must stand once. It reads the
+ * text no further than to that object, and changes nothing else. `undefined` without such an object.
+ */
+export function addMembersAt(text: string, path: readonly string[], members: string): string | undefined {
+  let open = text.indexOf('{')
+  for (const key of path) {
+    open = startOfMember(text, open, key)
+    if (text[open] !== '{') return undefined
+  }
+  const comma = text[startOfMembers(text, open)] === '}' ? '' : ','
+  return `${text.slice(0, open + 1)}${members}${comma}${text.slice(open + 1)}`
 }
 
 /** Items are patched wherever they stand now; the white space around them stays as long as all of them do. */

@@ -12,21 +12,15 @@ export function afterSpace(text: string, from: number): number {
   }
 }
 
-/** A quote ends the string unless an odd number of backslashes precedes it. */
+/**
+ * The index after the string that opens at `start`, or the text's length if nothing ends it. A quote ends it unless an odd
+ * number of backslashes precedes it.
+ */
 export function afterString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
-    let escapes = 0
-    while (text.charCodeAt(end - 1 - escapes) === ESCAPE) escapes += 1
-    if (escapes % 2 === 0) return end + 1
-  }
-}
-
-/** The same for what may be long: its end is searched for. */
-export function afterLongString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let escapes = end - 1
-    while (text.charCodeAt(escapes) === ESCAPE) escapes -= 1
-    if ((end - escapes) % 2 === 1) return end + 1
+    let before = end - 1
+    while (text.charCodeAt(before) === ESCAPE) before -= 1
+    if ((end - before) % 2 === 1) return end + 1
   }
   return text.length
 }

@@ -1,7 +1,7 @@
 /** Edits JSON text in place: finds the range of a value and replaces it, so that the rest stays byte for byte. */
 import { COMMA } from '../util/ascii.ts'
 import { OPEN } from '../util/json-outline.ts'
-import { afterLongString, afterSpace, afterString, afterValue, STRING_END } from './json-scan.ts'
+import { afterSpace, afterString, afterValue, STRING_END } from './json-scan.ts'
 
 /** A member of an object: the text of its key, and the range of its value. */
 interface MemberRange {
@@ -93,6 +93,24 @@ function isKey(text: string, start: number, end: number, key: string): boolean {
   const longer = end - start - 2 - key.length
   if (longer === 0) return text.startsWith(key, start + 1) && !key.includes('\\')
   return longer > 0 && keyText(text, start, end) === key
+}
+
+/** Where a member's value begins in the object that opens at `open`; -1 without one. It reads no further than that. */
+export function startOfMember(text: string, open: number, name: string): number {
+  let at = afterSpace(text, open + 1)
+  while (text.charCodeAt(at) === STRING_END) {
+    const keyEnd = afterString(text, at)
+    const start = afterSpace(text, afterSpace(text, keyEnd) + 1)
+    if (keyText(text, at, keyEnd) === name) return start
+    at = afterSpace(text, afterValue(text, start))
+    if (text[at] === ',') at = afterSpace(text, at + 1)
+  }
+  return -1
+}
+
+/** Where the first member of the object that opens at `open` begins; that of its closing brace where it has none. */
+export function startOfMembers(text: string, open: number): number {
+  return afterSpace(text, open + 1)
 }
 
 interface AtPath {
@@ -202,7 +220,7 @@ export function outlineOf(text: string, withKeys: boolean = false): Outline {
     const code = text.charCodeAt(at)
     if (code === STRING_END) {
       keyStart = at
-      keyEnd = afterLongString(text, at)
+      keyEnd = afterString(text, at)
       at = keyEnd - 1
     } else if (code === 0x3a) {
       members += 1

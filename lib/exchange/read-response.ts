@@ -7,7 +7,7 @@ import { mayBeMessage, parseJson } from '../util/json.ts'
 import type { Body, End, Sink } from './body.ts'
 import type { Out } from './answer.ts'
 import { type Message, messageOf, type ResponseMessage } from './message.ts'
-import type { EventsReply, Reply } from './reply.ts'
+import type { EventsReply, JsonReply, Reply } from './reply.ts'
 import { createMessageReader, eventsOf, type MessageReader } from './sse.ts'
 
 /** A response longer than this is not read, in bytes. */
@@ -35,26 +35,33 @@ type IsWanted = (response: ResponseMessage) => boolean
  */
 export function peekResponse(reply: Reply, wanted: Wanted = {}): Promise<ResponseMessage | undefined> {
   if (reply.kind === 'empty') return Promise.resolve(undefined)
-  return new Promise((resolve) => {
-    const Peek = reply.kind === 'events' ? EventsPeek : JsonPeek
-    new Peek(reply.body, resolve, wanted).start()
-  })
+  return new Promise((resolve) => startPeek(reply, resolve, wanted))
+}
+
+function startPeek(reply: JsonReply | EventsReply, resolve: PeekSink['resolve'], wanted: Wanted): void {
+  const Peek = reply.kind === 'events' ? EventsPeek : JsonPeek
+  new Peek(reply.body, resolve, wanted).start()
 }
 
 /**
  * `peekResponse` with a time limit. A late event stream can still be relayed, with heartbeats that show the client it
  * is alive; a late JSON document cannot, so that case rejects with `upstream_timeout`.
  */
-export async function peekInTime(
+export function peekInTime(
   reply: Reply,
   id: RequestId | undefined,
   timeoutMs: number,
 ): Promise<ResponseMessage | undefined> {
-  let isLate = false
-  const response = await peekResponse(reply, { id, timeoutMs, onLate: () => (isLate = true) })
-  if (!isLate || reply.kind !== 'json') return response
-  reply.body.cancel()
-  throw new GatewayError('upstream_timeout', 'The server did not answer in time')
+  if (reply.kind !== 'json') return peekResponse(reply, { id, timeoutMs })
+  return new Promise((resolve, reject) => {
+    let isLate = false
+    const settle = (response: ResponseMessage | undefined): void => {
+      if (!isLate) return resolve(response)
+      reply.body.cancel()
+      reject(new GatewayError('upstream_timeout', 'The server did not answer in time'))
+    }
+    startPeek(reply, settle, { id, timeoutMs, onLate: () => (isLate = true) })
+  })
 }
 
 /**
@@ -77,14 +84,14 @@ abstract class PeekSink implements Sink {
   protected readonly isWanted: IsWanted
   protected readonly parse: (text: string) => unknown
   readonly #body: Body
-  readonly #resolve: (response: ResponseMessage | undefined) => void
+  readonly resolve: (response: ResponseMessage | undefined) => void
   readonly #wanted: Wanted
   #timer: NodeJS.Timeout | undefined
   #isSettled = false
 
   constructor(body: Body, resolve: (response: ResponseMessage | undefined) => void, wanted: Wanted) {
     this.#body = body
-    this.#resolve = resolve
+    this.resolve = resolve
     this.#wanted = wanted
     this.maxBytes = wanted.maxBytes ?? MAX_BYTES
     this.isWanted = isWantedOf(wanted)
@@ -115,7 +122,7 @@ abstract class PeekSink implements Sink {
     this.#isSettled = true
     clearTimeout(this.#timer)
     this.#body.unread(this.chunks.take())
-    this.#resolve(response)
+    this.resolve(response)
   }
 }
 

@@ -1,7 +1,7 @@
 /** Parses JSON that every parser reads alike: no duplicate keys, none that folds to a deciding one, no deep nesting. */
+import { afterString } from '../exchange/json-scan.ts'
 import { COLON, DOUBLE_QUOTE } from '../util/ascii.ts'
 import { isObject } from '../util/json.ts'
-import { closingQuote, closingQuoteInAscii } from '../util/json-bytes.ts'
 import { CLOSE, LOWER, OPEN } from '../util/json-outline.ts'
 import { type Level, MESSAGE_LEVEL } from './deciding-keys.ts'
 
@@ -19,9 +19,9 @@ export interface ParsedText {
   readonly flaw?: TextFlaw
 }
 
-/** `bytes` and `text` are the same JSON. Depth is checked before `JSON.parse`, which deep nesting makes expensive. */
-export function parseMessage(bytes: Buffer, text: string): ParsedText {
-  const members = membersInBytes(bytes, text)
+/** Depth is checked before `JSON.parse`, which deep nesting makes expensive. */
+export function parseMessage(text: string): ParsedText {
+  const members = membersInText(text)
   if (members === undefined) return { flaw: 'too-deep' }
   let json: unknown
   try {
@@ -38,33 +38,33 @@ export function parseMessage(bytes: Buffer, text: string): ParsedText {
 
 /**
  * How many members the objects within the deciding depth have, in JSON; `undefined` for a text that is nested too deep.
- * One pass over any bytes, since what decides is ASCII.
+ * The text is scanned and not its bytes, since a search in a string needs no call into C++.
  */
-function membersInBytes(bytes: Buffer, text: string): number | undefined {
-  const { length } = bytes
-  const isAscii = text.length === length
+function membersInText(text: string): number | undefined {
+  const { length } = text
   let members = 0
   let depth = 0
   for (let at = 0; at < length; at += 1) {
-    const byte = bytes[at]!
-    if (byte === DOUBLE_QUOTE) {
-      at = isAscii ? closingQuoteInAscii(bytes, text, at + 1) : closingQuote(bytes, at + 1)
-      if (at === -1) return members
-    } else if (byte === COLON) {
+    const code = text.charCodeAt(at)
+    // Digits, commas and white space, which most of what is outside of strings is, are less than a colon.
+    if (code < COLON) {
+      if (code === DOUBLE_QUOTE) at = afterString(text, at) - 1
+    } else if (code === COLON) {
       if (depth <= DECIDING_DEPTH) members += 1
-    } else if ((byte | LOWER) === OPEN) {
+    } else if ((code | LOWER) === OPEN) {
       if (depth === MAX_DEPTH) return undefined
       depth += 1
-    } else if ((byte | LOWER) === CLOSE) depth -= 1
+    } else if ((code | LOWER) === CLOSE) depth -= 1
   }
   return members
 }
 
-/** The same of a parsed value that is nested this deep. */
+/** The same of a parsed value that is nested this deep. The innermost level is counted, and not walked. */
 function membersInValue(value: unknown, depth: number): number {
-  if (typeof value !== 'object' || value === null || depth > DECIDING_DEPTH) return 0
+  if (typeof value !== 'object' || value === null) return 0
   const inner: readonly unknown[] = Array.isArray(value) ? value : Object.values(value)
   let members = inner === value ? 0 : inner.length
+  if (depth === DECIDING_DEPTH) return members
   for (const each of inner) members += membersInValue(each, depth + 1)
   return members
 }

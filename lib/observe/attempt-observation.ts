@@ -1,7 +1,7 @@
 /** Observes one attempt: a message sent to an upstream, until its response or failure. */
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { patchObjectAt } from '../exchange/json-patch.ts'
+import { addMembersAt, patchObjectAt } from '../exchange/json-patch.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import type { AuditRecord } from '../types.ts'
@@ -42,25 +42,27 @@ export class AttemptObservation {
     this.#items = observedMessages(exchange.message)
   }
 
-  async send(send: Handle): Promise<Reply> {
+  send(send: Handle): Promise<Reply> {
     const { telemetry } = this.#parts
     const sent = telemetry ? this.#traced(telemetry) : this.#exchange
     const { span } = this.#items[0]!
-    try {
-      const reply = await (span ? span.run(() => send(sent)) : send(sent))
-      return this.watch(reply)
-    } catch (error) {
-      const status = error instanceof GatewayError ? error.status : undefined
-      this.#finish(this.#isUnoffered(status) ? UNOFFERED : endingByFault(error, this.#exchange.life.stopped))
-      throw error
-    }
+    const sending = span ? span.run(() => send(sent)) : send(sent)
+    return sending.then(
+      (reply) => this.watch(reply),
+      (error: unknown) => this.#failed(error),
+    )
+  }
+
+  #failed(error: unknown): never {
+    const status = error instanceof GatewayError ? error.status : undefined
+    this.#finish(this.#isUnoffered(status) ? UNOFFERED : endingByFault(error, this.#exchange.life.stopped))
+    throw error
   }
 
   /** The exchange with each span's trace context in its message, and the first one's in the headers. */
   #traced(telemetry: TelemetryObserver): Exchange {
     const exchange = this.#exchange
-    const spans = this.#items.map((item) => this.#spanOf(item, telemetry))
-    const traces = spans.map((span) => span?.trace)
+    const traces = this.#items.map((item) => this.#spanOf(item, telemetry)?.trace)
     const first = traces.find((trace) => trace !== undefined)
     if (!first) return exchange
     const message = withTraces(exchange.message!, traces)
@@ -211,13 +213,25 @@ function withTraces(message: Message, traces: readonly (TraceFields | undefined)
   return batch
 }
 
-function withTrace<M extends Message>(message: M, { traceparent, tracestate }: Partial<TraceFields> = {}): M {
-  if (traceparent === undefined || !('params' in message)) return message
+function withTrace<M extends Message>(message: M, trace: TraceFields | undefined): M {
+  if (!trace || !('params' in message)) return message
+  const { traceparent, tracestate } = trace
   const before = member(message.params, '_meta')
   const meta = merged(isObject(before) ? before : undefined, { traceparent, tracestate })
   const params = merged(message.params, { _meta: meta })
-  const text = patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
-  return Object.assign({}, message, { params, text })
+  const text =
+    addedTrace(message.text, before, trace) ??
+    patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
+  return { ...message, params, text }
+}
+
+/** Adds the fields to `_meta`; `undefined` if it has one of them already, or if there is no object to add them to. */
+function addedTrace(text: string, meta: unknown, { traceparent, tracestate }: TraceFields): string | undefined {
+  const state = tracestate === undefined ? '' : `,"tracestate":${JSON.stringify(tracestate)}`
+  const fields = `"traceparent":"${traceparent}"${state}`
+  if (meta === undefined) return addMembersAt(text, ['params'], `"_meta":{${fields}}`)
+  if (!isObject(meta) || 'traceparent' in meta || 'tracestate' in meta) return undefined
+  return addMembersAt(text, ['params', '_meta'], fields)
 }
 
 /** `Object.assign()`, because V8 adds new members to the result of a spread slowly; it would set the prototype, though. */

@@ -49,7 +49,9 @@ export function observedMessages(message: Message | undefined): readonly Observe
 export function resultReaderOf(
   items: readonly ObservedMessage[],
 ): ((id: unknown, result: unknown) => void) | undefined {
-  if (!items.some(({ span }) => span?.wantsResult === true)) return undefined
+  let isWanted = false
+  for (const { span } of items) isWanted ||= span?.wantsResult === true
+  if (!isWanted) return undefined
   return (id, result) => {
     for (const { requestId, span } of items) if (requestId === id && span?.wantsResult === true) span.onResult(result)
   }

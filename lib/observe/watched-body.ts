@@ -20,27 +20,42 @@ export interface Watcher {
   readonly onResponse?: ((id: unknown, result: unknown) => void) | undefined
 }
 
-/** The same reply, whose body calls the watcher. */
+/** The same reply, whose body calls the watcher. A body that is watched already is scanned once for both. */
 export function watchReply<R extends JsonReply | EventsReply>(reply: R, watcher: Watcher): R {
-  return { ...reply, body: new WatchedBody(reply.body, reply.kind === 'events', watcher) }
+  const { body } = reply
+  if (body instanceof WatchedBody && body.watchToo(watcher)) return reply
+  return { ...reply, body: new WatchedBody(body, reply.kind === 'events', watcher) }
 }
 
 class WatchedBody implements Body {
   readonly #body: Body
   readonly #watcher: Watcher
+  /** Called after the other one, as if it watched a body around this one. */
+  #second: Watcher | undefined
   readonly #scanner: MessageScanner | EventScanner
   readonly #reader: { see(chunk: Buffer): void; end(): void } | undefined
   /** How many of the next bytes were scanned before they were unread, and must not be scanned again. */
   #seen = 0
+  #hasBegun = false
   #isOver = false
 
   constructor(body: Body, isStream: boolean, watcher: Watcher) {
     this.#body = body
     this.#watcher = watcher
-    const onMessage = (message: ScannedMessage): void => watcher.onMessage(message)
+    const onMessage = (message: ScannedMessage): void => {
+      watcher.onMessage(message)
+      this.#second?.onMessage(message)
+    }
     this.#scanner = isStream ? new EventScanner(onMessage) : new MessageScanner(onMessage)
     const { onResponse } = watcher
     if (onResponse) this.#reader = isStream ? eventReader(onResponse) : documentReader(onResponse)
+  }
+
+  /** Adds a second watcher. `false` if it could have missed something by now, or reads results. */
+  watchToo(second: Watcher): boolean {
+    if (this.#hasBegun || this.#second || second.onResponse) return false
+    this.#second = second
+    return true
   }
 
   pipe(sink: Sink): void {
@@ -85,6 +100,7 @@ class WatchedBody implements Body {
   }
 
   #look(chunk: Buffer): void {
+    this.#hasBegun = true
     const known = Math.min(this.#seen, chunk.length)
     this.#seen -= known
     if (known === chunk.length) return
@@ -95,9 +111,11 @@ class WatchedBody implements Body {
 
   #over(end: End | undefined): void {
     if (this.#isOver) return
+    this.#hasBegun = true
     this.#isOver = true
     this.#reader?.end()
     this.#watcher.onEnd(end)
+    this.#second?.onEnd(end)
   }
 }
 

@@ -7,6 +7,7 @@ import { member } from '../util/json.ts'
 import { ATTRIBUTE, CALLER_FAULTS, EXECUTE_TOOL, KNOWN_METHODS, OTHER, TOOL_ERROR_TYPE } from './conventions.ts'
 import type { Durations } from './durations.ts'
 import { isList, type KnownNames } from './known-names.ts'
+import { addNetwork, type Network } from './network.ts'
 
 export type Side = 'server' | 'client'
 
@@ -26,8 +27,7 @@ export interface MessageSpanParts {
   readonly context: Context
   /** `undefined` for a notification, unless notifications have spans. */
   readonly span: Span | undefined
-  /** Attributes of both the span and the metrics. */
-  readonly network: Attributes
+  readonly network: Network
   readonly trace: TraceFields | undefined
   readonly durations: Durations
   readonly names: KnownNames
@@ -65,49 +65,65 @@ export class MessageSpan implements AttemptSpan {
   }
 
   end(facts: SpanFacts): void {
-    const { side, message, network, durations, server } = this.#parts
-    // `Object.assign()`, because V8 adds new members to the result of a spread slowly.
-    const shared: Attributes = Object.assign({}, network)
-    addVersion(shared, facts.protocolVersion)
-    addOutcome(shared, facts.ending, side)
-    shared[ATTRIBUTE.server] = server
-    this.#endSpan(facts, shared)
+    const { side, message, durations } = this.#parts
+    const version = knownVersion(facts.protocolVersion)
+    const outcome = outcomeOf(facts.ending, side)
+    this.#endSpan(facts, version, outcome)
     if (message.method === LISTEN_METHOD) return
-    this.#addMeasured(shared)
-    durations.record(side === 'server' ? 'serverOperation' : 'clientOperation', facts.durationMs, shared)
+    const measured = this.#measured(version, outcome)
+    durations.record(side === 'server' ? 'serverOperation' : 'clientOperation', facts.durationMs, measured)
   }
 
-  #endSpan({ ending, session }: SpanFacts, shared: Attributes): void {
-    const { span } = this.#parts
+  /** The attributes of its network it has had since its start. */
+  #endSpan({ ending, session }: SpanFacts, version: string | undefined, outcome: OutcomeAttributes): void {
+    const { span, server } = this.#parts
     if (!span) return
     if (span.isRecording()) {
-      span.setAttributes(shared)
+      const { errorType, statusCode } = outcome
+      span.setAttribute(ATTRIBUTE.server, server)
+      if (version !== undefined) span.setAttribute(ATTRIBUTE.protocolVersion, version)
       if (session !== undefined) span.setAttribute(ATTRIBUTE.sessionId, session)
-      if (shared[ATTRIBUTE.errorType] !== undefined) {
+      if (statusCode !== undefined) span.setAttribute(ATTRIBUTE.statusCode, statusCode)
+      if (errorType !== undefined) {
         const { message } = ending
+        span.setAttribute(ATTRIBUTE.errorType, errorType)
         span.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) })
       }
     }
     span.end()
   }
 
-  /** Adds the attributes of metrics, with no value that a client can choose freely. */
-  #addMeasured(attributes: Attributes): void {
-    const { message, subject, server, names } = this.#parts
+  /**
+   * The attributes of metrics, with no value that a client can choose freely. They are in the order of their names,
+   * because the SDK sorts them for each measurement, which is most of what that costs.
+   */
+  #measured(version: string | undefined, { errorType, statusCode }: OutcomeAttributes): Attributes {
+    const { message, subject, network, server, names } = this.#parts
+    const { method } = message
     const { tool, prompt } = subject
-    attributes[ATTRIBUTE.methodName] = lowCardinality(message.method)
-    if (tool !== undefined) attributes[ATTRIBUTE.toolName] = names.has(server, 'tools', tool) ? tool : OTHER
-    if (prompt !== undefined) attributes[ATTRIBUTE.promptName] = names.has(server, 'prompts', prompt) ? prompt : OTHER
-    if (message.method === 'tools/call') attributes[ATTRIBUTE.operationName] = EXECUTE_TOOL
+    const measured: Attributes = {}
+    if (errorType !== undefined) measured[ATTRIBUTE.errorType] = errorType
+    if (method === 'tools/call') measured[ATTRIBUTE.operationName] = EXECUTE_TOOL
+    if (prompt !== undefined) measured[ATTRIBUTE.promptName] = names.has(server, 'prompts', prompt) ? prompt : OTHER
+    if (tool !== undefined) measured[ATTRIBUTE.toolName] = names.has(server, 'tools', tool) ? tool : OTHER
+    measured[ATTRIBUTE.methodName] = lowCardinality(method)
+    if (version !== undefined) measured[ATTRIBUTE.protocolVersion] = version
+    measured[ATTRIBUTE.server] = server
+    addNetwork(measured, network)
+    if (statusCode !== undefined) measured[ATTRIBUTE.statusCode] = statusCode
+    return measured
   }
 }
+
+/** The methods whose target is a resource. */
+const URI_METHODS: ReadonlySet<string> = new Set(['resources/read', 'resources/subscribe', 'resources/unsubscribe'])
 
 export function subjectOf({ method, params }: RequestMessage | NotificationMessage): MessageSubject {
   const name = method === 'tools/call' || method === 'prompts/get' ? textMember(params, 'name') : undefined
   return {
     tool: method === 'tools/call' ? name : undefined,
     prompt: method === 'prompts/get' ? name : undefined,
-    uri: /^resources\/(?:read|subscribe|unsubscribe)$/.test(method) ? textMember(params, 'uri') : undefined,
+    uri: URI_METHODS.has(method) ? textMember(params, 'uri') : undefined,
   }
 }
 
@@ -131,12 +147,10 @@ export function spanName(method: string, { tool, prompt }: MessageSubject): stri
   return target === undefined ? lowCardinality(method) : `${method} ${target}`
 }
 
-/** Adds the revision only if it exists, because a client may send any text. */
-export function addVersion(attributes: Attributes, version: string | undefined): void {
-  if (version === undefined) return
-  if (LEGACY_VERSIONS.includes(version) || MODERN_VERSIONS.includes(version)) {
-    attributes[ATTRIBUTE.protocolVersion] = version
-  }
+/** The revision, only if it exists, because a client may send any text. */
+export function knownVersion(version: string | undefined): string | undefined {
+  if (version === undefined) return undefined
+  return LEGACY_VERSIONS.includes(version) || MODERN_VERSIONS.includes(version) ? version : undefined
 }
 
 function lowCardinality(method: string): string {
@@ -148,14 +162,25 @@ function textMember(params: unknown, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Adds the outcome. An error that the caller caused is an error on the CLIENT span, not on the SERVER span. */
-function addOutcome(attributes: Attributes, { outcome, code, rpcCode }: Ending, side: Side): void {
-  if (outcome === 'tool_error') attributes[ATTRIBUTE.errorType] = TOOL_ERROR_TYPE
-  if (outcome === 'ok' || outcome === 'pending' || outcome === 'tool_error') return
-  if (outcome === 'cancelled' && code === undefined) return
+/** The attributes of how a message ended. */
+interface OutcomeAttributes {
+  readonly errorType: string | undefined
+  readonly statusCode: string | undefined
+}
+
+const NO_ERROR: OutcomeAttributes = { errorType: undefined, statusCode: undefined }
+const FAILED_TOOL: OutcomeAttributes = { errorType: TOOL_ERROR_TYPE, statusCode: undefined }
+
+/** An error that the caller caused is an error on the CLIENT span, not on the SERVER span. */
+function outcomeOf({ outcome, code, rpcCode }: Ending, side: Side): OutcomeAttributes {
+  if (outcome === 'tool_error') return FAILED_TOOL
+  if (outcome === 'ok' || outcome === 'pending') return NO_ERROR
+  if (outcome === 'cancelled' && code === undefined) return NO_ERROR
   // The gateway's own codes are more precise than the HTTP statuses that stand for them in JSON-RPC.
   const type = rpcCode !== undefined && rpcCode < 0 ? rpcCode : (code ?? rpcCode)
   const isCallers = side === 'server' && CALLER_FAULTS.has(rpcCode)
-  if (!isCallers) attributes[ATTRIBUTE.errorType] = type === undefined ? OTHER : String(type)
-  if (rpcCode !== undefined) attributes[ATTRIBUTE.statusCode] = String(rpcCode)
+  return {
+    errorType: isCallers ? undefined : type === undefined ? OTHER : String(type),
+    statusCode: rpcCode === undefined ? undefined : String(rpcCode),
+  }
 }

@@ -1,4 +1,4 @@
-/** Attributes of connections, cached per URL, because parsing a URL costs more than a span. */
+/** The connection of a message as attributes; that to a URL is cached, because parsing one costs more than a span. */
 import type { Attributes } from '@opentelemetry/api'
 import type { ServerConfig } from '../types.ts'
 import { boundedSet } from '../util/bounded-map.ts'
@@ -7,32 +7,43 @@ import { ATTRIBUTE } from './conventions.ts'
 /** How many URLs are cached. */
 const MAX_ENDPOINTS = 1_000
 
-const endpoints = new Map<string, Attributes>()
-
-/** The attributes of the connection to a server. */
-export function networkOf(config: ServerConfig): Attributes {
-  return 'url' in config ? endpointOf(config.url) : overPipe()
+/** A connection. */
+export interface Network {
+  readonly transport: 'tcp' | 'pipe'
+  /** The version of HTTP. A client's session has none, because each of its requests has its own. */
+  readonly version?: string | undefined
+  /** The server that it leads to. */
+  readonly address?: string
+  readonly port?: number
 }
 
-/** The attributes of the connection to a URL. */
-export function endpointOf(url: string | URL): Attributes {
+const OVER_PIPE: Network = { transport: 'pipe' }
+
+const endpoints = new Map<string, Network>()
+
+/** The connection to a server. */
+export function networkOf(config: ServerConfig): Network {
+  return 'url' in config ? endpointOf(config.url) : OVER_PIPE
+}
+
+/** The connection to a URL; `undefined` for a pipe. */
+export function endpointOf(url: string | URL | undefined): Network {
+  if (url === undefined) return OVER_PIPE
   const key = String(url)
   const known = endpoints.get(key)
   if (known) return known
   const { hostname, port, protocol } = new URL(url)
   const serverPort = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
-  const network = { ...overHttp('1.1'), [ATTRIBUTE.serverAddress]: hostname, [ATTRIBUTE.serverPort]: serverPort }
+  const network: Network = { transport: 'tcp', version: '1.1', address: hostname, port: serverPort }
   boundedSet(endpoints, MAX_ENDPOINTS, key, network)
   return network
 }
 
-/** `version` is that of HTTP; a client's session has none, because each of its requests has its own. */
-export function overHttp(version: string | undefined): Attributes {
-  const attributes: Attributes = { [ATTRIBUTE.transport]: 'tcp', [ATTRIBUTE.protocolName]: 'http' }
+/** Adds the attributes in the order of their names. Each is stored by itself, which V8 does faster than it copies. */
+export function addNetwork(attributes: Attributes, { transport, version, address, port }: Network): void {
+  if (transport === 'tcp') attributes[ATTRIBUTE.protocolName] = 'http'
   if (version !== undefined) attributes[ATTRIBUTE.httpVersion] = version
-  return attributes
-}
-
-export function overPipe(): Attributes {
-  return { [ATTRIBUTE.transport]: 'pipe' }
+  attributes[ATTRIBUTE.transport] = transport
+  if (address !== undefined) attributes[ATTRIBUTE.serverAddress] = address
+  if (port !== undefined) attributes[ATTRIBUTE.serverPort] = port
 }

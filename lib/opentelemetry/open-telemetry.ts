@@ -26,8 +26,8 @@ import { rejectUnknown } from '../util/unknown-key.ts'
 import { ATTRIBUTE, SCOPE_NAME } from './conventions.ts'
 import { Durations } from './durations.ts'
 import { KnownNames } from './known-names.ts'
-import { addStart, addVersion, MessageSpan, type Side, spanName, subjectOf } from './message-span.ts'
-import { endpointOf, networkOf, overHttp, overPipe } from './network.ts'
+import { addStart, knownVersion, MessageSpan, type Side, spanName, subjectOf } from './message-span.ts'
+import { addNetwork, endpointOf, type Network, networkOf } from './network.ts'
 import { fieldsOf, parentOf } from './trace-fields.ts'
 
 /** The options of `openTelemetry()`. */
@@ -88,42 +88,45 @@ class OpenTelemetry implements TelemetryObserver {
     const ambient = context.active()
     const named = parentOf(message.params)
     const parent = named ? trace.setSpanContext(ambient, named) : ambient
-    const network = overHttp(request.httpVersion)
-    const client = { [ATTRIBUTE.clientAddress]: address, [ATTRIBUTE.clientPort]: request.socket.remotePort }
-    const links = named ? linksTo(ambient) : []
-    const start: SpanStart = { startTime: receivedAt, links, attributes: client }
-    return this.#observe('server', { message, server, report }, parent, network, start)
+    const network: Network = { transport: 'tcp', version: request.httpVersion }
+    const attributes: Attributes = {}
+    addNetwork(attributes, network)
+    attributes[ATTRIBUTE.clientAddress] = address
+    attributes[ATTRIBUTE.clientPort] = request.socket.remotePort
+    const options = { kind: SpanKind.SERVER, startTime: receivedAt, links: named ? linksTo(ambient) : [], attributes }
+    return this.#observe('server', { message, server, report }, parent, network, options)
   }
 
   attempted({ message, exchange, server, parent, report }: AttemptedMessage): AttemptSpan {
     const from = parent instanceof MessageSpan ? parent.context : context.active()
     const network = networkOf(exchange.config)
-    return this.#observe('client', { message, server, report }, from, network, NO_START)
+    const attributes: Attributes = {}
+    addNetwork(attributes, network)
+    return this.#observe('client', { message, server, report }, from, network, { kind: SpanKind.CLIENT, attributes })
   }
 
   sessionEnded({ server, protocolVersion, durationMs, upstream }: EndedSession): void {
-    const shared: Attributes = { [ATTRIBUTE.server]: server }
-    addVersion(shared, protocolVersion)
-    this.#durations.record('serverSession', durationMs, { ...shared, ...overHttp(undefined) })
-    if (!upstream) return
-    const network = upstream.url === undefined ? overPipe() : { ...overHttp(undefined), ...endpointOf(upstream.url) }
-    this.#durations.record('clientSession', durationMs, { ...shared, ...network })
+    const ended = (network: Network): Attributes => {
+      const version = knownVersion(protocolVersion)
+      const attributes: Attributes = { [ATTRIBUTE.server]: server }
+      if (version !== undefined) attributes[ATTRIBUTE.protocolVersion] = version
+      addNetwork(attributes, network)
+      return attributes
+    }
+    this.#durations.record('serverSession', durationMs, ended({ transport: 'tcp' }))
+    if (upstream) this.#durations.record('clientSession', durationMs, ended(endpointOf(upstream.url)))
   }
 
   #observe(
     side: Side,
     { message, server, report }: Pick<ReceivedMessage, 'message' | 'server' | 'report'>,
     parent: Context,
-    network: Attributes,
-    { attributes, startTime, links }: SpanStart,
+    network: Network,
+    options: SpanOptions & { readonly attributes: Attributes },
   ): MessageSpan {
     const subject = subjectOf(message)
     const hasSpan = message.kind === 'request' || this.#options.notifications === true
-    const all: Attributes = Object.assign({}, network, attributes)
-    if (hasSpan) addStart(all, message, subject)
-    const kind = side === 'server' ? SpanKind.SERVER : SpanKind.CLIENT
-    const options: SpanOptions = { kind, links, attributes: all }
-    if (startTime !== undefined) options.startTime = startTime
+    if (hasSpan) addStart(options.attributes, message, subject)
     const span = hasSpan ? this.#tracer.startSpan(spanName(message.method, subject), options, parent) : undefined
     const contentOf = span?.isRecording() === true ? this.#contentOf(report) : undefined
     if (message.method === 'tools/call') {
@@ -182,15 +185,6 @@ function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
   }
   return options
 }
-
-/** The options that only one of the two kinds of spans has at its start. */
-interface SpanStart {
-  readonly startTime: number | undefined
-  readonly links: Link[]
-  readonly attributes: Attributes | undefined
-}
-
-const NO_START: SpanStart = { startTime: undefined, links: [], attributes: undefined }
 
 /** A link to the span that the app's instrumentation started for the HTTP request. */
 function linksTo(ambient: Context): Link[] {

@@ -31,7 +31,7 @@ export function parentOf(params: unknown): SpanContext | undefined {
 
 /** A span context as the fields that are sent to a server. */
 export function fieldsOf({ traceId, spanId, traceFlags, traceState }: SpanContext): TraceFields {
-  const flags = (traceFlags & 0xff).toString(16).padStart(2, '0')
+  const flags = traceFlags === 1 ? '01' : (traceFlags & 0xff).toString(16).padStart(2, '0')
   const tracestate = traceState?.serialize()
   return { traceparent: `00-${traceId}-${spanId}-${flags}`, tracestate: tracestate === '' ? undefined : tracestate }
 }

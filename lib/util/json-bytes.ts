@@ -21,24 +21,6 @@ export function closingQuote(chunk: Buffer, from: number): number {
   return -1
 }
 
-/** How far a string is read byte by byte before a search in the text is cheaper, which costs less than one in bytes. */
-const NEAR_CHARS = 24
-
-/** The same where the bytes are ASCII and decoded as `text`, so that both have the same indexes. */
-export function closingQuoteInAscii(bytes: Buffer, text: string, from: number): number {
-  const near = Math.min(bytes.length, from + NEAR_CHARS)
-  let at = from
-  while (at < near) {
-    const byte = bytes[at]
-    if (byte === DOUBLE_QUOTE) return at
-    at += byte === REVERSE_SOLIDUS ? 2 : 1
-  }
-  for (let found = text.indexOf('"', at); found !== -1; found = text.indexOf('"', found + 1)) {
-    if (!isEscapedAt(bytes, found, at)) return found
-  }
-  return -1
-}
-
 /** Whether an odd number of backslashes stands in front. */
 export function isEscapedAt(chunk: Buffer, at: number, from: number): boolean {
   let first = at

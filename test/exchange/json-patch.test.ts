@@ -1,6 +1,6 @@
 // Changing a JSON text: what keeps its value keeps its bytes, and what is read afterwards is what was meant.
 import fc from 'fast-check'
-import { patchJson, patchObject, patchObjectAt } from '../../lib/exchange/json-patch.ts'
+import { addMembersAt, patchJson, patchObject, patchObjectAt } from '../../lib/exchange/json-patch.ts'
 import { itemTexts } from '../../lib/exchange/json-text.ts'
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
@@ -200,4 +200,24 @@ describe('a patch at a path', () => {
   test('takes a member away that is given as undefined', () => {
     expect(patchObjectAt('{"a":{"b":{"x":1,"y":2.0}}}', ['a', 'b'], { x: undefined })).toBe('{"a":{"b":{"y":2.0}}}')
   })
+})
+
+describe('members added at a path', () => {
+  test.each([
+    [
+      '{"e":[{"a":1}], "a": {"c":1.0, "b" : { "c":1.0 }, "d":2 }}',
+      '{"e":[{"a":1}], "a": {"c":1.0, "b" : {"x":1, "c":1.0 }, "d":2 }}',
+    ],
+    ['{"a":{"b":{ }}, "e":"}"}', '{"a":{"b":{"x":1 }}, "e":"}"}'],
+    [String.raw`{"a\":":{},"\u0061":{"b":{"y":1e400}}}`, String.raw`{"a\":":{},"\u0061":{"b":{"x":1,"y":1e400}}}`],
+  ])('%s becomes %s', (text, expected) => {
+    expect(addMembersAt(text, ['a', 'b'], '"x":1')).toBe(expected)
+  })
+
+  test.each(['{}', '{"a":{}}', '{"a":[{"b":{}}]}', '{"a":{"b":[]}}', '{"b":{"a":{}}}'])(
+    '%s has no such object',
+    (text) => {
+      expect(addMembersAt(text, ['a', 'b'], '"x":1')).toBeUndefined()
+    },
+  )
 })

@@ -500,6 +500,18 @@ test('35. a renamed tool has the name for clients on the SERVER span and in the 
   expect(names('mcp.client.operation.duration')).toContain('echo')
 })
 
+test.each([
+  ['a result', 'echo', undefined],
+  ['an error of the tool', 'fail', 'tool_error'],
+])('both spans are told of %s that an interceptor has read in between', async (_, name, error) => {
+  await start({ gateway: { intercept: { 'tools/call': (_message, next) => next() } } })
+  const session = await initialize(gateway.url('crm'))
+  upstream.on('tools/call', (exchange) => exchange.result({ content: [], isError: name === 'fail' }))
+  await session.post(call(undefined, name))
+  const { server, client } = await both()
+  expect([server, client].map(({ attributes }) => attributes['error.type'])).toEqual([error, error])
+})
+
 test('42. what interceptors answer is a SERVER span alone, and what they refuse is an error where it is the gateway’s', async () => {
   const intercept: Interceptor = {
     'tools/call': ({ params }) => {

@@ -21,37 +21,92 @@ export class InterceptorError extends Error {
   override readonly name = 'InterceptorError'
 }
 
-/** Runs the functions from `place` on. Rejects with what `send` does, or with a GatewayError or RpcError of a function. */
-export async function runChain(run: ChainRun, params: Json, place: number = 0): Promise<unknown> {
-  const { entries, subject, send, check } = run
-  const entry = entries[place]
-  if (!entry) return send(params)
-  const { origin } = subject.exchange
-  const message = new LayerMessage(subject, params, entry.place)
-  let isOpen = true
-  let passed: Promise<unknown> | undefined
-  let passedError: unknown
-  const next = (given: unknown = params): Promise<unknown> => {
-    if (passed) throw new TypeError('next() was called twice: a message is sent once')
-    if (!isOpen) throw new TypeError('next() was called after the message had been answered')
+/**
+ * Runs the functions from `place` on. Rejects with what `send` does, or with a GatewayError or RpcError of a function. It
+ * makes one promise per function, because in an app with async hooks, such as telemetry, each one is costly.
+ */
+export function runChain(run: ChainRun, params: Json, place: number = 0): Promise<unknown> {
+  const entry = run.entries[place]
+  return entry ? new ChainStep(run, entry, params, place).result() : run.send(params)
+}
+
+/** One function of a chain, with the message that it was called with. */
+class ChainStep {
+  readonly #run: ChainRun
+  readonly #entry: ChainEntry
+  readonly #params: Json
+  readonly #place: number
+  #isOpen = true
+  /** Whether the function has not returned yet, so that it may still return the very promise of `next()`. */
+  #isCalling = true
+  #passed: Promise<unknown> | undefined
+  #passedError: unknown
+
+  constructor(run: ChainRun, entry: ChainEntry, params: Json, place: number) {
+    this.#run = run
+    this.#entry = entry
+    this.#params = params
+    this.#place = place
+  }
+
+  result(): Promise<unknown> {
+    const answer = this.#call()
+    this.#isCalling = false
+    if (answer !== this.#passed) this.#handleRejection()
+    return answer.then(
+      (result) => this.#accept(result),
+      (error: unknown) => this.#refuse(error, answer === this.#passed),
+    )
+  }
+
+  #call(): Promise<unknown> {
+    const { subject } = this.#run
+    const message = new LayerMessage(subject, this.#params, this.#entry.place)
+    const next = (given: unknown = this.#params): Promise<unknown> => this.#next(given)
+    try {
+      return Promise.resolve<unknown>(subject.exchange.origin.bind(this.#entry.hook)(message, next as never))
+    } catch (error) {
+      return rejection(error)
+    }
+  }
+
+  #next(given: unknown): Promise<unknown> {
+    if (this.#passed) throw new TypeError('next() was called twice: a message is sent once')
+    if (!this.#isOpen) throw new TypeError('next() was called after the message had been answered')
     if (!isObject(given)) throw new TypeError(`next() takes an object of parameters, not ${kindOf(given)}`)
-    passed = runChain(run, given, place + 1)
-    // A function need not await next(): its rejection must not become an unhandled one.
-    passed.catch((error: unknown) => (passedError = error))
-    return passed
+    this.#passed = runChain(this.#run, given, this.#place + 1)
+    if (!this.#isCalling) this.#handleRejection()
+    return this.#passed
   }
-  try {
-    const result: unknown = await origin.bind(entry.hook)(message, next as never)
-    check(result, entry)
-    if (!passed && subject.from === 'client') origin.observed?.decided('intercept', subject.id)
+
+  /** A function need not await next(): its rejection must not become an unhandled one. */
+  #handleRejection(): void {
+    this.#passed?.catch((error: unknown) => (this.#passedError = error))
+  }
+
+  #accept(result: unknown): unknown {
+    const { subject, check } = this.#run
+    try {
+      check(result, this.#entry)
+    } catch (error) {
+      return this.#refuse(error, false)
+    }
+    this.#isOpen = false
+    if (!this.#passed && subject.from === 'client') subject.exchange.origin.observed?.decided('intercept', subject.id)
     return result
-  } catch (error) {
-    if (passed && error === passedError) throw error
-    if (subject.from === 'client') origin.observed?.decided('intercept', subject.id)
-    throw faultOfHook(error, subject.method, entry)
-  } finally {
-    isOpen = false
   }
+
+  #refuse(error: unknown, isPassed: boolean): never {
+    this.#isOpen = false
+    if (isPassed || (this.#passed && error === this.#passedError)) throw error
+    const { subject } = this.#run
+    if (subject.from === 'client') subject.exchange.origin.observed?.decided('intercept', subject.id)
+    throw faultOfHook(error, subject.method, this.#entry)
+  }
+}
+
+async function rejection(error: unknown): Promise<never> {
+  throw error
 }
 
 /** The two public error types are an embedder's answer. Any other error is a fault, which a client must not see. */

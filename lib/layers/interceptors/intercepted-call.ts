@@ -1,52 +1,22 @@
 /** Runs one request of a client, and then its response, through the interceptors of its method. */
-import { answer, type Answer, jsonReply } from '../../exchange/answer.ts'
+import { type Answer, answerBack, jsonReply } from '../../exchange/answer.ts'
 import type { End } from '../../exchange/body.ts'
 import { brokenOff } from '../../exchange/broken-off.ts'
 import { GatewayError } from '../../errors.ts'
-import type { Exchange } from '../../exchange/exchange.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
 import { type RequestMessage, type ResponseMessage, responseText } from '../../exchange/message.ts'
 import { peekInTime } from '../../exchange/read-response.ts'
-import type { EventsReply, Reply } from '../../exchange/reply.ts'
+import type { EventsReply, JsonReply, Reply } from '../../exchange/reply.ts'
 import type { Lifetime } from '../../exchange/lifetime.ts'
 import { RpcError, rpcErrorOf } from '../../rpc-error.ts'
-import type { Json, UpstreamState } from '../../types.ts'
-import type { Awaited, Deadlines } from '../../util/deadlines.ts'
+import type { Json } from '../../types.ts'
+import type { Awaited } from '../../util/deadlines.ts'
 import { checkResult, runChain } from './chain.ts'
 import { NO_PARAMS, isSoundResponse, requireUnambiguous } from './frozen.ts'
 import { unshowable } from './decide.ts'
 import { tooLate } from './in-time.ts'
-import type { ChainEntry } from './interceptor-set.ts'
+import type { CallStream, InterceptedCallParts } from './intercepted-call-parts.ts'
 import type { ChainSubject } from './layer-message.ts'
-
-export interface InterceptedCallParts {
-  readonly exchange: Exchange
-  readonly message: RequestMessage
-  readonly entries: readonly ChainEntry[]
-  readonly findTool: ChainSubject['findTool']
-  /** Sends the request on. The lifetime is stopped before the exchange's when an interceptor answers without waiting. */
-  readonly send: (params: Json, life: Lifetime) => Promise<Reply>
-  /** Runs the messages of the server's stream through their interceptors; the response is given to `call`. */
-  readonly listen: (reply: EventsReply, call: CallStream) => Reply
-  /** Runs the input requests of a result through their interceptors; `undefined` where there are none to run. */
-  readonly screen: undefined | ((response: ResponseMessage, params: Json, life: Lifetime) => Promise<ResponseMessage>)
-  /** Ends the server's session when interceptors refuse the handshake that opened it. */
-  readonly endSession: (opened: UpstreamState) => void
-  readonly deadlines: Deadlines
-  readonly timeoutMs: number
-  readonly report: (error: unknown) => void
-}
-
-/** What the stream of a call needs to know of it. */
-export interface CallStream {
-  readonly requestId: RequestMessage['id']
-  /** Resolves with the text that replaces the server's response, or with `undefined` to relay it unchanged. */
-  onResponse(response: ResponseMessage): Promise<string | undefined>
-  /** Resolves with the response to end the stream with, when the server sent none. */
-  onEnd(end: End): Promise<string | undefined>
-  /** Whether the client has been sent its response. */
-  readonly isAnswered: () => boolean
-}
 
 /** The outcome is the response as the server sent it. */
 const UNCHANGED = Symbol('unchanged')
@@ -59,7 +29,8 @@ export class InterceptedCall implements CallStream, Awaited {
   readonly requestId: RequestMessage['id']
   readonly #parts: InterceptedCallParts
   readonly #life: Lifetime
-  #outcome!: Promise<CallOutcome>
+  /** The outcome, or the error in its place. */
+  #outcome: CallOutcome | GatewayError | undefined
   #isSending = false
   #reply: Reply | undefined
   /** The response as the server sent it. */
@@ -69,8 +40,10 @@ export class InterceptedCall implements CallStream, Awaited {
   /** What `next()` rejects with for a JSON-RPC error: thrown on unchanged, it means the server's own text. */
   #serverError: RpcError | undefined
   #isAnswered = false
-  #resolve!: (answer: Answer) => void
-  #onLateHook: ((error: GatewayError) => void) | undefined
+  #settle!: (answer: Answer) => void
+  #fail!: (error: Error) => void
+  /** The stream that waits for the outcome. */
+  #onDecided: (() => void) | undefined
   #pendingResponse: { resolve(response: ResponseMessage): void; reject(error: unknown): void } | undefined
 
   constructor(parts: InterceptedCallParts) {
@@ -80,21 +53,16 @@ export class InterceptedCall implements CallStream, Awaited {
   }
 
   reply(): Promise<Reply> {
-    return answer(this.#parts.exchange, () => this.#answer())
+    return answerBack(this.#parts.exchange, (settle, fail) => {
+      this.#settle = settle
+      this.#fail = fail
+      this.#start()
+    })
   }
 
   readonly isAnswered = (): boolean => this.#isAnswered
 
-  #answer(): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#outcome = this.#decide()
-      this.#outcome.then((outcome) => resolve(this.#answerOf(outcome))).catch(reject)
-    })
-  }
-
-  /** Runs the chain. Rejects only with a GatewayError. */
-  async #decide(): Promise<CallOutcome> {
+  #start(): void {
     const { message, entries, exchange, findTool } = this.#parts
     try {
       const params = message.params ?? NO_PARAMS
@@ -103,18 +71,54 @@ export class InterceptedCall implements CallStream, Awaited {
       const subject: ChainSubject = { exchange, from: 'client', method, id, during: undefined, findTool }
       const check = (result: unknown): void => checkResult(method, this.#response?.result, result)
       this.#watch()
-      const result = await this.#inTime(
-        runChain({ entries, subject, send: (given) => this.#send(given), check }, params),
+      runChain({ entries, subject, send: (given) => this.#send(given), check }, params).then(
+        (result) => this.#onResult(result),
+        (error: unknown) => this.#onError(error),
       )
-      if (this.#response && result === this.#response.result) return UNCHANGED
-      return { text: this.#textOf(result as Json) }
     } catch (error) {
-      return this.#outcomeOf(error)
-    } finally {
-      this.#parts.deadlines.delete(this)
-      if (this.#isSending) this.#life.stop(new GatewayError('bad_request', 'An interceptor answered'))
-      else if (!this.#pendingResponse) this.#life.end()
+      this.#onError(error)
     }
+  }
+
+  get #isDecided(): boolean {
+    return this.#outcome !== undefined
+  }
+
+  #onResult(result: unknown): void {
+    if (this.#isDecided) return
+    let outcome: CallOutcome | GatewayError
+    try {
+      const isSame = this.#response !== undefined && result === this.#response.result
+      outcome = isSame ? UNCHANGED : { text: this.#textOf(result as Json) }
+    } catch (error) {
+      outcome = this.#outcomeOf(error)
+    }
+    this.#decide(outcome)
+  }
+
+  #onError(error: unknown): void {
+    if (!this.#isDecided) this.#decide(this.#outcomeOf(error))
+  }
+
+  #decide(outcome: CallOutcome | GatewayError): void {
+    this.#outcome = outcome
+    this.#parts.deadlines.delete(this)
+    if (this.#isSending) this.#life.stop(new GatewayError('bad_request', 'An interceptor answered'))
+    else if (!this.#pendingResponse) this.#life.end()
+    this.#onDecided?.()
+    // A client that has been given a stream is answered by `#finalText()`.
+    if (!this.#pendingResponse) this.#answer(outcome)
+  }
+
+  #answer(outcome: CallOutcome | GatewayError): void {
+    if (outcome instanceof GatewayError) return this.#fail(outcome)
+    let ending: Answer
+    try {
+      ending = this.#answerOf(outcome)
+    } catch (error) {
+      return this.#fail(error as Error)
+    }
+    this.#settle(ending)
   }
 
   /** Starts the time limit of interceptors, which is suspended while the server has the request. */
@@ -122,51 +126,47 @@ export class InterceptedCall implements CallStream, Awaited {
     this.#parts.deadlines.add(this, this.#parts.timeoutMs)
   }
 
+  /** Called in the async context of a timer. */
   onLate(): void {
-    this.#onLateHook?.(tooLate(this.#parts.message.method, this.#parts.timeoutMs))
-  }
-
-  #inTime(running: Promise<unknown>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#onLateHook = reject
-      running.then(resolve, reject)
-    })
+    const { exchange, message, timeoutMs } = this.#parts
+    exchange.origin.bind(() => this.#onError(tooLate(message.method, timeoutMs)))()
   }
 
   async #send(params: Json): Promise<unknown> {
-    this.#parts.deadlines.delete(this)
+    const { send, screen, deadlines } = this.#parts
+    deadlines.delete(this)
     this.#isSending = true
     try {
-      this.#received = await this.#ask(params)
-      const response = (await this.#parts.screen?.(this.#received, params, this.#life)) ?? this.#received
-      this.#response = response
-      if (response.error === undefined) return response.result
-      this.#serverError = rpcErrorOf(response.error)
+      const reply = this.#take(await send(params, this.#life))
+      const response = await (reply.kind === 'json' ? this.#readDocument(reply) : this.#readStream(reply))
+      this.#received = this.#sound(response, reply)
+      this.#response = screen ? await screen(this.#received, params, this.#life) : this.#received
+      if (this.#response.error === undefined) return this.#response.result
+      this.#serverError = rpcErrorOf(this.#response.error)
       throw this.#serverError
     } finally {
       this.#isSending = false
-      this.#watch()
+      if (!this.#isDecided) this.#watch()
     }
   }
 
-  async #ask(params: Json): Promise<ResponseMessage> {
-    const { exchange } = this.#parts
-    const reply = await this.#parts.send(params, this.#life)
-    if (exchange.life.stopped) throw exchange.life.stopped
+  #take(reply: Reply): JsonReply | EventsReply {
+    const { stopped } = this.#parts.exchange.life
+    if (stopped) throw stopped
     this.#reply = reply
     if (reply.kind === 'empty') throw new GatewayError('upstream_refused', `The server answered ${reply.status}`)
-    const response =
-      reply.kind === 'json'
-        ? await peekInTime(reply, this.requestId, this.#parts.timeoutMs)
-        : await this.#readStream(reply)
-    return this.#sound(response, reply)
+    return reply
+  }
+
+  #readDocument(reply: JsonReply): Promise<ResponseMessage | undefined> {
+    return peekInTime(reply, this.requestId, this.#parts.timeoutMs)
   }
 
   /** Gives the client its stream before the response is there, so that progress is not delayed. */
   #readStream(reply: EventsReply): Promise<ResponseMessage> {
     const response = new Promise<ResponseMessage>((resolve, reject) => (this.#pendingResponse = { resolve, reject }))
     this.#parts.exchange.life.onStop((reason) => this.#pendingResponse?.reject(reason))
-    this.#resolve({ reply: this.#parts.listen(reply, this) })
+    this.#settle({ reply: this.#parts.listen(reply, this) })
     return response
   }
 
@@ -197,27 +197,24 @@ export class InterceptedCall implements CallStream, Awaited {
 
   /** The response text for a stream. `undefined` relays the server's own, or ends the stream with the unhandled `own`. */
   async #finalText(own?: GatewayError): Promise<string | undefined> {
-    try {
-      const outcome = await this.#outcome
-      if (outcome !== UNCHANGED) return outcome.text
-      return this.#response === this.#received ? undefined : this.#response?.text
-    } catch (error) {
-      if (error === own) return undefined
-      const known = error as GatewayError
-      if (known.status >= 500 && known.code !== 'closing') this.#parts.report(known)
-      return known.toJsonRpc(this.requestId)
-    }
+    if (!this.#isDecided) await new Promise<void>((resolve) => (this.#onDecided = resolve))
+    const outcome = this.#outcome!
+    if (outcome === UNCHANGED) return this.#response === this.#received ? undefined : this.#response?.text
+    if (!(outcome instanceof GatewayError)) return outcome.text
+    if (outcome === own) return undefined
+    if (outcome.status >= 500 && outcome.code !== 'closing') this.#parts.report(outcome)
+    return outcome.toJsonRpc(this.requestId)
   }
 
-  #outcomeOf(error: unknown): CallOutcome {
+  #outcomeOf(error: unknown): CallOutcome | GatewayError {
     if (error instanceof RpcError) {
       const { code, message, data } = error
       if (error === this.#serverError) return UNCHANGED
       return { text: responseText(this.requestId, { error: { code, message, ...(data !== undefined && { data }) } }) }
     }
     if (this.#reply?.opened) this.#parts.endSession(this.#reply.opened)
-    if (error instanceof GatewayError) throw error
-    throw new GatewayError('internal', 'Internal error', { cause: error })
+    if (error instanceof GatewayError) return error
+    return new GatewayError('internal', 'Internal error', { cause: error })
   }
 
   /** The server's text with another result. Where no server answered, `resultType` defaults to `complete`. (ST2) */

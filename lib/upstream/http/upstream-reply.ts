@@ -131,7 +131,9 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     if (this.#end?.how === 'broken') controller.abort(this.#end.error)
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
+    // A Buffer for each name and value: a listening stream would keep them as long as it lasts.
+    controller.rawHeaders = null
     if (status < 200) return
     this.#deadlines?.delete(this)
     this.status = status

@@ -69,32 +69,36 @@ test('8. a layer that throws before next() sends nothing; behind it the client g
   expect((error.cause as Error).cause).toEqual(new Error('a secret'))
 })
 
-test('8. a layer that is not waited for any more leaves no unhandled rejection', async () => {
-  const rejections: unknown[] = []
-  const onRejection = (reason: unknown): void => void rejections.push(reason)
-  process.on('unhandledRejection', onRejection)
-  const gate = deferred()
-  const ran = deferred()
-  const intercept = layer({
-    'tools/call': async (_, next) => {
-      // Neither is waited for.
-      void next()
-      ran.resolve()
-      await gate.promise
-      throw new Error('late')
-    },
-  })
-  const { url, upstream, gateway } = await world({ intercept })
-  upstream.on('tools/call', (exchange) => exchange.error(-32000, 'no'))
-  const stream = openModern(url, modernRequest('tools/call', { name: 'x' })).catch(() => undefined)
-  await ran.promise
-  await gateway.gateway.close({ graceMs: 0 })
-  await stream
-  gate.resolve()
-  await new Promise((resolve) => setImmediate(resolve))
-  process.off('unhandledRejection', onRejection)
-  expect(rejections).toEqual([])
-})
+test.each(['at once', 'later'])(
+  '8. a layer that is not waited for any more leaves no unhandled rejection: it asks on %s',
+  async (when) => {
+    const rejections: unknown[] = []
+    const onRejection = (reason: unknown): void => void rejections.push(reason)
+    process.on('unhandledRejection', onRejection)
+    const gate = deferred()
+    const ran = deferred()
+    const intercept = layer({
+      'tools/call': async (_, next) => {
+        if (when === 'later') await Promise.resolve()
+        // Neither is waited for.
+        void next()
+        ran.resolve()
+        await gate.promise
+        throw new Error('late')
+      },
+    })
+    const { url, upstream, gateway } = await world({ intercept })
+    upstream.on('tools/call', (exchange) => exchange.error(-32000, 'no'))
+    const stream = openModern(url, modernRequest('tools/call', { name: 'x' })).catch(() => undefined)
+    await ran.promise
+    await gateway.gateway.close({ graceMs: 0 })
+    await stream
+    gate.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', onRejection)
+    expect(rejections).toEqual([])
+  },
+)
 
 test('9. next() a second time throws, and sends once; also once the message has been answered', async () => {
   let later: (() => Promise<unknown>) | undefined

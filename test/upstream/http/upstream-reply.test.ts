@@ -1,5 +1,5 @@
 // One answer as it arrives, over a real connection: kept until wanted, handed from sink to sink, let go of.
-import { Client } from 'undici'
+import { Client, type Dispatcher } from 'undici'
 import type { Sink } from '../../../lib/exchange/body.ts'
 import { UpstreamReply } from '../../../lib/upstream/http/upstream-reply.ts'
 import { createJournal } from '../../support/journal.ts'
@@ -63,6 +63,20 @@ test('the head is there before the body', async () => {
   const { reply } = await ask((exchange) => void exchange.stream({ 'x-one': '1' }))
   expect(reply.status).toBe(200)
   expect(reply.headers).toMatchObject({ 'content-type': 'text/event-stream', 'x-one': '1' })
+})
+
+test('undici does not keep the lines of a head, a Buffer each, for as long as a stream lasts', async () => {
+  upstream.once('GET', (exchange) => void exchange.stream())
+  const arrived = upstream.nextRequest('GET')
+  const controller = await new Promise<Dispatcher.DispatchController>((resolve, reject) => {
+    let started: Dispatcher.DispatchController
+    const reply = new UpstreamReply(() => resolve(started), reject)
+    const start = reply.onRequestStart.bind(reply)
+    reply.onRequestStart = (given) => start((started = given))
+    client.dispatch({ path: '/', method: 'GET' }, reply)
+  })
+  expect(controller.rawHeaders).toBeNull()
+  ;(await arrived).stream().finish({})
 })
 
 test('heads of 1xx are passed over', async () => {
