@@ -11,7 +11,13 @@ export const FIRST_VERSION_WITH_HEADER = '2025-06-18'
 
 /** The `MCP-Protocol-Version` header of a request; empty for revisions that do not define it. (UC1) */
 export function negotiatedVersionHeader(version: string): Record<string, string> {
-  return version >= FIRST_VERSION_WITH_HEADER ? { [HEADER.protocolVersion]: version } : {}
+  const said = negotiatedVersion(version)
+  return said === undefined ? {} : { [HEADER.protocolVersion]: said }
+}
+
+/** The value of that header; `undefined` for a revision without it. */
+export function negotiatedVersion(version: string): string | undefined {
+  return version >= FIRST_VERSION_WITH_HEADER ? version : undefined
 }
 
 /** The revisions without a handshake. */

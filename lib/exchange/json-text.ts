@@ -1,7 +1,7 @@
 /** Edits JSON text in place: finds the range of a value and replaces it, so that the rest stays byte for byte. */
-
-const STRING_END = 0x22
-const ESCAPE = 0x5c
+import { COMMA } from '../util/ascii.ts'
+import { OPEN } from '../util/json-outline.ts'
+import { afterSpace, afterString, afterValue, STRING_END } from './json-scan.ts'
 
 /** A member of an object: the text of its key, and the range of its value. */
 interface MemberRange {
@@ -47,9 +47,52 @@ export function* memberTexts(text: string): Generator<MemberText> {
 
 /** The range of a member's value in the object that opens at `open`; of duplicates the last one, as in JSON.parse. */
 export function rangeOfMember(text: string, open: number, name: string): readonly [number, number] | undefined {
-  let found: readonly [number, number] | undefined
-  for (const { key, start, end } of membersOf(text, open)) if (key === name) found = [start, end]
-  return found
+  return rangeAt(text, [name], open)
+}
+
+/** The range of the value at a path of keys below the object that opens at `open`. Each byte is read once. */
+export function rangeAt(
+  text: string,
+  path: readonly string[],
+  open: number = text.indexOf('{'),
+): readonly [number, number] | undefined {
+  const found = { start: -1, end: -1 }
+  if (text.charCodeAt(open) === OPEN) seek(text, open, path, 0, found)
+  return found.start === -1 ? undefined : [found.start, found.end]
+}
+
+/** Looks for a path's value, the last of duplicates. Returns where the object ends. No generator: this runs for each call. */
+function seek(
+  text: string,
+  open: number,
+  path: readonly string[],
+  depth: number,
+  found: { start: number; end: number },
+): number {
+  const isLast = depth === path.length - 1
+  let at = afterSpace(text, open + 1)
+  while (text.charCodeAt(at) === STRING_END) {
+    const keyEnd = afterString(text, at)
+    const start = afterSpace(text, afterSpace(text, keyEnd) + 1)
+    const isWanted = isKey(text, at, keyEnd, path[depth]!)
+    if (isWanted) found.start = -1
+    const leads = isWanted && !isLast && text.charCodeAt(start) === OPEN
+    const end = leads ? seek(text, start, path, depth + 1, found) : afterValue(text, start)
+    if (isWanted && isLast) {
+      found.start = start
+      found.end = end
+    }
+    at = afterSpace(text, end)
+    if (text.charCodeAt(at) === COMMA) at = afterSpace(text, at + 1)
+  }
+  return at + 1
+}
+
+/** Whether a key is this one. It is cut out only if it may have an escape, which makes it longer. */
+function isKey(text: string, start: number, end: number, key: string): boolean {
+  const longer = end - start - 2 - key.length
+  if (longer === 0) return text.startsWith(key, start + 1) && !key.includes('\\')
+  return longer > 0 && keyText(text, start, end) === key
 }
 
 /** Where a member's value begins in the object that opens at `open`; -1 without one. It reads no further than that. */
@@ -136,17 +179,10 @@ export function exchangeValues(
   return { text: spliced + text.slice(at), before }
 }
 
-/** The original text of the value at each of these paths; of duplicates the last one, as in JSON.parse. */
-export function valueTexts(text: string, paths: readonly (readonly string[])[]): (string | undefined)[] {
-  const texts: (string | undefined)[] = paths.map(() => undefined)
-  const items = paths.map((path, index) => ({ path, index }))
-  for (const { start, end, item } of rangesAt(text, items)) texts[item.index] = text.slice(start, end)
-  return texts
-}
-
-/** The original text of the value at this path. */
+/** The original text of the value at this path; of duplicates the last one, as in JSON.parse. */
 export function valueText(text: string, path: readonly string[]): string | undefined {
-  return valueTexts(text, [path])[0]
+  const range = rangeAt(text, path)
+  return range && text.slice(range[0], range[1])
 }
 
 /** The ranges of the items of an array. */
@@ -193,45 +229,4 @@ export function outlineOf(text: string, withKeys: boolean = false): Outline {
     else if (code === 0x7d || code === 0x5d) depth -= 1
   }
   return { keys, members }
-}
-
-function afterSpace(text: string, from: number): number {
-  let at = from
-  for (;;) {
-    const code = text.charCodeAt(at)
-    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at
-    at += 1
-  }
-}
-
-/**
- * The index after the string that opens at `start`, or the text's length if nothing ends it. A quote ends it unless an odd
- * number of backslashes precedes it.
- */
-export function afterString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let before = end - 1
-    while (text.charCodeAt(before) === ESCAPE) before -= 1
-    if ((end - before) % 2 === 1) return end + 1
-  }
-  return text.length
-}
-
-/** Brackets are counted without matching their kind, which is enough because `text` is valid JSON. */
-function afterValue(text: string, start: number): number {
-  let depth = 0
-  let at = start
-  for (; at < text.length; at += 1) {
-    const code = text.charCodeAt(at)
-    if (code === STRING_END) {
-      at = afterString(text, at) - 1
-      if (depth === 0) return at + 1
-    } else if (code === 0x7b || code === 0x5b) depth += 1
-    else if (code === 0x7d || code === 0x5d) {
-      if (depth === 0) return at
-      depth -= 1
-      if (depth === 0) return at + 1
-    } else if (depth === 0 && code === 0x2c) return at
-  }
-  return at
 }

@@ -1,11 +1,11 @@
 /** Changes messages of a reply on their way to the client; all other messages keep their bytes. */
 import type { Awaitable } from '../types.ts'
 import { isPromise } from '../util/awaitable.ts'
-import { type Body, BufferBody, COMPLETE, type End } from './body.ts'
+import { COMPLETE, type End } from './body.ts'
 import { breakOf, MappedBody } from './mapped-body.ts'
 import { MappedDocument, messageIn } from './mapped-document.ts'
 import type { Message } from './message.ts'
-import type { Reply } from './reply.ts'
+import type { EventsReply, Reply } from './reply.ts'
 import { eventsOf, formatEvent, hasEventId, isMisleading, messageEvent, parseEvent, plainEvent } from './sse.ts'
 
 /** Selects the messages that are parsed and passed to the function. */
@@ -37,16 +37,12 @@ export type Mapped = undefined | 'drop' | { readonly text: string }
 export function mapMessages(reply: Reply, wants: Wants, fn: (message: Message) => Awaitable<Mapped>): Reply {
   if (reply.kind === 'events') {
     const resumeAfter = (): string | undefined => mappedId(reply.resumeAfter(), wants)
-    return { ...reply, body: new MappedEvents(reply.body, wants, fn), resumeAfter }
+    return { ...reply, body: new MappedEvents(reply, wants, fn), resumeAfter }
   }
   if (reply.kind !== 'json' || !wants.responses) return reply
-  const { 'content-length': _, ...headers } = reply.headers
   const isWanted = typeof wants.responses === 'function' ? wants.responses : undefined
-  const whole = isWanted && reply.body.whole()
-  const body = whole ? new BufferBody(whole) : reply.body
-  return whole && !isWanted(whole)
-    ? { ...reply, body }
-    : { ...reply, headers, body: new MappedDocument(body, fn, isWanted) }
+  const { 'content-length': _, ...headers } = reply.headers
+  return { ...reply, headers, body: new MappedDocument(reply.body, fn, isWanted) }
 }
 
 function mappedId(id: string | undefined, { eventIds }: Wants): string | undefined {
@@ -69,12 +65,24 @@ class MappedEvents extends MappedBody {
   /** Takes back what may be said in between. */
   readonly #off: (() => void) | undefined
   #end: End | undefined
+  readonly #isEndless: boolean
 
-  constructor(body: Body, wants: Wants, fn: (message: Message) => Awaitable<Mapped>) {
+  constructor({ body, endless }: EventsReply, wants: Wants, fn: (message: Message) => Awaitable<Mapped>) {
     super(body)
+    this.#isEndless = endless
     this.#wants = wants
     this.#fn = fn
     this.#off = wants.interject?.((json) => this.emit(messageEvent(json)))
+  }
+
+  /** Of an answer that is here to its end, and in which nothing is changed or said. */
+  override whole(): Buffer | undefined {
+    const { interject, last } = this.#wants
+    const isRead = this.#isEndless || interject !== undefined || last !== undefined || !this.isUntouched
+    const whole = isRead ? undefined : this.body.whole()
+    if (!whole || !this.#mayChange(whole)) return whole
+    this.body.unread([whole])
+    return undefined
   }
 
   override cancel(): void {

@@ -41,8 +41,13 @@ export abstract class MappedBody implements Body, Sink {
     } else if (this.#flows) this.body.resume()
   }
 
-  whole(): undefined {
+  whole(): Buffer | undefined {
     return undefined
+  }
+
+  /** Whether nothing was read or put back yet. */
+  protected get isUntouched(): boolean {
+    return !this.#isPiped && this.#unread.length === 0 && !this.isOver
   }
 
   unread(chunks: readonly Buffer[]): void {

@@ -1,8 +1,8 @@
 /** JSON-RPC messages, parsed once and kept together with their original text. */
 import { LISTEN_METHOD } from '../protocol.ts'
 import type { Era, RequestId } from '../types.ts'
-import type { JsonObject } from '../util/json.ts'
-import { itemTexts } from './json-text.ts'
+import { type JsonObject, member } from '../util/json.ts'
+import { itemTexts, rangeAt } from './json-text.ts'
 
 /** The error of a response. (JSON-RPC 2.0, 5.1) */
 export interface Fault {
@@ -75,6 +75,32 @@ export function requestOf(era: Era, id: RequestId, method: string, params?: Json
 /** Builds a notification that the gateway itself sends. */
 export function notificationOf(era: Era, method: string, params?: JsonObject): NotificationMessage {
   return { kind: 'notification', era, method, params, text: JSON.stringify({ jsonrpc: '2.0', method, params }) }
+}
+
+/**
+ * A request in which the string at this path, `params` first, is another; all else keeps its bytes, and what it was
+ * parsed to. The same request, if the string is the same. Nothing is parsed again: JSON writes and reads a string alike.
+ */
+export function withString(message: RequestMessage, path: readonly string[], value: string): RequestMessage {
+  const { era, id, method, text } = message
+  const params = stringIn(message.params, path, 1, value)
+  if (params === message.params) return message
+  const range = rangeAt(text, path)
+  if (!range) throw new TypeError('The parameters have no string at this path')
+  const edited = text.slice(0, range[0]) + JSON.stringify(value) + text.slice(range[1])
+  return { kind: 'request', era, id, method, params, text: edited }
+}
+
+function stringIn(
+  object: JsonObject | undefined,
+  path: readonly string[],
+  depth: number,
+  value: string,
+): JsonObject | undefined {
+  const key = path[depth]!
+  const before = member(object, key)
+  const after = depth === path.length - 1 ? value : stringIn(before as JsonObject | undefined, path, depth + 1, value)
+  return after === before ? object : { ...object, [key]: after }
 }
 
 export function responseText(

@@ -8,6 +8,7 @@ export function withTrueName(
   headers: Readonly<Record<string, string>>,
   { method, params }: { readonly method: string; readonly params: JsonObject | undefined },
 ): Readonly<Record<string, string>> {
+  if (headers[HEADER.method] === undefined && headers[HEADER.name] === undefined) return headers
   const { [HEADER.method]: saidMethod, [HEADER.name]: saidName, ...others } = headers
   const parameter = NAMED_BY.get(method)
   const name = parameter === undefined ? undefined : member(params, parameter)

@@ -1,5 +1,5 @@
 /** Parses JSON that every parser reads alike: no duplicate keys, none that folds to a deciding one, no deep nesting. */
-import { afterString } from '../exchange/json-text.ts'
+import { afterString } from '../exchange/json-scan.ts'
 import { COLON, DOUBLE_QUOTE } from '../util/ascii.ts'
 import { isObject } from '../util/json.ts'
 import { CLOSE, LOWER, OPEN } from '../util/json-outline.ts'

@@ -1,6 +1,7 @@
 // One message on its way: what its copies share, what they say, and in whose context hooks are asked.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
+import type { ClientSession } from '../../lib/exchange/exchange.ts'
 import { GatewayError } from '../../lib/errors.ts'
 import { Lifetime } from '../../lib/exchange/lifetime.ts'
 import { type Message, notificationOf, requestOf } from '../../lib/exchange/message.ts'
@@ -139,6 +140,32 @@ describe('rewriting', () => {
     for (const message of [undefined, response, batch]) {
       expect(() => exchangeOf({ message }).rewrite({ params: {} })).toThrow(TypeError)
     }
+  })
+})
+
+describe('for a member of an aggregate', () => {
+  const TOLD = { config: { url: 'http://127.0.0.1:2/mcp' }, state: undefined, headers: { a: '1' } }
+
+  test('stands under its name, in its session, and is to be authorized again', () => {
+    const exchange = exchangeOf({}, Buffer.from(TEXT))
+    const session = { id: 's~crm' } as unknown as ClientSession
+    const { verb, message } = exchange
+    const life = new Lifetime()
+    const entry = { ...TOLD, life, verb, message, isOwn: false, continues: false }
+    const entered = exchange.forMember('weather/crm', session, entry)
+    expect(entered).toMatchObject({ ...TOLD, path: ['weather', 'weather/crm'], isRewritten: true, isOwn: false })
+    expect([entered.life, entered.origin.session, entered.origin.server]).toEqual([life, session, 'weather/crm'])
+    expect([entered.body, entered.message]).toEqual([exchange.body, message])
+    expect([exchange.path, exchange.isRewritten]).toEqual([['weather'], false])
+  })
+
+  test('has the bytes of its own message', () => {
+    const exchange = exchangeOf({}, Buffer.from(TEXT))
+    const other = requestOf('legacy', 2, 'ping')
+    const entry = { ...TOLD, life: exchange.life, verb: 'POST', message: other, isOwn: true, continues: true } as const
+    const entered = exchange.forMember('weather/crm', undefined, entry)
+    expect(entered.body?.toString()).toBe(other.text)
+    expect([entered.isOwn, entered.continues]).toEqual([true, true])
   })
 })
 

@@ -1,6 +1,7 @@
 // Where a member stands in a JSON text, whatever stands around it.
 import fc from 'fast-check'
-import { rangeOfMember } from '../../lib/exchange/json-text.ts'
+import { rangeAt, rangeOfMember, valueText } from '../../lib/exchange/json-text.ts'
+import { member } from '../../lib/util/json.ts'
 
 function valueOf(text: string, name: string): string | undefined {
   const range = rangeOfMember(text, text.indexOf('{'), name)
@@ -28,6 +29,43 @@ test('of any object, the text in the range is the value that JSON.parse finds', 
       for (const [name, value] of Object.entries(JSON.parse(text) as object)) {
         expect(JSON.parse(valueOf(text, name) ?? 'undefined')).toEqual(value)
       }
+    }),
+  )
+})
+
+test.each([
+  ['{"params":{"name":"a"},"name":"b"}', '"a"'],
+  ['{"name":"b","params":{"arguments":{"name":"c"},"name":"a"}}', '"a"'],
+  ['{"params":{"params":{"name":"c"},"name":"a" }}', '"a"'],
+  ['{"arguments":{"params":{"name":"c"}},"params":{"name":"a"}}', '"a"'],
+  [' { "params" : [1] , "p\\u0061rams" : { "n\\u0061me" : "a" } } ', '"a"'],
+  ['{"params":{"name":"c","name":"a"}}', '"a"'],
+  ['{"params":{"name":"c"},"params":{"name":"a"}}', '"a"'],
+  ['{"params":{"name":"c"},"params":{}}', undefined],
+  ['{"params":{"name":"c"},"params":1}', undefined],
+  ['{"params":["name","c"]}', undefined],
+  ['{"params":{"arguments":{"name":"c"}}}', undefined],
+  ['{"params":{"name1":"c","nam":"d","name\\\\":"e"}}', undefined],
+  ['', undefined],
+])('below params the value of the name of %s is %s', (text, expected) => {
+  expect(valueText(text, ['params', 'name'])).toBe(expected)
+})
+
+test('a key that has a backslash is found where it is escaped, and nowhere else', () => {
+  expect(valueText('{"a\\nb":1,"a\\\\nb":2}', ['a\\nb'])).toBe('2')
+  expect(valueText('{"a\\nb":1}', ['a\\nb'])).toBeUndefined()
+})
+
+test('of any objects in each other, the text in the range is the value that JSON.parse finds', () => {
+  const keys = fc.constantFrom('a', 'b', 'ab', '', '"', '\\', 'ä', '\n')
+  const tree = fc.dictionary(keys, fc.oneof(fc.jsonValue(), fc.dictionary(keys, fc.jsonValue())))
+  fc.assert(
+    fc.property(tree, fc.array(keys, { minLength: 1, maxLength: 3 }), fc.constantFrom(0, 1), (object, path, indent) => {
+      const text = JSON.stringify(object, undefined, indent)
+      let value: unknown = JSON.parse(text)
+      for (const key of path) value = member(value, key)
+      const range = rangeAt(text, path)
+      expect(range && JSON.parse(text.slice(...range))).toEqual(value)
     }),
   )
 })

@@ -208,6 +208,50 @@ describe('a function that throws', () => {
   })
 })
 
+describe('a stream that is here to its end', () => {
+  const answered = eventOf(progress(1)) + eventOf(resultOf())
+
+  function whole(text: string, wants: Wants, isEndless = false): { whole: string | undefined; piped: string } {
+    const source = new Source()
+    const reply = { ...source.reply([1]), endless: isEndless }
+    source.say(text)
+    source.end()
+    const through = mapMessages(reply, wants, () => ({ text: '{"other":1}' })) as Extract<Reply, { kind: 'events' }>
+    const bytes = through.body.whole()
+    if (bytes) through.body.unread([bytes])
+    const sink = collect(through)
+    expect(sink.ends).toEqual([{ how: 'complete' }])
+    return { whole: bytes?.toString(), piped: bytesOf(sink) }
+  }
+
+  test('is taken as a whole if nothing in it is changed, and can be put back', () => {
+    const wants: Wants = { responses: (bytes) => bytes.includes('uri"'), eventIds: (id) => `one~${id}` }
+    expect(whole(eventOf(resultOf()), wants)).toEqual({ whole: eventOf(resultOf()), piped: eventOf(resultOf()) })
+  })
+
+  test.each<[string, Wants, string]>([
+    ['an event has an id that is changed', { eventIds: (id) => `one~${id}` }, `id: 7\n${eventOf(resultOf())}`],
+    ['a message is wanted', { methods: () => true }, answered],
+    ['a response is wanted', { responses: true }, answered],
+    ['something is said in between', { interject: () => () => {} }, answered],
+    ['something is said at the end', { last: () => undefined }, answered],
+  ])('is read event by event if %s', async (_, wants, text) => {
+    const source = new Source()
+    source.say(text)
+    source.end()
+    const through = mapMessages(source.reply([1]), wants, () => ({ text: '{"other":1}' }))
+    expect(through.kind === 'events' && through.body.whole()).toBeUndefined()
+    const sink = collect(through)
+    await turn()
+    const isChanged = wants.eventIds !== undefined || wants.methods !== undefined || wants.responses === true
+    expect([sink.ends, bytesOf(sink) !== text]).toEqual([[{ how: 'complete' }], isChanged])
+  })
+
+  test('is read event by event if it is one that lasts: its end may say where to go on', () => {
+    expect(whole(answered, {}, true)).toEqual({ whole: undefined, piped: answered })
+  })
+})
+
 describe('a document', () => {
   const document = JSON.stringify(resultOf(1, { n: 1 }))
 

@@ -1,5 +1,13 @@
 // Messages: what they are, and what they say.
-import { messageOf, notificationOf, requestIdsOf, requestOf, responseText } from '../../lib/exchange/message.ts'
+import {
+  messageOf,
+  notificationOf,
+  requestIdsOf,
+  requestOf,
+  type RequestMessage,
+  responseText,
+  withString,
+} from '../../lib/exchange/message.ts'
 
 const parsed = (text: string): ReturnType<typeof messageOf> => messageOf(JSON.parse(text), text, 'legacy')
 
@@ -86,5 +94,43 @@ describe('the requests in a message', () => {
       1,
     ])
     for (const none of [undefined, said, answered]) expect(requestIdsOf(none)).toEqual([])
+  })
+})
+
+describe('another string in a request', () => {
+  const ODD =
+    ' { "id" : 7, "method" : "tools/call", "params" : {"n":12345678901234567890, "ref":{"x":[1e2],"name":"o\\u006ee__a"}, "name": "one__a"} } '
+  const odd = parsed(ODD) as RequestMessage
+
+  test('HD9 changes that string in the text and in what it was parsed to, and nothing else', () => {
+    const renamed = withString({ ...odd, era: 'modern' }, ['params', 'name'], 'a "b"\ud800')
+    expect(renamed.text).toBe(ODD.replace('"one__a"', String.raw`"a \"b\"\ud800"`))
+    expect(parsed(renamed.text)).toEqual({ ...renamed, era: 'legacy' })
+    expect(renamed.era).toBe('modern')
+    expect(renamed.params!['ref']).toBe(odd.params!['ref'])
+    expect(odd).toEqual(parsed(ODD))
+  })
+
+  test('is found below others, however it is written', () => {
+    const renamed = withString(odd, ['params', 'ref', 'name'], 'a')
+    expect(renamed.text).toBe(ODD.replace('"o\\u006ee__a"', '"a"'))
+    expect(parsed(renamed.text)).toEqual(renamed)
+  })
+
+  test('is the same request if it is the same string', () => {
+    expect(withString(odd, ['params', 'name'], 'one__a')).toBe(odd)
+    expect(withString(odd, ['params', 'ref', 'name'], 'one__a')).toBe(odd)
+  })
+
+  test('is found among members that differ by what every object has', () => {
+    const text = '{"id":1,"method":"tools/call","params":{"__proto__":{"name":"c"},"name":"one__a"}}'
+    const renamed = withString(parsed(text) as RequestMessage, ['params', 'name'], 'a')
+    expect(parsed(renamed.text)).toEqual(renamed)
+    expect(Object.keys(renamed.params!)).toEqual(['__proto__', 'name'])
+  })
+
+  test('is a TypeError where there is none', () => {
+    expect(() => withString(odd, ['params', 'uri'], 'x')).toThrow(TypeError)
+    expect(() => withString(requestOf('legacy', 1, 'ping'), ['params', 'name'], 'x')).toThrow(TypeError)
   })
 })

@@ -5,11 +5,11 @@ import type { UpstreamOf } from '../../exchange/layer.ts'
 import type { Lifetime } from '../../exchange/lifetime.ts'
 import { requestOf } from '../../exchange/message.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
-import { HEADER, negotiatedVersionHeader } from '../../protocol.ts'
-import type { ClientState, ErrorContext, ServerConfig } from '../../types.ts'
+import { HEADER, negotiatedVersion } from '../../protocol.ts'
+import type { ClientState, ErrorContext, ServerConfig, UpstreamState } from '../../types.ts'
 import type { Eras } from '../eras.ts'
 import type { Member } from './members.ts'
-import { memberSession, memberState } from './member-state.ts'
+import { MemberSession } from './member-state.ts'
 
 export interface AggregateParts {
   readonly upstreamOf: UpstreamOf
@@ -26,24 +26,50 @@ export interface AggregateParts {
   readonly report: (error: unknown, context: Partial<ErrorContext>) => void
 }
 
-export type MemberChanges = Partial<
-  Pick<ExchangeParts, 'verb' | 'message' | 'state' | 'headers' | 'isOwn' | 'continues'>
->
+/** What a member's exchange has otherwise than the client's; its headers are added to those of the client. */
+export type MemberChanges = Partial<Pick<ExchangeParts, 'verb' | 'message' | 'isOwn' | 'continues'>> & {
+  readonly headers?: ExchangeParts['headers'] | undefined
+}
 
-/** An exchange as a member's pipeline gets it: in the member's part of the session, to be authorized by its rules. */
+const NO_CHANGES: MemberChanges = {}
+
+/**
+ * An exchange as a member's pipeline gets it: in the member's part of the session, with the state of its own session, and
+ * to be authorized by its rules.
+ */
 export function enter(
   exchange: Exchange,
   member: Member,
-  changes: MemberChanges = {},
+  state: UpstreamState | undefined,
+  changes: MemberChanges = NO_CHANGES,
   life: Lifetime = exchange.life,
 ): Exchange {
   const { session } = exchange.origin
-  const state = 'state' in changes ? changes.state : memberState(exchange.state, member.name)
-  const { [HEADER.lastEventId]: _, ...others } = exchange.headers
-  const { [HEADER.protocolVersion]: _version, ...rest } = others
-  const headers = state ? { ...rest, ...negotiatedVersionHeader(state.protocolVersion) } : others
-  const all = { ...changes, headers: { ...headers, ...changes.headers }, config: member.config, state }
-  return exchange.forMember(member.server, session && memberSession(session, member.name), all, life)
+  const { server, name, config } = member
+  const crossing = headersFor(exchange.headers, state)
+  const { verb = exchange.verb, isOwn = exchange.isOwn, continues = exchange.continues } = changes
+  return exchange.forMember(server, session && new MemberSession(session, name), {
+    life,
+    config,
+    verb,
+    message: 'message' in changes ? changes.message : exchange.message,
+    state,
+    headers: changes.headers ? { ...crossing, ...changes.headers } : crossing,
+    isOwn,
+    continues,
+  })
+}
+
+/** The client's headers with the revision of the member's session, and without the id of an event of the client's. */
+function headersFor(
+  headers: ExchangeParts['headers'],
+  state: UpstreamState | undefined,
+): Readonly<Record<string, string>> {
+  const said = headers[HEADER.protocolVersion]
+  const revision = state ? negotiatedVersion(state.protocolVersion) : said
+  if (said === revision && headers[HEADER.lastEventId] === undefined) return headers
+  const { [HEADER.lastEventId]: _, [HEADER.protocolVersion]: _said, ...others } = headers
+  return revision === undefined ? others : { ...others, [HEADER.protocolVersion]: revision }
 }
 
 /** An exchange with a request of the gateway's own, which has of the client's no more than who it is. */
@@ -66,8 +92,8 @@ export function ask(exchange: Exchange, method: string, id: string, life: Lifeti
   )
 }
 
-/** Sends an exchange that has entered a member. */
-export async function sendToMember(inner: Exchange, member: Member, parts: AggregateParts): Promise<Reply> {
+/** Sends an exchange that has entered a member. Throws at once for an era that the member does not speak. */
+export function sendToMember(inner: Exchange, member: Member, parts: AggregateParts): Promise<Reply> {
   if (inner.verb === 'DELETE') return parts.handleOf(member.config, 'farewell')(inner)
   if (inner.message) parts.eras.check(member.config, inner.message)
   return parts.handleOf(member.config, 'member')(inner)

@@ -6,7 +6,8 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import type { Upstream } from '../../exchange/layer.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
 import { HEADER } from '../../protocol.ts'
-import type { AggregateServer } from '../../types.ts'
+import type { AggregateServer, Awaitable } from '../../types.ts'
+import { isPromise } from '../../util/awaitable.ts'
 import type { Aggregates } from './aggregates.ts'
 import { listen } from './listen.ts'
 import { eventIdToMember, sharedEventIds } from './member-ids.ts'
@@ -31,7 +32,8 @@ export class AggregateUpstream implements Upstream {
 
   readonly send: Handle = async (exchange) => {
     try {
-      const reply = await this.#send(exchange)
+      const answered = this.#send(exchange)
+      const reply = isPromise(answered) ? await answered : answered
       this.#aggregates.parts.outcome(this.id, true)
       return reply
     } catch (error) {
@@ -45,7 +47,7 @@ export class AggregateUpstream implements Upstream {
     }
   }
 
-  #send(exchange: Exchange): Promise<Reply> {
+  #send(exchange: Exchange): Awaitable<Reply> {
     const { verb, message, state, opens } = exchange
     if (verb === 'DELETE') return this.#end(exchange)
     if (message?.era !== 'modern' && !state && !opens) {

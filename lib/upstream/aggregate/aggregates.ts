@@ -1,7 +1,5 @@
 /** What the aggregates of a gateway share: the sessions of members, their absences, and what is known of their names. */
 import type { Exchange } from '../../exchange/exchange.ts'
-import type { RequestId } from '../../types.ts'
-import { boundedSet } from '../../util/bounded-map.ts'
 import { Absences } from './absences.ts'
 import type { AggregateParts } from './aggregate-parts.ts'
 import type { FanIn } from './fan-in.ts'
@@ -11,18 +9,7 @@ import type { Member } from './members.ts'
 import { Owners } from './owners.ts'
 import { KnownPages } from './page.ts'
 import { type Part, readPages } from './pages.ts'
-
-/** How many requests of clients with sessions are remembered, each with what a cancellation of it concerns. */
-const MAX_SENT_CALLS = 10_000
-
-/** How much of a session's id is kept with each of its requests, in characters. */
-const KEY_CHARS = 32
-
-/** The longest id of a request that is remembered, in characters: others are cancelled at all members. */
-const MAX_ID_CHARS = 256
-
-/** Cancels a request that several members were asked, or names the member that was asked it. */
-export type SentCall = { readonly member: string } | { cancel(): void }
+import { SentCalls } from './sent-calls.ts'
 
 export class Aggregates {
   readonly parts: AggregateParts
@@ -32,7 +19,7 @@ export class Aggregates {
   readonly knownPages: KnownPages = new KnownPages()
   /** The listening streams at this node, by session id. */
   readonly fanIns: Map<string, FanIn> = new Map()
-  readonly #calls = new Map<string, SentCall>()
+  readonly calls: SentCalls = new SentCalls()
   #ids = 0
 
   constructor(parts: AggregateParts) {
@@ -53,27 +40,9 @@ export class Aggregates {
     readers: number,
   ): Promise<Part> => readPages(exchange, member, list, cursor, readers, this)
 
-  /** Remembers a request so that it can be cancelled. Returns a function that forgets it. */
-  noteCall({ origin: { session } }: Exchange, id: RequestId, call: SentCall): () => void {
-    if (!session || String(id).length > MAX_ID_CHARS) return () => {}
-    const key = callKey(session.id, id)
-    boundedSet(this.#calls, MAX_SENT_CALLS, key, call)
-    return () => void (this.#calls.get(key) === call && this.#calls.delete(key))
-  }
-
-  /** The last request with this id in the session, if this node has sent it. */
-  callOf({ origin: { session } }: Exchange, id: RequestId): SentCall | undefined {
-    return session && this.#calls.get(callKey(session.id, id))
-  }
-
   close(): void {
     this.absences.close()
     this.sessions.close()
     for (const fanIn of this.fanIns.values()) fanIn.close()
   }
-}
-
-/** Ids are compared with their type. (UT4) The end of a session's id tells it from others: a sealed one is long. */
-function callKey(sessionId: string, id: RequestId): string {
-  return JSON.stringify([sessionId.slice(-KEY_CHARS), id])
 }

@@ -15,9 +15,9 @@ export async function endMember(
   parts: AggregateParts,
 ): Promise<void> {
   if (state.id === undefined) return
-  const changes = { verb: 'DELETE', message: undefined, state, isOwn: true } as const
+  const changes = { verb: 'DELETE', message: undefined, isOwn: true } as const
   try {
-    drainReply(await sendToMember(enter(exchange, member, changes, exchange.life.detach()), member, parts))
+    drainReply(await sendToMember(enter(exchange, member, state, changes, exchange.life.detach()), member, parts))
   } catch (error) {
     if (error instanceof GatewayError && (error.status === 404 || error.status === 405)) return
     parts.report(error, { server: member.server, principal: exchange.origin.principal })

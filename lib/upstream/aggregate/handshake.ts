@@ -142,7 +142,7 @@ async function greet(
 
 async function say(exchange: Exchange, member: Member, life: Lifetime, parts: AggregateParts): Promise<Greeting> {
   const { id, method } = exchange.message as RequestMessage
-  const reply = await sendToMember(enter(exchange, member, { state: undefined }, life), member, parts)
+  const reply = await sendToMember(enter(exchange, member, undefined, {}, life), member, parts)
   const response = await readResponse(reply, undefined, { id })
   if (life.stopped) throw life.stopped
   if (response?.error !== undefined) throw rpcErrorOf(response.error)

@@ -2,7 +2,7 @@
 import { GatewayError, isCode, isElsewhere, requestLost } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { type Lifetime, unlessStopped } from '../../exchange/lifetime.ts'
-import type { Reply } from '../../exchange/reply.ts'
+import type { Handle, Reply } from '../../exchange/reply.ts'
 import { UpstreamClient } from '../../exchange/upstream-client.ts'
 import { RpcError } from '../../rpc-error.ts'
 import { HEADER } from '../../protocol.ts'
@@ -47,7 +47,7 @@ export class MemberSessions {
     const isModern = exchange.message?.era === 'modern'
     const known = isModern ? undefined : this.stateOf(exchange, member)
     const state = known || isModern ? known : await unlessStopped(life, this.join(exchange, member))
-    const entered = enter(exchange, member, { ...changes, state }, life)
+    const entered = enter(exchange, member, state, changes, life)
     try {
       const reply = await sendToMember(entered, member, this.#parts)
       this.#absences.answered(member, exchange.origin.principal?.id)
@@ -58,7 +58,7 @@ export class MemberSessions {
       const mended = await unlessStopped(life, this.join(exchange, member, state))
       // An event id of the old session means nothing in the new one.
       const { [HEADER.lastEventId]: _, ...headers } = changes.headers ?? {}
-      return sendToMember(enter(exchange, member, { ...changes, headers, state: mended }, life), member, this.#parts)
+      return sendToMember(enter(exchange, member, mended, { ...changes, headers }, life), member, this.#parts)
     }
   }
 
@@ -172,9 +172,9 @@ export class MemberSessions {
   async #open(exchange: Exchange, member: Member, { client, protocolVersion }: UpstreamState): Opening {
     const { life, end: over } = this.lifeOf(exchange)
     try {
-      const parent = enter(exchange, member, { verb: 'POST', message: undefined, state: undefined }, life)
+      const parent = enter(exchange, member, undefined, { verb: 'POST', message: undefined }, life)
       const handshake = { protocolVersion, capabilities: {}, ...client!.handshake }
-      const [opened] = await UpstreamClient.open((inner) => sendToMember(inner, member, this.#parts), parent, handshake)
+      const [opened] = await UpstreamClient.open(this.#handleOf(member), parent, handshake)
       const repeat = (method: string, params: JsonObject): Promise<unknown> =>
         opened.request(method, params).catch(ignored)
       if (client!.logLevel) await repeat('logging/setLevel', client!.logLevel)
@@ -188,9 +188,12 @@ export class MemberSessions {
   }
 
   #clientOf(exchange: Exchange, member: Member, life: Lifetime, state: UpstreamState): UpstreamClient {
-    const parent = enter(exchange, member, { verb: 'POST', message: undefined, state }, life)
-    const handle = (inner: Exchange): Promise<Reply> => sendToMember(inner, member, this.#parts)
-    return new UpstreamClient({ handle, parent, era: 'legacy', state })
+    const parent = enter(exchange, member, state, { verb: 'POST', message: undefined }, life)
+    return new UpstreamClient({ handle: this.#handleOf(member), parent, era: 'legacy', state })
+  }
+
+  #handleOf(member: Member): Handle {
+    return async (inner) => sendToMember(inner, member, this.#parts)
   }
 }
 

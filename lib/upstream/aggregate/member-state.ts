@@ -1,6 +1,6 @@
 /** The states of members in the state of their aggregate's session, where what they share is kept once. Pure. */
 import type { ClientSession } from '../../exchange/exchange.ts'
-import type { ClientState, UpstreamState } from '../../types.ts'
+import type { ClientState, SessionRecord, UpstreamState } from '../../types.ts'
 import type { JsonObject } from '../../util/json.ts'
 
 /** How much of the id of a member's upstream is kept, in characters: enough to tell that it is another one now. */
@@ -11,9 +11,10 @@ export function memberState(root: UpstreamState | undefined, name: string): Upst
   const kept = root?.members && Object.hasOwn(root.members, name) ? root.members[name] : undefined
   if (!root || !kept) return undefined
   const { protocolVersion } = root
-  const handshake = { ...root.client?.handshake, ...kept.client?.handshake }
   const own: Partial<UpstreamState> & Pick<UpstreamState, 'upstream'> = kept
-  return { protocolVersion, ...own, ...(kept.client && { client: { ...kept.client, handshake } }) }
+  if (!kept.client) return { protocolVersion, ...own }
+  const handshake = { ...root.client?.handshake, ...kept.client.handshake }
+  return { protocolVersion, ...own, client: { ...kept.client, handshake } }
 }
 
 /** Whether a member's state was opened at this upstream. */
@@ -41,19 +42,30 @@ function ownClient(root: UpstreamState, client: ClientState): ClientState {
 }
 
 /** A member's part of the client's session, as the layers of its pipeline see it. */
-export function memberSession(session: ClientSession, name: string): ClientSession {
-  return {
-    id: `${session.id}~${name}`,
-    get record() {
-      const { record } = session
-      const { protocolVersion } = record
-      return { ...record, upstream: memberState(record.upstream, name) ?? { upstream: '', protocolVersion } }
-    },
-    keep: (change) =>
-      session.keep((root) => {
-        const before = memberState(root, name)
-        const after = before && change(before)
-        return after && after !== before ? withMember(root, name, after) : root
-      }),
+export class MemberSession implements ClientSession {
+  readonly #session: ClientSession
+  readonly #name: string
+
+  constructor(session: ClientSession, name: string) {
+    this.#session = session
+    this.#name = name
+  }
+
+  get id(): string {
+    return `${this.#session.id}~${this.#name}`
+  }
+
+  get record(): SessionRecord {
+    const { record } = this.#session
+    const { protocolVersion } = record
+    return { ...record, upstream: memberState(record.upstream, this.#name) ?? { upstream: '', protocolVersion } }
+  }
+
+  keep(change: (state: UpstreamState) => UpstreamState): Promise<void> {
+    return this.#session.keep((root) => {
+      const before = memberState(root, this.#name)
+      const after = before && change(before)
+      return after && after !== before ? withMember(root, this.#name, after) : root
+    })
   }
 }

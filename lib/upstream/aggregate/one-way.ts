@@ -42,7 +42,7 @@ export async function sendNotification(
       aggregates.fanIns.get(exchange.origin.session?.id ?? '')?.hurry()
     return reply
   }
-  const call = aggregates.callOf(exchange, message.params?.['requestId'] as RequestId)
+  const call = aggregates.calls.find(exchange, message.params?.['requestId'] as RequestId)
   if (call && 'cancel' in call) {
     call.cancel()
     return TAKEN
@@ -74,7 +74,7 @@ async function tell(exchange: Exchange, members: readonly Member[], { sessions, 
       const state = isModern ? undefined : sessions.stateOf(exchange, member)
       if (!state && !isModern) return
       try {
-        drainReply(await sendToMember(enter(exchange, member, { state }), member, parts))
+        drainReply(await sendToMember(enter(exchange, member, state), member, parts))
       } catch (error) {
         if (isElsewhere(error)) throw error
       }

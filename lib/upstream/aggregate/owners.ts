@@ -1,6 +1,7 @@
 /** Finds whose a name or a URI is, where it does not say so itself: bare ones, and names that were shortened. */
 import type { Exchange } from '../../exchange/exchange.ts'
-import type { AggregateServer } from '../../types.ts'
+import type { AggregateServer, Awaitable } from '../../types.ts'
+import { andThen } from '../../util/awaitable.ts'
 import { WeightedMap } from '../../util/weighted-map.ts'
 import { ask } from './aggregate-parts.ts'
 import { type ListKind, RESOURCES, TEMPLATES } from './list-kinds.ts'
@@ -63,14 +64,28 @@ export class Owners {
   }
 
   /** Whose tool or prompt a name is. */
-  async ofName(exchange: Exchange, list: ListKind, advertised: string): Promise<Owned | undefined> {
+  ofName(exchange: Exchange, list: ListKind, advertised: string): Awaitable<Owned | undefined> {
     const separator = separatorOf(exchange.config as AggregateServer)
-    const members = await membersFor(exchange, list.kind)
-    if (separator === false) return this.#ofBare(exchange, list, members, advertised)
-    const member = members.find(({ name }) => advertised.startsWith(name + separator))
-    if (!member) return undefined
-    const literal = advertised.slice(member.name.length + separator.length)
-    if (!mayBeShortened(advertised)) return { member, name: literal }
+    return andThen(membersFor(exchange, list.kind), (members): Awaitable<Owned | undefined> => {
+      if (separator === false) return this.#ofBare(exchange, list, members, advertised)
+      const member = members.find(
+        ({ name }) => advertised.startsWith(name) && advertised.startsWith(separator, name.length),
+      )
+      if (!member) return undefined
+      const literal = advertised.slice(member.name.length + separator.length)
+      if (!mayBeShortened(advertised)) return { member, name: literal }
+      return this.#ofShortened(exchange, list, member, separator, { advertised, literal })
+    })
+  }
+
+  /** A name that looks shortened: the member's list tells of which it is, or that it is not. */
+  async #ofShortened(
+    exchange: Exchange,
+    list: ListKind,
+    member: Member,
+    separator: string,
+    { advertised, literal }: { readonly advertised: string; readonly literal: string },
+  ): Promise<Owned> {
     const isIt = (name: string): boolean => advertisedName(member.name, separator, name) === advertised
     const found = await this.#search(exchange, list, [member], (names) => [...names.keys()].find(isIt))
     return { member, name: found ?? literal }

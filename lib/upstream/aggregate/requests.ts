@@ -3,11 +3,14 @@ import { GatewayError, isCode } from '../../errors.ts'
 import { jsonReply } from '../../exchange/answer.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { Reply } from '../../exchange/reply.ts'
-import { type RequestMessage, responseText } from '../../exchange/message.ts'
+import { type RequestMessage, responseText, withString } from '../../exchange/message.ts'
+import { withTrueName } from '../../exchange/repeating-headers.ts'
 import { peekResponse, readResponse } from '../../exchange/read-response.ts'
 import { LISTEN_METHOD } from '../../protocol.ts'
-import type { AggregateServer, ClientState, UpstreamState } from '../../types.ts'
-import { isObject, type JsonObject } from '../../util/json.ts'
+import type { AggregateServer, Awaitable, ClientState, UpstreamState } from '../../types.ts'
+import { isPromise } from '../../util/awaitable.ts'
+import { isObject, type JsonObject, member as memberOf } from '../../util/json.ts'
+import type { MemberChanges } from './aggregate-parts.ts'
 import type { Aggregates } from './aggregates.ts'
 import { discoverAll, initializeAll } from './handshake.ts'
 import { LIST_KINDS, PROMPTS, TOOLS } from './list-kinds.ts'
@@ -19,25 +22,28 @@ import { emptyResult, methodNotFound, rpcErrorReply, RPC_CODE } from './rpc-repl
 import { replyToClient } from './to-client.ts'
 import { advertisedUri } from './uris.ts'
 
+const NAME_PATH = ['params', 'name']
+const URI_PATH = ['params', 'uri']
+
 /** How a request finds its member, and what it says to that member instead. */
 interface RequestRoute {
-  find(exchange: Exchange, params: JsonObject, aggregates: Aggregates): Promise<Owned | undefined>
-  /** The parameters as the member knows them. */
-  own(params: JsonObject, name: string): JsonObject
+  find(exchange: Exchange, params: JsonObject, aggregates: Aggregates): Awaitable<Owned | undefined>
+  /** Where in the message the name stands. */
+  at(params: JsonObject): readonly string[]
   unknown(message: RequestMessage): Reply
 }
 
 const byName = (list: typeof TOOLS, what: string): RequestRoute => ({
-  find: async (exchange, { name }, { owners }) =>
+  find: (exchange, { name }, { owners }) =>
     typeof name === 'string' ? owners.ofName(exchange, list, name) : undefined,
-  own: (params, name) => (params['name'] === name ? params : { ...params, name }),
+  at: () => NAME_PATH,
   unknown: (message) =>
     rpcErrorReply(message, RPC_CODE.invalidParams, `${what} not found: ${String(message.params?.['name'])}`),
 })
 
 const BY_URI: RequestRoute = {
-  find: async (exchange, { uri }, { owners }) => (typeof uri === 'string' ? owners.ofUri(exchange, uri) : undefined),
-  own: (params, uri) => (params['uri'] === uri ? params : { ...params, uri }),
+  find: (exchange, { uri }, { owners }) => (typeof uri === 'string' ? owners.ofUri(exchange, uri) : undefined),
+  at: () => URI_PATH,
   unknown: (message) => {
     const code = message.era === 'modern' ? RPC_CODE.invalidParams : RPC_CODE.resourceNotFound
     return rpcErrorReply(message, code, 'Resource not found', { uri: message.params?.['uri'] })
@@ -45,16 +51,12 @@ const BY_URI: RequestRoute = {
 }
 
 const BY_REFERENCE: RequestRoute = {
-  async find(exchange, { ref }, { owners }) {
+  find(exchange, { ref }, { owners }) {
     const { type, name, uri } = isObject(ref) ? ref : {}
     if (type === 'ref/prompt' && typeof name === 'string') return owners.ofName(exchange, PROMPTS, name)
     return type === 'ref/resource' && typeof uri === 'string' ? owners.ofUri(exchange, uri, true) : undefined
   },
-  own(params, name) {
-    const ref = params['ref'] as JsonObject
-    const key = ref['type'] === 'ref/prompt' ? 'name' : 'uri'
-    return ref[key] === name ? params : { ...params, ref: { ...ref, [key]: name } }
-  },
+  at: ({ ref }) => ['params', 'ref', memberOf(ref, 'type') === 'ref/prompt' ? 'name' : 'uri'],
   unknown: (message) => rpcErrorReply(message, RPC_CODE.invalidParams, 'Nothing to complete has this name'),
 }
 
@@ -67,18 +69,19 @@ const ROUTES: ReadonlyMap<string, RequestRoute> = new Map([
   ['completion/complete', BY_REFERENCE],
 ])
 
-/** Methods of revisions with sessions alone. (ER2) */
-const LEGACY_ONLY: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
+/** Methods of revisions with sessions alone, which change what a session is subscribed to. (ER2) */
+const SUBSCRIBING: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
 
 /** Codes of errors that are a member's alone, beside all that name the server. */
 const OTHERS_OF_MEMBER: ReadonlySet<string> = new Set(['unavailable', 'loop_detected'])
 
-export async function answerRequest(
+/** Throws at once for what is no request of the session. */
+export function answerRequest(
   exchange: Exchange,
   message: RequestMessage,
   upstreamId: string,
   aggregates: Aggregates,
-): Promise<Reply> {
+): Awaitable<Reply> {
   const { method, era } = message
   const isModern = era === 'modern'
   const list = LIST_KINDS.get(method)
@@ -91,7 +94,7 @@ export async function answerRequest(
       }),
     )
   }
-  const route = isModern && LEGACY_ONLY.has(method) ? undefined : ROUTES.get(method)
+  const route = isModern && SUBSCRIBING.has(method) ? undefined : ROUTES.get(method)
   if (route) return sendOn(exchange, message, route, aggregates)
   if (isModern) {
     if (method === 'server/discover') return discoverAll(exchange, aggregates)
@@ -113,23 +116,32 @@ async function sendOn(
   aggregates: Aggregates,
 ): Promise<Reply> {
   const params = message.params ?? {}
-  const owned = await route.find(exchange, params, aggregates)
+  const found = route.find(exchange, params, aggregates)
+  const owned = isPromise(found) ? await found : found
   if (!owned) return route.unknown(message)
   const { member, name } = owned
-  const own = route.own(params, name)
   const hasUris = separatorOf(exchange.config as AggregateServer) !== false
-  const forget = aggregates.noteCall(exchange, message.id, { member: member.name })
-  const sent = own === params ? exchange : exchange.rewrite({ params: own })
+  const { calls } = aggregates
+  const noted = calls.note(exchange, message.id, { member: member.name })
+  const changes = changesOf(exchange, withString(message, route.at(params), name))
   try {
-    const reply = await aggregates.sessions.send(sent, member)
+    const reply = await aggregates.sessions.send(exchange, member, changes)
     // The answer is there: nobody cancels it any more. Behind a stream it may be yet to come.
-    if (reply.kind !== 'events') forget()
-    await keepSubscription(exchange, message, owned, reply, aggregates)
+    if (reply.kind === 'events') calls.keep(noted)
+    else calls.forget(noted)
+    if (SUBSCRIBING.has(message.method)) await keepSubscription(exchange, message, owned, reply, aggregates)
     return replyToClient(reply, { member, hasUris })
   } catch (error) {
+    calls.keep(noted)
     if (exchange.life.stopped || !isOfMember(error)) throw error
     return memberError(error, exchange, member, aggregates)
   }
+}
+
+/** The message that a member gets, and the headers that repeat the name in it, where the client sent such. (HD9) */
+function changesOf({ headers }: Exchange, message: RequestMessage): MemberChanges {
+  const own = withTrueName(headers, message)
+  return { message, headers: own === headers ? undefined : own }
 }
 
 /** Whether the way to a member failed, which is no fault of the aggregate: what concerns the client is left as it is. */
@@ -156,13 +168,13 @@ async function whileCancellable(
 ): Promise<Reply> {
   if (!exchange.origin.session) return ask(exchange)
   const life = exchange.life.child()
-  const forget = aggregates.noteCall(exchange, id, {
+  const noted = aggregates.calls.note(exchange, id, {
     cancel: () => life.stop(new GatewayError('bad_request', 'The client cancelled the request')),
   })
   try {
     return await ask(exchange.fork({}, life))
   } finally {
-    forget()
+    aggregates.calls.forget(noted)
     life.end()
   }
 }
@@ -209,7 +221,6 @@ async function keepSubscription(
   reply: Reply,
   aggregates: Aggregates,
 ): Promise<void> {
-  if (method !== 'resources/subscribe' && method !== 'resources/unsubscribe') return
   const response = await peekResponse(reply, { id })
   if (!response || response.error !== undefined) return
   const uri = advertisedUri(member.name, name)

@@ -1,4 +1,5 @@
 /** What a member says, as the client gets it: its questions, events and URIs are told from those of other members. */
+import type { Body } from '../../exchange/body.ts'
 import { patchObject } from '../../exchange/json-patch.ts'
 import { replaceValues, valueText } from '../../exchange/json-text.ts'
 import { mapMessages, type Mapped, type Wants } from '../../exchange/map-messages.ts'
@@ -27,7 +28,7 @@ export interface ToClient {
 /** A reply that is one member's: a response without URIs keeps its very bytes. */
 export function replyToClient(reply: Reply, how: ToClient): Reply {
   const { member, hasUris } = how
-  if (reply.kind === 'json' && !hasUris) return reply
+  if (reply.kind === 'json' && (!hasUris || isWithoutUris(reply.body))) return reply
   const wants: Wants = {
     methods: (method) => !PLAIN.has(method),
     ...(hasUris && { responses: mayHaveUris }),
@@ -36,6 +37,14 @@ export function replyToClient(reply: Reply, how: ToClient): Reply {
   const mapped = mapMessages(reply, wants, (message) => messageToClient(message, how))
   // A state in it is the member's: where the stream goes on, the session's own record has it.
   return mapped.kind === 'events' && mapped.state ? { ...mapped, state: undefined } : mapped
+}
+
+/** Of a document that is here already; whether another one has URIs shows when it has arrived. */
+function isWithoutUris(body: Body): boolean {
+  const whole = body.whole()
+  if (!whole) return false
+  body.unread([whole])
+  return !mayHaveUris(whole)
 }
 
 export function messageToClient(message: Message, how: ToClient): Mapped {

@@ -6,9 +6,13 @@ type MapUri = (uri: string) => string
 /** How deep results of tools may contain each other, in messages of sampling. */
 const MAX_TOOL_RESULTS = 4
 
+/** Up to how many bytes it is cheaper to decode them all than to search in them. */
+const MAX_DECODED_BYTES = 1024
+
 /** Whether JSON may contain one of the keys whose value is mapped. A key may be spelled with escapes. */
 export function mayHaveUris(bytes: Buffer): boolean {
-  return bytes.includes('uri"') || bytes.includes('Uri"') || bytes.includes('\\u')
+  const json = bytes.length > MAX_DECODED_BYTES ? bytes : bytes.toString('latin1')
+  return json.includes('uri"') || json.includes('Uri"') || json.includes('\\u')
 }
 
 /** A result of `tools/call`, `prompts/get`, `resources/read`, or one that asks for input. */

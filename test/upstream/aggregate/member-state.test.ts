@@ -1,6 +1,6 @@
 // The states of members in that of their aggregate's session.
 import type { ClientSession } from '../../../lib/exchange/exchange.ts'
-import { isStateOf, memberSession, memberState, withMember } from '../../../lib/upstream/aggregate/member-state.ts'
+import { isStateOf, MemberSession, memberState, withMember } from '../../../lib/upstream/aggregate/member-state.ts'
 import type { UpstreamState } from '../../../lib/types.ts'
 
 const root: UpstreamState = {
@@ -45,10 +45,10 @@ test('a change that changes nothing leaves the aggregate’s state the very same
     id: 's',
     keep: async (change: (state: UpstreamState) => UpstreamState) => void kept.push(change(before)),
   } as unknown as ClientSession
-  const member = memberSession(session, 'one')
+  const member = new MemberSession(session, 'one')
   await member.keep((state) => state)
   await member.keep((state) => ({ ...state, id: 's2' }))
-  await memberSession(session, 'gone').keep((state) => ({ ...state, id: 's2' }))
+  await new MemberSession(session, 'gone').keep((state) => ({ ...state, id: 's2' }))
   expect(kept[0]).toBe(before)
   expect(kept[1]!.members!['one']!.id).toBe('s2')
   expect(kept[2]).toBe(before)
