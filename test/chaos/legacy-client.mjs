@@ -203,6 +203,7 @@ export class LegacyClient {
     let last
     while (!session.isOver) {
       const reply = await this.#resume(session, last, session.end.signal)
+      if (reply.cause === 'silent') this.options.ledger.violate('silent', `${this.options.name}: its GET got no head`)
       await this.#read(reply, session, undefined, undefined, (id) => (last = id))
       if (reply.status === 404) this.#over(session)
       // What it came back for is gone: it begins again.
