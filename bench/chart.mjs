@@ -45,13 +45,28 @@ function drawBar({ title, own, value }, row, longest) {
   <text${style} x="${(LABELS + Number(width) + 6).toFixed(1)}" y="${middle}">${thousands(value)}</text>`
 }
 
+/**
+ * Calls relayed per second of CPU: the bare pipe's, divided by the ratio to it, which is of paired rounds. What rounds cost
+ * by themselves depends on when they ran.
+ * @param {any[]} rows @returns {(row: any) => number}
+ */
+export function relayedPerSecond(rows) {
+  const pipe = rows.find(({ proxy }) => proxy === 'pipe')
+  return ({ ratio }) => 1e6 / (pipe.cpu * ratio)
+}
+
 /** @param {any} figures what run.mjs wrote */
 export function draw({ date, machine, cases }) {
   const rows = cases.find((/** @type {any} */ { name }) => name === CASE)?.rows ?? []
+  const perSecond = relayedPerSecond(rows)
   /** @type {{ title: string, own: boolean, value: number }[]} */
   const bars = rows
     .filter((/** @type {any} */ { failed }) => !failed)
-    .map((/** @type {any} */ { proxy, title, cpu }) => ({ title, own: proxy.startsWith('gateway-'), value: 1e6 / cpu }))
+    .map((/** @type {any} */ row) => ({
+      title: row.title,
+      own: row.proxy.startsWith('gateway-'),
+      value: perSecond(row),
+    }))
     .toSorted((/** @type {any} */ a, /** @type {any} */ b) => b.value - a.value)
   if (bars.length === 0) throw new Error(`the file has no figures of the case "${CASE}"`)
   const longest = Math.max(...bars.map(({ value }) => value))

@@ -3,7 +3,7 @@
 // and the README's chart. The first file is that of the Node that the tables are about.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { draw } from './chart.mjs'
+import { draw, relayedPerSecond } from './chart.mjs'
 import { number } from './harness/report.mjs'
 
 /** @typedef {import('./worst.mjs').Result} Result @typedef {import('./targets.mjs').Outcome} Outcome */
@@ -96,13 +96,14 @@ function calls(figures) {
   const own = rows.find(({ proxy }) => proxy === 'gateway-http')
   const sdks = rows.filter(({ proxy }) => proxy.startsWith('sdk-') || proxy === 'mcp-proxy')
   if (!own) return undefined
-  const times = sdks.map(({ cpu }) => Math.floor(cpu / own['cpu']))
+  const times = sdks.map(({ ratio }) => Math.floor(ratio / own['ratio']))
   const others =
     times.length === 0 ? '' : ` Relays made of the SDK's transports, and mcp-proxy, cost ${range(times)} times that.`
+  const perSecond = relayedPerSecond(rows)
   const bars = rows
     .filter(({ failed, proxy }) => !failed && IN_WORDS.has(proxy))
-    .toSorted((a, b) => a['cpu'] - b['cpu'])
-    .map(({ title, cpu }) => `${title} ${number(1e6 / cpu, 0)}`)
+    .toSorted((a, b) => a['ratio'] - b['ratio'])
+    .map((row) => `${row.title} ${number(perSecond(row), 0)}`)
   const chart = `![Calls relayed per second of CPU, as bars: ${bars.join(', ')}](docs/bench.svg)`
   return `${chart}\n\nA call costs ${number(own['ratio'], 2)} of what it costs a bare \`node:http\` pipe that checks nothing.${others} ${about(figures)}`
 }
