@@ -129,12 +129,13 @@ export class OpenQuestions {
 
   /**
    * Ends the use that a call makes of its session. One in which the server may still ask something for the call, or waits
-   * for an answer, is not for others: they would be asked in its place.
+   * for an answer, is not for others: they would be asked in its place, as a question on the session's own stream does not
+   * say for which call it is.
    */
   leave(call: ServerCall): void {
     const { pool } = this.#parts
     const { session } = call
-    if (call.questions.length > 0 || (session.owner === call && session.asksAnywhere && !call.hasResponse)) {
+    if (call.questions.length > 0 || (session.owner === call && !call.hasResponse)) {
       call.life.stop(new GatewayError('bad_request', 'The question is not answered'))
       return this.#discard(call)
     }

@@ -36,8 +36,6 @@ export class PooledSession {
   isOver = false
   /** Whether no call may have it any more. */
   isRetired = false
-  /** Whether the server asks something outside of the streams of calls, and so does not say for which of them. */
-  asksAnywhere = false
   /** Whether another node has opened it: it is not kept when its call is over. */
   isForeign = false
   readonly #life: Lifetime
@@ -218,7 +216,6 @@ export class PooledSession {
       return undefined
     }
     if (message.kind === 'batch') return undefined
-    this.asksAnywhere ||= message.kind === 'request' && message.method !== 'ping'
     const call = this.#callOf(message)
     if (call) return call.receive(message)
     if (message.kind === 'notification') {

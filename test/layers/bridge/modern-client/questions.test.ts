@@ -314,16 +314,6 @@ describe('asked in the stream of the session, as server.elicitInput() does', () 
   test('ST22 a session in which a call was left is lent to no other, as its tool may still ask; its listeners move', async () => {
     const listener = server.send(request('subscriptions/listen', { notifications: { toolsListChanged: true } }))
     await listener.events.next()
-    server.upstream.once('tools/call', (asked) => {
-      const stream = asked.events()
-      streams.get(sessionOf(asked))!.say(elicitation(1))
-      server.upstream.once('response', (answer) => {
-        answer.empty()
-        stream.answer({ content: [] })
-      })
-    })
-    const first = callOf('first')
-    await server.ask(retry(first, await server.ask(first), { elicitation_1: ACCEPTED }))
     server.upstream.once('tools/call', () => {})
     const left = server.send(callOf('left'))
     await server.upstream.asked.next((asked) => asked.kind === 'tools/call' && paramsOf(asked)['name'] === 'left')
@@ -507,7 +497,8 @@ describe('a question that nobody answers', () => {
     await server.upstream.asked.next(({ kind }) => kind === 'response')
     client.leave()
     await settled()
-    expect(farewells()).toEqual([expect.stringMatching(/^cancelled bridge-/)])
+    // The tool may ask again, and another call would be asked in its place.
+    expect(farewells()).toEqual([expect.stringMatching(/^cancelled bridge-/), 'DELETE in s1'])
     await expect(stream.over).resolves.toBe('let go')
   })
 

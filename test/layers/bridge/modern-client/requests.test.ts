@@ -195,18 +195,22 @@ describe('what belongs to a call', () => {
     expect(clients.map(({ client }) => client.says.at(0))).toEqual(['notifications/message', 'result'])
   })
 
-  test('u5 SE5 LC8 a client that leaves cancels its call at the server, and the session goes on', async () => {
+  test.each([
+    ['one that cannot be asked anything, and the session goes on', {}, ['initialize']],
+    ['one that can, and its session ends: the tool may still ask', ASKABLE, ['initialize', 'DELETE', 'initialize']],
+  ])('u5 SE5 LC8 a client that leaves cancels its call at the server: %s', async (_, capabilities, opened) => {
+    const call = callOf('echo', {}, { capabilities })
     server.upstream.on('tools/call', () => {})
-    const client = server.send(callOf())
+    const client = server.send(call)
     await server.upstream.asked.next(({ kind }) => kind === 'tools/call')
     client.leave()
     const cancelled = await server.upstream.asked.next(({ kind }) => kind === 'notifications/cancelled')
-    const call = server.upstream.asked.entries.find(({ kind }) => kind === 'tools/call')!
-    expect(paramsOf(cancelled)['requestId']).toBe(call.exchange.requestIds[0])
+    const sent = server.upstream.asked.entries.find(({ kind }) => kind === 'tools/call')!
+    expect(paramsOf(cancelled)['requestId']).toBe(sent.exchange.requestIds[0])
     server.upstream.on('tools/call')
     await settled()
-    await server.ask(callOf())
-    expect(methodsOf(server).filter((kind) => kind === 'initialize' || kind === 'DELETE')).toEqual(['initialize'])
+    await server.ask(call)
+    expect(methodsOf(server).filter((kind) => kind === 'initialize' || kind === 'DELETE')).toEqual(opened)
   })
 
   test('HD1 a client that takes no events gets the response alone', async () => {
