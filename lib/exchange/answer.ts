@@ -36,11 +36,11 @@ export function jsonReply(text: string, headers: ReplyHeaders = {}, status = 200
  * client that accepts only JSON gets the response and nothing else.
  */
 export function answer(exchange: Exchange, run: (out: Out) => Promise<Answer>): Promise<Reply> {
-  return answerBack(exchange, (settle, fail, out) => void run(out).then(settle, fail))
+  return answerByCallback(exchange, (settle, fail, out) => void run(out).then(settle, fail))
 }
 
-/** The same for a `run` that calls back: the first call counts. It makes fewer promises. */
-export function answerBack(
+/** The same for a `run` that reports by callback, which makes fewer promises. The first call counts. */
+export function answerByCallback(
   exchange: Exchange,
   run: (settle: (ending: Answer) => void, fail: (error: Error) => void, out: Out) => void,
 ): Promise<Reply> {

@@ -167,7 +167,7 @@ export class Exchange implements ExchangeParts {
     return this.#made({ ...this.#parts(), ...changes, life })
   }
 
-  /** The bytes stay with the message that they are. */
+  /** An exchange of these parts. It shares the body's bytes if it has the same message. */
   #made(parts: ExchangeParts): Exchange {
     return new Exchange(parts, parts.message === this.message ? this.#body : undefined)
   }

@@ -75,7 +75,7 @@ class MappedEvents extends MappedBody {
     this.#off = wants.interject?.((json) => this.emit(messageEvent(json)))
   }
 
-  /** Of an answer that is here to its end, and in which nothing is changed or said. */
+  /** The bytes of an answer that has arrived whole, if none of its messages is changed and none is added. */
   override whole(): Buffer | undefined {
     const { interject, last } = this.#wants
     const isRead = this.#isEndless || interject !== undefined || last !== undefined || !this.isUntouched

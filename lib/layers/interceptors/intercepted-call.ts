@@ -1,5 +1,5 @@
 /** Runs one request of a client, and then its response, through the interceptors of its method. */
-import { type Answer, answerBack, jsonReply } from '../../exchange/answer.ts'
+import { type Answer, answerByCallback, jsonReply } from '../../exchange/answer.ts'
 import type { End } from '../../exchange/body.ts'
 import { brokenOff } from '../../exchange/broken-off.ts'
 import { GatewayError } from '../../errors.ts'
@@ -53,7 +53,7 @@ export class InterceptedCall implements CallStream, Awaited {
   }
 
   reply(): Promise<Reply> {
-    return answerBack(this.#parts.exchange, (settle, fail) => {
+    return answerByCallback(this.#parts.exchange, (settle, fail) => {
       this.#settle = settle
       this.#fail = fail
       this.#start()

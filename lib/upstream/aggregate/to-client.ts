@@ -39,7 +39,7 @@ export function replyToClient(reply: Reply, how: ToClient): Reply {
   return mapped.kind === 'events' && mapped.state ? { ...mapped, state: undefined } : mapped
 }
 
-/** Of a document that is here already; whether another one has URIs shows when it has arrived. */
+/** Whether a document has arrived whole and has no URIs. */
 function isWithoutUris(body: Body): boolean {
   const whole = body.whole()
   if (!whole) return false
