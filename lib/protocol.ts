@@ -81,6 +81,8 @@ export const MAX_SESSION_ID_LENGTH = 4096
 /** The media type of a header value, without parameters. */
 export function mediaType(value: string | undefined): string {
   if (value === undefined) return ''
+  // As nearly all messages have it.
+  if (value === JSON_TYPE) return JSON_TYPE
   const end = value.indexOf(';')
   return (end === -1 ? value : value.slice(0, end)).trim().toLowerCase()
 }

@@ -37,7 +37,7 @@ export function readContent(request: GatewayRequest, maxBytes: number, meter?: B
   if (encoding !== 'identity') {
     throw new GatewayError('unsupported_media_type', 'Content-Encoding is not supported here')
   }
-  return readBytes(request, maxBytes, meter).then(parseBody)
+  return readStream(request, maxBytes, meter)
 }
 
 /** Whether a body parser has read the stream. (`req.body` does not tell: Express 4 sets it to `{}` without reading.) */
@@ -75,47 +75,70 @@ function tooLarge(maxBytes: number): GatewayError {
   return new GatewayError('body_too_large', `The body may not be longer than ${maxBytes} bytes`)
 }
 
-function readBytes(request: GatewayRequest, maxBytes: number, meter: BodyMeter | undefined): Promise<Buffer> {
+function readStream(request: GatewayRequest, maxBytes: number, meter: BodyMeter | undefined): Promise<RequestBody> {
   return new Promise((resolve, reject) => {
-    if (Number(request.headers['content-length']) > maxBytes) {
-      reject(tooLarge(maxBytes))
-      return
-    }
-    if (request.destroyed) {
-      reject(incomplete())
-      return
-    }
-    const chunks = new ChunkList()
-    let length = 0
-    // Listeners left on the request would keep the body in memory for as long as the request is referenced.
-    const settle = (): void => {
-      request.off('data', onData).off('end', onEnd).off('close', onClose)
-    }
-    const refuse = (error: Error): void => {
-      settle()
-      chunks.clear()
-      reject(error)
-    }
-    const onData = (chunk: Buffer): void => {
-      length += chunk.length
-      try {
-        if (length > maxBytes) throw tooLarge(maxBytes)
-        meter?.add(chunk.length)
-        chunks.push(chunk)
-      } catch (error) {
-        request.pause()
-        refuse(error as Error)
-      }
-    }
-    const onEnd = (): void => {
-      settle()
-      resolve(chunks.concat())
-    }
-    const onClose = (): void => {
-      refuse(incomplete())
-    }
-    request.on('data', onData).on('end', onEnd).on('close', onClose)
+    if (Number(request.headers['content-length']) > maxBytes) reject(tooLarge(maxBytes))
+    else if (request.destroyed) reject(incomplete())
+    else new BodyReader(request, maxBytes, meter, { resolve, reject })
   })
+}
+
+/** What a promise is settled with. */
+interface Settling {
+  readonly resolve: (content: RequestBody) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Reads the stream of a body. Its listeners stay, since removing them costs more than a reader that has nothing left. */
+class BodyReader {
+  readonly #request: GatewayRequest
+  readonly #maxBytes: number
+  readonly #meter: BodyMeter | undefined
+  readonly #chunks = new ChunkList()
+  #length = 0
+  /** `undefined` when it is over: the promise would keep the body in memory for as long as the request is referenced. */
+  #settling: Settling | undefined
+
+  constructor(request: GatewayRequest, maxBytes: number, meter: BodyMeter | undefined, settling: Settling) {
+    this.#request = request
+    this.#maxBytes = maxBytes
+    this.#meter = meter
+    this.#settling = settling
+    request.on('data', (chunk: Buffer) => this.#add(chunk))
+    request.on('end', () => this.#finish())
+    request.on('close', () => this.#refuse(incomplete))
+  }
+
+  #add(chunk: Buffer): void {
+    if (!this.#settling) return
+    this.#length += chunk.length
+    try {
+      if (this.#length > this.#maxBytes) throw tooLarge(this.#maxBytes)
+      this.#meter?.add(chunk.length)
+      this.#chunks.push(chunk)
+    } catch (error) {
+      this.#request.pause()
+      this.#refuse(() => error as Error)
+    }
+  }
+
+  #finish(): void {
+    const settling = this.#settling
+    this.#settling = undefined
+    if (!settling) return
+    try {
+      settling.resolve(parseBody(this.#chunks.concat()))
+    } catch (error) {
+      settling.reject(error as Error)
+    }
+  }
+
+  #refuse(error: () => Error): void {
+    const settling = this.#settling
+    this.#settling = undefined
+    this.#chunks.clear()
+    settling?.reject(error())
+  }
 }
 
 function incomplete(): GatewayError {

@@ -1,7 +1,7 @@
 /** Parses JSON that every parser reads alike: no duplicate keys, none that folds to a deciding one, no deep nesting. */
 import { afterString } from '../exchange/json-scan.ts'
 import { COLON, DOUBLE_QUOTE } from '../util/ascii.ts'
-import { isObject } from '../util/json.ts'
+import type { JsonObject } from '../util/json.ts'
 import { CLOSE, LOWER, OPEN } from '../util/json-outline.ts'
 import { type Level, MESSAGE_LEVEL } from './deciding-keys.ts'
 
@@ -29,11 +29,12 @@ export function parseMessage(text: string): ParsedText {
   } catch {
     return { flaw: 'not-json' }
   }
+  const census = new Census()
+  if (Array.isArray(json)) for (const message of json) census.take(message, 2, MESSAGE_LEVEL)
+  else census.take(json, 1, MESSAGE_LEVEL)
   // Of members with the same key `JSON.parse` keeps one.
-  if (membersInValue(json, 1) < members) return { flaw: 'duplicate-key' }
-  const messages: readonly unknown[] = Array.isArray(json) ? json : [json]
-  if (messages.some((message) => hasFoldingKey(message, MESSAGE_LEVEL))) return { flaw: 'folding-key' }
-  return { json }
+  if (census.members < members) return { flaw: 'duplicate-key' }
+  return census.hasFolding ? { flaw: 'folding-key' } : { json }
 }
 
 /**
@@ -59,21 +60,24 @@ function membersInText(text: string): number | undefined {
   return members
 }
 
-/** The same of a parsed value that is nested this deep. The innermost level is counted, and not walked. */
-function membersInValue(value: unknown, depth: number): number {
-  if (typeof value !== 'object' || value === null) return 0
-  const inner: readonly unknown[] = Array.isArray(value) ? value : Object.values(value)
-  let members = inner === value ? 0 : inner.length
-  if (depth === DECIDING_DEPTH) return members
-  for (const each of inner) members += membersInValue(each, depth + 1)
-  return members
-}
+/** Of a parsed value: how many members it has within the deciding depth, and whether a key folds to a deciding one. */
+class Census {
+  members = 0
+  hasFolding = false
 
-function hasFoldingKey(value: unknown, level: Level): boolean {
-  if (!isObject(value)) return false
-  return Object.keys(value).some((key) => {
-    if (level.isConfusable(key)) return true
-    const below = level.below.get(key)
-    return below !== undefined && hasFoldingKey(value[key], below)
-  })
+  /** `depth` is that of the value. `level` has the deciding keys of an object that has some. */
+  take(value: unknown, depth: number, level: Level | undefined): void {
+    if (typeof value !== 'object' || value === null) return
+    const isInnermost = depth === DECIDING_DEPTH
+    if (Array.isArray(value)) {
+      if (!isInnermost) for (const each of value) this.take(each, depth + 1, undefined)
+      return
+    }
+    const keys = Object.keys(value)
+    this.members += keys.length
+    for (const key of keys) {
+      if (level?.isConfusable(key)) this.hasFolding = true
+      if (!isInnermost) this.take((value as JsonObject)[key], depth + 1, level?.below.get(key))
+    }
+  }
 }

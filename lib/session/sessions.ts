@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { ClientSession, UpstreamState } from '../exchange/exchange.ts'
 import { MAX_SESSION_ID_LENGTH, VISIBLE_ASCII } from '../protocol.ts'
 import type { Awaitable, SessionRecord, SessionStore } from '../types.ts'
-import { andThen, isPromise } from '../util/awaitable.ts'
+import { isPromise } from '../util/awaitable.ts'
 import { boundedSet } from '../util/bounded-map.ts'
 import { inHookTime } from '../util/hook-timeout.ts'
 import { KeyedMutex } from '../util/keyed-mutex.ts'
@@ -108,7 +108,12 @@ export class Sessions {
 
   /** The record of a live session, from the store. */
   get(id: string): Awaitable<SessionRecord | undefined> {
-    return this.#call(() => andThen(this.#store.get(id), checkRecord))
+    try {
+      const answer = inHookTime(this.#store.get(id), 'The session store')
+      return isPromise(answer) ? answer.then(checkRecord).then(undefined, throwStoreError) : checkRecord(answer)
+    } catch (error) {
+      return throwStoreError(error)
+    }
   }
 
   /** Ends a session: deletes it from the store, and stops its streams and requests at this node. */

@@ -1,7 +1,11 @@
 // The body of a POST as a real socket brings it, and as parsers of a host leave it.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { readContent, type RequestBody } from '../../lib/inbound/body.ts'
+import { PassThrough } from 'node:stream'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { GatewayError } from '../../lib/errors.ts'
+import { type BodyMeter, readContent, type RequestBody } from '../../lib/inbound/body.ts'
 import type { GatewayRequest } from '../../lib/types.ts'
 import { createJournal } from '../support/journal.ts'
 import { listen } from '../support/listen.ts'
@@ -156,6 +160,53 @@ test('a client that has gone away before its body is asked for is a bad_request'
     },
   )
   expect(await content).toMatchObject({ code: 'bad_request' })
+})
+
+/** Reads the body of a request as the gateway does, and hands on what `use` makes of both. */
+async function reading<T>(bytes: string | Buffer, use: (request: GatewayRequest) => Promise<T>): Promise<T> {
+  const used = createJournal<T>()
+  const listening = await listen(async (request: GatewayRequest) => used.record(await use(request)))
+  const socket = connect(Number(new URL(listening.origin).port), '127.0.0.1')
+  opened.push(async () => {
+    socket.destroy()
+    await listening.close()
+  })
+  socket.write(bytes)
+  return used.next()
+}
+
+test('SC6 what still comes of a body that was refused is not counted', async () => {
+  const counted: number[] = []
+  const meter: BodyMeter = {
+    add(length) {
+      counted.push(length)
+      if (counted.length === 2) throw new GatewayError('too_many_requests', 'Too much')
+    },
+  }
+  const headers = { 'content-type': 'application/json' }
+  const request = Object.assign(new PassThrough(), { headers }) as unknown as GatewayRequest & PassThrough
+  const content = readContent(request, LIMIT, meter) as Promise<RequestBody>
+  for (const chunk of ['x', 'xx', 'xxx']) request.write(chunk)
+  await expect(content).rejects.toMatchObject({ code: 'too_many_requests' })
+  request.resume()
+  request.end()
+  await once(request, 'end')
+  expect(counted).toEqual([1, 2])
+})
+
+test('a body is not kept for as long as its request is', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const [request, content] = await reading(
+    http(ping),
+    async (asked) => [asked, new WeakRef(await readContent(asked, LIMIT))] as const,
+  )
+  for (let round = 0; round < 20 && content.deref(); round += 1) {
+    await new Promise((resolve) => setImmediate(resolve))
+    collect()
+  }
+  expect(content.deref()).toBeUndefined()
+  expect(request.complete).toBe(true)
 })
 
 describe('RT11 after a parser of the host', () => {

@@ -56,8 +56,9 @@ export function clientHeadersToServer(
   if (resumes && verb === 'GET' && typeof after === 'string') crossing[RESUMES] = after
   if (headers[HEADER.method] !== undefined || headers[HEADER.name] !== undefined) addTrue(crossing, message, headers)
   for (const name in headers) {
+    if (!name.startsWith(FROM_CLIENT_PREFIX)) continue
     const value = headers[name]
-    if (name.startsWith(FROM_CLIENT_PREFIX) && typeof value === 'string') crossing[name] = value
+    if (typeof value === 'string') crossing[name] = value
   }
   if (negotiated !== undefined && negotiated >= FIRST_VERSION_WITH_HEADER) {
     crossing[HEADER.protocolVersion] ??= negotiated

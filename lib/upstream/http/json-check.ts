@@ -1,5 +1,6 @@
 /** Checks while it streams that a JSON document is complete and answers its request. */
 import { GatewayError } from '../../errors.ts'
+import { afterValue } from '../../exchange/json-scan.ts'
 import type { RequestId } from '../../types.ts'
 import { isObject, parseJson } from '../../util/json.ts'
 import { CLOSE, JsonOutline, LOWER, OPEN } from '../../util/json-outline.ts'
@@ -22,7 +23,8 @@ export class JsonCheck {
   #first: Buffer | undefined
   #bytes = 0
   #lastByte = 0
-  readonly #outline = new JsonOutline()
+  /** Made for a document that is scanned. */
+  #scanned: JsonOutline | undefined
 
   /** Without `requestId` the content is not checked. `hasEnd` is set if HTTP shows the end, by length or by chunks. */
   constructor(requestId: RequestId | undefined, hasEnd: boolean) {
@@ -41,41 +43,61 @@ export class JsonCheck {
   fault(): GatewayError | undefined {
     const id = this.#requestId
     if (this.#first) {
-      if (id !== undefined && endsAsAnswer(this.#first, id)) return undefined
+      if (id !== undefined && isUsualAnswer(this.#first, id)) return undefined
       this.#scanFirst()
     }
-    if (!this.#isWhole) return new GatewayError('upstream_broken', 'The answer of the server broke off')
-    const outline = this.#outline.text
+    if (!this.#isWhole()) return new GatewayError('upstream_broken', 'The answer of the server broke off')
+    const outline = this.#outline().text
     // The id of a document whose outermost level is too long is not checked.
     if (id === undefined || outline === undefined || answersRequest(outline, id)) return undefined
     return new GatewayError('upstream_invalid', 'The server answered something else than the request')
   }
 
-  get #isWhole(): boolean {
+  #outline(): JsonOutline {
+    return (this.#scanned ??= new JsonOutline())
+  }
+
+  #isWhole(): boolean {
     const isRead = !this.#hasEnd || this.#bytes <= SCAN_BYTES
-    return isRead ? this.#outline.isClosed : (this.#lastByte | LOWER) === CLOSE || isSpace(this.#lastByte)
+    return isRead ? this.#outline().isClosed : (this.#lastByte | LOWER) === CLOSE || isSpace(this.#lastByte)
   }
 
   #read(chunk: Buffer): void {
     this.#scanFirst()
     this.#lastByte = chunk.at(-1) ?? this.#lastByte
-    if (!this.#hasEnd || this.#bytes + chunk.length <= SCAN_BYTES) this.#outline.see(chunk)
-    else this.#outline.discard()
+    if (!this.#hasEnd || this.#bytes + chunk.length <= SCAN_BYTES) this.#outline().see(chunk)
+    else this.#outline().discard()
   }
 
   #scanFirst(): void {
     const first = this.#first
     this.#first = undefined
-    if (first) this.#outline.see(first)
+    if (first) this.#outline().see(first)
   }
 }
 
-/** Whether the last bytes are those that common serializers write for this id, so that the rest need not be scanned. */
-function endsAsAnswer(document: Buffer, id: RequestId): boolean {
-  // Most documents end with their result.
-  if (document[document.length - 2] === CLOSE) return false
-  const end = `,"jsonrpc":"2.0","id":${JSON.stringify(id)}}`
-  return document[0] === OPEN && document.toString('latin1', document.length - end.length) === end
+/** Any character that is another one in UTF-8 than in Latin-1. */
+const BEYOND_ASCII = /[^\0-\x7f]/
+
+/** Whether a document answers this request as common serializers write it: then it need not be scanned byte by byte. */
+function isUsualAnswer(document: Buffer, id: RequestId): boolean {
+  const text = JSON.stringify(id)
+  if (typeof id === 'string' && BEYOND_ASCII.test(text)) return false
+  const last = document.length - 1
+  if (document[0] !== OPEN || document[last] !== CLOSE) return false
+  return document[last - 1] === CLOSE ? endsWithResult(document, text) : endsWithId(document, text)
+}
+
+function endsWithId(document: Buffer, id: string): boolean {
+  const end = `,"jsonrpc":"2.0","id":${id}}`
+  return document.toString('latin1', document.length - end.length) === end
+}
+
+/** The whole document is read, as brackets in its result show only there whether it is complete. */
+function endsWithResult(document: Buffer, id: string): boolean {
+  const begin = `{"jsonrpc":"2.0","id":${id},"result":{`
+  const text = document.toString('latin1')
+  return text.startsWith(begin) && afterValue(text, begin.length - 1) === text.length - 1
 }
 
 function answersRequest(outline: string, id: RequestId): boolean {

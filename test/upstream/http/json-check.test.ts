@@ -25,6 +25,7 @@ const answers: ReadonlyArray<[what: string, text: string, id: RequestId]> = [
   ['an error', JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code: 1, message: 'no' } }), 1],
   ['a string for an id', JSON.stringify({ jsonrpc: '2.0', id: '1"\\', result: {} }), '1"\\'],
   ['an id beyond ASCII', JSON.stringify({ jsonrpc: '2.0', id: '\u65E5\u2028', result: {} }), '\u65E5\u2028'],
+  ['brackets in strings at its end', '{"jsonrpc":"2.0","id":1,"result":{"text":"}}"}}', 1],
   ['escapes in the key and the id', '{"jsonrpc":"2.0","\\u0069d":"\\u0031","result":{}}', '1'],
   ['a result without brackets', '{"jsonrpc":"2.0","id":1,"result":"}"}', 1],
 ]
@@ -52,6 +53,11 @@ describe('an answer', () => {
     ['that says nothing', '{"jsonrpc":"2.0","id":1}'],
     ['in an array', '[{"jsonrpc":"2.0","id":1,"result":{}}]'],
     ['with something behind it', '{"jsonrpc":"2.0","id":1,"result":{}}x'],
+    ['with something before it', 'x{"result":1,"jsonrpc":"2.0","id":1}'],
+    ['with another one behind it', '{"jsonrpc":"2.0","id":1,"result":{}}{"jsonrpc":"2.0","id":1,"result":{}}'],
+    ['that is a question, too', '{"jsonrpc":"2.0","id":1,"result":{},"params":{},"method":"ping","params":{}}'],
+    ['whose id is another one in the end', '{"jsonrpc":"2.0","id":1,"result":{},"id":2,"x":{}}'],
+    ['whose id begins alike', '{"jsonrpc":"2.0","id":11,"result":{}}'],
     ['of no bytes', ''],
     ['of words', 'hello'],
   ])('is none: %s', (_, text) => {
@@ -97,4 +103,12 @@ test('a long chunk is not looked at again once it has been handed on', () => {
   first.fill(0)
   check.see(Buffer.from(text.slice(65_536)))
   expect(check.fault()).toBeUndefined()
+})
+
+test('RPC3 an id in Latin-1 is none in UTF-8', () => {
+  for (const document of ['{"jsonrpc":"2.0","id":"\xe9","result":{}}', '{"result":1,"jsonrpc":"2.0","id":"\xe9"}']) {
+    const check = new JsonCheck('\xe9', true)
+    check.see(Buffer.from(document, 'latin1'))
+    expect(check.fault()?.code).toBe('upstream_invalid')
+  }
 })
