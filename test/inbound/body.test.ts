@@ -162,8 +162,8 @@ test('a client that has gone away before its body is asked for is a bad_request'
   expect(await content).toMatchObject({ code: 'bad_request' })
 })
 
-/** Reads the body of a request as the gateway does, and hands on what `use` makes of both. */
-async function reading<T>(bytes: string | Buffer, use: (request: GatewayRequest) => Promise<T>): Promise<T> {
+/** Sends the bytes of a request, and resolves with what `use` makes of it at the server. */
+async function withRequest<T>(bytes: string | Buffer, use: (request: GatewayRequest) => Promise<T>): Promise<T> {
   const used = createJournal<T>()
   const listening = await listen(async (request: GatewayRequest) => used.record(await use(request)))
   const socket = connect(Number(new URL(listening.origin).port), '127.0.0.1')
@@ -197,7 +197,7 @@ test('SC6 what still comes of a body that was refused is not counted', async () 
 test('a body is not kept for as long as its request is', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
-  const [request, content] = await reading(
+  const [request, content] = await withRequest(
     http(ping),
     async (asked) => [asked, new WeakRef(await readContent(asked, LIMIT))] as const,
   )
