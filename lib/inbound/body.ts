@@ -79,7 +79,7 @@ function readStream(request: GatewayRequest, maxBytes: number, meter: BodyMeter 
   return new Promise((resolve, reject) => {
     if (Number(request.headers['content-length']) > maxBytes) reject(tooLarge(maxBytes))
     else if (request.destroyed) reject(incomplete())
-    else new BodyReader(request, maxBytes, meter, { resolve, reject })
+    else new BodyReader(request, maxBytes, meter).start({ resolve, reject })
   })
 }
 
@@ -99,14 +99,17 @@ class BodyReader {
   /** `undefined` when it is over: the promise would keep the body in memory for as long as the request is referenced. */
   #settling: Settling | undefined
 
-  constructor(request: GatewayRequest, maxBytes: number, meter: BodyMeter | undefined, settling: Settling) {
+  constructor(request: GatewayRequest, maxBytes: number, meter: BodyMeter | undefined) {
     this.#request = request
     this.#maxBytes = maxBytes
     this.#meter = meter
+  }
+
+  start(settling: Settling): void {
     this.#settling = settling
-    request.on('data', (chunk: Buffer) => this.#add(chunk))
-    request.on('end', () => this.#finish())
-    request.on('close', () => this.#refuse(incomplete))
+    this.#request.on('data', (chunk: Buffer) => this.#add(chunk))
+    this.#request.on('end', () => this.#finish())
+    this.#request.on('close', () => this.#refuse(incomplete))
   }
 
   #add(chunk: Buffer): void {

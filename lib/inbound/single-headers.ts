@@ -1,11 +1,11 @@
 /** Headers that a request may have only once: node keeps the first, while a proxy may have used another one. */
 import { GatewayError } from '../errors.ts'
 
-const NAMES: readonly string[] = ['host', 'content-type', 'authorization']
+const SINGLE: readonly string[] = ['host', 'content-type', 'authorization']
 
 /** The names by their length, which rules out most headers without comparing characters: each has another one. */
 const BY_LENGTH: readonly (string | undefined)[] = Array.from({ length: 14 }, (_, length) =>
-  NAMES.find((name) => name.length === length),
+  SINGLE.find((name) => name.length === length),
 )
 
 /** Throws `bad_request` when a request has one of these headers twice. (RFC 9112, 3.2; RFC 9110, 5.3) */

@@ -1,7 +1,7 @@
 /** The default session store: in this process, bounded, with sliding expiry. */
-import { randomBytes } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import type { SessionHost, SessionRecord, SessionStore } from '../types.ts'
+import { drawnBytes } from '../util/drawn-bytes.ts'
 import { MAX_TIMER_MS } from '../util/timeout.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
 
@@ -85,7 +85,7 @@ export class MemorySessionStore implements SessionStore {
     const owned = this.#owned.get(principal) ?? 0
     if (owned >= this.#maxPerPrincipal) this.#makeRoomFor(principal, true)
     else if (this.#entries.size >= this.#maxSessions) this.#makeRoomFor(principal, false)
-    const id = randomBytes(24).toString('base64url')
+    const id = drawnBytes(24).toString('base64url')
     const now = performance.now()
     this.#entries.set(id, { record, endsAt: now + this.#lifetimeMs, usedAt: now })
     // Without authentication all clients share the empty id, so the cap per principal does not apply.

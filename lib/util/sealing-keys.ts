@@ -1,5 +1,6 @@
 /** Seals texts with AES-256-GCM: only holders of the secrets can read them, or make ones that can be opened. */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+import { drawnBytes } from './drawn-bytes.ts'
 
 /** A key derived from a secret for one purpose. */
 interface Key {
@@ -36,7 +37,7 @@ export class SealingKeys {
   /** Seals a text, which can be opened only with the same `bound`. The result is base64url. */
   seal(text: string, bound: string = ''): string {
     const { name, secret } = this.#keys[0]!
-    const iv = randomBytes(IV_BYTES)
+    const iv = drawnBytes(IV_BYTES)
     const cipher = createCipheriv('aes-256-gcm', secret, iv).setAAD(authenticated(name, bound))
     const sealed = [name, iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]
     return Buffer.concat(sealed).toString('base64url')
