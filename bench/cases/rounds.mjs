@@ -89,7 +89,7 @@ async function startAll(bench, names, { nodeOptions }) {
 
 /** @param {Bench} bench @param {Entry} entry @param {Rounds} spec */
 async function warmUp(bench, entry, { job, params, memory }) {
-  const warm = () => bench.measure(entry.proxy, job, params, bench.pace.warmSeconds)
+  const warm = () => bench.warm(entry.proxy, job, params)
   await warm()
   if (!memory) return
   entry.rssBefore = (await entry.proxy.memory()).rss
