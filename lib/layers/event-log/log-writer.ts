@@ -165,12 +165,8 @@ export class LogWriter {
   }
 
   async #lookNow(): Promise<void> {
-    let announced: readonly LoggedEvent[] | undefined
-    try {
-      announced = await this.#announced()
-    } catch {
-      return
-    }
+    const announced = await this.#announced().catch(() => 'unknown' as const)
+    if (announced === 'unknown') return
     if (announced?.length === 0) this.#tryAgain()
     // After a failure the log lacks this node's later events, so a reader at another node needs another writer.
     else if (announced && !this.#isLost) this.#continueAfter(announced)
