@@ -1,20 +1,22 @@
 // @ts-check
 // What the gateway is to reach, each as a figure of the cases and a bound.
+import { median } from './harness/stats.mjs'
 
 const GATEWAY = 'gateway-http'
 const PLAIN = 'gateway-express5'
 const FAST = 'gateway-express5-fast'
 
 /** @typedef {(caseName: string, proxy: string, key?: string) => number} Figure `NaN` for what was not measured */
-/** @typedef {{ words: string, value: (figure: Figure) => number, atMost?: number | ((node: string) => number), atLeast?: number }} Target */
+/** @typedef {Figure & { paired: (caseName: string, proxy: string, other: string) => number }} Figures `paired`: CPU, of the same rounds */
+/** @typedef {{ words: string, value: (figure: Figures) => number, atMost?: number | ((node: string) => number), atLeast?: number }} Target */
 /** @typedef {{ words: string, goal: string, seen: number[], value: number | undefined, met: boolean | undefined }} Outcome `value` is the worst that was seen */
 
 /** Express's change of prototypes is dear up to Node 23, and cheap from 24 on. @param {number} before24 @param {number} from24 */
 const byNode = (before24, from24) => (/** @type {string} */ node) =>
   parseInt(node.slice(1), 10) < 24 ? before24 : from24
 
-/** One proxy against another in one case. @param {string} name @param {string} proxy @param {string} other @param {string} [key] @returns {Target['value']} */
-const against = (name, proxy, other, key) => (figure) => figure(name, proxy, key) / figure(name, other, key)
+/** One proxy against another in the same rounds. @param {string} name @param {string} proxy @param {string} other @returns {Target['value']} */
+const against = (name, proxy, other) => (figure) => figure.paired(name, proxy, other)
 
 /** A proxy against the bare pipe of the same rounds. @param {string} name @param {string} [proxy] @returns {Target['value']} */
 const againstPipe =
@@ -159,7 +161,7 @@ const TARGETS = [
   },
   {
     words: '… RSS kept when their clients vanished ÷ bare pipe',
-    value: against('idle-streams', GATEWAY, 'pipe', 'rssKept'),
+    value: (figure) => figure('idle-streams', GATEWAY, 'rssKept') / figure('idle-streams', 'pipe', 'rssKept'),
     // The allocator gives little back to the system, whoever asked for it.
     atMost: 1.15,
   },
@@ -170,12 +172,13 @@ const TARGETS = [
 export function measuredForTargets() {
   /** @type {Map<string, Set<string>>} */
   const read = new Map()
-  /** @type {Figure} */
-  const note = (caseName, proxy) => {
-    read.set(caseName, (read.get(caseName) ?? new Set()).add(proxy))
+  /** @type {(caseName: string, ...proxies: string[]) => number} */
+  const note = (caseName, ...proxies) => {
+    read.set(caseName, new Set([...(read.get(caseName) ?? []), ...proxies]))
     return NaN
   }
-  for (const { value } of TARGETS) value(note)
+  const figure = (/** @type {string} */ caseName, /** @type {string} */ proxy) => note(caseName, proxy)
+  for (const { value } of TARGETS) value(Object.assign(figure, { paired: note }))
   return new Map([...read].map(([name, proxies]) => [name, [...proxies]]))
 }
 
@@ -194,10 +197,17 @@ export function judge(runs, node) {
   })
 }
 
-/** @param {import('./worst.mjs').Result[]} results @returns {Figure} */
+/** @param {import('./worst.mjs').Result[]} results @returns {Figures} */
 function figureOf(results) {
-  return (caseName, proxy, key = 'cpu') => {
+  const rowOf = (/** @type {string} */ caseName, /** @type {string} */ proxy) => {
     const row = results.find(({ name }) => name === caseName)?.rows.find((one) => one.proxy === proxy)
-    return row?.failed ? NaN : (row?.[key] ?? NaN)
+    return row?.failed ? undefined : row
   }
+  const figure = (/** @type {string} */ caseName, /** @type {string} */ proxy, key = 'cpu') =>
+    rowOf(caseName, proxy)?.[key] ?? NaN
+  const paired = (/** @type {string} */ caseName, /** @type {string} */ proxy, /** @type {string} */ other) => {
+    const [ours = [], theirs = []] = [proxy, other].map((name) => rowOf(caseName, name)?.['rounds'])
+    return median(ours.map((/** @type {number} */ cpu, /** @type {number} */ round) => cpu / theirs[round]))
+  }
+  return Object.assign(figure, { paired })
 }

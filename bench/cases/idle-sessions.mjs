@@ -35,7 +35,7 @@ async function compare(bench, loaded, count) {
   if (!empty) throw new Error(String(bench.fleet.absent.get(loaded.name)))
   try {
     const both = [loaded, empty]
-    const warm = () => inTurn(both, (proxy) => bench.measure(proxy, 'calls', CALLS, bench.pace.warmSeconds))
+    const warm = () => inTurn(both, (proxy) => bench.warm(proxy, 'calls', CALLS))
     await warm()
     const [before] = await inTurn(both, (proxy) => proxy.memory())
     await (await bench.open(loaded.port, 'idleSessions', { count })).close()

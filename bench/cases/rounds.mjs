@@ -23,6 +23,9 @@ import { median } from '../harness/stats.mjs'
 
 const MB = 1e6
 
+/** Up to so many proxies, a case takes as long as with so many. */
+const FEW = 6
+
 /** @param {Rounds} spec @returns {import('../harness/bench.mjs').Case} */
 export function rounds(spec) {
   const { name, title, proxies, quick } = spec
@@ -53,13 +56,15 @@ async function runRounds(bench, names, spec) {
   }
   /** @type {number[]} */
   const direct = []
-  for (let round = 1; round <= bench.pace.rounds; round++) {
+  // Few proxies leave time for more rounds.
+  const count = Math.max(bench.pace.rounds, Math.floor((FEW * bench.pace.rounds) / entries.length))
+  for (let round = 1; round <= count; round++) {
     if (spec.direct) direct.push(await withoutProxy(bench, spec))
     // Another one comes first each time, since whoever follows a heavy one finds the caches cold.
     const first = round % entries.length
     for (const entry of [...entries.slice(first), ...entries.slice(0, first)]) {
       if (entry.failed) continue
-      bench.progress(`round ${round} of ${bench.pace.rounds}, ${entry.proxy.name}`)
+      bench.progress(`round ${round} of ${count}, ${entry.proxy.name}`)
       const stop = spec.memory ? watchMemory(entry) : () => {}
       const sample = await attempt(bench, entry, () => bench.measure(entry.proxy, spec.job, spec.params))
       stop()
@@ -84,7 +89,7 @@ async function startAll(bench, names, { nodeOptions }) {
 
 /** @param {Bench} bench @param {Entry} entry @param {Rounds} spec */
 async function warmUp(bench, entry, { job, params, memory }) {
-  const warm = () => bench.measure(entry.proxy, job, params, bench.pace.warmSeconds)
+  const warm = () => bench.warm(entry.proxy, job, params)
   await warm()
   if (!memory) return
   entry.rssBefore = (await entry.proxy.memory()).rss

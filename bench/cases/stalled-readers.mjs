@@ -29,7 +29,7 @@ export function stalledReaders({ title, count, quickCount, ...rest }) {
 
 /** @param {Bench} bench @param {Proxy} proxy @param {number} count */
 async function measure(bench, proxy, count) {
-  await bench.measure(proxy, 'calls', CALLS, bench.pace.warmSeconds)
+  await bench.warm(proxy, 'calls', CALLS)
   const calm = await bench.measure(proxy, 'calls', CALLS)
   const start = await proxy.memory()
   const stalled = await bench.open(proxy.port, 'stalledReaders', { count })

@@ -21,7 +21,12 @@ import { start } from './processes.mjs'
 
 /** How a job takes, at most, beyond its own seconds: sessions to open, answers to wait for. */
 const PATIENCE_MS = 60_000
-/** A proxy is warm only after some thousand calls: its compiler is still at work in the first second. */
+/** A proxy is warm when so many slices in a row were no cheaper than one before, or after the longest time. */
+const STEADY_SLICES = 3
+const SLICE_SECONDS = 0.4
+const MAX_WARM_SECONDS = 6
+
+/** `warmSeconds`: for how long a proxy is warmed at least. */
 const FULL = { rounds: 5, seconds: 1, warmSeconds: 2, quick: false }
 const TARGETS = { rounds: 5, seconds: 0.4, warmSeconds: 1.5, quick: false }
 const QUICK = { rounds: 3, seconds: 0.3, warmSeconds: 1, quick: true }
@@ -72,6 +77,22 @@ export class Bench {
       return { ...figures, cpu: ((await proxy.cpu()) - before) / figures.units }
     } finally {
       await opened.close()
+    }
+  }
+
+  /**
+   * Runs a job until it gets no cheaper: the compiler is at work for thousands of calls, and a proxy that earlier cases have
+   * warmed is not to be compared with one that is new.
+   * @param {Proxy} proxy @param {string} job @param {object} params
+   */
+  async warm(proxy, job, params) {
+    const began = performance.now()
+    const seconds = () => (performance.now() - began) / 1_000
+    let [least, steady] = [Infinity, 0]
+    while (seconds() < this.pace.warmSeconds || (steady < STEADY_SLICES && seconds() < MAX_WARM_SECONDS)) {
+      const { cpu } = await this.measure(proxy, job, params, SLICE_SECONDS)
+      steady = cpu < least ? 0 : steady + 1
+      least = Math.min(least, cpu)
     }
   }
 

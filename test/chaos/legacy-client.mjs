@@ -19,7 +19,7 @@ export class LegacyClient {
   #session
   /** @type {Promise<Session | undefined> | undefined} */
   #opening
-  /** @type {Map<string, Call>} */
+  /** What gives up a call that is waited for, by the call's id. @type {Map<string, AbortController>} */
   #calls = new Map()
   /** Of the questions in the session's own stream. @type {Set<string>} */
   #told = new Set()
@@ -85,7 +85,8 @@ export class LegacyClient {
       call.told('no session to be had')
       return call
     }
-    this.#calls.set(call.id, call)
+    const givingUp = new AbortController()
+    this.#calls.set(call.id, givingUp)
     const id = (this.#ids += 1)
     const params = { name: asked, arguments: { call: call.id, ...work }, _meta: { progressToken: call.id } }
     const message = { jsonrpc: '2.0', id, method: 'tools/call', params }
@@ -95,9 +96,10 @@ export class LegacyClient {
     for (let returns = 0; ; returns += 1) {
       const dropping = new AbortController()
       const timer = drops-- > 0 ? setTimeout(() => dropping.abort(), random.between(0, 1_000)) : undefined
+      const signal = AbortSignal.any([dropping.signal, givingUp.signal])
       const reply = await (last === undefined
-        ? send(url(), { headers: session.headers, message, signal: dropping.signal })
-        : this.#resume(session, last, dropping.signal))
+        ? send(url(), { headers: session.headers, message, signal })
+        : this.#resume(session, last, signal))
       const ending = await this.#read(reply, session, call, id, (eventId) => (last = eventId))
       clearTimeout(timer)
       if (call.outcome !== undefined) break
@@ -182,15 +184,24 @@ export class LegacyClient {
   }
 
   /** @param {Session} session @param {any} question */
-  async #answer({ headers }, { id, params }) {
+  async #answer(session, { id, params }) {
     const call = this.#callOf(params.message)
     if (!call) return
     call.asked(parse(params.message))
     const result = { action: 'accept', content: { said: call.id } }
     // The answer is given until it is taken: a call whose question nobody answers is open for as long as a user may think.
     while (call.outcome === undefined) {
-      const reply = await send(this.options.url(), { headers, message: { jsonrpc: '2.0', id, result } })
+      const reply = await send(this.options.url(), {
+        headers: session.headers,
+        message: { jsonrpc: '2.0', id, result },
+      })
       await drain(reply)
+      if (reply.status === 404) {
+        // A node whose clock has been set takes the session as expired: what has asked will not hear the answer.
+        this.#over(session)
+        call.told('404 to its answer')
+        this.#calls.get(call.id)?.abort()
+      }
       if (reply.status > 0 && reply.status < 500) return
       await pause(300)
     }

@@ -165,16 +165,12 @@ export class LogWriter {
   }
 
   async #lookNow(): Promise<void> {
-    let announced: readonly LoggedEvent[] | undefined
-    try {
-      announced = await this.#announced()
-    } catch {
-      return
-    }
+    const announced = await this.#announced().catch(() => 'unknown' as const)
+    if (announced === 'unknown') return
     if (announced?.length === 0) this.#tryAgain()
     // After a failure the log lacks this node's later events, so a reader at another node needs another writer.
     else if (announced && !this.#isLost) this.#continueAfter(announced)
-    else if (announced || !this.#isLost) this.#stopWriting()
+    else this.#stopWriting()
   }
 
   /** Stores events again after a failure, if the log takes the state of the stream. The lost ones leave a gap. */
@@ -187,7 +183,11 @@ export class LogWriter {
   /** The announcements that other nodes have appended; `undefined` if they appended anything else, as a writer does. */
   async #announced(): Promise<readonly LoggedEvent[] | undefined> {
     const added = await this.#log.read(this.#name, this.#logged, 0)
-    return added.every((event) => isAnnouncement(decode(event))) ? added : undefined
+    // An append that has failed may have been executed all the same.
+    const own = this.#isLost ? added.findLast((event) => fingerprintOf(event) === this.#unconfirmed) : undefined
+    if (own) [this.#logged, this.#owed] = [own.position, decode(own).owed]
+    const others = added.filter(({ position }) => position > this.#logged)
+    return others.every((event) => isAnnouncement(decode(event))) ? others : undefined
   }
 
   /** Gives queued events positions after the announcements. The last reader wins, unless the queue has a later one. */

@@ -134,6 +134,11 @@ export class StreamRegistry {
     this.#unanswered.set(key, { life: listening.life, since: performance.now() })
     try {
       const reply = await next(listening)
+      const { stopped } = listening.life
+      if (stopped) {
+        drainReply(reply)
+        throw stopped
+      }
       if (reply.kind === 'events') {
         const { upstreamId, retryMs } = resumed ? decode(resumed) : {}
         const parts = { position, isListening: true, owed: [], asked: [], upstreamId, retryMs }

@@ -232,7 +232,7 @@ describe('a log that has failed', () => {
     expect(told.filter((each) => each === 'failure')).toHaveLength(1)
   })
 
-  test('is left alone while it cannot be read, or has what another node wrote', async () => {
+  test('is left alone while it cannot be read; where another node wrote, this one gives up', async () => {
     const state = await fail()
     const { writer, log, told, texts } = state.written
     state.isDown = false
@@ -240,13 +240,71 @@ describe('a log that has failed', () => {
     writer.look()
     await turns()
     expect(writer.isLost).toBe(true)
+    expect(told).not.toContain('conflict')
     state.isDeaf = false
     log.append(name, [encode(2, event('theirs'))])
     writer.look()
     await turns()
-    expect(writer.isLost).toBe(true)
     expect(texts()).toEqual(['1 data: one', '2 data: theirs'])
-    expect(told).not.toContain('conflict')
+    expect(told.at(-1)).toBe('conflict')
+  })
+
+  describe('and has stored what it said had failed', () => {
+    /** Two events in one append, which is executed, and fails. */
+    async function doubt(): Promise<Written & { failNext(): void }> {
+      let isFailing = false
+      let isStoring = true
+      const written = write((log) => ({
+        append(of, events) {
+          if (!isFailing) return log.append(of, events)
+          isFailing = false
+          if (isStoring) log.append(of, events)
+          isStoring = false
+          return Promise.reject(new Error('not in time'))
+        },
+      }))
+      const failNext = (): void => void (isFailing = true)
+      written.writer.put({ ...event('one'), owed: ['call'] })
+      written.writer.flush()
+      failNext()
+      written.writer.put({ ...event('two'), owed: ['call'] })
+      written.writer.put(event('three'))
+      written.writer.flush()
+      await turns()
+      expect(written.texts()).toEqual(['1 data: one', '2 data: two', '3 data: three'])
+      return { ...written, failNext }
+    }
+
+    test('is written to again: the writer knows its own events, and they are nobody else’s (SE7)', async () => {
+      const { writer, told, texts } = await doubt()
+      writer.look()
+      await turns()
+      expect(writer.isLost).toBe(false)
+      writer.put(event('four'))
+      writer.flush()
+      await turns()
+      expect(texts().slice(3)).toEqual([String(FAR + 4), `${FAR + 5} data: four`])
+      expect(told).not.toContain('conflict')
+    })
+
+    test('is left to another writer where somebody reads at another node: later events are not in it (SE10)', async () => {
+      const { writer, log, told } = await doubt()
+      log.append(name, [encode(4, announcementOf('a', undefined))])
+      writer.look()
+      await turns()
+      expect(told.at(-1)).toBe('conflict')
+    })
+
+    test('gets a gap behind what it lost after that, with the requests of the newest event it has (SE8)', async () => {
+      const { writer, log, texts, failNext } = await doubt()
+      failNext()
+      writer.look()
+      await turns()
+      expect(writer.isLost).toBe(true)
+      await writer.writeGap()
+      expect(texts().at(-1)).toMatch(/lost$/)
+      expect(decode(log.last(name)!).owed).toEqual([])
+    })
   })
 
   test('and fails again is reported once, and moves the positions once', async () => {
