@@ -1,6 +1,6 @@
 /** Checks while it streams that a JSON document is complete and answers its request. */
 import { GatewayError } from '../../errors.ts'
-import { afterValue } from '../../exchange/json-scan.ts'
+import { afterValue } from '../../util/json-scan.ts'
 import type { RequestId } from '../../types.ts'
 import { isObject, parseJson } from '../../util/json.ts'
 import { CLOSE, JsonOutline, LOWER, OPEN } from '../../util/json-outline.ts'
