@@ -76,6 +76,9 @@ export class JsonCheck {
   }
 }
 
+/** The longest document that is read as text, in bytes: of a longer one that would be more to allocate than is saved. */
+const TEXT_BYTES = 2 * 1024
+
 /** Any character that is another one in UTF-8 than in Latin-1. */
 const BEYOND_ASCII = /[^\0-\x7f]/
 
@@ -95,6 +98,7 @@ function endsWithId(document: Buffer, id: string): boolean {
 
 /** The whole document is read, as brackets in its result show only there whether it is complete. */
 function endsWithResult(document: Buffer, id: string): boolean {
+  if (document.length > TEXT_BYTES) return false
   const begin = `{"jsonrpc":"2.0","id":${id},"result":{`
   const text = document.toString('latin1')
   return text.startsWith(begin) && afterValue(text, begin.length - 1) === text.length - 1
