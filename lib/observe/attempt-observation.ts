@@ -12,28 +12,28 @@ import {
   type ObservedMessage,
   observedMessages,
   OK,
-  resultReaderOf,
   settleWith,
+  tellResult,
+  wantsResults,
 } from './endings.ts'
 import { clientOf, idOfMessage, methodOf, serverOf, sessionDigest, messageTarget, versionOfMessage } from './facts.ts'
 import { InboundObservation } from './inbound-observation.ts'
 import type { ObservationParts } from './observation-parts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
-import { safely } from './safely.ts'
-import type { AttemptSpan, Ending, TelemetryObserver, TraceFields } from './telemetry.ts'
-import { watchReply } from './watched-body.ts'
+import type { AttemptSpan, Ending, TelemetryObserver, TelemetryReporter, TraceFields } from './telemetry.ts'
+import { type Watcher, watchReply } from './watched-body.ts'
 
 /**
  * An attempt that audit or telemetry observes. Messages that the server sends by itself are recorded as they arrive.
  */
-export class AttemptObservation {
+export class AttemptObservation implements TelemetryReporter, Watcher {
   readonly #parts: ObservationParts
   readonly #exchange: Exchange
-  readonly #receivedAt = Date.now()
-  readonly #startedAt = performance.now()
   readonly #items: readonly ObservedMessage[]
+  readonly #startedAt = performance.now()
   /** Whether results must be read, so that the response alone does not end the observation. */
-  #readsResults = false
+  readsResults = false
+  #reply: Reply | undefined
   #isOver = false
 
   constructor(exchange: Exchange, parts: ObservationParts) {
@@ -80,13 +80,19 @@ export class AttemptObservation {
     const { observed } = exchange.origin
     const parent = observed instanceof InboundObservation ? observed.spanFor(message) : undefined
     const server = serverOf(exchange)
-    const about = { message, exchange, server, parent, report: this.#report }
-    const span = safely(() => telemetry.attempted(about), this.#report)
-    item.span = span
-    return span
+    try {
+      const span = telemetry.attempted({ message, exchange, server, parent, reporter: this })
+      item.span = span
+      return span
+    } catch (error) {
+      this.report(error)
+      return undefined
+    }
   }
 
-  readonly #report = (error: unknown): void => this.#parts.report(error, this.#exchange.origin)
+  report(error: unknown): void {
+    this.#parts.report(error, this.#exchange.origin)
+  }
 
   /** The same reply, whose body is scanned while it is forwarded. */
   watch(reply: Reply): Reply {
@@ -94,20 +100,25 @@ export class AttemptObservation {
       this.#finish(this.#isUnoffered(reply.status) ? UNOFFERED : endingOfStatus(reply.status))
       return reply
     }
-    const onResponse = resultReaderOf(this.#items)
-    this.#readsResults = onResponse !== undefined
-    return watchReply(reply, {
-      onMessage: (scanned) => this.#onMessage(scanned),
-      onEnd: () => this.#finish(this.#endingOf(reply)),
-      onResponse,
-    })
+    this.#reply = reply
+    this.readsResults = wantsResults(this.#items)
+    return watchReply(reply, this)
   }
 
-  #onMessage(scanned: ScannedMessage): void {
+  onMessage(scanned: ScannedMessage): void {
     if (scanned.method !== undefined) return this.#tellServerMessage(scanned)
     settleWith(this.#items, scanned)
-    if (this.#readsResults) return
-    if (this.#items.every(({ ending, isRequest }) => !isRequest || ending !== undefined)) this.#finish(OK)
+    if (this.readsResults) return
+    for (const { ending, isRequest } of this.#items) if (isRequest && ending === undefined) return
+    this.#finish(OK)
+  }
+
+  onResponse(id: unknown, result: unknown): void {
+    tellResult(this.#items, id, result)
+  }
+
+  onEnd(): void {
+    this.#finish(this.#endingOf(this.#reply!))
   }
 
   /** The ending of requests without a response. The stream of a listener ends normally. */
@@ -135,8 +146,7 @@ export class AttemptObservation {
     const session = sessionDigest(state?.id)
     for (const item of this.#items) {
       item.settle(item.isRequest || item.message === undefined || otherwise.outcome !== 'ok' ? otherwise : OK)
-      const { span, ending } = item
-      if (span) safely(() => span.end({ ending: ending!, durationMs, protocolVersion, session }), this.#report)
+      item.endSpan({ ending: item.ending!, durationMs, protocolVersion, session }, this)
       if (this.#exchange.isOwn) this.#tellOwn(item, durationMs)
     }
   }
@@ -144,7 +154,7 @@ export class AttemptObservation {
   #tellOwn(item: ObservedMessage, durationMs: number): void {
     const { message } = item
     this.#tell({
-      ...this.#recordOf('gateway', new Date(this.#receivedAt), durationMs, item.span?.traceId),
+      ...this.#recordOf('gateway', new Date(Date.now() - durationMs), durationMs, item.span?.traceId),
       client: clientOf(message),
       method: message ? methodOf(message) : this.#exchange.verb,
       target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
