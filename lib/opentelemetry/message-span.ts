@@ -152,7 +152,7 @@ export function startOf(
 }
 
 /** Sets the attributes that only a span that is recorded has. */
-export function describe(
+export function addDetails(
   span: Span,
   message: RequestMessage | NotificationMessage,
   { transport, version, address, port }: Network,

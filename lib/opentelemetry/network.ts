@@ -21,20 +21,6 @@ const OVER_PIPE: Network = { transport: 'pipe' }
 
 const endpoints = new Map<string, Network>()
 
-/** How many versions of HTTP are cached. */
-const MAX_VERSIONS = 10
-
-const clients = new Map<string, Network>()
-
-/** The connection of a client's request with this version of HTTP. */
-export function networkOfClient(version: string): Network {
-  const known = clients.get(version)
-  if (known) return known
-  const network: Network = { transport: 'tcp', version }
-  boundedSet(clients, MAX_VERSIONS, version, network)
-  return network
-}
-
 /** The connection to a server. */
 export function networkOf(config: ServerConfig): Network {
   return 'url' in config ? endpointOf(config.url) : OVER_PIPE

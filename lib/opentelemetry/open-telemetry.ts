@@ -29,7 +29,7 @@ import { ATTRIBUTE, SCOPE_NAME } from './conventions.ts'
 import { Durations } from './durations.ts'
 import { KnownNames } from './known-names.ts'
 import {
-  describe,
+  addDetails,
   knownVersion,
   MessageSpan,
   setDefined,
@@ -38,7 +38,7 @@ import {
   startOf,
   subjectOf,
 } from './message-span.ts'
-import { addNetwork, endpointOf, type Network, networkOf, networkOfClient } from './network.ts'
+import { addNetwork, endpointOf, type Network, networkOf } from './network.ts'
 import { fieldsOf, parentOf } from './trace-fields.ts'
 
 /** The options of `openTelemetry()`. */
@@ -99,7 +99,7 @@ class OpenTelemetry implements TelemetryObserver {
     const ambient = context.active()
     const named = parentOf(message.params)
     const parent = named ? trace.setSpanContext(ambient, named) : ambient
-    const network = networkOfClient(request.httpVersion)
+    const network: Network = { transport: 'tcp', version: request.httpVersion }
     const options = { kind: SpanKind.SERVER, startTime: receivedAt, links: named ? linksTo(ambient) : NO_LINKS }
     const observed = this.#observe('server', message, server, parent, network, options, reporter)
     const { span } = observed
@@ -142,7 +142,7 @@ class OpenTelemetry implements TelemetryObserver {
     if (hasSpan) options.attributes = startOf(message, subject, server)
     const span = hasSpan ? this.#tracer.startSpan(spanName(message.method, subject), options, parent) : undefined
     const isRecording = span?.isRecording() === true
-    if (isRecording) describe(span, message, network)
+    if (isRecording) addDetails(span, message, network)
     const contentOf = isRecording ? this.#contentOf(reporter) : undefined
     if (message.method === 'tools/call') {
       const given = contentOf?.(member(message.params, 'arguments'), 'arguments')
