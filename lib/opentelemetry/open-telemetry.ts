@@ -11,7 +11,6 @@ import {
   trace,
   type Tracer,
 } from '@opentelemetry/api'
-import type { NotificationMessage, RequestMessage } from '../exchange/message.ts'
 import type {
   AttemptedMessage,
   AttemptSpan,
@@ -95,13 +94,14 @@ class OpenTelemetry implements TelemetryObserver {
   }
 
   /** The parent is the trace context in `_meta`; the span of the HTTP request is then a link. */
-  received({ message, server, request, address, receivedAt, reporter }: ReceivedMessage): ObservedSpan {
+  received(received: ReceivedMessage): ObservedSpan {
+    const { message, request, address, receivedAt } = received
     const ambient = context.active()
     const named = parentOf(message.params)
     const parent = named ? trace.setSpanContext(ambient, named) : ambient
     const network: Network = { transport: 'tcp', version: request.httpVersion }
     const options = { kind: SpanKind.SERVER, startTime: receivedAt, links: named ? linksTo(ambient) : NO_LINKS }
-    const observed = this.#observe('server', message, server, parent, network, options, reporter)
+    const observed = this.#observe('server', received, parent, network, options)
     const { span } = observed
     if (span?.isRecording() === true) {
       setDefined(span, ATTRIBUTE.clientAddress, address)
@@ -110,10 +110,11 @@ class OpenTelemetry implements TelemetryObserver {
     return observed
   }
 
-  attempted({ message, exchange, server, parent, reporter }: AttemptedMessage): AttemptSpan {
+  attempted(attempted: AttemptedMessage): AttemptSpan {
+    const { exchange, parent } = attempted
     const from = parent instanceof MessageSpan ? parent.context : context.active()
     const network = networkOf(exchange.config)
-    return this.#observe('client', message, server, from, network, { kind: SpanKind.CLIENT }, reporter)
+    return this.#observe('client', attempted, from, network, { kind: SpanKind.CLIENT })
   }
 
   sessionEnded({ server, protocolVersion, durationMs, upstream }: EndedSession): void {
@@ -130,12 +131,10 @@ class OpenTelemetry implements TelemetryObserver {
 
   #observe(
     side: Side,
-    message: RequestMessage | NotificationMessage,
-    server: string,
+    { message, server, reporter }: ReceivedMessage | AttemptedMessage,
     parent: Context,
     network: Network,
     options: SpanOptions,
-    reporter: TelemetryReporter,
   ): MessageSpan {
     const subject = subjectOf(message)
     const hasSpan = message.kind === 'request' || this.#options.notifications === true
