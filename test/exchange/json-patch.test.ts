@@ -231,9 +231,9 @@ describe('members added to the only object with a key', () => {
   })
 
   test.each([
-    ['a text that stands there twice', '{"a":"b","b":{}}'],
+    ['a text that stands there twice', '{"a":["b",{}],"b":{}}'],
     ['a text within a string', String.raw`{"a":"say \"b","b":{}}`],
-    ['a key that may be written with an escape', String.raw`{"a":["b"],"\u0062":{}}`],
+    ['a key that may be written with an escape', String.raw`{"a":["b",{}],"\u0062":{}}`],
     ['no object', '{"b":[]}'],
     ['no such key', '{"a":{}}'],
   ])('leaves %s to a scan', (_, text) => {
