@@ -7,6 +7,7 @@ import type { Lifetime } from './lifetime.ts'
 import { type Message, requestIdsOf } from './message.ts'
 import type { ClientSession, Origin } from './origin.ts'
 import { withParamHeaders, withTrueName } from './repeating-headers.ts'
+import { jsonValue } from '../util/json-value.ts'
 
 export { type Accepts, type ClientSession, Origin } from './origin.ts'
 export type { UpstreamState }
@@ -128,7 +129,7 @@ export class Exchange implements ExchangeParts {
     }
     const text = patchObject(message.text, { ...edits }, message as unknown as JsonObject)
     // What is judged below is what is sent, whatever JSON makes of what was given.
-    const params = edits.params === undefined ? message.params : (JSON.parse(text) as { params?: JsonObject }).params
+    const params = edits.params === undefined ? message.params : (jsonValue(text) as { params?: JsonObject }).params
     const rewritten = { ...message, ...edits, params, text } as typeof message
     const crossing = paramHeaders === undefined ? this.headers : withParamHeaders(this.headers, paramHeaders)
     const headers = withTrueName(crossing, rewritten)

@@ -2,6 +2,7 @@
 import { isObject, type JsonObject, member } from '../util/json.ts'
 import { afterSpace } from './json-scan.ts'
 import { itemsOf, membersOf, rangeOfMember, startOfMember, startOfMembers } from './json-text.ts'
+import { jsonValue } from '../util/json-value.ts'
 
 /**
  * The text of `after`, made of the text of `before`. What is the same value keeps its bytes, numbers beyond 2^53, escapes
@@ -32,7 +33,7 @@ export function patchObject(text: string, changes: JsonObject, before?: JsonObje
     const value = text.slice(start, end)
     const change = changes[key]
     if (isNothing(change)) return []
-    const said: unknown = before ? member(before, key) : JSON.parse(value)
+    const said: unknown = before ? member(before, key) : jsonValue(value)
     return `${text.slice(keyStart, start)}${patchJson(value, said, change)}`
   })
   const added = Object.keys(changes).flatMap((key) => {

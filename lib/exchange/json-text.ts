@@ -1,7 +1,7 @@
 /** Edits JSON text in place: finds the range of a value and replaces it, so that the rest stays byte for byte. */
 import { COMMA } from '../util/ascii.ts'
 import { OPEN } from '../util/json-outline.ts'
-import { afterSpace, afterString, afterValue, STRING_END } from './json-scan.ts'
+import { afterSpace, afterString, afterValue, STRING_END } from '../util/json-scan.ts'
 
 /** A member of an object: the text of its key, and the range of its value. */
 interface MemberRange {

@@ -1,8 +1,9 @@
 /** Parses JSON that every parser reads alike: no duplicate keys, none that folds to a deciding one, no deep nesting. */
-import { afterString } from '../exchange/json-scan.ts'
+import { afterString } from '../util/json-scan.ts'
 import { COLON, DOUBLE_QUOTE } from '../util/ascii.ts'
 import { isObject } from '../util/json.ts'
 import { CLOSE, LOWER, OPEN } from '../util/json-outline.ts'
+import { jsonValue } from '../util/json-value.ts'
 import { type Level, MESSAGE_LEVEL } from './deciding-keys.ts'
 
 /** How deep objects and arrays may be nested, as in many parsers. It bounds recursion over the parsed value, too. */
@@ -25,7 +26,7 @@ export function parseMessage(text: string): ParsedText {
   if (members === undefined) return { flaw: 'too-deep' }
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = jsonValue(text)
   } catch {
     return { flaw: 'not-json' }
   }

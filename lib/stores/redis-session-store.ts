@@ -3,6 +3,7 @@ import { createHash, randomBytes, randomFillSync } from 'node:crypto'
 import { checkPrefix, type RedisClient, RedisCommands, refuseSendCommand } from './redis.ts'
 import type { SessionRecord, SessionStore } from '../types.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
+import { jsonValue } from '../util/json-value.ts'
 
 export interface RedisSessionStoreOptions {
   /** The client, of one server or of a cluster. */
@@ -139,7 +140,7 @@ export class RedisSessionStore implements SessionStore {
     if (answer === null) return undefined
     // Any other answer is a fault: treated as "no such session", it would make clients discard live sessions.
     if (typeof answer !== 'string' && !Buffer.isBuffer(answer)) throw new Error('Redis answered GETEX with no text')
-    return JSON.parse(answer.toString()) as SessionRecord
+    return jsonValue(answer.toString()) as SessionRecord
   }
 
   async update(id: string, record: SessionRecord): Promise<void> {

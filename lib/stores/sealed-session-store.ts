@@ -4,6 +4,7 @@ import type { SessionRecord, SessionStore } from '../types.ts'
 import { SEAL_HEAD_BYTES, SealingKeys } from '../util/sealing-keys.ts'
 import { SizeClasses } from '../util/size-classes.ts'
 import { rejectUnknown } from '../util/unknown-key.ts'
+import { jsonValue } from '../util/json-value.ts'
 
 export interface SealedSessionStoreOptions {
   /**
@@ -150,7 +151,7 @@ function uniquePartOf(id: string): string {
 /** Not validated further: the authentication tag proves that `create` wrote it. */
 function openedOf(text: string | undefined): Opened | undefined {
   if (text === undefined) return undefined
-  const [expiresAt, record, ...old] = JSON.parse(text) as [number, SessionRecord | string, ...(string | null)[]]
+  const [expiresAt, record, ...old] = jsonValue(text) as [number, SessionRecord | string, ...(string | null)[]]
   return { expiresAt, record: typeof record === 'object' ? record : recordOf01(record, old) }
 }
 

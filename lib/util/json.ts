@@ -1,4 +1,5 @@
 /** Reads parsed JSON of unknown shape. */
+import { jsonValue } from './json-value.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -42,7 +43,7 @@ export function mayBeMessage(text: string): boolean {
 /** The value of a JSON text; `undefined` for a text that is not JSON. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return jsonValue(text)
   } catch {
     return undefined
   }

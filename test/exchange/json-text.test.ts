@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { rangeAt, rangeOfMember, valueText } from '../../lib/exchange/json-text.ts'
 import { member } from '../../lib/util/json.ts'
+import { jsonValue } from '../../lib/util/json-value.ts'
 
 function valueOf(text: string, name: string): string | undefined {
   const range = rangeOfMember(text, text.indexOf('{'), name)
@@ -62,10 +63,10 @@ test('of any objects in each other, the text in the range is the value that JSON
   fc.assert(
     fc.property(tree, fc.array(keys, { minLength: 1, maxLength: 3 }), fc.constantFrom(0, 1), (object, path, indent) => {
       const text = JSON.stringify(object, undefined, indent)
-      let value: unknown = JSON.parse(text)
+      let value: unknown = jsonValue(text)
       for (const key of path) value = member(value, key)
       const range = rangeAt(text, path)
-      expect(range && JSON.parse(text.slice(...range))).toEqual(value)
+      expect(range && jsonValue(text.slice(...range))).toEqual(value)
     }),
   )
 })

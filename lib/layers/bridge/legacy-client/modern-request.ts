@@ -8,6 +8,7 @@ import { encodeHeaderValue } from '../../../exchange/header-value.ts'
 import { HEADER, META, MODERN_VERSIONS, NAMED_BY } from '../../../protocol.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import { DEFAULT_LOG_LEVEL, modernCapabilities, OF_THE_TRACE, RESERVED_META } from '../tables.ts'
+import { jsonValue } from '../../../util/json-value.ts'
 
 /** The parameters that a retry adds, each as JSON text. (ST23) */
 export interface Round {
@@ -70,7 +71,7 @@ export function modernRequest(
     era: 'modern',
     id,
     method,
-    params: { ...withoutLeftOut(params), ...(JSON.parse(`{${round.slice(1)}}`) as JsonObject), _meta },
+    params: { ...withoutLeftOut(params), ...(jsonValue(`{${round.slice(1)}}`) as JsonObject), _meta },
     text: `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)},"params":${own}}`,
   }
   const crossing = Object.fromEntries(OF_THE_TRACE.flatMap((name) => (headers[name] ? [[name, headers[name]]] : [])))

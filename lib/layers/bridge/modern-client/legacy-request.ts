@@ -8,6 +8,7 @@ import { META, negotiatedVersionHeader } from '../../../protocol.ts'
 import type { UpstreamState } from '../../../types.ts'
 import { isObject, type JsonObject, member } from '../../../util/json.ts'
 import { OF_THE_TRACE, RESERVED_META } from '../tables.ts'
+import { jsonValue } from '../../../util/json-value.ts'
 
 /** What only 2026-07-28 has, and what is not bridged. */
 const OF_THE_ENVELOPE = { inputResponses: undefined, requestState: undefined, task: undefined }
@@ -48,7 +49,7 @@ export function legacyRequest(exchange: Exchange, id: string, state: UpstreamSta
     era: 'legacy',
     id,
     method,
-    params: own === undefined ? undefined : (JSON.parse(own) as JsonObject),
+    params: own === undefined ? undefined : (jsonValue(own) as JsonObject),
     text: `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)}${said}}`,
   }
   return exchange.fork({ message, state, headers: legacyHeaders(exchange, state) }, life)

@@ -17,6 +17,7 @@ import type { ServerQuestion } from './question.ts'
 import { boundOf, type RequestStates } from './request-state.ts'
 import { type ServerOutcome, ServerCall, type Waiting } from './server-call.ts'
 import type { SessionPool } from './session-pool.ts'
+import { jsonValue } from '../../../util/json-value.ts'
 
 /** The capabilities for requests during which the client cannot be asked. (ST21) */
 const NOT_ASKABLE = {}
@@ -149,7 +150,7 @@ export class ModernCall {
   }
 
   async #sendAgain(round: number, results: ReadonlyMap<string, string>): Promise<Answer> {
-    const isOpened = [...results.values()].every((text) => member(JSON.parse(text), 'action') === 'accept')
+    const isOpened = [...results.values()].every((text) => member(jsonValue(text), 'action') === 'accept')
     if (results.size > 0 && isOpened) return this.#send(round)
     return failedAnswer(this.#message, 'The user did not open the URL that the server wants to be opened')
   }

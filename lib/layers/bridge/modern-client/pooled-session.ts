@@ -15,6 +15,7 @@ import type { Offered, SessionHooks } from './pool-parts.ts'
 import type { ServerCall } from './server-call.ts'
 import { NOT_ASKED } from './question.ts'
 import { SessionStream } from './session-stream.ts'
+import { jsonValue } from '../../../util/json-value.ts'
 
 /** The revision that the gateway asks legacy servers for. */
 const REVISION = LEGACY_VERSIONS.at(-1)!
@@ -200,7 +201,7 @@ export class PooledSession {
   }
 
   async #send(text: string, life: Lifetime): Promise<void> {
-    const message = messageOf(JSON.parse(text), text, 'legacy')!
+    const message = messageOf(jsonValue(text), text, 'legacy')!
     try {
       drainReply(await this.#next(this.#exchange.fork({ message }, life)))
     } catch (error) {
