@@ -1,6 +1,6 @@
 /** Patches the text of JSON: whatever a changed value shares with the one before keeps its very bytes. */
 import { isObject, type JsonObject, member } from '../util/json.ts'
-import { afterSpace } from './json-scan.ts'
+import { afterSpace } from '../util/json-scan.ts'
 import { itemsOf, membersOf, rangeOfMember, startOfMember, startOfMembers } from './json-text.ts'
 import { jsonValue } from '../util/json-value.ts'
 
