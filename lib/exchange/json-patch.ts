@@ -1,5 +1,6 @@
 /** Patches the text of JSON: whatever a changed value shares with the one before keeps its very bytes. */
 import { isObject, type JsonObject, member } from '../util/json.ts'
+import { afterSpace } from '../util/json-scan.ts'
 import { itemsOf, membersOf, rangeOfMember, startOfMember, startOfMembers } from './json-text.ts'
 import { jsonValue } from '../util/json-value.ts'
 
@@ -74,6 +75,26 @@ export function addMembersAt(text: string, path: readonly string[], members: str
     open = startOfMember(text, open, key)
     if (text[open] !== '{') return undefined
   }
+  return addedAt(text, open, members)
+}
+
+/**
+ * The same for the object that is the value of this key, which the text is known to have somewhere. It is found by a
+ * search of the text instead of a scan; `undefined` where that could find another place: if the key's text stands there
+ * twice, or if a key may be written with an escape.
+ */
+export function addMembersToOnly(text: string, key: string, members: string): string | undefined {
+  const quoted = `"${key}"`
+  const found = text.indexOf(quoted)
+  if (found === -1 || text.includes(quoted, found + 1) || text.includes(ESCAPED_ASCII)) return undefined
+  const open = afterSpace(text, afterSpace(text, found + quoted.length) + 1)
+  return text[open] === '{' ? addedAt(text, open, members) : undefined
+}
+
+/** How an ASCII character of a key begins if it is written with an escape. */
+const ESCAPED_ASCII = '\\u00'
+
+function addedAt(text: string, open: number, members: string): string {
   const comma = text[startOfMembers(text, open)] === '}' ? '' : ','
   return `${text.slice(0, open + 1)}${members}${comma}${text.slice(open + 1)}`
 }

@@ -101,9 +101,9 @@ export function startOfMember(text: string, open: number, name: string): number 
   while (text.charCodeAt(at) === STRING_END) {
     const keyEnd = afterString(text, at)
     const start = afterSpace(text, afterSpace(text, keyEnd) + 1)
-    if (keyText(text, at, keyEnd) === name) return start
+    if (isKey(text, at, keyEnd, name)) return start
     at = afterSpace(text, afterValue(text, start))
-    if (text[at] === ',') at = afterSpace(text, at + 1)
+    if (text.charCodeAt(at) === COMMA) at = afterSpace(text, at + 1)
   }
   return -1
 }

@@ -1,39 +1,37 @@
 /** Observes one attempt: a message sent to an upstream, until its response or failure. */
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { addMembersAt, patchObjectAt } from '../exchange/json-patch.ts'
-import type { BatchMessage, Message } from '../exchange/message.ts'
 import type { Handle, Reply } from '../exchange/reply.ts'
 import type { AuditRecord } from '../types.ts'
-import { isObject, type JsonObject, member } from '../util/json.ts'
 import {
   endingByFault,
   endingByStop,
   type ObservedMessage,
   observedMessages,
   OK,
-  resultReaderOf,
   settleWith,
+  tellResult,
+  wantsResults,
 } from './endings.ts'
 import { clientOf, idOfMessage, methodOf, serverOf, sessionDigest, messageTarget, versionOfMessage } from './facts.ts'
 import { InboundObservation } from './inbound-observation.ts'
 import type { ObservationParts } from './observation-parts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
-import { safely } from './safely.ts'
-import type { AttemptSpan, Ending, TelemetryObserver, TraceFields } from './telemetry.ts'
-import { watchReply } from './watched-body.ts'
+import type { AttemptSpan, Ending, TelemetryObserver, TelemetryReporter } from './telemetry.ts'
+import { withTraces } from './traced-message.ts'
+import { type Watcher, watchReply } from './watched-body.ts'
 
 /**
  * An attempt that audit or telemetry observes. Messages that the server sends by itself are recorded as they arrive.
  */
-export class AttemptObservation {
+export class AttemptObservation implements TelemetryReporter, Watcher {
   readonly #parts: ObservationParts
   readonly #exchange: Exchange
-  readonly #receivedAt = Date.now()
-  readonly #startedAt = performance.now()
   readonly #items: readonly ObservedMessage[]
+  readonly #startedAt = performance.now()
   /** Whether results must be read, so that the response alone does not end the observation. */
-  #readsResults = false
+  readsResults = false
+  #reply: Reply | undefined
   #isOver = false
 
   constructor(exchange: Exchange, parts: ObservationParts) {
@@ -80,13 +78,19 @@ export class AttemptObservation {
     const { observed } = exchange.origin
     const parent = observed instanceof InboundObservation ? observed.spanFor(message) : undefined
     const server = serverOf(exchange)
-    const about = { message, exchange, server, parent, report: this.#report }
-    const span = safely(() => telemetry.attempted(about), this.#report)
-    item.span = span
-    return span
+    try {
+      const span = telemetry.attempted({ message, exchange, server, parent, reporter: this })
+      item.span = span
+      return span
+    } catch (error) {
+      this.report(error)
+      return undefined
+    }
   }
 
-  readonly #report = (error: unknown): void => this.#parts.report(error, this.#exchange.origin)
+  report(error: unknown): void {
+    this.#parts.report(error, this.#exchange.origin)
+  }
 
   /** The same reply, whose body is scanned while it is forwarded. */
   watch(reply: Reply): Reply {
@@ -94,20 +98,25 @@ export class AttemptObservation {
       this.#finish(this.#isUnoffered(reply.status) ? UNOFFERED : endingOfStatus(reply.status))
       return reply
     }
-    const onResponse = resultReaderOf(this.#items)
-    this.#readsResults = onResponse !== undefined
-    return watchReply(reply, {
-      onMessage: (scanned) => this.#onMessage(scanned),
-      onEnd: () => this.#finish(this.#endingOf(reply)),
-      onResponse,
-    })
+    this.#reply = reply
+    this.readsResults = wantsResults(this.#items)
+    return watchReply(reply, this)
   }
 
-  #onMessage(scanned: ScannedMessage): void {
+  onMessage(scanned: ScannedMessage): void {
     if (scanned.method !== undefined) return this.#tellServerMessage(scanned)
     settleWith(this.#items, scanned)
-    if (this.#readsResults) return
-    if (this.#items.every(({ ending, isRequest }) => !isRequest || ending !== undefined)) this.#finish(OK)
+    if (this.readsResults) return
+    for (const { ending, isRequest } of this.#items) if (isRequest && ending === undefined) return
+    this.#finish(OK)
+  }
+
+  onResponse(id: unknown, result: unknown): void {
+    tellResult(this.#items, id, result)
+  }
+
+  onEnd(): void {
+    this.#finish(this.#endingOf(this.#reply!))
   }
 
   /** The ending of requests without a response. The stream of a listener ends normally. */
@@ -135,8 +144,7 @@ export class AttemptObservation {
     const session = sessionDigest(state?.id)
     for (const item of this.#items) {
       item.settle(item.isRequest || item.message === undefined || otherwise.outcome !== 'ok' ? otherwise : OK)
-      const { span, ending } = item
-      if (span) safely(() => span.end({ ending: ending!, durationMs, protocolVersion, session }), this.#report)
+      item.endSpan({ ending: item.ending!, durationMs, protocolVersion, session }, this)
       if (this.#exchange.isOwn) this.#tellOwn(item, durationMs)
     }
   }
@@ -144,7 +152,7 @@ export class AttemptObservation {
   #tellOwn(item: ObservedMessage, durationMs: number): void {
     const { message } = item
     this.#tell({
-      ...this.#recordOf('gateway', new Date(this.#receivedAt), durationMs, item.span?.traceId),
+      ...this.#recordOf('gateway', new Date(Date.now() - durationMs), durationMs, item.span?.traceId),
       client: clientOf(message),
       method: message ? methodOf(message) : this.#exchange.verb,
       target: message && 'params' in message ? messageTarget(message.method, message.params) : undefined,
@@ -203,38 +211,4 @@ const UNOFFERED: Ending = { outcome: 'ok', code: 405 }
 
 function endingOfStatus(status: number): Ending {
   return status >= 400 ? { outcome: 'error', code: status } : OK
-}
-
-/** The same message with these trace contexts in `_meta`; all else stays byte for byte. */
-function withTraces(message: Message, traces: readonly (TraceFields | undefined)[]): Message {
-  if (message.kind !== 'batch') return withTrace(message, traces[0])
-  const items = message.items.map((item, index) => withTrace(item, traces[index]))
-  const batch: BatchMessage = { ...message, items, text: `[${items.map(({ text }) => text).join(',')}]` }
-  return batch
-}
-
-function withTrace<M extends Message>(message: M, trace: TraceFields | undefined): M {
-  if (!trace || !('params' in message)) return message
-  const { traceparent, tracestate } = trace
-  const before = member(message.params, '_meta')
-  const meta = merged(isObject(before) ? before : undefined, { traceparent, tracestate })
-  const params = merged(message.params, { _meta: meta })
-  const text =
-    addedTrace(message.text, before, trace) ??
-    patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
-  return { ...message, params, text }
-}
-
-/** Adds the fields to `_meta`; `undefined` if it has one of them already, or if there is no object to add them to. */
-function addedTrace(text: string, meta: unknown, { traceparent, tracestate }: TraceFields): string | undefined {
-  const state = tracestate === undefined ? '' : `,"tracestate":${JSON.stringify(tracestate)}`
-  const fields = `"traceparent":"${traceparent}"${state}`
-  if (meta === undefined) return addMembersAt(text, ['params'], `"_meta":{${fields}}`)
-  if (!isObject(meta) || 'traceparent' in meta || 'tracestate' in meta) return undefined
-  return addMembersAt(text, ['params', '_meta'], fields)
-}
-
-/** `Object.assign()`, because V8 adds new members to the result of a spread slowly; it would set the prototype, though. */
-function merged(before: JsonObject | undefined, more: JsonObject): JsonObject {
-  return before && Object.hasOwn(before, '__proto__') ? { ...before, ...more } : Object.assign({}, before, more)
 }

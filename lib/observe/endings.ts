@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { Message } from '../exchange/message.ts'
 import type { AuditDecider, RequestId } from '../types.ts'
 import type { ScannedMessage } from './message-scanner.ts'
-import type { Ending, ObservedSpan } from './telemetry.ts'
+import type { Ending, ObservedSpan, SpanFacts, TelemetryReporter } from './telemetry.ts'
 
 export const OK: Ending = { outcome: 'ok', code: undefined }
 export const CANCELLED: Ending = { outcome: 'cancelled', code: undefined }
@@ -16,12 +16,15 @@ export class ObservedMessage {
   readonly message: Message | undefined
   span: ObservedSpan | undefined
   by: AuditDecider | undefined
-  /** How and when it ended; `undefined` until its response was scanned or it failed. */
+  /** How it ended; `undefined` until its response was scanned or it failed. */
   ending: Ending | undefined
+  /** When it ended, if it is one of a batch: others end when the response does. */
   endedAt: number | undefined
+  readonly #isTimed: boolean
 
-  constructor(message: Message | undefined) {
+  constructor(message: Message | undefined, isTimed = false) {
     this.message = message
+    this.#isTimed = isTimed
   }
 
   get isRequest(): boolean {
@@ -35,38 +38,48 @@ export class ObservedMessage {
   settle(ending: Ending): void {
     if (this.ending) return
     this.ending = ending
-    this.endedAt = performance.now()
+    if (this.#isTimed) this.endedAt = performance.now()
+  }
+
+  /** Ends its span, if it has one. What that throws is reported, and never affects the message. */
+  endSpan(facts: SpanFacts, reporter: TelemetryReporter): void {
+    try {
+      this.span?.end(facts)
+    } catch (error) {
+      reporter.report(error)
+    }
   }
 }
 
 /** The observed message, or each message of a batch. */
 export function observedMessages(message: Message | undefined): readonly ObservedMessage[] {
   if (message?.kind !== 'batch') return [new ObservedMessage(message)]
-  return message.items.map((each) => new ObservedMessage(each))
+  return message.items.map((each) => new ObservedMessage(each, true))
 }
 
-/** A reader that passes results to the spans that need them; `undefined` if none does. */
-export function resultReaderOf(
-  items: readonly ObservedMessage[],
-): ((id: unknown, result: unknown) => void) | undefined {
-  let isWanted = false
-  for (const { span } of items) isWanted ||= span?.wantsResult === true
-  if (!isWanted) return undefined
-  return (id, result) => {
-    for (const { requestId, span } of items) if (requestId === id && span?.wantsResult === true) span.onResult(result)
-  }
+/** Whether any span needs the result of its message. */
+export function wantsResults(items: readonly ObservedMessage[]): boolean {
+  for (const { span } of items) if (span?.wantsResult === true) return true
+  return false
+}
+
+/** Passes a result to the spans that need it. */
+export function tellResult(items: readonly ObservedMessage[], id: unknown, result: unknown): void {
+  for (const { requestId, span } of items) if (requestId === id && span?.wantsResult === true) span.onResult(result)
 }
 
 /** A response was seen. One without an id is for the only request that waits for one. */
 export function settleWith(items: readonly ObservedMessage[], scanned: ScannedMessage): void {
-  const waiting = items.filter(({ isRequest, ending }) => isRequest && !ending)
   const { id } = scanned
-  const item = id === null || id === undefined ? onlyOf(waiting) : waiting.find(({ requestId }) => requestId === id)
-  item?.settle(endingOf(scanned))
-}
-
-function onlyOf<T>(items: readonly T[]): T | undefined {
-  return items.length === 1 ? items[0] : undefined
+  let waiting = 0
+  let last: ObservedMessage | undefined
+  for (const item of items) {
+    if (!item.isRequest || item.ending) continue
+    if (item.requestId === id) return item.settle(endingOf(scanned))
+    waiting += 1
+    last = item
+  }
+  if (waiting === 1 && (id === null || id === undefined)) last!.settle(endingOf(scanned))
 }
 
 function endingOf({ error, isToolError }: ScannedMessage): Ending {

@@ -19,20 +19,20 @@ import {
   observedMessages,
   OK,
   PENDING,
-  resultReaderOf,
   settleWith,
+  tellResult,
+  wantsResults,
 } from './endings.ts'
 import { addressOf, sessionDigest, versionOfMessage } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import { type RecordedRequest, requestRecord } from './request-record.ts'
-import { safely } from './safely.ts'
 import type { ObservationParts } from './observation-parts.ts'
-import type { Ending, ObservedSpan, TelemetryObserver } from './telemetry.ts'
-import { watchReply } from './watched-body.ts'
+import type { Ending, ObservedSpan, TelemetryObserver, TelemetryReporter } from './telemetry.ts'
+import { type Watcher, watchReply } from './watched-body.ts'
 
 type Verb = 'POST' | 'GET' | 'DELETE'
 
-export class InboundObservation implements Observed {
+export class InboundObservation implements Observed, TelemetryReporter, Watcher {
   readonly #parts: ObservationParts
   readonly #inbound: InboundRequest
   readonly #receivedAt = Date.now()
@@ -62,8 +62,8 @@ export class InboundObservation implements Observed {
     const { telemetry } = this.#parts
     if (telemetry) for (const item of this.#items) item.span = this.#spanOf(item, telemetry)
     const { span } = this.#items[0]!
-    const inSpan = span ? () => span.run(work) : work
-    return hasRequestSubscribers() ? this.#traced(inSpan) : inSpan()
+    if (hasRequestSubscribers()) return this.#traced(span ? () => span.run(work) : work)
+    return span ? span.run(work) : work()
   }
 
   /** Called when the session is known but the request is not sent to the server. */
@@ -90,13 +90,23 @@ export class InboundObservation implements Observed {
   watch(reply: Reply): Reply {
     this.#reply = reply
     if (reply.kind === 'empty') return reply
-    return watchReply(reply, {
-      onMessage: (message: ScannedMessage) => {
-        if (message.method === undefined) settleWith(this.#items, message)
-      },
-      onEnd: (end) => (this.#end = end),
-      onResponse: resultReaderOf(this.#items),
-    })
+    return watchReply(reply, this)
+  }
+
+  get readsResults(): boolean {
+    return wantsResults(this.#items)
+  }
+
+  onMessage(message: ScannedMessage): void {
+    if (message.method === undefined) settleWith(this.#items, message)
+  }
+
+  onResponse(id: unknown, result: unknown): void {
+    tellResult(this.#items, id, result)
+  }
+
+  onEnd(end: End | undefined): void {
+    this.#end = end
   }
 
   /** Called when the request is completely handled. */
@@ -161,8 +171,7 @@ export class InboundObservation implements Observed {
     const recorded = this.#recorded
     if (span) {
       const protocolVersion = versionOfMessage(item.message, recorded.negotiated, this.#inbound.request)
-      const facts = { ending, durationMs, protocolVersion, session: sessionDigest(recorded.sessionId) }
-      safely(() => span.end(facts), this.#report)
+      item.endSpan({ ending, durationMs, protocolVersion, session: sessionDigest(recorded.sessionId) }, this)
     }
     if (!audit && !watcher && !context) return
     const record = requestRecord(recorded, item, this.#parts.sessions, ending, durationMs) as AuditRecord
@@ -173,8 +182,7 @@ export class InboundObservation implements Observed {
 
   /** The duration; in a batch, that until the message's own response. */
   #durationOf({ endedAt }: ObservedMessage): number {
-    const until = this.#items.length > 1 && endedAt !== undefined ? endedAt : performance.now()
-    return until - this.#startedAt
+    return (endedAt ?? performance.now()) - this.#startedAt
   }
 
   get #recorded(): RecordedRequest {
@@ -189,14 +197,21 @@ export class InboundObservation implements Observed {
     }
   }
 
-  readonly #report = (error: unknown): void => this.#parts.report(error, this.#inbound)
+  report(error: unknown): void {
+    this.#parts.report(error, this.#inbound)
+  }
 
   #spanOf({ message }: ObservedMessage, telemetry: TelemetryObserver): ObservedSpan | undefined {
     if (message?.kind !== 'request' && message?.kind !== 'notification') return undefined
     const { server, request } = this.#inbound
-    const report = this.#report
-    const about = { message, server, request, address: this.#address, receivedAt: this.#receivedAt, report }
-    return safely(() => telemetry.received(about), report)
+    const address = this.#address
+    const receivedAt = this.#receivedAt
+    try {
+      return telemetry.received({ message, server, request, address, receivedAt, reporter: this })
+    } catch (error) {
+      this.report(error)
+      return undefined
+    }
   }
 
   #traced<T>(work: () => T): T {

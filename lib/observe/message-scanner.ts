@@ -32,14 +32,14 @@ const ERROR_KEYS: readonly FactKey[] = ['code', 'message']
 const NO_KEYS: readonly FactKey[] = []
 
 /** The facts read of a message so far. */
-interface Facts {
-  id?: unknown
-  method?: unknown
-  hasResult: boolean
-  hasError: boolean
-  isError?: unknown
-  code?: unknown
-  message?: unknown
+class Facts {
+  id: unknown
+  method: unknown
+  hasResult = false
+  hasError = false
+  isError: unknown
+  code: unknown
+  message: unknown
 }
 
 /**
@@ -67,7 +67,7 @@ export class MessageScanner {
   #pieceBytes = 0
   /** The number or other literal that is being read. */
   #literal = ''
-  #facts: Facts = { hasResult: false, hasError: false }
+  #facts = new Facts()
 
   constructor(onMessage: (message: ScannedMessage) => void) {
     this.#onMessage = onMessage
@@ -234,7 +234,7 @@ export class MessageScanner {
   }
 
   #clear(): void {
-    this.#facts = { hasResult: false, hasError: false }
+    this.#facts = new Facts()
     this.#literal = ''
     this.#keys = NO_KEYS
     this.#key = undefined

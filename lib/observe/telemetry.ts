@@ -13,8 +13,10 @@ export interface Ending {
   readonly message?: string | undefined
 }
 
-/** Called with what an embedder's function has thrown. */
-export type TelemetryReport = (error: unknown) => void
+/** Takes what an embedder's function has thrown. */
+export interface TelemetryReporter {
+  report(error: unknown): void
+}
 
 /** A message that was received from a client. */
 export interface ReceivedMessage {
@@ -22,7 +24,7 @@ export interface ReceivedMessage {
   readonly server: string
   readonly request: GatewayRequest
   readonly address: string | undefined
-  readonly report: TelemetryReport
+  readonly reporter: TelemetryReporter
   /** In milliseconds since the epoch. */
   readonly receivedAt: number
 }
@@ -35,7 +37,7 @@ export interface AttemptedMessage {
   readonly server: string
   /** The span of the client's message that it is sent for. */
   readonly parent: ObservedSpan | undefined
-  readonly report: TelemetryReport
+  readonly reporter: TelemetryReporter
 }
 
 /** The facts of a message that are known when it is over. */

@@ -11,13 +11,15 @@ import { MessageScanner, type ScannedMessage } from './message-scanner.ts'
 /** The largest result that is read, in bytes. */
 const MAX_RESULT_BYTES = 4 * 1024 * 1024
 
-/** The callbacks of a scanned reply. */
+/** What is told of a scanned reply. */
 export interface Watcher {
+  /** Whether results are read. */
+  readonly readsResults: boolean
   onMessage(message: ScannedMessage): void
   /** Called once at the end of the body; with `undefined` if it was cancelled or drained. */
   onEnd(end: End | undefined): void
   /** Called with each parsed response, if results are read. */
-  readonly onResponse?: ((id: unknown, result: unknown) => void) | undefined
+  onResponse(id: unknown, result: unknown): void
 }
 
 /** The same reply, whose body calls the watcher. A body that is watched already is scanned once for both. */
@@ -47,13 +49,12 @@ class WatchedBody implements Body {
       this.#second?.onMessage(message)
     }
     this.#scanner = isStream ? new EventScanner(onMessage) : new MessageScanner(onMessage)
-    const { onResponse } = watcher
-    if (onResponse) this.#reader = isStream ? eventReader(onResponse) : documentReader(onResponse)
+    if (watcher.readsResults) this.#reader = isStream ? eventReader(watcher) : documentReader(watcher)
   }
 
   /** Adds a second watcher. `false` if it could have missed something by now, or reads results. */
   watchToo(second: Watcher): boolean {
-    if (this.#hasBegun || this.#second || second.onResponse) return false
+    if (this.#hasBegun || this.#second || second.readsResults) return false
     this.#second = second
     return true
   }
@@ -119,9 +120,7 @@ class WatchedBody implements Body {
   }
 }
 
-type OnResponse = NonNullable<Watcher['onResponse']>
-
-function documentReader(onResponse: OnResponse): { see(chunk: Buffer): void; end(): void } {
+function documentReader(watcher: Watcher): { see(chunk: Buffer): void; end(): void } {
   const chunks = new ChunkList()
   let bytes = 0
   return {
@@ -131,19 +130,19 @@ function documentReader(onResponse: OnResponse): { see(chunk: Buffer): void; end
       else chunks.clear()
     },
     end() {
-      if (bytes <= MAX_RESULT_BYTES) tellResponses(parseJson(chunks.concat().toString()), onResponse)
+      if (bytes <= MAX_RESULT_BYTES) tellResponses(parseJson(chunks.concat().toString()), watcher)
     },
   }
 }
 
-function eventReader(onResponse: OnResponse): { see(chunk: Buffer): void; end(): void } {
+function eventReader(watcher: Watcher): { see(chunk: Buffer): void; end(): void } {
   const decoder = new StringDecoder()
-  const reader = createMessageReader((message) => tellResponses(message, onResponse), MAX_RESULT_BYTES)
+  const reader = createMessageReader((message) => tellResponses(message, watcher), MAX_RESULT_BYTES)
   return { see: (chunk) => reader.feed(decoder.write(chunk)), end: () => {} }
 }
 
-function tellResponses(message: unknown, onResponse: OnResponse): void {
+function tellResponses(message: unknown, watcher: Watcher): void {
   for (const one of Array.isArray(message) ? (message as unknown[]) : [message]) {
-    if (isObject(one) && 'result' in one) onResponse(one['id'], one['result'])
+    if (isObject(one) && 'result' in one) watcher.onResponse(one['id'], one['result'])
   }
 }

@@ -36,25 +36,35 @@ export interface MessageSpanParts {
 }
 
 export class MessageSpan implements AttemptSpan {
-  readonly context: Context
-  readonly trace: TraceFields | undefined
-  readonly wantsResult: boolean
   readonly #parts: MessageSpanParts
 
   constructor(parts: MessageSpanParts) {
     this.#parts = parts
-    this.context = parts.context
-    this.trace = parts.trace
-    const { method } = parts.message
-    this.wantsResult = isList(method) || (method === 'tools/call' && parts.contentOf !== undefined)
+  }
+
+  get span(): Span | undefined {
+    return this.#parts.span
+  }
+
+  get context(): Context {
+    return this.#parts.context
+  }
+
+  get trace(): TraceFields | undefined {
+    return this.#parts.trace
   }
 
   get traceId(): string | undefined {
     return this.#parts.span?.spanContext().traceId
   }
 
+  get wantsResult(): boolean {
+    const { message, contentOf } = this.#parts
+    return isList(message.method) || (message.method === 'tools/call' && contentOf !== undefined)
+  }
+
   run<T>(work: () => T): T {
-    return context.with(this.context, work)
+    return context.with(this.#parts.context, work)
   }
 
   onResult(result: unknown): void {
@@ -74,16 +84,14 @@ export class MessageSpan implements AttemptSpan {
     durations.record(side === 'server' ? 'serverOperation' : 'clientOperation', facts.durationMs, measured)
   }
 
-  /** The attributes of its network it has had since its start. */
   #endSpan({ ending, session }: SpanFacts, version: string | undefined, outcome: OutcomeAttributes): void {
-    const { span, server } = this.#parts
+    const { span } = this.#parts
     if (!span) return
     if (span.isRecording()) {
       const { errorType, statusCode } = outcome
-      span.setAttribute(ATTRIBUTE.server, server)
-      if (version !== undefined) span.setAttribute(ATTRIBUTE.protocolVersion, version)
-      if (session !== undefined) span.setAttribute(ATTRIBUTE.sessionId, session)
-      if (statusCode !== undefined) span.setAttribute(ATTRIBUTE.statusCode, statusCode)
+      setDefined(span, ATTRIBUTE.protocolVersion, version)
+      setDefined(span, ATTRIBUTE.sessionId, session)
+      setDefined(span, ATTRIBUTE.statusCode, statusCode)
       if (errorType !== undefined) {
         const { message } = ending
         span.setAttribute(ATTRIBUTE.errorType, errorType)
@@ -127,18 +135,38 @@ export function subjectOf({ method, params }: RequestMessage | NotificationMessa
   }
 }
 
-/** Adds the attributes that a span has from its start, because samplers decide by them. */
-export function addStart(
-  attributes: Attributes,
-  message: RequestMessage | NotificationMessage,
+/** The attributes that a span has from its start: those that samplers decide by. */
+export function startOf(
+  { method }: RequestMessage | NotificationMessage,
   { tool, prompt, uri }: MessageSubject,
-): void {
-  attributes[ATTRIBUTE.methodName] = message.method
-  if (message.kind === 'request') attributes[ATTRIBUTE.requestId] = String(message.id)
+  server: string,
+): Attributes {
+  const attributes: Attributes = {}
+  attributes[ATTRIBUTE.methodName] = method
+  attributes[ATTRIBUTE.server] = server
   if (tool !== undefined) attributes[ATTRIBUTE.toolName] = tool
   if (prompt !== undefined) attributes[ATTRIBUTE.promptName] = prompt
   if (uri !== undefined) attributes[ATTRIBUTE.resourceUri] = uri
-  if (message.method === 'tools/call') attributes[ATTRIBUTE.operationName] = EXECUTE_TOOL
+  if (method === 'tools/call') attributes[ATTRIBUTE.operationName] = EXECUTE_TOOL
+  return attributes
+}
+
+/** Sets the attributes that only a span that is recorded has. */
+export function addDetails(
+  span: Span,
+  message: RequestMessage | NotificationMessage,
+  { transport, version, address, port }: Network,
+): void {
+  if (message.kind === 'request') span.setAttribute(ATTRIBUTE.requestId, String(message.id))
+  span.setAttribute(ATTRIBUTE.transport, transport)
+  if (transport === 'tcp') span.setAttribute(ATTRIBUTE.protocolName, 'http')
+  setDefined(span, ATTRIBUTE.httpVersion, version)
+  setDefined(span, ATTRIBUTE.serverAddress, address)
+  setDefined(span, ATTRIBUTE.serverPort, port)
+}
+
+export function setDefined(span: Span, name: string, value: string | number | undefined): void {
+  if (value !== undefined) span.setAttribute(name, value)
 }
 
 /** The span name, `{method} {target}`; never a URI, which would have too many values. */

@@ -18,6 +18,7 @@ import type {
   ObservedSpan,
   ReceivedMessage,
   TelemetryObserver,
+  TelemetryReporter,
   TraceFields,
 } from '../observe/telemetry.ts'
 import type { Telemetry } from '../types.ts'
@@ -26,7 +27,16 @@ import { rejectUnknown } from '../util/unknown-key.ts'
 import { ATTRIBUTE, SCOPE_NAME } from './conventions.ts'
 import { Durations } from './durations.ts'
 import { KnownNames } from './known-names.ts'
-import { addStart, knownVersion, MessageSpan, type Side, spanName, subjectOf } from './message-span.ts'
+import {
+  addDetails,
+  knownVersion,
+  MessageSpan,
+  setDefined,
+  type Side,
+  spanName,
+  startOf,
+  subjectOf,
+} from './message-span.ts'
 import { addNetwork, endpointOf, type Network, networkOf } from './network.ts'
 import { fieldsOf, parentOf } from './trace-fields.ts'
 
@@ -84,25 +94,27 @@ class OpenTelemetry implements TelemetryObserver {
   }
 
   /** The parent is the trace context in `_meta`; the span of the HTTP request is then a link. */
-  received({ message, server, request, address, receivedAt, report }: ReceivedMessage): ObservedSpan {
+  received(received: ReceivedMessage): ObservedSpan {
+    const { message, request, address, receivedAt } = received
     const ambient = context.active()
     const named = parentOf(message.params)
     const parent = named ? trace.setSpanContext(ambient, named) : ambient
     const network: Network = { transport: 'tcp', version: request.httpVersion }
-    const attributes: Attributes = {}
-    addNetwork(attributes, network)
-    attributes[ATTRIBUTE.clientAddress] = address
-    attributes[ATTRIBUTE.clientPort] = request.socket.remotePort
-    const options = { kind: SpanKind.SERVER, startTime: receivedAt, links: named ? linksTo(ambient) : [], attributes }
-    return this.#observe('server', { message, server, report }, parent, network, options)
+    const options = { kind: SpanKind.SERVER, startTime: receivedAt, links: named ? linksTo(ambient) : NO_LINKS }
+    const observed = this.#observe('server', received, parent, network, options)
+    const { span } = observed
+    if (span?.isRecording() === true) {
+      setDefined(span, ATTRIBUTE.clientAddress, address)
+      setDefined(span, ATTRIBUTE.clientPort, request.socket.remotePort)
+    }
+    return observed
   }
 
-  attempted({ message, exchange, server, parent, report }: AttemptedMessage): AttemptSpan {
+  attempted(attempted: AttemptedMessage): AttemptSpan {
+    const { exchange, parent } = attempted
     const from = parent instanceof MessageSpan ? parent.context : context.active()
     const network = networkOf(exchange.config)
-    const attributes: Attributes = {}
-    addNetwork(attributes, network)
-    return this.#observe('client', { message, server, report }, from, network, { kind: SpanKind.CLIENT, attributes })
+    return this.#observe('client', attempted, from, network, { kind: SpanKind.CLIENT })
   }
 
   sessionEnded({ server, protocolVersion, durationMs, upstream }: EndedSession): void {
@@ -119,16 +131,18 @@ class OpenTelemetry implements TelemetryObserver {
 
   #observe(
     side: Side,
-    { message, server, report }: Pick<ReceivedMessage, 'message' | 'server' | 'report'>,
+    { message, server, reporter }: ReceivedMessage | AttemptedMessage,
     parent: Context,
     network: Network,
-    options: SpanOptions & { readonly attributes: Attributes },
+    options: SpanOptions,
   ): MessageSpan {
     const subject = subjectOf(message)
     const hasSpan = message.kind === 'request' || this.#options.notifications === true
-    if (hasSpan) addStart(options.attributes, message, subject)
+    if (hasSpan) options.attributes = startOf(message, subject, server)
     const span = hasSpan ? this.#tracer.startSpan(spanName(message.method, subject), options, parent) : undefined
-    const contentOf = span?.isRecording() === true ? this.#contentOf(report) : undefined
+    const isRecording = span?.isRecording() === true
+    if (isRecording) addDetails(span, message, network)
+    const contentOf = isRecording ? this.#contentOf(reporter) : undefined
     if (message.method === 'tools/call') {
       const given = contentOf?.(member(message.params, 'arguments'), 'arguments')
       if (given !== undefined) span?.setAttribute(ATTRIBUTE.toolArguments, given)
@@ -155,7 +169,7 @@ class OpenTelemetry implements TelemetryObserver {
     return own.spanId === trace.getSpanContext(parent)?.spanId ? undefined : fieldsOf(own)
   }
 
-  #contentOf(report: (error: unknown) => void) {
+  #contentOf(reporter: TelemetryReporter) {
     const { content } = this.#options
     if (!content) return undefined
     return (value: unknown, what: 'arguments' | 'result'): string | undefined => {
@@ -163,7 +177,7 @@ class OpenTelemetry implements TelemetryObserver {
         const made = content(value, what)
         return typeof made === 'string' ? made : JSON.stringify(made)
       } catch (error) {
-        report(error)
+        reporter.report(error)
         return undefined
       }
     }
@@ -185,6 +199,8 @@ function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
   }
   return options
 }
+
+const NO_LINKS: Link[] = []
 
 /** A link to the span that the app's instrumentation started for the HTTP request. */
 function linksTo(ambient: Context): Link[] {

@@ -1,6 +1,6 @@
 // Changing a JSON text: what keeps its value keeps its bytes, and what is read afterwards is what was meant.
 import fc from 'fast-check'
-import { addMembersAt, patchJson, patchObject, patchObjectAt } from '../../lib/exchange/json-patch.ts'
+import { addMembersAt, addMembersToOnly, patchJson, patchObject, patchObjectAt } from '../../lib/exchange/json-patch.ts'
 import { itemTexts } from '../../lib/exchange/json-text.ts'
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
@@ -220,4 +220,23 @@ describe('members added at a path', () => {
       expect(addMembersAt(text, ['a', 'b'], '"x":1')).toBeUndefined()
     },
   )
+})
+
+describe('members added to the only object with a key', () => {
+  test.each([
+    ['{"a":[1,{"b" : { "c":1.0 }}]}', '{"a":[1,{"b" : {"x":1, "c":1.0 }}]}'],
+    [String.raw`{"a":{"b":{ }},"e":"é\n"}`, String.raw`{"a":{"b":{"x":1 }},"e":"é\n"}`],
+  ])('%s becomes %s', (text, expected) => {
+    expect(addMembersToOnly(text, 'b', '"x":1')).toBe(expected)
+  })
+
+  test.each([
+    ['a text that stands there twice', '{"a":["b",{}],"b":{}}'],
+    ['a text within a string', String.raw`{"a":"say \"b","b":{}}`],
+    ['a key that may be written with an escape', String.raw`{"a":["b",{}],"\u0062":{}}`],
+    ['no object', '{"b":[]}'],
+    ['no such key', '{"a":{}}'],
+  ])('leaves %s to a scan', (_, text) => {
+    expect(addMembersToOnly(text, 'b', '"x":1')).toBeUndefined()
+  })
 })

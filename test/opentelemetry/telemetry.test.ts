@@ -1,8 +1,8 @@
 // `telemetry: openTelemetry()` with the real SDK: spans, metrics and trace context, by the letter of the conventions.
 // (governance.md 3, and behaviours 39, 41, 42, 44 and 45 of its section 4)
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { context, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api'
-import { AlwaysOffSampler, type ReadableSpan } from '@opentelemetry/sdk-trace-node'
+import { type Attributes, context, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api'
+import { AlwaysOffSampler, type ReadableSpan, type Sampler, SamplingDecision } from '@opentelemetry/sdk-trace-node'
 import {
   type AuditRecord,
   GatewayError,
@@ -320,6 +320,39 @@ describe('trace context', () => {
       traceparent: expect.stringMatching(`^00-${TRACE}-(?!${PARENT})[\\da-f]{16}-00$`) as string,
     })
     expect(sdk.spans.entries).toEqual([])
+  })
+
+  test('a sampler decides by the method, its target and the server; the rest is for spans that are recorded', async () => {
+    const asked: [SpanKind, Attributes][] = []
+    const sampler: Sampler = {
+      shouldSample(_context, _traceId, _name, kind, attributes) {
+        asked.push([kind, attributes])
+        return { decision: SamplingDecision.NOT_RECORD }
+      },
+      toString: () => 'none',
+    }
+    await start({ sdk: startSdk(sampler) })
+    const session = await initialize(gateway.url('crm'))
+    asked.length = 0
+    await session.post(call())
+    await session.request('resources/read', { uri: 'file:///a' })
+    const ofCall = {
+      'mcp.method.name': 'tools/call',
+      'mcp_gateway.server': 'crm',
+      'gen_ai.tool.name': 'echo',
+      'gen_ai.operation.name': 'execute_tool',
+    }
+    const ofRead = {
+      'mcp.method.name': 'resources/read',
+      'mcp_gateway.server': 'crm',
+      'mcp.resource.uri': 'file:///a',
+    }
+    expect(asked).toEqual([
+      [SpanKind.SERVER, ofCall],
+      [SpanKind.CLIENT, ofCall],
+      [SpanKind.SERVER, ofRead],
+      [SpanKind.CLIENT, ofRead],
+    ])
   })
 
   test('with propagate: never, and without an SDK, a message goes on as its client wrote it', async () => {
