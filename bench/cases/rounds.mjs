@@ -26,6 +26,9 @@ const MB = 1e6
 /** Up to so many proxies, a case takes as long as with so many. */
 const FEW = 6
 
+/** So many first rounds do not count: while others were warmed, Node has thrown away compiled code of a process that waited. */
+const UNCOUNTED = 3
+
 /** @param {Rounds} spec @returns {import('../harness/bench.mjs').Case} */
 export function rounds(spec) {
   const { name, title, proxies, quick } = spec
@@ -58,17 +61,19 @@ async function runRounds(bench, names, spec) {
   const direct = []
   // Few proxies leave time for more rounds.
   const count = Math.max(bench.pace.rounds, Math.floor((FEW * bench.pace.rounds) / entries.length))
-  for (let round = 1; round <= count; round++) {
-    if (spec.direct) direct.push(await withoutProxy(bench, spec))
+  const uncounted = bench.pace.quick ? 0 : UNCOUNTED
+  for (let round = 1; round <= uncounted + count; round++) {
+    const isCounted = round > uncounted
+    if (spec.direct && isCounted) direct.push(await withoutProxy(bench, spec))
     // Another one comes first each time, since whoever follows a heavy one finds the caches cold.
     const first = round % entries.length
     for (const entry of [...entries.slice(first), ...entries.slice(0, first)]) {
       if (entry.failed) continue
-      bench.progress(`round ${round} of ${count}, ${entry.proxy.name}`)
+      bench.progress(`round ${round - uncounted} of ${count}, ${entry.proxy.name}`)
       const stop = spec.memory ? watchMemory(entry) : () => {}
       const sample = await attempt(bench, entry, () => bench.measure(entry.proxy, spec.job, spec.params))
       stop()
-      if (sample) entry.samples.push(sample)
+      if (sample && isCounted) entry.samples.push(sample)
     }
   }
   const pipe = entries.find(({ proxy }) => proxy.name === 'pipe')
