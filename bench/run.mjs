@@ -1,7 +1,7 @@
 // @ts-check
 // npm run bench: measures the gateway beside its peers, prints tables and targets. See README.md.
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { CASES } from './cases.mjs'
 import { Bench } from './harness/bench.mjs'
@@ -90,10 +90,29 @@ async function main(flags) {
     targets,
     absent,
   }
-  if (flags.json) writeFileSync(flags.json, `${JSON.stringify(figures, undefined, 2)}\n`)
+  if (flags.json) writeFileSync(flags.json, `${JSON.stringify(withEarlier(figures, flags), undefined, 2)}\n`)
   // A missed target is a result; a proxy that failed is a fault.
   const isFaulty = all.flat().some(({ rows }) => rows.some(({ failed }) => failed))
   if (isFaulty || runs.some(({ faulty }) => faulty.size > 0)) process.exitCode = 1
+}
+
+/**
+ * Where only some cases were measured, the rest of the file stays as it is.
+ * @template {{ cases: { name: string }[], targets: { words: string, seen: number[] }[] }} F
+ * @param {F} figures @param {Flags} flags @returns {F}
+ */
+function withEarlier(figures, { json, only }) {
+  if (!only || !json || !existsSync(json)) return figures
+  /** @type {F} */
+  const earlier = JSON.parse(readFileSync(json, 'utf8'))
+  const now = new Map(figures.cases.map((each) => [each.name, each]))
+  const added = figures.cases.filter(({ name }) => earlier.cases.every((each) => each.name !== name))
+  const before = new Map(earlier.targets.map((target) => [target.words, target]))
+  return {
+    ...figures,
+    cases: [...earlier.cases.map((each) => now.get(each.name) ?? each), ...added],
+    targets: figures.targets.map((target) => (target.seen.length > 0 ? target : (before.get(target.words) ?? target))),
+  }
 }
 
 try {
