@@ -46,7 +46,7 @@ export class Lifetime {
     const listeners = (this.#listeners ??= [])
     listeners.push(listener)
     return () => {
-      // The last to come is mostly the first to go.
+      // Most listeners are removed in the reverse order in which they were added.
       if (listeners.at(-1) === listener) return void listeners.pop()
       const at = listeners.lastIndexOf(listener)
       if (at !== -1) listeners.splice(at, 1)
