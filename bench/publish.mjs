@@ -1,23 +1,12 @@
 // @ts-check
-// node bench/publish.mjs [--node PATH]... [--runs N] [--full] [--only CASE,...]: measures on this Node and on each that is
-// named, three runs each, keeps the figures in bench/figures/ and writes them into README.md and docs/performance.md.
+// node bench/publish.mjs [--node PATH]... [--runs N] [--full] [--only CASE,...]: measures what the targets are made of
+// on this Node and on each that is named, three runs each, keeps the figures in bench/figures/ and writes them into README.md and docs/performance.md.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url))
-
-/** On another Node than this one: the cases whose figures depend on it the most. */
-const ON_OTHERS = [
-  'calls-json',
-  'calls-sse',
-  'calls-log',
-  'session-setup',
-  'result-1mb',
-  'result-10mb',
-  'request-100kb',
-]
 
 const { values } = parseArgs({
   options: {
@@ -33,7 +22,7 @@ function measure(node, only) {
   const major = execFileSync(node, ['--version'], { encoding: 'utf8' }).split('.')[0]?.slice(1)
   const file = here(`figures/node-${major}.json`)
   const chosen = only.length === 0 ? [] : ['--only', only.join(',')]
-  const pace = values.full ? [] : ['--targets']
+  const pace = values.full ? [] : [node === process.execPath ? '--targets' : '--brief']
   const args = [here('run.mjs'), ...pace, '--runs', values.runs, '--node', node, '--json', file, ...chosen]
   console.log(`\nNode ${node}: ${args.slice(1).join(' ')}\n`)
   // A proxy that failed is shown as failed; the others have their figures.
@@ -43,9 +32,6 @@ function measure(node, only) {
 }
 
 mkdirSync(here('figures'), { recursive: true })
-const only = values.only?.split(',')
-const files = [
-  measure(process.execPath, only ?? []),
-  ...values.node.map((node) => measure(node, only ?? (values.full ? [] : ON_OTHERS))),
-]
+const only = values.only?.split(',') ?? []
+const files = [process.execPath, ...values.node].map((node) => measure(node, only))
 spawnSync(process.execPath, [here('tables.mjs'), ...files], { stdio: 'inherit' })

@@ -131,13 +131,13 @@ function table(head, body) {
 /** What has no figures stays as it is. @param {string} path @param {Figures[]} all */
 function fill(path, all) {
   const text = readFileSync(root(path), 'utf8')
-  const mark = /(<!-- bench (\w+) ?([\w,-]*) -->\n)[^]*?(\n<!-- \/bench -->)/g
+  const mark = /(<!-- bench (\w+) ?([\w,-]*) -->\n)(?:[^]*?\n)??(<!-- \/bench -->)/g
   const filled = text.replaceAll(mark, (old, begin, kind, name, end) => {
     const block = BLOCKS[kind]
     if (!block)
       throw new TypeError(`${path}: there is no block "${kind}"; there are: ${Object.keys(BLOCKS).join(', ')}`)
     const made = block(all, name)
-    return made === undefined ? old : `${begin}\n${made}\n${end}`
+    return made === undefined ? old : `${begin}\n${made}\n\n${end}`
   })
   writeFileSync(root(path), filled)
 }

@@ -13,6 +13,7 @@ import { median } from '../harness/stats.mjs'
  * @property {object} params of the job
  * @property {string[]} proxies
  * @property {string[]} [quick]
+ * @property {boolean} [close] its proxies cost nearly the same: more rounds, each with a lead
  * @property {boolean} [direct] also run without a proxy, and say what each adds to the time on the way
  * @property {string[]} [nodeOptions] those that every proxy in Node is started with
  * @property {boolean} [memory] also say how far the proxy's memory grew
@@ -23,11 +24,14 @@ import { median } from '../harness/stats.mjs'
 
 const MB = 1e6
 
-/** Up to so many proxies, a case takes as long as with so many. */
-const FEW = 6
+/** With fewer proxies than so many there is time for more rounds. */
+const FEW = 4
 
 /** So many first rounds do not count: while others were warmed, Node has thrown away compiled code of a process that waited. */
 const UNCOUNTED = 3
+
+/** In a case with close proxies each round begins with so much that is not counted: a process that waited for its turn is cold. */
+const LEAD_SECONDS = 0.3
 
 /** @param {Rounds} spec @returns {import('../harness/bench.mjs').Case} */
 export function rounds(spec) {
@@ -60,7 +64,9 @@ async function runRounds(bench, names, spec) {
   /** @type {number[]} */
   const direct = []
   // Few proxies leave time for more rounds.
-  const count = Math.max(bench.pace.rounds, Math.floor((FEW * bench.pace.rounds) / entries.length))
+  const { rounds: least, most } = bench.pace
+  const wanted = spec.close ? most : Math.floor((FEW * least) / entries.length)
+  const count = Math.max(least, Math.min(most, wanted))
   const uncounted = bench.pace.quick ? 0 : UNCOUNTED
   for (let round = 1; round <= uncounted + count; round++) {
     const isCounted = round > uncounted
@@ -71,7 +77,9 @@ async function runRounds(bench, names, spec) {
       if (entry.failed) continue
       bench.progress(`round ${round - uncounted} of ${count}, ${entry.proxy.name}`)
       const stop = spec.memory ? watchMemory(entry) : () => {}
-      const sample = await attempt(bench, entry, () => bench.measure(entry.proxy, spec.job, spec.params))
+      const sample = await attempt(bench, entry, () =>
+        bench.measure(entry.proxy, spec.job, spec.params, bench.pace.seconds, spec.close ? LEAD_SECONDS : 0),
+      )
       stop()
       if (sample && isCounted) entry.samples.push(sample)
     }

@@ -26,10 +26,11 @@ const STEADY_SLICES = 3
 const SLICE_SECONDS = 0.4
 const MAX_WARM_SECONDS = 6
 
-/** `warmSeconds`: for how long a proxy is warmed at least. */
-const FULL = { rounds: 5, seconds: 1, warmSeconds: 2, quick: false }
-const TARGETS = { rounds: 5, seconds: 0.4, warmSeconds: 1.5, quick: false }
-const QUICK = { rounds: 3, seconds: 0.3, warmSeconds: 1, quick: true }
+/** `most`: how many rounds where there are few proxies, or where they cost nearly the same. `warmSeconds`: for how long a proxy is warmed at least. */
+const FULL = { rounds: 5, most: 10, seconds: 1, warmSeconds: 2, quick: false }
+const TARGETS = { rounds: 5, most: 10, seconds: 0.4, warmSeconds: 1.5, quick: false }
+const BRIEF = { ...TARGETS, most: 5, warmSeconds: 0.8 }
+const QUICK = { rounds: 3, most: 6, seconds: 0.3, warmSeconds: 1, quick: true }
 
 export class Bench {
   #load
@@ -50,9 +51,9 @@ export class Bench {
   }
 
   /** @param {import('./flags.mjs').Flags} flags */
-  static async start({ quick, targets, profile, node }) {
+  static async start({ quick, targets, brief, profile, node }) {
     const [upstream, load] = await Promise.all([start('upstream.mjs'), start('load.mjs')])
-    return new Bench(upstream, load, quick ? QUICK : targets ? TARGETS : FULL, { profile, node })
+    return new Bench(upstream, load, quick ? QUICK : brief ? BRIEF : targets ? TARGETS : FULL, { profile, node })
   }
 
   /** Opens a job of the load generator, to be run and closed. @param {number} port @param {string} job @param {object} params */
@@ -66,12 +67,13 @@ export class Bench {
   }
 
   /**
-   * Runs a job and says what it cost the proxy, in CPU microseconds a unit.
+   * Runs a job and says what it cost the proxy, in CPU microseconds a unit. Of what it does in the lead nothing is counted.
    * @param {Proxy} proxy @param {string} job @param {object} params
    */
-  async measure(proxy, job, params, seconds = this.pace.seconds) {
+  async measure(proxy, job, params, seconds = this.pace.seconds, leadSeconds = 0) {
     const opened = await this.open(proxy.port, job, params)
     try {
+      if (leadSeconds > 0) await opened.run(leadSeconds)
       const before = await proxy.cpu()
       const figures = await opened.run(seconds)
       return { ...figures, cpu: ((await proxy.cpu()) - before) / figures.units }

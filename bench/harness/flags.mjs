@@ -2,9 +2,10 @@
 // The command line of run.mjs.
 import { parseArgs } from 'node:util'
 
-export const USAGE = `npm run bench -- [--quick] [--targets] [--only CASE,...] [--proxies NAME,...] [--runs N] [--node PATH] [--json FILE] [--profile FOLDER] [--list]
+export const USAGE = `npm run bench -- [--quick] [--targets] [--brief] [--only CASE,...] [--proxies NAME,...] [--runs N] [--node PATH] [--json FILE] [--profile FOLDER] [--list]
   --quick    short rounds and few peers: under two minutes, good for a first look
-  --targets  what the targets are made of alone, in shorter rounds: two to four minutes a run
+  --targets  what the targets are made of alone, in shorter rounds: some eleven minutes a run
+  --brief    the same with fewer rounds where there are few proxies: eight minutes
   --only     these cases alone
   --proxies  these proxies alone, in every case; the bare pipe is always measured too
   --runs     so many times; each case is shown as in the run that was the worst for the gateway. Defaults to 1
@@ -17,6 +18,7 @@ export const USAGE = `npm run bench -- [--quick] [--targets] [--only CASE,...] [
  * @typedef {object} Flags
  * @property {boolean} quick
  * @property {boolean} targets
+ * @property {boolean} brief
  * @property {boolean} list
  * @property {number} runs
  * @property {string | undefined} node
@@ -33,6 +35,7 @@ export function readFlags(args) {
     options: {
       quick: { type: 'boolean', default: false },
       targets: { type: 'boolean', default: false },
+      brief: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       runs: { type: 'string', default: '1' },
       node: { type: 'string' },
@@ -42,10 +45,12 @@ export function readFlags(args) {
       profile: { type: 'string' },
     },
   })
-  const { only, proxies, json, profile, quick, targets, list, node } = values
+  const { only, proxies, json, profile, quick, brief, list, node } = values
+  const targets = values.targets || brief
   const runs = Number(values.runs)
   if (!Number.isInteger(runs) || runs < 1) throw new TypeError('--runs is a number of runs, from 1')
-  return { quick, targets, list, runs, node, only: only?.split(','), proxies: proxies?.split(','), json, profile }
+  const names = { only: only?.split(','), proxies: proxies?.split(',') }
+  return { quick, targets, brief, list, runs, node, ...names, json, profile }
 }
 
 /** Refuses a name that is not there, with those that are. @param {string[] | undefined} wanted @param {string[]} known @param {string} what */

@@ -31,6 +31,9 @@ export async function start(script, args = [], nodeOptions = [], node = process.
     execArgv: ['--expose-gc', ...nodeOptions],
     env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    // Each leads a POSIX session of its own, as services do. Linux schedules sessions as groups, and it is cheaper to wake up a
+    // process of the same group: child processes of the gateway, which lead sessions, would look dearer than other servers.
+    detached: true,
     // As structured clones: JSON would make null of a NaN.
     serialization: 'advanced',
   })
