@@ -42,6 +42,8 @@ export interface Body {
   unread(chunks: readonly Buffer[]): void
   /** Takes all the bytes if the body is complete and nothing was delivered yet; there is nothing left to pipe then. */
   whole(): Buffer | undefined
+  /** The bytes that `whole()` would take, if they are in one piece. They stay. */
+  peek?(): Buffer | undefined
   /** Resumes a body that its sink has paused. */
   resume(): void
   /** Closes the connection that the bytes arrive on. The sink is not called again. */
@@ -63,6 +65,10 @@ export class BufferBody implements Body {
     if (this.#sink) return undefined
     const chunks = this.#chunks.splice(0)
     return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+  }
+
+  peek(): Buffer | undefined {
+    return !this.#sink && this.#chunks.length === 1 ? this.#chunks[0] : undefined
   }
 
   /** Backpressure is ignored because the bytes are in memory either way. */

@@ -5,13 +5,20 @@ import { Framer } from './framer.ts'
 import { PendingIds } from './pending-ids.ts'
 import { ResumePoint } from './resume-point.ts'
 
+/** Listening streams, of which there may be thousands, answer no request. */
+const NO_REQUESTS = new PendingIds([])
+
+function pendingIdsOf(requestIds: readonly RequestId[]): PendingIds {
+  return requestIds.length === 0 ? NO_REQUESTS : new PendingIds(requestIds)
+}
+
 export class FramedBody implements Body, Sink {
   readonly #raw: Body
   readonly #requestIds: readonly RequestId[]
-  readonly #tracksIds: boolean
   #framer = new Framer()
   #pending: PendingIds
-  readonly #point = new ResumePoint()
+  /** Set where the upstream can resume a stream after an event id. */
+  readonly #point: ResumePoint | undefined
   #sink: Sink | undefined
   /** Bytes put back by a reader. They were framed and scanned before, so they skip both. */
   #unread: Buffer[] = []
@@ -27,14 +34,14 @@ export class FramedBody implements Body, Sink {
   constructor(raw: Body, requestIds: readonly RequestId[], tracksIds: boolean) {
     this.#raw = raw
     this.#requestIds = requestIds
-    this.#tracksIds = tracksIds
-    this.#pending = new PendingIds(requestIds)
+    this.#pending = pendingIdsOf(requestIds)
+    if (tracksIds) this.#point = new ResumePoint()
   }
 
   /** The requests whose response has not arrived yet. */
   readonly pending = (): readonly RequestId[] => this.#pending.ids
 
-  readonly resumeAfter = (): string | undefined => this.#point.after
+  readonly resumeAfter = (): string | undefined => this.#point?.after
 
   pipe(sink: Sink): void {
     this.#sink = sink
@@ -63,7 +70,7 @@ export class FramedBody implements Body, Sink {
     })
     if (isWhole && this.#pending.isEmpty && bytes.length > 0) return bytes
     this.#framer = new Framer()
-    this.#pending = new PendingIds(this.#requestIds)
+    this.#pending = pendingIdsOf(this.#requestIds)
     this.#raw.unread([bytes])
     return undefined
   }
@@ -122,7 +129,7 @@ export class FramedBody implements Body, Sink {
 
   #scan(piece: Buffer, atBoundary: boolean): void {
     this.#pending.see(piece, atBoundary)
-    if (this.#tracksIds) this.#point.see(piece, atBoundary)
+    this.#point?.see(piece, atBoundary)
   }
 
   /**
@@ -130,7 +137,8 @@ export class FramedBody implements Body, Sink {
    * can be neither resumed nor completed.
    */
   #endOf(end: End): End {
-    const { after, retryMs } = this.#framer.atBoundary ? this.#point : { after: undefined, retryMs: undefined }
+    const point = this.#framer.atBoundary ? this.#point : undefined
+    const [after, retryMs] = [point?.after, point?.retryMs]
     if (end.how === 'broken') return { ...end, after, retryMs }
     if (!this.#framer.atBoundary) return { how: 'broken', error: new Error('The last event broke off') }
     return after !== undefined && (!this.#pending.isEmpty || this.#requestIds.length === 0)

@@ -14,7 +14,8 @@ type Emit = (piece: Buffer, atBoundary: boolean) => void
 /** Buffers each event until it is whole, except events longer than `HOLD_BYTES`. */
 export class Framer {
   readonly #holdBytes: number
-  readonly #held = new ChunkList()
+  /** Created by the first event that does not arrive whole. */
+  #held: ChunkList | undefined
   /** The last two bytes seen. Both start as LF, because the start of a stream counts as the end of a blank line. */
   #last = LF
   #lastButOne = LF
@@ -43,14 +44,15 @@ export class Framer {
   }
 
   #hold(bytes: Buffer, emit: Emit): void {
-    if (!this.#midEvent && this.#held.byteLength + bytes.length <= this.#holdBytes) return this.#held.push(bytes)
+    const held = (this.#held ??= new ChunkList())
+    if (!this.#midEvent && held.byteLength + bytes.length <= this.#holdBytes) return held.push(bytes)
     this.#midEvent = true
     this.#release(bytes, false, emit)
   }
 
   #release(bytes: Buffer, atBoundary: boolean, emit: Emit): void {
-    const heldBytes = this.#held.byteLength
-    if (heldBytes === 0) return emit(bytes, atBoundary)
+    const heldBytes = this.#held?.byteLength ?? 0
+    if (!this.#held || heldBytes === 0) return emit(bytes, atBoundary)
     const held = this.#held.take()
     if (heldBytes + bytes.length <= JOIN_BYTES) return emit(Buffer.concat([...held, bytes]), atBoundary)
     for (const piece of held) emit(piece, false)

@@ -1,6 +1,6 @@
 /** Patches the text of JSON: whatever a changed value shares with the one before keeps its very bytes. */
 import { isObject, type JsonObject, member } from '../util/json.ts'
-import { afterSpace } from '../util/json-scan.ts'
+import { afterSpace, ESCAPED_ASCII } from '../util/json-scan.ts'
 import { itemsOf, membersOf, rangeOfMember, startOfMember, startOfMembers } from './json-text.ts'
 import { jsonValue } from '../util/json-value.ts'
 
@@ -90,9 +90,6 @@ export function addMembersToOnly(text: string, key: string, members: string): st
   const open = afterSpace(text, afterSpace(text, found + quoted.length) + 1)
   return text[open] === '{' ? addedAt(text, open, members) : undefined
 }
-
-/** How an ASCII character of a key begins if it is written with an escape. */
-const ESCAPED_ASCII = '\\u00'
 
 function addedAt(text: string, open: number, members: string): string {
   const comma = text[startOfMembers(text, open)] === '}' ? '' : ','

@@ -1,7 +1,7 @@
 /** Edits JSON text in place: finds the range of a value and replaces it, so that the rest stays byte for byte. */
 import { COMMA } from '../util/ascii.ts'
 import { OPEN } from '../util/json-outline.ts'
-import { afterSpace, afterString, afterValue, STRING_END } from '../util/json-scan.ts'
+import { afterSpace, afterString, afterValue, ESCAPE, STRING_END } from '../util/json-scan.ts'
 
 /** A member of an object: the text of its key, and the range of its value. */
 interface MemberRange {
@@ -92,7 +92,9 @@ function seek(
 function isKey(text: string, start: number, end: number, key: string): boolean {
   const longer = end - start - 2 - key.length
   if (longer === 0) return text.startsWith(key, start + 1) && !key.includes('\\')
-  return longer > 0 && keyText(text, start, end) === key
+  if (longer < 0) return false
+  const first = text.charCodeAt(start + 1)
+  return (first === key.charCodeAt(0) || first === ESCAPE) && keyText(text, start, end) === key
 }
 
 /** Where a member's value begins in the object that opens at `open`; -1 without one. It reads no further than that. */
@@ -113,45 +115,6 @@ export function startOfMembers(text: string, open: number): number {
   return afterSpace(text, open + 1)
 }
 
-interface AtPath {
-  readonly path: readonly string[]
-}
-
-interface RangeOf<T> {
-  readonly start: number
-  readonly end: number
-  readonly item: T
-}
-
-/** The ranges of all values at the paths of these items, in the order of the text. No path may lead through another. */
-function rangesAt<T extends AtPath>(text: string, items: readonly T[]): RangeOf<T>[] {
-  const found: RangeOf<T>[] = []
-  addRanges(found, text, text.indexOf('{'), items, 0)
-  return found
-}
-
-function addRanges<T extends AtPath>(
-  found: RangeOf<T>[],
-  text: string,
-  open: number,
-  items: readonly T[],
-  depth: number,
-): void {
-  if (text[open] !== '{') return
-  for (const { key, start, end } of membersOf(text, open)) {
-    const item = items.find(({ path }) => path[depth] === key)
-    if (item?.path.length === depth + 1) found.push({ start, end, item })
-    else if (item)
-      addRanges(
-        found,
-        text,
-        start,
-        items.filter(({ path }) => path[depth] === key),
-        depth + 1,
-      )
-  }
-}
-
 /** A new value, as JSON text, for a path of keys. */
 export interface Replacement {
   readonly path: readonly string[]
@@ -168,15 +131,60 @@ export function exchangeValues(
   text: string,
   replacements: readonly Replacement[],
 ): { readonly text: string; readonly before: readonly (string | undefined)[] } {
-  const before: (string | undefined)[] = replacements.map(() => undefined)
-  let at = 0
-  let spliced = ''
-  for (const { start, end, item } of rangesAt(text, replacements)) {
-    before[replacements.indexOf(item)] = text.slice(start, end)
-    spliced += text.slice(at, start) + item.value
-    at = end
+  const splice: Splice = { text, replacements, before: replacements.map(() => undefined), spliced: '', at: 0 }
+  const open = text.indexOf('{')
+  if (open !== -1) exchangeMembers(splice, open, [])
+  return { text: splice.spliced + text.slice(splice.at), before: splice.before }
+}
+
+interface Splice {
+  readonly text: string
+  readonly replacements: readonly Replacement[]
+  readonly before: (string | undefined)[]
+  /** The new text so far, which stands for the old one up to `at`. */
+  spliced: string
+  at: number
+}
+
+/**
+ * Replaces what stands in the object that opens at `open`, to which the keys of `parent` lead. Returns where it ends. No
+ * generator, and each byte is read once: this runs twice for each call to a server at the end of a pipe.
+ */
+function exchangeMembers(splice: Splice, open: number, parent: readonly string[]): number {
+  const { text, replacements } = splice
+  const depth = parent.length
+  let at = afterSpace(text, open + 1)
+  while (text.charCodeAt(at) === STRING_END) {
+    const keyEnd = afterString(text, at)
+    const start = afterSpace(text, afterSpace(text, keyEnd) + 1)
+    const index = indexOfKey(splice, at, keyEnd, parent)
+    const found = replacements[index]
+    const leads = found && found.path.length > depth + 1 && text.charCodeAt(start) === OPEN
+    const end = leads ? exchangeMembers(splice, start, found.path.slice(0, depth + 1)) : afterValue(text, start)
+    if (found?.path.length === depth + 1) {
+      splice.before[index] = text.slice(start, end)
+      splice.spliced += text.slice(splice.at, start) + found.value
+      splice.at = end
+    }
+    at = afterSpace(text, end)
+    if (text.charCodeAt(at) === COMMA) at = afterSpace(text, at + 1)
   }
-  return { text: spliced + text.slice(at), before }
+  return at + 1
+}
+
+/** The first path that leads through this key below `parent`, or ends there; -1 if none does. */
+function indexOfKey({ text, replacements }: Splice, start: number, end: number, parent: readonly string[]): number {
+  const depth = parent.length
+  for (let index = 0; index < replacements.length; index += 1) {
+    const { path } = replacements[index]!
+    if (depth < path.length && isKey(text, start, end, path[depth]!) && startsWith(path, parent)) return index
+  }
+  return -1
+}
+
+function startsWith(path: readonly string[], parent: readonly string[]): boolean {
+  for (let depth = 0; depth < parent.length; depth += 1) if (path[depth] !== parent[depth]) return false
+  return true
 }
 
 /** The original text of the value at this path; of duplicates the last one, as in JSON.parse. */

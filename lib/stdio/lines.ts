@@ -16,18 +16,23 @@ export class Lines {
     const lines: string[] = []
     let from = 0
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
-      this.#rest.push(chunk.subarray(from, end))
+      if (this.#rest.byteLength + end - from > this.#maxBytes) return undefined
+      lines.push(this.#textTo(chunk, from, end))
       from = end + 1
-      if (this.#rest.byteLength > this.#maxBytes) return undefined
-      lines.push(textOfLine(this.#rest.concat()))
     }
     if (from < chunk.length) this.#rest.push(chunk.subarray(from))
     return this.#rest.byteLength > this.#maxBytes ? undefined : lines
   }
+
+  /** Decodes a whole line, so no multi-byte character is split. A carriage return before the line feed is removed. */
+  #textTo(chunk: Buffer, from: number, end: number): string {
+    // Most lines come in one piece.
+    if (this.#rest.byteLength === 0) return withoutReturn(chunk.toString('utf8', from, end))
+    this.#rest.push(chunk.subarray(from, end))
+    return withoutReturn(this.#rest.concat().toString())
+  }
 }
 
-/** Decodes a whole line, so no multi-byte character is split. A carriage return before the line feed is removed. */
-function textOfLine(bytes: Buffer): string {
-  const text = bytes.toString()
-  return text.endsWith('\r') ? text.slice(0, -1) : text
+function withoutReturn(line: string): string {
+  return line.endsWith('\r') ? line.slice(0, -1) : line
 }

@@ -15,6 +15,11 @@ export class ChunkList {
     return this.#bytes
   }
 
+  /** The chunk, if there is only one. */
+  get only(): Buffer | undefined {
+    return this.#chunks.length === 1 ? this.#chunks[0] : undefined
+  }
+
   push(chunk: Buffer): void {
     this.#bytes += chunk.length
     this.#chunks.push(chunk)
@@ -29,6 +34,8 @@ export class ChunkList {
     const first = this.#chunks.shift()
     this.#bytes -= first?.length ?? 0
     this.#small = Math.min(this.#small, this.#chunks.length)
+    // An array keeps the room that it has grown to, for 17 elements after the first.
+    if (first && this.#chunks.length === 0) this.#chunks = []
     return first
   }
 

@@ -1,7 +1,10 @@
 /** Steps over what valid JSON text has at an index: white space, a string, or any value. */
 
 export const STRING_END = 0x22
-const ESCAPE = 0x5c
+export const ESCAPE = 0x5c
+
+/** How an ASCII character begins if it is written with an escape. */
+export const ESCAPED_ASCII = '\\u00'
 
 export function afterSpace(text: string, from: number): number {
   let at = from

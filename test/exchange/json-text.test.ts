@@ -1,6 +1,6 @@
 // Where a member stands in a JSON text, whatever stands around it.
 import fc from 'fast-check'
-import { rangeAt, rangeOfMember, valueText } from '../../lib/exchange/json-text.ts'
+import { exchangeValues, rangeAt, rangeOfMember, valueText } from '../../lib/exchange/json-text.ts'
 import { member } from '../../lib/util/json.ts'
 import { jsonValue } from '../../lib/util/json-value.ts'
 
@@ -69,4 +69,19 @@ test('of any objects in each other, the text in the range is the value that JSON
       expect(range && jsonValue(text.slice(...range))).toEqual(value)
     }),
   )
+})
+
+test.each([
+  ['below other keys', '{"a":{"x":1},"b":{"x":2},"x":3}', '{"a":{"x":"A"},"b":{"x":"B"},"x":3}', ['1', '2']],
+  ['with keys that are alike', '{"ax":{"x":1},"b":{"xx":2,"y":0}}', '{"ax":{"x":1},"b":{"xx":2,"y":0}}', []],
+  ['with escapes in the keys', '{"\\u0061":{"\\u0078":1},"b":7}', '{"\\u0061":{"\\u0078":"A"},"b":7}', ['1']],
+  ['twice', '{"b":{"x":[1,"}"],"x":2},"b":{"x":3}}', '{"b":{"x":"B","x":"B"},"b":{"x":"B"}}', [undefined, '3']],
+])('values are exchanged where their whole path leads: %s', (_what, text, expected, before) => {
+  const replacements = [
+    { path: ['a', 'x'], value: '"A"' },
+    { path: ['b', 'x'], value: '"B"' },
+  ]
+  const exchanged = exchangeValues(text, replacements)
+  expect(exchanged.text).toBe(expected)
+  expect(exchanged.before).toEqual([before[0], before[1]])
 })

@@ -2,7 +2,7 @@
 // By its file, because Bun replaces 'undici' by a module of its own that has no dispatcher.
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici/index.js'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
-import type { Attempt } from '../../exchange/observed.ts'
+import type { BeginAttempt } from '../../exchange/observed.ts'
 import type { Eras } from '../eras.ts'
 import { Deadlines } from '../../util/deadlines.ts'
 import { LoopGuard } from './loop-guard.ts'
@@ -11,14 +11,14 @@ export interface HttpTransportParts {
   readonly connectMs: number
   readonly responseMs: number
   /** Told of each request that is sent, when somebody watches. */
-  readonly attempt?: Attempt | undefined
+  readonly attempt?: BeginAttempt | undefined
 }
 
 export class HttpTransport {
   readonly eras: Eras
   readonly connectMs: number
   readonly responseMs: number
-  readonly attempt: Attempt | undefined
+  readonly attempt: BeginAttempt | undefined
   readonly deadlines: Deadlines
   readonly loopGuard: LoopGuard = new LoopGuard()
   readonly #options: Client.Options
@@ -53,7 +53,7 @@ export class HttpTransport {
   }
 
   /** A shared connection for a request; a new one for a listening stream, which is closed with the stream. */
-  dispatcherFor(origin: string, listens: boolean): Dispatcher {
+  dispatcherFor(origin: URL | string, listens: boolean): Dispatcher {
     return listens ? this.#openStream(origin) : this.#calls
   }
 
@@ -66,11 +66,13 @@ export class HttpTransport {
     await Promise.all([this.#calls.destroy(), ...Array.from(this.#streams, (client) => client.destroy())])
   }
 
-  #openStream(origin: string): Client {
+  /** What is allocated here is kept as long as the stream: hence a parsed URL that streams share, and no `once()`. */
+  #openStream(origin: URL | string): Client {
     const client = new Client(origin, this.#options)
     this.#streams.add(client)
-    client.once('disconnect', () => this.#closeStream(client))
-    client.once('connectionError', () => this.#closeStream(client))
+    const onOver = (): void => this.#closeStream(client)
+    client.on('disconnect', onOver)
+    client.on('connectionError', onOver)
     return client
   }
 

@@ -4,6 +4,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { FramedBody } from '../../exchange/framed-body.ts'
 import type { Upstream } from '../../exchange/layer.ts'
+import type { Attempt } from '../../exchange/observed.ts'
 import { drainReply, type Handle, type Reply } from '../../exchange/reply.ts'
 import { EVENT_STREAM_TYPE, HEADER, JSON_TYPE, mediaType } from '../../protocol.ts'
 import type { HttpServer, UpstreamState } from '../../types.ts'
@@ -25,11 +26,13 @@ export class HttpUpstream implements Upstream {
   readonly quits = 'abort'
   readonly #transport: HttpTransport
   readonly #target: Target
+  readonly #origin: URL
 
   constructor(target: Target, transport: HttpTransport) {
     this.id = target.id
-    this.label = new URL(target.url).host
     this.#target = target
+    this.#origin = new URL(target.origin)
+    this.label = this.#origin.host
     this.#transport = transport
   }
 
@@ -44,20 +47,24 @@ export class HttpUpstream implements Upstream {
   }
 
   #attempt(exchange: Exchange, credentials: readonly string[]): Promise<Reply> {
-    const { attempt } = this.#transport
+    const attempt = this.#transport.attempt?.(exchange)
     if (!attempt) return this.#dispatch(exchange, credentials)
-    return attempt(exchange, (observed) => this.#dispatch(observed, credentials))
+    return attempt.run(() => this.#dispatch(attempt.sent, credentials, attempt))
   }
 
-  #dispatch(exchange: Exchange, credentials: readonly string[]): Promise<Reply> {
+  #dispatch(exchange: Exchange, credentials: readonly string[], attempt?: Attempt): Promise<Reply> {
     const { life } = exchange
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve, rejectWith) => {
+      const reject = (error: Error): void => {
+        attempt?.failed(error)
+        rejectWith(error)
+      }
       const settle = (): void => {
         const { fault } = reply
         const error = checkResponse(expected(exchange), reply) ?? (fault && brokenBy(life.stopped ?? fault))
         const hasAnswered = reply.status < 500 && error?.code !== 'upstream_invalid'
         this.#transport.outcome(this.id, hasAnswered)
-        if (!error) return resolve(replyOf(exchange, reply))
+        if (!error) return resolve(attempt ? attempt.watch(replyOf(exchange, reply)) : replyOf(exchange, reply))
         reply.drain()
         if (reply.status !== 401 && reply.status !== 403) return reject(error)
         reject(new RefusedCredentials(error, reply.status, joined(reply.headers['www-authenticate'])))
@@ -71,7 +78,7 @@ export class HttpUpstream implements Upstream {
       }
       const reply = new UpstreamReply(settle, fail, exchange.isAnswered ? exchange.message : undefined)
       if (life.stopped) return reject(life.stopped)
-      const dispatcher = this.#transport.dispatcherFor(this.#target.origin, exchange.listens)
+      const dispatcher = this.#transport.dispatcherFor(this.#origin, exchange.listens)
       reply.stopWith(life)
       reply.waitWith(this.#transport.deadlines, this.#patienceMs(exchange))
       this.#send(exchange, credentials, dispatcher, reply)

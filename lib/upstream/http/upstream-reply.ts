@@ -24,8 +24,9 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
   readonly givesAway = true
   status = 0
   headers: ReplyHeaders = {}
-  readonly #onHead: (reply: UpstreamReply) => void
-  readonly #onFail: (error: Error) => void
+  /** Let go of with the headers: a listening stream would keep what they refer to as long as it lasts. */
+  #onHead: ((reply: UpstreamReply) => void) | undefined
+  #onFail: ((error: Error) => void) | undefined
   readonly #asked: Message | undefined
   #deadlines: Deadlines | undefined
   #check: JsonCheck | undefined
@@ -72,6 +73,10 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
 
   whole(): Buffer | undefined {
     return this.#end?.how === 'complete' && !this.#sink ? this.#kept.concat() : undefined
+  }
+
+  peek(): Buffer | undefined {
+    return this.#end?.how === 'complete' && !this.#sink ? this.#kept.only : undefined
   }
 
   unread(chunks: readonly Buffer[]): void {
@@ -138,13 +143,16 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     this.#deadlines?.delete(this)
     this.status = status
     this.headers = headers
+    const onHead = this.#onHead!
+    this.#onHead = undefined
+    this.#onFail = undefined
     const type = headers['content-type']
-    if (!this.#asked || typeof type !== 'string' || mediaType(type) !== JSON_TYPE) return this.#onHead(this)
+    if (!this.#asked || typeof type !== 'string' || mediaType(type) !== JSON_TYPE) return onHead(this)
     const hasEnd = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
     this.#check = new JsonCheck(status < 300 && this.#asked.kind === 'request' ? this.#asked.id : undefined, hasEnd)
     this.#leftBytes = Number(headers['content-length'])
     // By the next tick a document that arrived with the headers is checked, so its fault can still become the status.
-    process.nextTick(this.#onHead, this)
+    process.nextTick(onHead, this)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -187,7 +195,7 @@ export class UpstreamReply implements Dispatcher.DispatchHandler, Body, Awaited 
     this.#deadlines?.delete(this)
     this.#off?.()
     this.#end = { how: 'broken', error }
-    this.#onFail(error)
+    this.#onFail?.(error)
   }
 
   #finish(end: End): void {

@@ -8,6 +8,7 @@ import type { RequestMessage } from '../../exchange/message.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import type { Pipe, PipeContext, RequestId } from '../../types.ts'
 import { boundedSet } from '../../util/bounded-map.ts'
+import type { Deadlines } from '../../util/deadlines.ts'
 import { inHookTime } from '../../util/hook-timeout.ts'
 import { Incoming } from './incoming.ts'
 import type { Flow, MessageStream } from './message-stream.ts'
@@ -29,6 +30,8 @@ export interface ChannelParts {
   /** Whether requests of several clients share it. */
   readonly isShared: boolean
   readonly responseMs: number
+  /** Keeps the time limits of its requests. */
+  readonly deadlines: Deadlines
   readonly idleMs: number
   /** Called when the pipe has had no traffic for `idleMs` and has no request or listener. */
   readonly onIdle: () => void
@@ -152,14 +155,8 @@ export class Channel implements Flow {
       off()
       this.#calls.delete(pipeId)
     }
-    const call = new PipeCall(exchange, message, {
-      pipeId,
-      ids,
-      flow: this,
-      responseMs: this.#parts.responseMs,
-      onGone,
-      onOver,
-    })
+    const { responseMs, deadlines } = this.#parts
+    const call = new PipeCall(exchange, message, { pipeId, ids, flow: this, responseMs, deadlines, onGone, onOver })
     const off = life.onStop((reason) => {
       onGone()
       call.fail(reason)

@@ -6,6 +6,7 @@ import type { RequestMessage } from '../../exchange/message.ts'
 import type { Reply } from '../../exchange/reply.ts'
 import { LISTEN_METHOD, MODERN_ERRORS } from '../../protocol.ts'
 import type { RequestId } from '../../types.ts'
+import type { Awaited, Deadlines } from '../../util/deadlines.ts'
 import { member } from '../../util/json.ts'
 import { type Flow, MessageStream } from './message-stream.ts'
 import type { ClientIds } from './renaming.ts'
@@ -21,6 +22,7 @@ export interface CallParts {
   readonly pipeId: number
   readonly ids: ClientIds
   readonly flow: Flow
+  readonly deadlines: Deadlines
   /** The time limit for the server's first message, in milliseconds; 0 for none. */
   readonly responseMs: number
   /** Called when the client needs no response any more. */
@@ -29,7 +31,7 @@ export interface CallParts {
   readonly onOver: () => void
 }
 
-export class PipeCall {
+export class PipeCall implements Awaited {
   readonly exchange: Exchange
   readonly pipeId: number
   readonly ids: ClientIds
@@ -38,12 +40,16 @@ export class PipeCall {
   readonly #flow: Flow
   readonly #onGone: () => void
   readonly #onOver: () => void
-  readonly #opening: NodeJS.Timeout | undefined
-  readonly #deadline: NodeJS.Timeout | undefined
+  readonly #deadlines: Deadlines
+  readonly #responseMs: number
+  /** Whether the reply becomes an event stream when it has waited, before the request fails. */
+  #opensFirst: boolean
   #resolve!: (reply: Reply) => void
   #reject!: (error: GatewayError) => void
   /** Set once the reply is an event stream: most replies are a document. */
   #stream: MessageStream | undefined
+  slot = -1
+  dueAt = 0
   #isOver = false
   /** Whether nothing is owed to the client: a stream that breaks before that ends with an error for its request. */
   #isAnswered = false
@@ -51,7 +57,7 @@ export class PipeCall {
   constructor(
     exchange: Exchange,
     message: RequestMessage,
-    { pipeId, ids, flow, responseMs, onGone, onOver }: CallParts,
+    { pipeId, ids, flow, deadlines, responseMs, onGone, onOver }: CallParts,
   ) {
     this.exchange = exchange
     this.pipeId = pipeId
@@ -64,10 +70,11 @@ export class PipeCall {
       this.#resolve = resolve
       this.#reject = reject
     })
-    if (this.listens) return
+    this.#deadlines = deadlines
+    this.#responseMs = responseMs
     // The reply to a handshake must wait for the response, because its headers carry the session id.
-    if (!exchange.opens) this.#opening = setTimeout(() => this.#open(), FIRST_BYTE_MS).unref()
-    if (responseMs > 0) this.#deadline = setTimeout(() => this.#giveUp(), responseMs).unref()
+    this.#opensFirst = !exchange.opens && (responseMs === 0 || responseMs > FIRST_BYTE_MS)
+    if (!this.listens) deadlines.add(this, this.#opensFirst ? FIRST_BYTE_MS : responseMs)
   }
 
   get method(): string {
@@ -85,7 +92,7 @@ export class PipeCall {
 
   /** Sends a message before the response. Returns `false` when the stream was cut off. */
   say(text: string): boolean {
-    clearTimeout(this.#deadline)
+    this.#deadlines.delete(this)
     return this.#open().say(text)
   }
 
@@ -117,6 +124,14 @@ export class PipeCall {
     this.#stream?.end({ how: 'broken', error })
   }
 
+  /** Called when it has waited for the first of its limits, then for the second, by a timer that all requests share. */
+  onLate(): void {
+    if (!this.#opensFirst) return this.exchange.origin.bind(() => this.#giveUp())()
+    this.#opensFirst = false
+    this.#open()
+    if (this.#responseMs > 0) this.#deadlines.add(this, this.#responseMs - FIRST_BYTE_MS)
+  }
+
   /** Modern responses have a status that depends on the error code. (2026-07-28 transports, HTTP status codes) */
   #statusOf(error: unknown): number {
     const code = member(error, 'code')
@@ -126,7 +141,6 @@ export class PipeCall {
   }
 
   #open(): MessageStream {
-    clearTimeout(this.#opening)
     if (this.#stream) return this.#stream
     this.#stream = new MessageStream(this.#flow, this.#onGone)
     this.#resolve(this.#stream.reply(() => (this.#isAnswered ? NONE_PENDING : [this.#message.id]), this.listens))
@@ -145,8 +159,7 @@ export class PipeCall {
   }
 
   #end(): boolean {
-    clearTimeout(this.#opening)
-    clearTimeout(this.#deadline)
+    this.#deadlines.delete(this)
     if (this.#isOver) return false
     this.#isOver = true
     this.#onOver()

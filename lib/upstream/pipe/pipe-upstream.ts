@@ -2,7 +2,7 @@
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { OnChange, Upstream } from '../../exchange/layer.ts'
-import type { Attempt } from '../../exchange/observed.ts'
+import { type BeginAttempt, sendIn } from '../../exchange/observed.ts'
 import { peekResponse } from '../../exchange/read-response.ts'
 import type { Handle, Reply } from '../../exchange/reply.ts'
 import type { PipeContext, UpstreamState } from '../../types.ts'
@@ -19,8 +19,8 @@ export interface PipeUpstreamParts {
   readonly pipes: Pipes
   readonly eras: Eras
   readonly outcome: OnOutcome
-  /** Wraps the sending of each message when audit or telemetry is on. */
-  readonly attempt?: Attempt | undefined
+  /** Observes the sending of each message when audit or telemetry is on. */
+  readonly attempt?: BeginAttempt | undefined
 }
 
 const ENDED: Reply = { kind: 'empty', status: 200, headers: {} }
@@ -42,7 +42,7 @@ export class PipeUpstream implements Upstream {
 
   readonly send: Handle = (exchange) => {
     const { attempt } = this.#parts
-    return attempt ? attempt(exchange, this.#send) : this.#send(exchange)
+    return attempt ? sendIn(attempt(exchange), this.#send) : this.#send(exchange)
   }
 
   readonly #send: Handle = async (exchange) => {

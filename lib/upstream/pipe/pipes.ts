@@ -5,6 +5,7 @@ import type { Exchange } from '../../exchange/exchange.ts'
 import type { OnOutcome } from '../../exchange/gateway-internals.ts'
 import type { OnChange } from '../../exchange/layer.ts'
 import type { ErrorContext, Pipe, PipeContext } from '../../types.ts'
+import { Deadlines } from '../../util/deadlines.ts'
 import { member } from '../../util/json.ts'
 import { within } from '../../util/timeout.ts'
 import { handshakeNeeded } from '../eras.ts'
@@ -50,10 +51,12 @@ export class Pipes {
   readonly #closing = new Set<Promise<void>>()
   /** By upstream id. */
   readonly #listeners = new Map<string, Set<OnChange>>()
+  readonly #deadlines: Deadlines
   #isClosed = false
 
   constructor(parts: PipesParts) {
     this.#parts = parts
+    this.#deadlines = new Deadlines(parts.responseMs)
   }
 
   /** Opens a pipe for a session. The key is that by which modern requests would share a pipe. */
@@ -192,6 +195,7 @@ export class Pipes {
       pipe,
       isShared: era === 'modern',
       responseMs,
+      deadlines: this.#deadlines,
       idleMs: target.idleMs,
       onIdle: () => void this.close(channel),
       onEnd: (cause, hadCalls) => {
