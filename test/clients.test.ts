@@ -76,8 +76,8 @@ describe.each([
     const client = await use(connect(gateway.url('everything')))
     const steps: number[] = []
     const onprogress = ({ progress }: { progress: number }): void => void steps.push(progress)
-    const result = await client.call('trigger-long-running-operation', { duration: 0.06, steps: 3 }, { onprogress })
-    // An SDK v1 client on stdio drops progress that reaches it in one piece with the result.
+    // An SDK v1 client on stdio drops progress that reaches it in one piece with the result: the steps are far enough apart.
+    const result = await client.call('trigger-long-running-operation', { duration: 0.6, steps: 3 }, { onprogress })
     expect(steps.slice(0, 2)).toEqual([1, 2])
     expect(textOf(result)).toContain('Long running operation completed')
   })

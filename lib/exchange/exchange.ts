@@ -89,6 +89,12 @@ export class Exchange implements ExchangeParts {
     return this.#copy(changes, this.life)
   }
 
+  /** A copy that sends this message with these headers. Each part by its name, as in `forMember()`. */
+  withMessage(message: Message, headers: Readonly<Record<string, string>>): Exchange {
+    const { origin, life, config, path, verb, state, isOwn, continues, isRewritten } = this
+    return this.#made({ origin, life, config, path, verb, message, state, headers, isOwn, continues, isRewritten })
+  }
+
   /** A copy with these parts changed and its own lifetime: by default a child, which stops when this one stops. */
   fork(changes: Changes, life: Lifetime = this.life.child()): Exchange {
     return this.#copy(changes, life)

@@ -14,5 +14,28 @@ export interface Observed {
   watch(reply: Reply): Reply
 }
 
-/** Sends an exchange, maybe with trace context in it, and watches what comes of it. */
-export type Attempt = (exchange: Exchange, send: Handle) => Promise<Reply>
+/** One sending of an exchange to a server. Its methods never throw because of what is observed. */
+export interface Attempt {
+  /** The exchange to send, maybe with trace context in it. */
+  readonly sent: Exchange
+  /** Calls the function that sends it, in the async context of the attempt. */
+  run<T>(work: () => T): T
+  /** Watches what comes of it. */
+  watch(reply: Reply): Reply
+  failed(error: unknown): void
+}
+
+export type BeginAttempt = (exchange: Exchange) => Attempt
+
+/** Sends an exchange in an attempt. Where one promise less counts, its methods are called one by one. */
+export function sendIn(attempt: Attempt, send: Handle): Promise<Reply> {
+  return attempt
+    .run(() => send(attempt.sent))
+    .then(
+      (reply) => attempt.watch(reply),
+      (error: unknown) => {
+        attempt.failed(error)
+        throw error
+      },
+    )
+}

@@ -1,11 +1,13 @@
 /** Observes one attempt: a message sent to an upstream, until its response or failure. */
 import { GatewayError } from '../errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import type { Handle, Reply } from '../exchange/reply.ts'
+import type { Attempt } from '../exchange/observed.ts'
+import type { Reply } from '../exchange/reply.ts'
 import type { AuditRecord } from '../types.ts'
 import {
   endingByFault,
   endingByStop,
+  hasPlainResult,
   type ObservedMessage,
   observedMessages,
   OK,
@@ -24,7 +26,8 @@ import { type Watcher, watchReply } from './watched-body.ts'
 /**
  * An attempt that audit or telemetry observes. Messages that the server sends by itself are recorded as they arrive.
  */
-export class AttemptObservation implements TelemetryReporter, Watcher {
+export class AttemptObservation implements Attempt, TelemetryReporter, Watcher {
+  readonly sent: Exchange
   readonly #parts: ObservationParts
   readonly #exchange: Exchange
   readonly #items: readonly ObservedMessage[]
@@ -38,23 +41,17 @@ export class AttemptObservation implements TelemetryReporter, Watcher {
     this.#exchange = exchange
     this.#parts = parts
     this.#items = observedMessages(exchange.message)
+    this.sent = parts.telemetry ? this.#traced(parts.telemetry) : exchange
   }
 
-  send(send: Handle): Promise<Reply> {
-    const { telemetry } = this.#parts
-    const sent = telemetry ? this.#traced(telemetry) : this.#exchange
+  run<T>(work: () => T): T {
     const { span } = this.#items[0]!
-    const sending = span ? span.run(() => send(sent)) : send(sent)
-    return sending.then(
-      (reply) => this.watch(reply),
-      (error: unknown) => this.#failed(error),
-    )
+    return span ? span.run(work) : work()
   }
 
-  #failed(error: unknown): never {
+  failed(error: unknown): void {
     const status = error instanceof GatewayError ? error.status : undefined
     this.#finish(this.#isUnoffered(status) ? UNOFFERED : endingByFault(error, this.#exchange.life.stopped))
-    throw error
   }
 
   /** The exchange with each span's trace context in its message, and the first one's in the headers. */
@@ -68,7 +65,7 @@ export class AttemptObservation implements TelemetryReporter, Watcher {
     headers['traceparent'] = first.traceparent
     if (first.tracestate !== undefined) headers['tracestate'] = first.tracestate
     else if (headers['tracestate'] !== undefined) delete headers['tracestate']
-    return exchange.with({ message, headers })
+    return exchange.withMessage(message, headers)
   }
 
   #spanOf(item: ObservedMessage, telemetry: TelemetryObserver): AttemptSpan | undefined {
@@ -89,17 +86,24 @@ export class AttemptObservation implements TelemetryReporter, Watcher {
   }
 
   report(error: unknown): void {
-    this.#parts.report(error, this.#exchange.origin)
+    const { origin } = this.#exchange
+    origin.bind(this.#parts.report)(error, origin)
   }
 
-  /** The same reply, whose body is scanned while it is forwarded. */
+  /** The same reply, whose body is scanned while it is forwarded, unless it is known already. */
   watch(reply: Reply): Reply {
     if (reply.kind === 'empty') {
       this.#finish(this.#isUnoffered(reply.status) ? UNOFFERED : endingOfStatus(reply.status))
       return reply
     }
-    this.#reply = reply
     this.readsResults = wantsResults(this.#items)
+    if (!this.readsResults && hasPlainResult(this.#items, reply)) {
+      const { observed } = this.#exchange.origin
+      if (observed instanceof InboundObservation) observed.foundPlain(reply.body, this.#items[0]!.requestId)
+      this.#finish(OK)
+      return reply
+    }
+    this.#reply = reply
     return watchReply(reply, this)
   }
 
@@ -112,7 +116,7 @@ export class AttemptObservation implements TelemetryReporter, Watcher {
   }
 
   onResponse(id: unknown, result: unknown): void {
-    tellResult(this.#items, id, result)
+    this.#exchange.origin.bind(tellResult)(this.#items, id, result)
   }
 
   onEnd(): void {
@@ -135,16 +139,21 @@ export class AttemptObservation implements TelemetryReporter, Watcher {
     return status === 405 && isOwn && message === undefined
   }
 
+  /** An attempt may end in the async context of a pooled connection, and telemetry calls the app's span processors. */
   #finish(otherwise: Ending): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#exchange.origin.bind(() => this.#tellEnd(otherwise))()
+  }
+
+  #tellEnd(otherwise: Ending): void {
     const durationMs = performance.now() - this.#startedAt
     const { state, message } = this.#exchange
     const protocolVersion = versionOfMessage(message, state?.protocolVersion, undefined)
-    const session = sessionDigest(state?.id)
+    const sessionId = state?.id
     for (const item of this.#items) {
       item.settle(item.isRequest || item.message === undefined || otherwise.outcome !== 'ok' ? otherwise : OK)
-      item.endSpan({ ending: item.ending!, durationMs, protocolVersion, session }, this)
+      item.endSpan({ ending: item.ending!, durationMs, protocolVersion, sessionId }, this)
       if (this.#exchange.isOwn) this.#tellOwn(item, durationMs)
     }
   }

@@ -2,8 +2,10 @@
 import { codeOfBrokenOff } from '../exchange/broken-off.ts'
 import { GatewayError } from '../errors.ts'
 import type { Message } from '../exchange/message.ts'
+import type { EventsReply, JsonReply } from '../exchange/reply.ts'
 import type { AuditDecider, RequestId } from '../types.ts'
 import type { ScannedMessage } from './message-scanner.ts'
+import { isPlainResult } from './plain-result.ts'
 import type { Ending, ObservedSpan, SpanFacts, TelemetryReporter } from './telemetry.ts'
 
 export const OK: Ending = { outcome: 'ok', code: undefined }
@@ -66,6 +68,13 @@ export function wantsResults(items: readonly ObservedMessage[]): boolean {
 /** Passes a result to the spans that need it. */
 export function tellResult(items: readonly ObservedMessage[], id: unknown, result: unknown): void {
   for (const { requestId, span } of items) if (requestId === id && span?.wantsResult === true) span.onResult(result)
+}
+
+/** Whether a reply is complete, and known to be a result of the one request without a scan. */
+export function hasPlainResult(items: readonly ObservedMessage[], { kind, body }: JsonReply | EventsReply): boolean {
+  const id = items.length === 1 ? items[0]!.requestId : undefined
+  const document = id !== undefined && kind === 'json' ? body.peek?.() : undefined
+  return document !== undefined && isPlainResult(document, id!)
 }
 
 /** A response was seen. One without an id is for the only request that waits for one. */

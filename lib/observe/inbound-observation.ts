@@ -1,10 +1,10 @@
 /** Observes one HTTP request of a client, from its arrival until it is completely handled. */
 import type { GatewayError } from '../errors.ts'
-import type { End } from '../exchange/body.ts'
+import type { Body, End } from '../exchange/body.ts'
 import type { ClientSession, Exchange } from '../exchange/exchange.ts'
 import type { Message } from '../exchange/message.ts'
 import type { Observed } from '../exchange/observed.ts'
-import type { EventsReply, Reply } from '../exchange/reply.ts'
+import type { EventsReply, JsonReply, Reply } from '../exchange/reply.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
 import { isResumable } from '../outbound/resumable.ts'
 import type { AuditDecider, AuditRecord, RequestId } from '../types.ts'
@@ -15,6 +15,7 @@ import {
   deciderOf,
   endingBy,
   endingByStop,
+  hasPlainResult,
   ObservedMessage,
   observedMessages,
   OK,
@@ -23,7 +24,7 @@ import {
   tellResult,
   wantsResults,
 } from './endings.ts'
-import { addressOf, sessionDigest, versionOfMessage } from './facts.ts'
+import { addressOf, versionOfMessage } from './facts.ts'
 import type { ScannedMessage } from './message-scanner.ts'
 import { type RecordedRequest, requestRecord } from './request-record.ts'
 import type { ObservationParts } from './observation-parts.ts'
@@ -47,6 +48,9 @@ export class InboundObservation implements Observed, TelemetryReporter, Watcher 
   #reply: Reply | undefined
   #end: End | undefined
   #isOver = false
+  /** The body that an attempt has found to be a plain result, and of which request. */
+  #plainBody: Body | undefined
+  #plainId: RequestId | undefined
 
   constructor(inbound: InboundRequest, parts: ObservationParts) {
     this.#inbound = inbound
@@ -83,6 +87,12 @@ export class InboundObservation implements Observed, TelemetryReporter, Watcher 
     return (own ?? this.#items[0])?.span
   }
 
+  /** Called when an attempt has found the body of its reply to be a plain result of this request. */
+  foundPlain(body: Body, id: RequestId | undefined): void {
+    this.#plainBody = body
+    this.#plainId = id
+  }
+
   decided(by: AuditDecider, id?: RequestId): void {
     for (const item of this.#items) if (id === undefined || item.requestId === id) item.by = by
   }
@@ -90,7 +100,16 @@ export class InboundObservation implements Observed, TelemetryReporter, Watcher 
   watch(reply: Reply): Reply {
     this.#reply = reply
     if (reply.kind === 'empty') return reply
-    return watchReply(reply, this)
+    if (!this.#isPlain(reply)) return watchReply(reply, this)
+    this.#items[0]!.settle(OK)
+    return reply
+  }
+
+  /** Whether the client gets a plain result for its one request. An exchange that was stopped gets no answer. */
+  #isPlain(reply: JsonReply | EventsReply): boolean {
+    if (this.#exchange?.life.stopped || this.readsResults) return false
+    const isKnown = reply.body === this.#plainBody && this.#items.length === 1
+    return isKnown ? this.#items[0]!.requestId === this.#plainId : hasPlainResult(this.#items, reply)
   }
 
   get readsResults(): boolean {
@@ -102,7 +121,7 @@ export class InboundObservation implements Observed, TelemetryReporter, Watcher 
   }
 
   onResponse(id: unknown, result: unknown): void {
-    tellResult(this.#items, id, result)
+    this.#exchange!.origin.bind(tellResult)(this.#items, id, result)
   }
 
   onEnd(end: End | undefined): void {
@@ -171,7 +190,7 @@ export class InboundObservation implements Observed, TelemetryReporter, Watcher 
     const recorded = this.#recorded
     if (span) {
       const protocolVersion = versionOfMessage(item.message, recorded.negotiated, this.#inbound.request)
-      item.endSpan({ ending, durationMs, protocolVersion, session: sessionDigest(recorded.sessionId) }, this)
+      item.endSpan({ ending, durationMs, protocolVersion, sessionId: recorded.sessionId }, this)
     }
     if (!audit && !watcher && !context) return
     const record = requestRecord(recorded, item, this.#parts.sessions, ending, durationMs) as AuditRecord

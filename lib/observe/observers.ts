@@ -2,8 +2,8 @@
  * Creates the observations of a gateway's messages; without observers nothing is created, and a message costs nothing.
  */
 import type { Exchange } from '../exchange/exchange.ts'
-import type { Attempt } from '../exchange/observed.ts'
-import type { Handle, Reply } from '../exchange/reply.ts'
+import type { Attempt, BeginAttempt } from '../exchange/observed.ts'
+import type { Reply } from '../exchange/reply.ts'
 import type { RequestWatcher } from '../exchange/request-watcher.ts'
 import type { InboundRequest } from '../inbound/inbound-request.ts'
 import { AttemptObservation } from './attempt-observation.ts'
@@ -16,8 +16,8 @@ import { SessionWatch } from './session-watch.ts'
 
 export class Observers {
   readonly sessions: SessionWatch
-  /** Wraps each message sent to a server; `undefined` if neither audit nor telemetry is on. */
-  readonly attempt: Attempt | undefined
+  /** Observes each message sent to a server; `undefined` if neither audit nor telemetry is on. */
+  readonly attempt: BeginAttempt | undefined
   readonly #parts: ObservationParts
   /** Whether every message is observed, even without subscribers of the channels. */
   #always: boolean
@@ -28,8 +28,8 @@ export class Observers {
     this.sessions = new SessionWatch(telemetry, audit !== undefined)
     const parts: ObservationParts = { audit, telemetry, sessions: this.sessions, report }
     this.#parts = parts
-    if (telemetry) this.attempt = (exchange, send) => new AttemptObservation(exchange, parts).send(send)
-    else if (audit) this.attempt = (exchange, send) => observeServerMessages(exchange, send, parts)
+    if (telemetry) this.attempt = (exchange) => new AttemptObservation(exchange, parts)
+    else if (audit) this.attempt = (exchange) => auditedAttempt(exchange, parts)
   }
 
   /** Passes what is observed to a watcher, too. */
@@ -50,13 +50,28 @@ export class Observers {
   }
 }
 
-/**
- * For audit alone an attempt is observed only if the gateway sent it itself or the reply is a stream with server
- * messages.
- */
-function observeServerMessages(exchange: Exchange, send: Handle, parts: ObservationParts): Promise<Reply> {
-  if (exchange.isOwn) return new AttemptObservation(exchange, parts).send(send)
-  return send(exchange).then((reply) =>
-    reply.kind === 'events' ? new AttemptObservation(exchange, parts).watch(reply) : reply,
-  )
+/** For audit alone an attempt is observed only if the gateway sent it itself, or if its reply is a stream. */
+function auditedAttempt(exchange: Exchange, parts: ObservationParts): Attempt {
+  return exchange.isOwn ? new AttemptObservation(exchange, parts) : new ServerMessages(exchange, parts)
+}
+
+/** An attempt of which only the messages are observed that the server sends by itself. */
+class ServerMessages implements Attempt {
+  readonly sent: Exchange
+  readonly #parts: ObservationParts
+
+  constructor(exchange: Exchange, parts: ObservationParts) {
+    this.sent = exchange
+    this.#parts = parts
+  }
+
+  run<T>(work: () => T): T {
+    return work()
+  }
+
+  watch(reply: Reply): Reply {
+    return reply.kind === 'events' ? new AttemptObservation(this.sent, this.#parts).watch(reply) : reply
+  }
+
+  failed(): void {}
 }

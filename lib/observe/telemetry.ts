@@ -45,8 +45,8 @@ export interface SpanFacts {
   readonly ending: Ending
   readonly durationMs: number
   readonly protocolVersion: string | undefined
-  /** A digest of the session's id. */
-  readonly session: string | undefined
+  /** The id of the session, of which only a digest may be recorded. */
+  readonly sessionId: string | undefined
 }
 
 /** The span of an observed message. */

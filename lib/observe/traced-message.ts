@@ -1,7 +1,7 @@
 /** Puts trace context into the `_meta` of messages, whose text stays byte for byte otherwise. (SEP-414) */
 import { addMembersAt, addMembersToOnly, patchObjectAt } from '../exchange/json-patch.ts'
 import type { BatchMessage, Message } from '../exchange/message.ts'
-import { isObject, type JsonObject, member } from '../util/json.ts'
+import { isObject, member } from '../util/json.ts'
 import type { TraceFields } from './telemetry.ts'
 
 /** The same message with these trace contexts in `_meta`; all else stays byte for byte. */
@@ -12,16 +12,16 @@ export function withTraces(message: Message, traces: readonly (TraceFields | und
   return batch
 }
 
-function withTrace<M extends Message>(message: M, trace: TraceFields | undefined): M {
-  if (!trace || !('params' in message)) return message
+/** Its `params` stay those of the client: what is sent is the text. */
+function withTrace(message: Message, trace: TraceFields | undefined): Message {
+  if (!trace || (message.kind !== 'request' && message.kind !== 'notification')) return message
   const { traceparent, tracestate } = trace
-  const before = member(message.params, '_meta')
-  const meta = merged(isObject(before) ? before : undefined, { traceparent, tracestate })
-  const params = merged(message.params, { _meta: meta })
+  const { era, method, params } = message
   const text =
-    addedTrace(message.text, before, trace) ??
+    addedTrace(message.text, member(params, '_meta'), trace) ??
     patchObjectAt(message.text, ['params', '_meta'], { traceparent, tracestate })
-  return { ...message, params, text }
+  if (message.kind === 'notification') return { kind: 'notification', era, text, method, params }
+  return { kind: 'request', era, text, id: message.id, method, params }
 }
 
 /** Adds the fields to `_meta`; `undefined` if it has one of them already, or if there is no object to add them to. */
@@ -31,9 +31,4 @@ function addedTrace(text: string, meta: unknown, { traceparent, tracestate }: Tr
   if (meta === undefined) return addMembersAt(text, ['params'], `"_meta":{${fields}}`)
   if (!isObject(meta) || 'traceparent' in meta || 'tracestate' in meta) return undefined
   return addMembersToOnly(text, '_meta', fields) ?? addMembersAt(text, ['params', '_meta'], fields)
-}
-
-/** `Object.assign()`, because V8 adds new members to the result of a spread slowly; it would set the prototype, though. */
-function merged(before: JsonObject | undefined, more: JsonObject): JsonObject {
-  return before && Object.hasOwn(before, '__proto__') ? { ...before, ...more } : Object.assign({}, before, more)
 }

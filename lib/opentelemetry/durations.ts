@@ -1,5 +1,5 @@
 /** The four histograms of durations. */
-import { type Attributes, type Histogram, metrics, type MeterProvider } from '@opentelemetry/api'
+import { type Attributes, type Context, type Histogram, metrics, type MeterProvider } from '@opentelemetry/api'
 import { BUCKETS, METRIC, SCOPE_NAME, UNIT } from './conventions.ts'
 
 type Which = keyof typeof METRIC
@@ -19,8 +19,9 @@ export class Durations {
   #provider: MeterProvider | undefined
   #histograms = new Map<Which, Histogram>()
 
-  record(which: Which, durationMs: number, attributes: Attributes): void {
-    this.#histogram(which).record(durationMs / 1_000, attributes)
+  /** The context is that of the span, if there is one: messages may end in the context of a pooled connection. */
+  record(which: Which, durationMs: number, attributes: Attributes, context?: Context): void {
+    this.#histogram(which).record(durationMs / 1_000, attributes, context)
   }
 
   #histogram(which: Which): Histogram {

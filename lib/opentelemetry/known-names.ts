@@ -15,7 +15,7 @@ const NAME_LISTS: ReadonlyMap<string, NamedKind> = new Map([
 ])
 
 export function isList(method: string): boolean {
-  return NAME_LISTS.has(method)
+  return method.endsWith('/list') && NAME_LISTS.has(method)
 }
 
 export class KnownNames {

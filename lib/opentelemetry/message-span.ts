@@ -2,6 +2,7 @@
 import { type Attributes, type Context, context, type Span, SpanStatusCode } from '@opentelemetry/api'
 import { LISTEN_METHOD, LEGACY_VERSIONS, MODERN_VERSIONS } from '../protocol.ts'
 import type { NotificationMessage, RequestMessage } from '../exchange/message.ts'
+import { sessionDigest } from '../observe/facts.ts'
 import type { AttemptSpan, Ending, SpanFacts, TraceFields } from '../observe/telemetry.ts'
 import { member } from '../util/json.ts'
 import { ATTRIBUTE, CALLER_FAULTS, EXECUTE_TOOL, KNOWN_METHODS, OTHER, TOOL_ERROR_TYPE } from './conventions.ts'
@@ -75,22 +76,22 @@ export class MessageSpan implements AttemptSpan {
   }
 
   end(facts: SpanFacts): void {
-    const { side, message, durations } = this.#parts
+    const { side, message, durations, context: around } = this.#parts
     const version = knownVersion(facts.protocolVersion)
     const outcome = outcomeOf(facts.ending, side)
     this.#endSpan(facts, version, outcome)
     if (message.method === LISTEN_METHOD) return
     const measured = this.#measured(version, outcome)
-    durations.record(side === 'server' ? 'serverOperation' : 'clientOperation', facts.durationMs, measured)
+    durations.record(side === 'server' ? 'serverOperation' : 'clientOperation', facts.durationMs, measured, around)
   }
 
-  #endSpan({ ending, session }: SpanFacts, version: string | undefined, outcome: OutcomeAttributes): void {
+  #endSpan({ ending, sessionId }: SpanFacts, version: string | undefined, outcome: OutcomeAttributes): void {
     const { span } = this.#parts
     if (!span) return
     if (span.isRecording()) {
       const { errorType, statusCode } = outcome
       setDefined(span, ATTRIBUTE.protocolVersion, version)
-      setDefined(span, ATTRIBUTE.sessionId, session)
+      setDefined(span, ATTRIBUTE.sessionId, sessionDigest(sessionId))
       setDefined(span, ATTRIBUTE.statusCode, statusCode)
       if (errorType !== undefined) {
         const { message } = ending

@@ -44,7 +44,7 @@ export class Dispatcher {
     this.#noteCancelled(exchange)
     life.endless = exchange.listens
     accessMonitor.watch(exchange)
-    if (endsWithClient) response.once('close', () => this.#onClose(flight))
+    if (endsWithClient) response.on('close', () => this.#onClose(flight))
     try {
       let reply = await handle(exchange)
       if (reply.kind === 'events' && !exchange.origin.accepts.events) reply = await collapse(reply, exchange, handle)

@@ -1,6 +1,14 @@
 // `audit`: one record of each message, however it ended. (governance.md 4: behaviours 14, 38, 39, 40)
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type AuditRecord, GatewayError, type GatewayOptions, MemoryEventLog, tools } from '../../lib/index.ts'
+import { setTimeout } from 'node:timers/promises'
+import {
+  type AuditRecord,
+  GatewayError,
+  type GatewayOptions,
+  type HttpServer,
+  MemoryEventLog,
+  tools,
+} from '../../lib/index.ts'
 import { Audit } from '../../lib/observe/audit.ts'
 import { createJournal, type Journal } from '../support/journal.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
@@ -13,11 +21,11 @@ let gateway: RunningGateway
 let records: Journal<AuditRecord>
 const cleanups: Array<() => unknown> = []
 
-async function start(options: Partial<GatewayOptions> = {}): Promise<void> {
+async function start(options: Partial<GatewayOptions> = {}, server: Partial<HttpServer> = {}): Promise<void> {
   records = createJournal<AuditRecord>()
   upstream = await startUpstream()
   gateway = await startGateway({
-    servers: { crm: { url: upstream.url } },
+    servers: { crm: { url: upstream.url, ...server } },
     audit: (record) => records.record(record),
     ...options,
   })
@@ -345,18 +353,32 @@ describe('what the gateway and the server say', () => {
   })
 
   test('a session that the server has lost is opened anew by the gateway', async () => {
-    await start()
-    await gateway.close()
-    gateway = await startGateway({
-      servers: { crm: { url: upstream.url, recover: true } },
-      audit: (record) => records.record(record),
-    })
+    await start({}, { recover: true })
     const session = await open()
     upstream.sessions.clear()
     await session.post(call(3))
     expect(await of('initialize', 'gateway')).toMatchObject({ outcome: 'ok' })
     expect(await of('notifications/initialized', 'gateway')).toMatchObject({ outcome: 'ok' })
     expect(await of('tools/call')).toMatchObject({ outcome: 'ok' })
+  })
+
+  test('the time of a message of the gateway’s own is when it was sent, and its duration is until it was answered', async () => {
+    await start({}, { recover: true })
+    const session = await open()
+    upstream.sessions.clear()
+    let [received, answered] = [0, 0]
+    upstream.once('notifications/initialized', async (exchange) => {
+      received = Date.now()
+      // What is measured is a duration.
+      await setTimeout(50)
+      answered = Date.now()
+      exchange.status(202)
+    })
+    await session.post(call(3))
+    const { time, durationMs } = await of('notifications/initialized', 'gateway')
+    // The clock of dates and that of durations may differ by the fraction of a millisecond that dates leave out.
+    expect(Date.parse(time)).toBeLessThanOrEqual(received + 1)
+    expect(Date.parse(time) + durationMs).toBeGreaterThanOrEqual(answered - 2)
   })
 
   test('questions and notifications of the server are records from the server, once, with an event log too', async () => {

@@ -26,7 +26,7 @@ function spanThat(overrides: Partial<ObservedSpan> = {}): ObservedSpan {
   }
 }
 
-const FACTS: SpanFacts = { ending: OK, durationMs: 1, protocolVersion: undefined, session: undefined }
+const FACTS: SpanFacts = { ending: OK, durationMs: 1, protocolVersion: undefined, sessionId: undefined }
 
 test('a response ends the request with its id, and one without an id the only request that waits', () => {
   const items = batchOf(1, 2, 3)

@@ -23,12 +23,14 @@ export interface Sdk {
   close(): Promise<void>
 }
 
-export function startSdk(sampler?: Sampler): Sdk {
+/** `onEnd` is called as a span processor of the app is, when a span ends. */
+export function startSdk(sampler?: Sampler, onEnd?: (span: ReadableSpan) => void): Sdk {
   const spans = createJournal<ReadableSpan>()
   const exporter = new InMemorySpanExporter()
   const processor = new SimpleSpanProcessor(exporter)
   const end = processor.onEnd.bind(processor)
   processor.onEnd = (span) => {
+    onEnd?.(span)
     spans.record(span)
     end(span)
   }

@@ -1,7 +1,18 @@
 // `telemetry: openTelemetry()` with the real SDK: spans, metrics and trace context, by the letter of the conventions.
 // (governance.md 3, and behaviours 39, 41, 42, 44 and 45 of its section 4)
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Attributes, context, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api'
+import {
+  type Attributes,
+  type Context,
+  context,
+  type MeterProvider,
+  metrics,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+} from '@opentelemetry/api'
 import { AlwaysOffSampler, type ReadableSpan, type Sampler, SamplingDecision } from '@opentelemetry/sdk-trace-node'
 import {
   type AuditRecord,
@@ -15,7 +26,7 @@ import { openTelemetry, type OpenTelemetryOptions } from '../../lib/opentelemetr
 import { envelope } from '../support/modern.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { initialize, post, type Session } from '../support/rpc.ts'
-import { startUpstream, type Upstream } from '../support/upstream.ts'
+import { type EventStream, startUpstream, type Upstream } from '../support/upstream.ts'
 import { type Sdk, startSdk } from './setup.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
@@ -390,6 +401,40 @@ describe('trace context', () => {
   })
 })
 
+test.each([
+  ['of a document', false, false],
+  ['of a stream', true, false],
+  ['of a document that is read', false, true],
+  ['of a stream that is read', true, true],
+])('the app’s code runs in the async context of the request: %s', async (_, isStream, isRead) => {
+  const storage = new AsyncLocalStorage<string>()
+  const [ended, read]: (string | undefined)[][] = [[], []]
+  let who = 'ada'
+  await start({
+    sdk: startSdk(undefined, (span) => {
+      if (span.attributes['mcp.method.name'] === 'tools/call') ended!.push(storage.getStore())
+    }),
+    options: isRead ? { content: (_value, what) => void (what === 'result' && read!.push(storage.getStore())) } : {},
+    around: (serve) => storage.run(who, serve),
+  })
+  // Both use the connection to the server that the first one has opened.
+  for (who of ['ada', 'bob']) {
+    const session = await initialize(gateway.url('crm'))
+    if (isStream) {
+      const streams: EventStream[] = []
+      upstream.on('tools/call', (exchange) => void streams.push(exchange.stream()))
+      // The head first: what comes later comes in the context of the connection.
+      await session.stream(call())
+      streams[0]!.finish({ content: [] })
+      await both()
+    } else await calling(session)
+  }
+  expect(ended).toEqual(['ada', 'ada', 'bob', 'bob'])
+  expect(new Set(read)).toEqual(new Set(isRead ? ['ada', 'bob'] : []))
+  expect(read!.slice(0, read!.length / 2)).not.toContain('bob')
+  expect(read!.slice(read!.length / 2)).not.toContain('ada')
+})
+
 describe('content', () => {
   test('is recorded by no default', async () => {
     await start()
@@ -495,6 +540,20 @@ describe('metrics', () => {
     )
     const keys = points.flatMap(({ attributes }) => Object.keys(attributes))
     for (const key of ['mcp.session.id', 'mcp.resource.uri', 'jsonrpc.request.id']) expect(keys).not.toContain(key)
+  })
+
+  test('a measurement is taken in the context of its span, which an exemplar names', async () => {
+    await start()
+    const seen: unknown[] = []
+    const createHistogram = (name: string) => ({
+      record: (_seconds: number, _attributes?: Attributes, around?: Context) =>
+        seen.push([name, around && trace.getSpan(around)?.spanContext().spanId]),
+    })
+    metrics.disable()
+    metrics.setGlobalMeterProvider({ getMeter: () => ({ createHistogram }) } as unknown as MeterProvider)
+    const { server, client } = await calling(await initialize(gateway.url('crm')))
+    expect(seen).toContainEqual(['mcp.server.operation.duration', server.spanContext().spanId])
+    expect(seen).toContainEqual(['mcp.client.operation.duration', client.spanContext().spanId])
   })
 
   test('a listener of hours is not measured', async () => {

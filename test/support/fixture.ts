@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../../lib/errors.ts'
 import { type ClientSession, Exchange, type ExchangeParts, Origin } from '../../lib/exchange/exchange.ts'
+import { sendIn } from '../../lib/exchange/observed.ts'
 import { InFlight } from '../../lib/exchange/in-flight.ts'
 import type { Layer } from '../../lib/exchange/layer.ts'
 import { Lifetime } from '../../lib/exchange/lifetime.ts'
@@ -120,7 +121,7 @@ export function fixture({
   const sessions = new Sessions(store, inFlight, (id, record) => upstreamSessions.expired(id, record.upstream))
   const observers = new Observers({ audit, telemetry: undefined }, report)
   const { attempt } = observers
-  const sending = attempt && { send: { value: (sent: Exchange) => attempt(sent, upstream.send) } }
+  const sending = attempt && { send: { value: (sent: Exchange) => sendIn(attempt(sent), upstream.send) } }
   const observed = sending ? (Object.create(upstream, sending) as MemoryUpstream) : upstream
   const upstreamOf = (): MemoryUpstream => observed
   const eras = new Eras()
