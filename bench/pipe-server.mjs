@@ -4,6 +4,7 @@
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { answer, handshake, resultOf, toolText, VERSION_FIELD } from './answers.mjs'
+import { placeOther } from './harness/cores.mjs'
 
 /** @param {import('./answers.mjs').Message} message @returns {object | undefined} nothing to a notification */
 export function respond(message) {
@@ -15,6 +16,7 @@ export function respond(message) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  placeOther(process.pid)
   for await (const line of createInterface({ input: process.stdin })) {
     const response = respond(JSON.parse(line))
     if (response) process.stdout.write(`${JSON.stringify(response)}\n`)

@@ -13,7 +13,7 @@ import { median } from '../harness/stats.mjs'
  * @property {object} params of the job
  * @property {string[]} proxies
  * @property {string[]} [quick]
- * @property {boolean} [close] its proxies cost nearly the same: more rounds, each with a lead
+ * @property {boolean} [close] its proxies cost nearly the same: more rounds
  * @property {boolean} [direct] also run without a proxy, and say what each adds to the time on the way
  * @property {string[]} [nodeOptions] those that every proxy in Node is started with
  * @property {boolean} [memory] also say how far the proxy's memory grew
@@ -26,12 +26,6 @@ const MB = 1e6
 
 /** With fewer proxies than so many there is time for more rounds. */
 const FEW = 4
-
-/** So many first rounds do not count: while others were warmed, Node has thrown away compiled code of a process that waited. */
-const UNCOUNTED = 3
-
-/** In a case with close proxies each round begins with so much that is not counted: a process that waited for its turn is cold. */
-const LEAD_SECONDS = 0.3
 
 /** @param {Rounds} spec @returns {import('../harness/bench.mjs').Case} */
 export function rounds(spec) {
@@ -64,10 +58,9 @@ async function runRounds(bench, names, spec) {
   /** @type {number[]} */
   const direct = []
   // Few proxies leave time for more rounds.
-  const { rounds: least, most } = bench.pace
+  const { rounds: least, most, uncounted, seconds, leadSeconds } = bench.pace
   const wanted = spec.close ? most : Math.floor((FEW * least) / entries.length)
   const count = Math.max(least, Math.min(most, wanted))
-  const uncounted = bench.pace.quick ? 0 : UNCOUNTED
   for (let round = 1; round <= uncounted + count; round++) {
     const isCounted = round > uncounted
     if (spec.direct && isCounted) direct.push(await withoutProxy(bench, spec))
@@ -78,7 +71,7 @@ async function runRounds(bench, names, spec) {
       bench.progress(`round ${round - uncounted} of ${count}, ${entry.proxy.name}`)
       const stop = spec.memory ? watchMemory(entry) : () => {}
       const sample = await attempt(bench, entry, () =>
-        bench.measure(entry.proxy, spec.job, spec.params, bench.pace.seconds, spec.close ? LEAD_SECONDS : 0),
+        bench.measure(entry.proxy, spec.job, spec.params, seconds, leadSeconds),
       )
       stop()
       if (sample && isCounted) entry.samples.push(sample)

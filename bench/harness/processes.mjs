@@ -2,6 +2,7 @@
 // Child processes of the bench: started, asked, and ended by pid, also when the bench itself is cut short.
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { placeOther, placeProxy } from './cores.mjs'
 
 const START_MS = 20_000
 const END_MS = 3_000
@@ -38,6 +39,8 @@ export async function start(script, args = [], nodeOptions = [], node = process.
     serialization: 'advanced',
   })
   alive.add(child)
+  const place = script.startsWith('proxies/') ? placeProxy : placeOther
+  place(Number(child.pid))
   const questions = talk(child, [script, ...args].join(' '))
   const end = () => endChild(child)
   try {

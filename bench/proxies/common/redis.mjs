@@ -1,11 +1,12 @@
 // @ts-check
 // A local redis-server, when that is installed, for as long as the process lives. Its own CPU does not count.
 import { createClient } from 'redis'
+import { placeOther } from '../../harness/cores.mjs'
 import { startNative } from './native.mjs'
 
 /** A function that makes connections to it. */
 export async function startRedis() {
-  const { port, end } = await startNative(
+  const { port, pid, end } = await startNative(
     'redis-server',
     (_folder, file) => [file],
     (free, folder) => `
@@ -16,6 +17,7 @@ save ""
 loglevel warning
 `,
   )
+  placeOther(pid)
   process.once('exit', end)
   return async () => {
     const client = createClient({ socket: { host: '127.0.0.1', port, tls: false } })
