@@ -86,9 +86,16 @@ describeRedis('with events in Redis', () => {
       return mover
     }
 
+    /** One without an id is the gateway's own, by which it listens early: where all is slow, it comes after `initialized`. */
+    async function nextResumption(): Promise<Exchange> {
+      for (;;) {
+        const get = await upstream.nextRequest('GET')
+        if (get.headers['last-event-id'] !== undefined) return get
+      }
+    }
+
     test('costs its clients nothing that can be had again, and leaves none of them without a word (SE7, ER14)', async () => {
       upstream.on('GET', (exchange) => void exchange.stream())
-      const [resumable, plain, moved] = [await begin('u-1'), await begin(), await begin('u-3')]
       const listener = await initialize(cluster.url('raw', 0), { headers: ann })
       const listening = await openStream(listener.url, { headers: listener.headers })
       const heard = await upstream.nextRequest('GET')
@@ -96,6 +103,7 @@ describeRedis('with events in Redis', () => {
       const { id: primed } = await listening.next()
       const { id: last } = await listening.next()
       expect(primed).not.toBe(last)
+      const [resumable, plain, moved] = [await begin('u-1'), await begin(), await begin('u-3')]
       // One has moved before: what the first node writes reaches it by the second.
       moved.drop()
       await moved.asked.stream().send(progress(2), { id: 'u-4' })
@@ -109,7 +117,7 @@ describeRedis('with events in Redis', () => {
       // The server is asked for the rest of what it can give again, each where it had come to.
       const rest = new Map<unknown, Exchange>()
       while (rest.size < 3) {
-        const get = await upstream.nextRequest('GET')
+        const get = await nextResumption()
         rest.set(get.headers['last-event-id'], get)
       }
       expect(new Set(rest.keys())).toEqual(new Set(['u-1', 'u-4', 'u-7']))
@@ -140,7 +148,7 @@ describeRedis('with events in Redis', () => {
       const { harvest, asked } = await begin('v-1')
       await cluster.restart(0, 'close')
       const closedAt = performance.now()
-      const get = await upstream.nextRequest('GET')
+      const get = await nextResumption()
       expect(get.headers['last-event-id']).toBe('v-1')
       await get.stream().send(answer, { id: 'v-2' })
       expect((await harvest).messages).toEqual([progress(1), answer])
