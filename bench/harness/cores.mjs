@@ -14,6 +14,9 @@ export const placeProxy = (pid) => place(pid, '0')
 /** The load, servers, stores. @param {number} pid */
 export const placeOther = (pid) => place(pid, OTHERS)
 
+/** For what measures the cores themselves. @param {number} pid */
+export const placeAnywhere = (pid) => place(pid, `0-${LAST}`)
+
 /** Nothing, where there is one core, or no `taskset` (util-linux). @param {number} pid @param {string} cores */
 function place(pid, cores) {
   if (LAST === 0) return

@@ -9,7 +9,7 @@ export const title = 'this gateway on node:http, event log in Redis'
 
 /** @param {URL} upstream */
 export async function start(upstream) {
-  const connect = await startRedis()
+  const { connect } = await startRedis()
   const events = new RedisEventLog({ client: await connect(), blockingClient: await connect() })
   return http.createServer(benchGateway(upstream, { events }))
 }

@@ -9,6 +9,6 @@ export const title = 'this gateway on node:http, Redis'
 
 /** @param {URL} upstream */
 export async function start(upstream) {
-  const connect = await startRedis()
+  const { connect } = await startRedis()
   return http.createServer(benchGateway(upstream, { sessions: new RedisSessionStore({ client: await connect() }) }))
 }

@@ -4,7 +4,7 @@ import { createClient } from 'redis'
 import { placeOther } from '../../harness/cores.mjs'
 import { startNative } from './native.mjs'
 
-/** A function that makes connections to it. */
+/** Its port, and a function that makes connections to it. */
 export async function startRedis() {
   const { port, pid, end } = await startNative(
     'redis-server',
@@ -19,9 +19,12 @@ loglevel warning
   )
   placeOther(pid)
   process.once('exit', end)
-  return async () => {
-    const client = createClient({ socket: { host: '127.0.0.1', port, tls: false } })
-    await client.connect()
-    return client
-  }
+  return { port, connect: () => connectRedis(port) }
+}
+
+/** @param {number} port */
+export async function connectRedis(port) {
+  const client = createClient({ socket: { host: '127.0.0.1', port, tls: false } })
+  await client.connect()
+  return client
 }
